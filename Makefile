@@ -1,0 +1,67 @@
+# Everything is built into bin/. `make help` lists the targets.
+
+SHELL := /bin/bash
+GO ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+# Tools are pinned here and kept out of go.mod.
+BUF := $(GO) run github.com/bufbuild/buf/cmd/buf@v1.75.0
+STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build emco-chaos, its plugin and the emulated EMCO into bin/
+	@mkdir -p bin
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./plugin/cmd/... ./probes/cmd/...
+
+.PHONY: demo
+demo: build ## Run the experiments on an emulated EMCO on this machine
+	bin/emco-chaos demo
+
+.PHONY: test
+test: ## Run all tests, with the race detector
+	$(GO) test -race -timeout 20m ./...
+
+.PHONY: bench
+bench: ## Measure the way from an event in the plugin to the driver
+	$(GO) test -run '^$$' -bench . -benchtime 10000x ./plugin/host
+
+.PHONY: check
+check: format vet lint generated ## Check format, vet, lint, and that generated code is up to date
+
+.PHONY: format
+format: ## Check that the code is formatted
+	@unformatted=$$(gofmt -l experiments plugin probes); \
+	if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+
+.PHONY: vet
+vet: ## Run go vet
+	$(GO) vet ./...
+
+.PHONY: lint
+lint: ## Run staticcheck
+	$(STATICCHECK) ./...
+
+.PHONY: generate
+generate: ## Generate the contract's Go code from its protobuf
+	cd plugin/sdk && $(BUF) lint && $(BUF) generate
+
+.PHONY: generated
+generated: ## Check that the generated code is that of the protobuf
+	@before=$$(cat plugin/sdk/pluginv1/*.pb.go | sha256sum); \
+	$(MAKE) --no-print-directory generate; \
+	after=$$(cat plugin/sdk/pluginv1/*.pb.go | sha256sum); \
+	if [ "$$before" != "$$after" ]; then echo "the generated code was out of date: commit what make generate made"; exit 1; fi
+
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities
+	$(GOVULNCHECK) ./...
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf bin
