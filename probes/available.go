@@ -1,0 +1,56 @@
+package probes
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/emco-chaos/emco-chaos/probes/emco"
+)
+
+// available waits until a microservice answers a GET out of its database.
+type available struct {
+	service  emco.Service
+	interval time.Duration
+}
+
+var availableKind = Kind{
+	Name:    "available",
+	Summary: "waits until a real GET of a microservice succeeds",
+	Arguments: []Argument{
+		{Name: "service", Type: Text, Required: true, Values: serviceNames(), Meaning: "the microservice"},
+	},
+	Events: probeEvents(),
+	make: func(a arguments) (Probe, error) {
+		return available{service: emco.Service(a.text("service")), interval: 100 * time.Millisecond}, nil
+	},
+}
+
+// Run passes when the GET succeeds, or finds EMCO's own word that there is no
+// such resource: both come out of the database.
+func (p available) Run(ctx context.Context, on Subject, observer Observer) Result {
+	seen := newSights(p.service, observer)
+	door := on.door(p.service, nil)
+	for {
+		sight, err := on.look(ctx, door)
+		if err != nil {
+			return errored(err)
+		}
+		if sight.look == lookAnswered {
+			seen.add(sight)
+			return Result{
+				Conclusion: Passed,
+				Message:    fmt.Sprintf("%s is available after %s: %s", p.service, shown(sight.at.Sub(seen.began)), sight.words),
+				Evidence:   seen.evidence(),
+			}
+		}
+		if ctx.Err() == nil {
+			seen.add(sight)
+		}
+		if !pause(ctx, p.interval) {
+			result := unfinished(ctx, time.Since(seen.began), fmt.Sprintf("%s did not become available (%s)", p.service, seen.lastWords()))
+			result.Evidence = seen.evidence()
+			return result
+		}
+	}
+}

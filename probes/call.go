@@ -1,0 +1,81 @@
+package probes
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/emco-chaos/emco-chaos/probes/emco"
+)
+
+// callOnce makes one call, once, and tells its moments as they happen.
+type callOnce struct {
+	call emco.Call
+}
+
+var callKind = Kind{
+	Name:    "call",
+	Summary: "makes one call, once, and tells its moments; whatever becomes of it is its outcome",
+	Arguments: []Argument{
+		{Name: "call", Type: Text, Required: true, Values: emco.CallNames(), Meaning: "the call"},
+	},
+	Events: []string{
+		string(emco.Started), string(emco.Connected), string(emco.Sent), string(emco.FirstByte),
+		string(emco.WasAccepted), string(emco.WasRejected), string(emco.HasFailed),
+	},
+	Lasting: true,
+	make: func(a arguments) (Probe, error) {
+		call, err := a.call("call")
+		return callOnce{call: call}, err
+	},
+}
+
+func (p callOnce) Run(ctx context.Context, on Subject, observer Observer) Result {
+	request, err := on.request(p.call)
+	if err != nil {
+		return errored(err)
+	}
+	url, err := on.Client.URL(request)
+	if err != nil {
+		return errored(err)
+	}
+	answer, err := on.Client.Watch(ctx, request, func(m emco.Moment) {
+		detail := map[string]string{}
+		switch m.Name {
+		case emco.Started:
+			detail["call"] = p.call.Name
+			detail["service"] = string(p.call.Service)
+			detail["request"] = request.Method + " " + url
+		case emco.WasAccepted, emco.WasRejected, emco.HasFailed:
+			detail = outcomeDetail(m.Outcome)
+		}
+		observer.Event(string(m.Name), m.At, detail)
+	})
+	if err != nil {
+		return errored(err)
+	}
+	result := Result{
+		Conclusion: Passed,
+		Message:    p.call.Name + ": " + answer.String(),
+		Outcome:    answer.Outcome.String(),
+		Evidence:   outcomeDetail(answer.Outcome),
+	}
+	result.Evidence["took"] = shown(answer.Ended.Sub(answer.Started))
+	if answer.Outcome.Kind == emco.Rejected {
+		result.Evidence["body"] = answer.Text()
+	}
+	return result
+}
+
+func outcomeDetail(o emco.Outcome) map[string]string {
+	detail := map[string]string{"outcome": o.String(), "sent": strconv.FormatBool(o.Sent)}
+	if o.Code != 0 {
+		detail["code"] = strconv.Itoa(o.Code)
+	}
+	if o.Words != "" {
+		detail["words"] = o.Words
+	}
+	if o.Gateway {
+		detail["gateway"] = "true"
+	}
+	return detail
+}

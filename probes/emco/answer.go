@@ -1,0 +1,59 @@
+package emco
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// readBytes bounds what is read of a body.
+const readBytes = 1 << 20
+
+// Answer is what became of a request.
+type Answer struct {
+	Request Request
+	URL     string
+	Outcome Outcome
+	// Code is the HTTP status; 0 when no answer came.
+	Code        int
+	ContentType string
+	// Body is at most its first MiB.
+	Body []byte
+	// Cut says that the body was longer than what was read.
+	Cut bool
+	// Started is when the call began, Ended when its outcome was known.
+	Started, Ended time.Time
+}
+
+// Text is the body, fit to be shown: one line, at most 512 bytes.
+func (a Answer) Text() string { return Shown(string(a.Body)) }
+
+// String is the answer for a reader: `500 "text of the body"`, or the
+// outcome with the wire's words when no answer came.
+func (a Answer) String() string {
+	if a.Code == 0 || a.Outcome.Gateway {
+		return a.Outcome.String() + ": " + a.Outcome.Words
+	}
+	status := strconv.Itoa(a.Code) + " " + http.StatusText(a.Code)
+	if text := a.Text(); text != "" && a.Code >= 300 {
+		return status + ": " + text
+	}
+	return status
+}
+
+func (a *Answer) read(response *http.Response, token string) error {
+	defer response.Body.Close()
+	a.ContentType = response.Header.Get("Content-Type")
+	body, err := io.ReadAll(io.LimitReader(response.Body, readBytes+1))
+	if err != nil {
+		return errors.Join(errBrokenBody, err)
+	}
+	if len(body) > readBytes {
+		body, a.Cut = body[:readBytes], true
+	}
+	a.Code = response.StatusCode
+	a.Body = []byte(withoutToken(string(body), token))
+	return nil
+}

@@ -1,0 +1,202 @@
+package emco
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Call is a call of EMCO's that experiments name: what it needs, where it
+// goes, and how to tell that it has done its work.
+type Call struct {
+	// Name is the call's name in experiments, such as "dig.instantiate".
+	Name string
+	// Service answers it.
+	Service Service
+	// Given is the state that it needs.
+	Given Given
+	// Path is the template of its anchor, as [Names.Anchor] reads it.
+	Path string
+	// Creates is the kind of resource that it creates; empty for a call
+	// that changes the state of one. Then Path is the collection.
+	Creates Kind
+	// StatusPath and StatusQuery are where its progress is seen: the status
+	// of what it works on, or the resource that it creates.
+	StatusPath  string
+	StatusQuery string
+	// Action is what EMCO writes into the history when it accepts the call.
+	Action State
+	// UnderWay, End and Failure are the states of the deployment while the
+	// call's work goes on, when it is done, and when it failed for good.
+	UnderWay, End, Failure State
+	// Refusals sorts EMCO's answers that are no 2xx, the first that fits.
+	Refusals []Refusal
+}
+
+// Refusal is an answer that EMCO refuses a call with.
+type Refusal struct {
+	Code int
+	// Text is a part of the body.
+	Text  string
+	Means Meaning
+}
+
+// Meaning says what a refusal means for someone who reissues the call.
+type Meaning string
+
+// What a refusal can mean.
+const (
+	// Already: EMCO says that it is under way or done. The status tells
+	// whether it is so: some texts also come for what was never begun.
+	Already Meaning = "already"
+	// Wait: the reason goes away.
+	Wait Meaning = "wait"
+	// Never: the reason does not go away by itself.
+	Never Meaning = "never"
+)
+
+var (
+	needsApproved     = Given{LogicalCloud: Instantiated, DIG: Approved}
+	needsInstantiated = Given{LogicalCloud: Instantiated, DIG: Instantiated}
+)
+
+// calls is the table of calls. The texts are EMCO's, release 22.12.
+var calls = []Call{
+	{
+		Name: "dig.approve", Service: Orchestrator,
+		Given: Given{LogicalCloud: Instantiated, DIG: Created},
+		Path:  "{dig}/approve", StatusPath: "{dig}/status", StatusQuery: "status=deployed",
+		Action: Approved, End: Approved,
+		Refusals: []Refusal{
+			{http.StatusInternalServerError, "DeploymentIntentGroup has already been instantiated", Already},
+			{http.StatusInternalServerError, "StateInfo not found", Never},
+		},
+	},
+	{
+		Name: "dig.instantiate", Service: Orchestrator,
+		Given: needsApproved,
+		Path:  "{dig}/instantiate", StatusPath: "{dig}/status", StatusQuery: "status=deployed",
+		Action: Instantiated, UnderWay: Instantiating, End: Instantiated, Failure: InstantiateFailed,
+		Refusals: []Refusal{
+			{http.StatusInternalServerError, "DeploymentIntentGroup has already been instantiated", Already},
+			{http.StatusInternalServerError, "The Logical Cloud is still instantiating", Wait},
+			{http.StatusInternalServerError, "DeploymentIntentGroup must be Approved", Never},
+			{http.StatusInternalServerError, "The Logical Cloud has never been instantiated", Never},
+			{http.StatusInternalServerError, "The Logical Cloud is not currently instantiated", Never},
+			{http.StatusInternalServerError, "No compatible clusters", Never},
+			{http.StatusInternalServerError, "Cluster provider not found", Never},
+			{http.StatusInternalServerError, "queryRsyncInfoInMCODB Failed", Never},
+		},
+	},
+	{
+		Name: "dig.terminate", Service: Orchestrator,
+		Given: needsInstantiated,
+		Path:  "{dig}/terminate", StatusPath: "{dig}/status", StatusQuery: "status=deployed",
+		Action: Terminated, UnderWay: Terminating, End: Terminated, Failure: TerminateFailed,
+		Refusals: []Refusal{
+			// EMCO says the same of a group that was never instantiated.
+			{http.StatusInternalServerError, "DeploymentIntentGroup is not instantiated", Already},
+			{http.StatusInternalServerError, "StateInfo not found", Never},
+		},
+	},
+	{
+		Name: "logical-cloud.instantiate", Service: DCM,
+		Given: Given{LogicalCloud: Created},
+		Path:  "{logicalCloud}/instantiate", StatusPath: "{logicalCloud}/status",
+		Action: Instantiated, UnderWay: Instantiating, End: Instantiated, Failure: InstantiateFailed,
+		Refusals: []Refusal{
+			{http.StatusConflict, "The Logical Cloud is already instantiat", Already},
+			{http.StatusConflict, "The Logical Cloud can't be re-instantiated yet", Wait},
+		},
+	},
+	{
+		Name: "logical-cloud.terminate", Service: DCM,
+		Given: Given{LogicalCloud: Instantiated},
+		Path:  "{logicalCloud}/terminate", StatusPath: "{logicalCloud}/status",
+		Action: Terminated, UnderWay: Terminating, End: Terminated, Failure: TerminateFailed,
+		Refusals: []Refusal{
+			{http.StatusConflict, "The Logical Cloud is already being terminated", Already},
+			{http.StatusConflict, "The Logical Cloud has already been terminated", Already},
+			{http.StatusConflict, "The Logical Cloud is still instantiating", Wait},
+		},
+	},
+	{
+		Name: "cluster-provider.create", Service: CLM,
+		Given: Given{ClusterProvider: Absent},
+		Path:  "cluster-providers", Creates: ClusterProvider, StatusPath: "{provider}",
+		End:      Created,
+		Refusals: []Refusal{{http.StatusConflict, "ClusterProvider already exists", Already}},
+	},
+	{
+		Name: "cluster.create", Service: CLM,
+		Given: Given{ClusterProvider: Created, Cluster: Absent},
+		Path:  "{provider}/clusters", Creates: Cluster, StatusPath: "{cluster}",
+		End:      Created,
+		Refusals: []Refusal{{http.StatusConflict, "Cluster already exists", Already}},
+	},
+	{
+		Name: "cluster-label.create", Service: CLM,
+		Given: Given{ClusterProvider: Created, Cluster: Created, ClusterLabel: Absent},
+		Path:  "{cluster}/labels", Creates: ClusterLabel, StatusPath: "{label}",
+		End:      Created,
+		Refusals: []Refusal{{http.StatusConflict, "Cluster Label already exists", Already}},
+	},
+}
+
+// Calls lists the calls that experiments can name.
+func Calls() []Call { return slices.Clone(calls) }
+
+// CallNames lists their names.
+func CallNames() []string {
+	var names []string
+	for _, c := range calls {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+// CallNamed finds a call by its name.
+func CallNamed(name string) (Call, bool) {
+	i := slices.IndexFunc(calls, func(c Call) bool { return c.Name == name })
+	if i < 0 {
+		return Call{}, false
+	}
+	return calls[i], true
+}
+
+// Request is the call itself, for the resources of one attempt.
+func (c Call) Request(names Names, material Material) Request {
+	if c.Creates == "" {
+		return Post(names.Anchor(c.Path))
+	}
+	for _, r := range names.Resources(material) {
+		if r.Kind == c.Creates {
+			return r.Create
+		}
+	}
+	// The table names only kinds that an attempt has.
+	panic("emco: call " + c.Name + " creates no resource of an attempt")
+}
+
+// Status asks how far the call has come.
+func (c Call) Status(names Names) Request {
+	r := Get(names.Anchor(c.StatusPath))
+	r.Query = c.StatusQuery
+	return r
+}
+
+// Meaning says what an answer that is no 2xx means for someone who reissues
+// the call. What the table does not know can go away if it is a 5xx or comes
+// from the database, and cannot if it is a 4xx.
+func (c Call) Meaning(a Answer) Meaning {
+	body := string(a.Body)
+	for _, refusal := range c.Refusals {
+		if a.Code == refusal.Code && strings.Contains(body, refusal.Text) {
+			return refusal.Means
+		}
+	}
+	if a.Code >= 500 || strings.Contains(body, "db Find error") {
+		return Wait
+	}
+	return Never
+}

@@ -1,0 +1,237 @@
+// Package emco is a client of EMCO's REST API, made for watching it fail:
+// every call runs on a connection of its own, is sent once, and tells its
+// moments and what became of it in the wire's own words.
+package emco
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+)
+
+// Config says how to reach one EMCO.
+type Config struct {
+	// Endpoints are the base URLs of the microservices, such as
+	// "http://emco.example:30415". What lies below /v2/ is added to them.
+	Endpoints map[Service]string
+	// Ingress is the base URL of an ingress in front of the microservices
+	// that have no endpoint of their own. What answers there with 502, 503
+	// or 504 is the ingress, and says that the microservice is down.
+	Ingress string
+	// Token says where the bearer token is to be read from, at each call.
+	Token Secret
+	// CAFile is a PEM file with the certificate authorities to trust
+	// instead of the system's.
+	CAFile string
+	// Timeout bounds each call, from start to the last byte. 0 means 60 s.
+	Timeout time.Duration
+	// DialTimeout bounds the making of a connection, so that one lost SYN
+	// does not hide seconds of an outage. 0 means 1 s.
+	DialTimeout time.Duration
+}
+
+const (
+	defaultTimeout     = 60 * time.Second
+	defaultDialTimeout = time.Second
+)
+
+// Client calls one EMCO. It is safe for use by several goroutines. It goes to
+// the endpoints directly: a proxy named in the environment is not used.
+type Client struct {
+	endpoints map[Service]endpoint
+	token     Secret
+	roots     *x509.CertPool // nil: the system's
+	timeout   time.Duration
+	dial      time.Duration
+}
+
+type endpoint struct {
+	base    *url.URL
+	ingress bool
+}
+
+// New makes a client, or says what is wrong with the configuration. It
+// reads the CA file, and neither reads the token nor calls EMCO.
+func New(config Config) (*Client, error) {
+	c := &Client{
+		endpoints: map[Service]endpoint{},
+		token:     config.Token,
+		timeout:   config.Timeout,
+		dial:      config.DialTimeout,
+	}
+	if c.timeout == 0 {
+		c.timeout = defaultTimeout
+	}
+	if c.dial == 0 {
+		c.dial = defaultDialTimeout
+	}
+	if err := c.token.check(); err != nil {
+		return nil, err
+	}
+	if config.Ingress != "" {
+		base, err := baseURL("ingress", config.Ingress)
+		if err != nil {
+			return nil, err
+		}
+		for _, service := range []Service{Orchestrator, DCM, CLM} {
+			c.endpoints[service] = endpoint{base: base, ingress: true}
+		}
+	}
+	for service, text := range config.Endpoints {
+		base, err := baseURL(string(service), text)
+		if err != nil {
+			return nil, err
+		}
+		c.endpoints[service] = endpoint{base: base}
+	}
+	if len(c.endpoints) == 0 {
+		return nil, errors.New("no endpoint of EMCO is given: give the URL of each microservice or of one ingress")
+	}
+	if config.CAFile != "" {
+		pem, err := os.ReadFile(config.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("read the CA file: %w", err)
+		}
+		c.roots = x509.NewCertPool()
+		if !c.roots.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("CA file %s holds no certificate in PEM form", config.CAFile)
+		}
+	}
+	return c, nil
+}
+
+func baseURL(name, text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		// The error of url.Parse repeats the text, which may hold a
+		// password.
+		return nil, fmt.Errorf("%s: the URL cannot be parsed; write http://HOST:PORT", name)
+	}
+	if u.User != nil {
+		return nil, fmt.Errorf("%s: the URL holds a user name; give a token by reference instead", name)
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, fmt.Errorf("%s: %q is no URL of a server; write http://HOST:PORT", name, text)
+	}
+	if u.RawQuery != "" || u.Fragment != "" {
+		return nil, fmt.Errorf("%s: %q has a query or a fragment; write http://HOST:PORT", name, text)
+	}
+	return u, nil
+}
+
+// URL says where a request goes, without sending it.
+func (c *Client) URL(request Request) (string, error) {
+	_, u, err := c.route(request)
+	if err != nil {
+		return "", err
+	}
+	return u.String(), nil
+}
+
+// Ingress says whether calls to a service go through an ingress.
+func (c *Client) Ingress(service Service) bool { return c.endpoints[service].ingress }
+
+func (c *Client) route(request Request) (endpoint, *url.URL, error) {
+	service := ServiceOf(request.Anchor)
+	e, ok := c.endpoints[service]
+	if !ok {
+		return endpoint{}, nil, fmt.Errorf("no endpoint of %s is given: give its URL or that of an ingress", service)
+	}
+	u := e.base.JoinPath("v2", strings.Trim(request.Anchor, "/"))
+	u.RawQuery = request.Query
+	return e, u, nil
+}
+
+// Do sends a request, once, and waits for what becomes of it. An error
+// means that it could not even be tried, such as a token that cannot be
+// read; everything else is the answer's outcome.
+func (c *Client) Do(ctx context.Context, request Request) (Answer, error) {
+	return c.Watch(ctx, request, func(Moment) {})
+}
+
+// Watch does what Do does and calls on with each moment of the call when it
+// happens, in order and one at a time. on runs in the middle of the call
+// and must not block.
+func (c *Client) Watch(ctx context.Context, request Request, on func(Moment)) (Answer, error) {
+	e, u, err := c.route(request)
+	if err != nil {
+		return Answer{}, err
+	}
+	token, err := c.token.read()
+	if err != nil {
+		return Answer{}, err
+	}
+	body, contentType, err := request.body()
+	if err != nil {
+		return Answer{}, err
+	}
+
+	limited, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	w := newWatch(on)
+	r, err := newHTTPRequest(w.trace(limited), request.Method, u, body, contentType)
+	if err != nil {
+		return Answer{}, err
+	}
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+
+	// The transport is used for this call alone, so no connection is ever
+	// used twice: Go would silently send a GET again that failed on a used
+	// one. Its write buffer takes the whole request, which leaves by one
+	// write: when that is done, the request is sent.
+	const headers = 8 << 10
+	transport := &http.Transport{
+		DialContext:       c.dialer(w, nil),
+		DialTLSContext:    c.dialer(w, &tls.Config{RootCAs: c.roots, MinVersion: tls.VersionTLS12, ServerName: u.Hostname()}),
+		DisableKeepAlives: true,
+		Protocols:         new(http.Protocols),
+		WriteBufferSize:   len(body) + len(u.String()) + len(token) + headers,
+	}
+	transport.Protocols.SetHTTP1(true)
+	defer transport.CloseIdleConnections()
+
+	w.start()
+	response, err := transport.RoundTrip(r)
+	answer := Answer{Request: request, URL: u.String()}
+	if err == nil {
+		err = answer.read(response, token)
+	}
+	answer.Outcome = outcome(ctx, answer.Code, err, e.ingress)
+	answer.Outcome.Words = withoutToken(answer.Outcome.Words, token)
+	answer.Started, answer.Ended, answer.Outcome.Sent = w.end(answer.Outcome)
+	return answer, nil
+}
+
+// dialer makes connections that tell w when they have written. With a TLS
+// configuration it makes the handshake itself, so that what w is told is
+// what went into the TLS connection whole.
+func (c *Client) dialer(w *watch, config *tls.Config) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		dialer := net.Dialer{Timeout: c.dial}
+		connection, err := dialer.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		if config != nil {
+			secured := tls.Client(connection, config)
+			limited, cancel := context.WithTimeout(ctx, c.dial)
+			defer cancel()
+			if err := secured.HandshakeContext(limited); err != nil {
+				connection.Close()
+				return nil, &handshakeError{err}
+			}
+			connection = secured
+		}
+		return &watchedConnection{Conn: connection, watch: w}, nil
+	}
+}

@@ -1,0 +1,164 @@
+package emco
+
+import (
+	"context"
+	"net"
+	"net/http/httptrace"
+	"sync"
+	"time"
+)
+
+// Moment is something that happened in the life of a call.
+type Moment struct {
+	Name MomentName
+	At   time.Time
+	// Outcome is set in the last moment of a call.
+	Outcome Outcome
+}
+
+// MomentName names a moment of a call.
+type MomentName string
+
+// The moments of a call. The last one is one of the last three.
+const (
+	// Started: the call begins; nothing is connected yet.
+	Started MomentName = "started"
+	// Connected: there is a connection, secured if it has to be.
+	Connected MomentName = "connected"
+	// Sent: the whole request was given to the connection.
+	Sent MomentName = "sent"
+	// FirstByte: the first byte of the answer is here.
+	FirstByte MomentName = "first-byte"
+	// WasAccepted: EMCO answered 2xx.
+	WasAccepted MomentName = "accepted"
+	// WasRejected: EMCO answered, but not 2xx.
+	WasRejected MomentName = "rejected"
+	// HasFailed: no answer of EMCO came.
+	HasFailed MomentName = "failed"
+)
+
+// watch puts the moments of one call, which http.Transport tells from
+// several goroutines, in order.
+type watch struct {
+	on func(Moment)
+
+	mu        sync.Mutex
+	started   time.Time
+	last      time.Time // time of the last moment told
+	buffered  bool      // the whole request is in the write buffer
+	writes    int       // writes that have not returned
+	wrote     *sync.Cond
+	sent      bool
+	firstByte time.Time // of a first byte that is not yet told
+	ended     bool
+}
+
+// tell passes a moment on. Moments never run backwards: two goroutines can
+// see neighbouring moments in the wrong order, microseconds apart.
+func (w *watch) tell(name MomentName, at time.Time, outcome Outcome) {
+	if at.Before(w.last) {
+		at = w.last
+	}
+	w.last = at
+	w.on(Moment{Name: name, At: at, Outcome: outcome})
+}
+
+func newWatch(on func(Moment)) *watch {
+	w := &watch{on: on}
+	w.wrote = sync.NewCond(&w.mu)
+	return w
+}
+
+func (w *watch) start() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.started = time.Now()
+	w.tell(Started, w.started, Outcome{})
+}
+
+func (w *watch) trace(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if !w.ended {
+				w.tell(Connected, time.Now(), Outcome{})
+			}
+		},
+		WroteRequest: func(info httptrace.WroteRequestInfo) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			// http.Transport says so before it flushes its buffer; the
+			// connection says when that is done.
+			w.buffered = info.Err == nil
+		},
+		GotFirstResponseByte: func() {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if w.ended {
+				return
+			}
+			w.firstByte = time.Now()
+			if w.sent {
+				w.tellFirstByte()
+			}
+		},
+	})
+}
+
+// write writes to the connection, and tells when the request has left.
+func (w *watch) write(connection net.Conn, p []byte) (int, error) {
+	w.mu.Lock()
+	w.writes++
+	w.mu.Unlock()
+	n, err := connection.Write(p)
+	now := time.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.writes--
+	if err == nil && w.buffered && !w.sent && !w.ended {
+		w.sent = true
+		w.tell(Sent, now, Outcome{})
+		w.tellFirstByte()
+	}
+	w.wrote.Broadcast()
+	return n, err
+}
+
+func (w *watch) tellFirstByte() {
+	if !w.firstByte.IsZero() {
+		w.tell(FirstByte, w.firstByte, Outcome{})
+		w.firstByte = time.Time{}
+	}
+}
+
+func (w *watch) end(outcome Outcome) (started, ended time.Time, sent bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	// What the server did with the request can be seen before the write has
+	// returned here. It returns soon: the connection is closed by now, or is
+	// about to be.
+	for w.writes > 0 {
+		w.wrote.Wait()
+	}
+	w.tellFirstByte()
+	outcome.Sent = w.sent
+	name := HasFailed
+	switch outcome.Kind {
+	case Accepted:
+		name = WasAccepted
+	case Rejected:
+		name = WasRejected
+	}
+	w.tell(name, time.Now(), outcome)
+	w.ended = true
+	return w.started, w.last, w.sent
+}
+
+// watchedConnection writes through its watch.
+type watchedConnection struct {
+	net.Conn
+	watch *watch
+}
+
+func (c *watchedConnection) Write(p []byte) (int, error) { return c.watch.write(c.Conn, p) }

@@ -1,0 +1,137 @@
+package emco
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+const (
+	maxRun     = 36
+	maxAttempt = 999
+	// maxLabel is how long the name of a Kubernetes Service may be.
+	maxLabel = 63
+)
+
+var (
+	runPattern   = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,34}[a-z0-9])?$`)
+	labelPattern = regexp.MustCompile(`^[a-z]([-a-z0-9]*[a-z0-9])?$`)
+)
+
+// compositeAppVersion is the version of each composite app that we make.
+const compositeAppVersion = "v1"
+
+// Names are the names of all resources of one attempt of one run. Projects
+// and cluster providers have names of their own in an EMCO; all the rest
+// lies below one of the two.
+type Names struct {
+	run     string
+	attempt int
+}
+
+// NewNames checks the name of a run, which goes into the names of objects
+// on the edge: lower-case letters, digits and hyphens, 36 at most. Attempts
+// count from 1 to 999.
+func NewNames(run string, attempt int) (Names, error) {
+	if !runPattern.MatchString(run) {
+		return Names{}, &FieldError{Field: "run", Problem: fmt.Sprintf("%q cannot name a run", Shown(run)),
+			Remedy: fmt.Sprintf("use lower-case letters, digits and hyphens, at most %d, with a letter or digit at both ends", maxRun)}
+	}
+	if attempt < 1 || attempt > maxAttempt {
+		return Names{}, &FieldError{Field: "attempt", Problem: fmt.Sprintf("%d cannot number an attempt", attempt),
+			Remedy: fmt.Sprintf("use a number from 1 to %d", maxAttempt)}
+	}
+	return Names{run: run, attempt: attempt}, nil
+}
+
+// NamesOf finds the attempt that a project or a cluster provider belongs
+// to, from its name and its userData1; false if it is not one of ours.
+func NamesOf(name, userData1 string) (Names, bool) {
+	run, ok := RunOf(userData1)
+	if !ok {
+		return Names{}, false
+	}
+	number, ok := strings.CutPrefix(name, run+"-")
+	if !ok {
+		return Names{}, false
+	}
+	attempt, err := strconv.Atoi(number)
+	if err != nil || strconv.Itoa(attempt) != number {
+		return Names{}, false
+	}
+	names, err := NewNames(run, attempt)
+	return names, err == nil
+}
+
+// Run is the name of the run.
+func (n Names) Run() string { return n.run }
+
+// Attempt is the number of the attempt, from 1.
+func (n Names) Attempt() int { return n.attempt }
+
+// Mark is the run's mark.
+func (n Names) Mark() string { return Mark(n.run) }
+
+// String is what all names of the attempt have in common.
+func (n Names) String() string { return n.run + "-" + strconv.Itoa(n.attempt) }
+
+// IsZero says whether there are no names.
+func (n Names) IsZero() bool { return n == Names{} }
+
+// The names themselves.
+
+func (n Names) project() string          { return n.String() }
+func (n Names) provider() string         { return n.String() }
+func (n Names) cluster() string          { return n.String() + "-edge" }
+func (n Names) label() string            { return n.String() + "-label" }
+func (n Names) logicalCloud() string     { return n.String() + "-cloud" }
+func (n Names) reference() string        { return n.String() + "-reference" }
+func (n Names) compositeApp() string     { return n.String() + "-app" }
+func (n Names) compositeProfile() string { return n.String() + "-profile" }
+func (n Names) dig() string              { return n.String() + "-dig" }
+func (n Names) placement() string        { return n.String() + "-placement" }
+func (n Names) intent() string           { return n.String() + "-intent" }
+
+// Object is the name of each object on the edge that belongs to an app.
+func (n Names) Object(app string) string { return n.String() + "-" + app }
+
+// Anchor replaces the words in braces of a template by anchors of the
+// attempt's resources: {project}, {provider}, {cluster}, {label},
+// {logicalCloud}, {reference}, {compositeApp}, {compositeProfile}, {dig},
+// {placement}, {intent}.
+func (n Names) Anchor(template string) string {
+	project := "projects/" + n.project()
+	provider := "cluster-providers/" + n.provider()
+	cluster := provider + "/clusters/" + n.cluster()
+	logicalCloud := project + "/logical-clouds/" + n.logicalCloud()
+	compositeApp := project + "/composite-apps/" + n.compositeApp() + "/" + compositeAppVersion
+	dig := compositeApp + "/deployment-intent-groups/" + n.dig()
+	return strings.NewReplacer(
+		"{project}", project,
+		"{provider}", provider,
+		"{cluster}", cluster,
+		"{label}", cluster+"/labels/"+n.label(),
+		"{logicalCloud}", logicalCloud,
+		"{reference}", logicalCloud+"/cluster-references/"+n.reference(),
+		"{compositeApp}", compositeApp,
+		"{compositeProfile}", compositeApp+"/composite-profiles/"+n.compositeProfile(),
+		"{dig}", dig,
+		"{placement}", dig+"/generic-placement-intents/"+n.placement(),
+		"{intent}", dig+"/intents/"+n.intent(),
+	).Replace(template)
+}
+
+// CheckApp says whether an app's name will do: EMCO takes it for the folder
+// of the chart, and it is the end of a Service's name on the edge.
+func (n Names) CheckApp(app string) error {
+	if !labelPattern.MatchString(app) {
+		return &FieldError{Field: "apps", Problem: fmt.Sprintf("%q cannot name an app", Shown(app)),
+			Remedy: "use lower-case letters, digits and hyphens, beginning with a letter"}
+	}
+	if object := n.Object(app); len(object) > maxLabel {
+		return &FieldError{Field: "apps", Problem: fmt.Sprintf("%q is longer than the %d characters of a Service's name", object, maxLabel),
+			Remedy: "use a shorter name for the app or the run"}
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package emco
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// OutcomeKind says what kind of end a call had.
+type OutcomeKind string
+
+// The kinds of outcome.
+const (
+	// Accepted: EMCO answered 2xx.
+	Accepted OutcomeKind = "accepted"
+	// Rejected: EMCO answered with another code.
+	Rejected OutcomeKind = "rejected"
+	// Refused: connect: connection refused; behind an ingress its 502, 503
+	// or 504.
+	Refused OutcomeKind = "refused"
+	// ConnectionLost: the connection was made and broke before an answer
+	// was here whole: EOF, connection reset by peer, broken pipe.
+	ConnectionLost OutcomeKind = "connection-lost"
+	// Timeout: the limit of the call or of its dialling passed.
+	Timeout OutcomeKind = "timeout"
+	// DNSFailure: the name was not found.
+	DNSFailure OutcomeKind = "dns"
+	// TLSFailure: the handshake failed, by a certificate that is not
+	// trusted for instance.
+	TLSFailure OutcomeKind = "tls"
+	// Other: none of these; the words tell.
+	Other OutcomeKind = "other"
+)
+
+// OutcomeKinds lists the kinds of outcome.
+func OutcomeKinds() []OutcomeKind {
+	return []OutcomeKind{Accepted, Rejected, Refused, ConnectionLost, Timeout, DNSFailure, TLSFailure, Other}
+}
+
+// Outcome is the end of a call.
+type Outcome struct {
+	Kind OutcomeKind
+	// Code is the HTTP status of an accepted or rejected call, or of an
+	// ingress that answered for a microservice that is down.
+	Code int
+	// Words are the wire's own, such as "EOF" or "dial tcp 192.0.2.1:9015:
+	// connect: connection refused"; empty for a call that EMCO answered.
+	Words string
+	// Sent says whether the whole request had left.
+	Sent bool
+	// Gateway says that an ingress answered, not EMCO.
+	Gateway bool
+}
+
+// String is the outcome's kind, with the code if it is a rejection.
+func (o Outcome) String() string {
+	if o.Kind == Rejected {
+		return string(o.Kind) + " " + strconv.Itoa(o.Code)
+	}
+	return string(o.Kind)
+}
+
+// Answered says whether EMCO itself answered.
+func (o Outcome) Answered() bool { return o.Kind == Accepted || o.Kind == Rejected }
+
+// Down says in one word how a microservice that is down looked from here:
+// refused, EOF, reset, hang or unreachable; empty when it did not look down.
+func (o Outcome) Down() string {
+	switch o.Kind {
+	case Refused:
+		return "refused"
+	case ConnectionLost:
+		if strings.Contains(o.Words, "EOF") {
+			return "EOF"
+		}
+		return "reset"
+	case Timeout:
+		return "hang"
+	case Other:
+		if strings.Contains(o.Words, "no route to host") || strings.Contains(o.Words, "unreachable") {
+			return "unreachable"
+		}
+	}
+	return ""
+}
+
+var errBrokenBody = errors.New("the answer broke off")
+
+// handshakeError marks what went wrong in a TLS handshake.
+type handshakeError struct{ err error }
+
+func (e *handshakeError) Error() string { return e.err.Error() }
+func (e *handshakeError) Unwrap() error { return e.err }
+
+// outcome sorts the end of a round trip. ctx is the caller's, without the
+// client's own timeout.
+func outcome(ctx context.Context, code int, err error, ingress bool) Outcome {
+	switch {
+	case err == nil && code >= 200 && code < 300:
+		return Outcome{Kind: Accepted, Code: code}
+	case err == nil && ingress && (code == http.StatusBadGateway || code == http.StatusServiceUnavailable || code == http.StatusGatewayTimeout):
+		return Outcome{Kind: Refused, Code: code, Gateway: true,
+			Words: fmt.Sprintf("the ingress answered %d %s", code, http.StatusText(code))}
+	case err == nil:
+		return Outcome{Kind: Rejected, Code: code}
+	}
+
+	o := Outcome{Kind: Other, Words: Shown(err.Error())}
+	var (
+		dns       *net.DNSError
+		handshake *handshakeError
+		timeout   net.Error
+	)
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		o.Words = "given up by the caller"
+	case errors.As(err, &dns):
+		o.Kind = DNSFailure
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		o.Kind = Timeout
+	case errors.Is(err, syscall.ECONNREFUSED):
+		o.Kind = Refused
+	case strings.Contains(err.Error(), "server closed idle connection"):
+		// What http.Transport says of a connection that ended before it
+		// had written anything to it.
+		o.Kind, o.Words = ConnectionLost, "EOF"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
+		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNABORTED):
+		o.Kind = ConnectionLost
+	case errors.As(err, &handshake):
+		o.Kind = TLSFailure
+	}
+	return o
+}

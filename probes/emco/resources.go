@@ -1,0 +1,143 @@
+package emco
+
+import (
+	"encoding/json"
+	"net"
+	"strconv"
+)
+
+// Kind is a kind of resource of EMCO's.
+type Kind string
+
+// The kinds of resource that a run makes, in the order of their making.
+const (
+	Project                Kind = "project"
+	ClusterProvider        Kind = "cluster provider"
+	Cluster                Kind = "cluster"
+	ClusterLabel           Kind = "cluster label"
+	LogicalCloud           Kind = "logical cloud"
+	ClusterReference       Kind = "cluster reference"
+	CompositeApp           Kind = "composite app"
+	App                    Kind = "app"
+	CompositeProfile       Kind = "composite profile"
+	Profile                Kind = "profile"
+	DeploymentIntentGroup  Kind = "deployment intent group"
+	GenericPlacementIntent Kind = "generic placement intent"
+	AppIntent              Kind = "app intent"
+	Intent                 Kind = "intent"
+)
+
+// Resource is one resource of an attempt: where it is and what makes it.
+type Resource struct {
+	Kind   Kind
+	Anchor string
+	// Create is the POST that makes it.
+	Create Request
+	// Unmarked says that the resource need not tell a userData1. It belongs
+	// to whom the resource belongs that it lies below.
+	Unmarked bool
+}
+
+type metadata struct {
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	UserData1   string `json:"userData1"`
+	UserData2   string `json:"userData2"`
+}
+
+type document struct {
+	Metadata metadata `json:"metadata"`
+	Spec     any      `json:"spec,omitempty"`
+}
+
+type fields map[string]any
+
+// Material is what the resources of an attempt are made of, besides their
+// names.
+type Material struct {
+	// Kubeconfig of the edge cluster.
+	Kubeconfig []byte
+	// Apps are the names of the apps; their charts are made from them.
+	Apps []string
+}
+
+// Resources lists the resources of an attempt in the order in which EMCO
+// wants them made; backwards it is the order in which it lets them go.
+func (n Names) Resources(material Material) []Resource {
+	at := n.Anchor
+	resource := func(kind Kind, collection, name string, spec any) Resource {
+		anchor := at(collection) + "/" + name
+		create := Post(at(collection))
+		create.JSON = document{Metadata: metadata{Name: name, Description: "made by emco-chaos", UserData1: n.Mark()}, Spec: spec}
+		return Resource{Kind: kind, Anchor: anchor, Create: create}
+	}
+	withFile := func(r Resource, name string, content []byte) Resource {
+		r.Create.File = &File{Name: name, Content: content}
+		return r
+	}
+
+	label := Post(at("{cluster}/labels"))
+	label.JSON = fields{"clusterLabel": n.label()}
+	compositeApp := resource(CompositeApp, "{project}/composite-apps", n.compositeApp(), fields{"compositeAppVersion": compositeAppVersion})
+	compositeApp.Anchor = at("{compositeApp}")
+
+	list := []Resource{
+		resource(Project, "projects", n.project(), nil),
+		resource(ClusterProvider, "cluster-providers", n.provider(), nil),
+		withFile(resource(Cluster, "{provider}/clusters", n.cluster(), nil), "kubeconfig", material.Kubeconfig),
+		{Kind: ClusterLabel, Anchor: at("{label}"), Create: label, Unmarked: true},
+		// Level 0: the logical cloud is the cluster's own administrator's.
+		resource(LogicalCloud, "{project}/logical-clouds", n.logicalCloud(), fields{"level": "0"}),
+		resource(ClusterReference, "{logicalCloud}/cluster-references", n.reference(),
+			fields{"clusterProvider": n.provider(), "cluster": n.cluster(), "loadBalancerIP": "0.0.0.0"}),
+		compositeApp,
+	}
+	for _, app := range material.Apps {
+		list = append(list, withFile(resource(App, "{compositeApp}/apps", app, nil), app+".tgz", chart(n, app)))
+	}
+	list = append(list, resource(CompositeProfile, "{compositeApp}/composite-profiles", n.compositeProfile(), nil))
+	for _, app := range material.Apps {
+		list = append(list, withFile(resource(Profile, "{compositeProfile}/profiles", app+"-profile", fields{"app": app}), app+"-profile.tgz", profile()))
+	}
+	list = append(list,
+		resource(DeploymentIntentGroup, "{compositeApp}/deployment-intent-groups", n.dig(),
+			fields{"compositeProfile": n.compositeProfile(), "version": "r1", "logicalCloud": n.logicalCloud(), "overrideValues": []string{}}),
+		resource(GenericPlacementIntent, "{dig}/generic-placement-intents", n.placement(), nil))
+	for _, app := range material.Apps {
+		intent := resource(AppIntent, "{placement}/app-intents", app+"-placement",
+			fields{"app": app, "intent": fields{"allOf": []fields{{"clusterProvider": n.provider(), "clusterLabel": n.label()}}}})
+		intent.Unmarked = true
+		list = append(list, intent)
+	}
+	return append(list, resource(Intent, "{dig}/intents", n.intent(),
+		fields{"intent": fields{"genericPlacementIntent": n.placement()}}))
+}
+
+// RsyncController is the POST that registers rsync with EMCO. The
+// registration is shared by all who use the EMCO.
+func (n Names) RsyncController(host string, port int) Request {
+	r := Post("controllers")
+	r.JSON = document{
+		Metadata: metadata{Name: RsyncName, Description: "made by emco-chaos", UserData1: n.Mark()},
+		Spec:     fields{"host": host, "port": port},
+	}
+	return r
+}
+
+// RsyncName is the name under which EMCO looks rsync up.
+const RsyncName = "rsync"
+
+// Controller is the address, as HOST:PORT, of the controller that a GET
+// answered with; false if it has none.
+func (a Answer) Controller() (address string, ok bool) {
+	var found struct {
+		Spec struct {
+			Host string `json:"host"`
+			Port int    `json:"port"`
+		} `json:"spec"`
+	}
+	if json.Unmarshal(a.Body, &found) != nil || found.Spec.Host == "" {
+		return "", false
+	}
+	return net.JoinHostPort(found.Spec.Host, strconv.Itoa(found.Spec.Port)), true
+}

@@ -1,0 +1,66 @@
+package emco
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// Secret says where a secret is to be read from. It never holds the secret
+// itself, so it can be shown. The zero Secret means that there is none.
+type Secret struct {
+	// Env is the name of an environment variable.
+	Env string
+	// File is the path of a file; white space around its content is cut.
+	File string
+}
+
+// IsZero says whether there is no secret.
+func (s Secret) IsZero() bool { return s == Secret{} }
+
+// String names the place, never the secret.
+func (s Secret) String() string {
+	switch {
+	case s.Env != "":
+		return "environment variable " + s.Env
+	case s.File != "":
+		return "file " + s.File
+	default:
+		return "none"
+	}
+}
+
+// read reads the secret; its errors name the place, never the content.
+func (s Secret) read() (string, error) {
+	if s.IsZero() {
+		return "", nil
+	}
+	var value string
+	if s.Env != "" {
+		value = os.Getenv(s.Env)
+	} else {
+		content, err := os.ReadFile(s.File)
+		if err != nil {
+			return "", fmt.Errorf("read the token: %w", err)
+		}
+		value = string(content)
+	}
+	value = strings.TrimSpace(value)
+	if value == "" {
+		return "", fmt.Errorf("the token is empty: set %s", s)
+	}
+	for _, c := range []byte(value) {
+		if c <= ' ' || c >= 0x7f {
+			return "", fmt.Errorf("the token has a character that no HTTP header may have: look at %s", s)
+		}
+	}
+	return value, nil
+}
+
+func (s Secret) check() error {
+	if s.Env != "" && s.File != "" {
+		return errors.New("the token has both an environment variable and a file: give one of them")
+	}
+	return nil
+}

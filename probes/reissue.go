@@ -1,0 +1,82 @@
+package probes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/emco-chaos/emco-chaos/probes/emco"
+)
+
+// reissue repeats a call after an outage, if the status does not show that
+// it was accepted before.
+type reissue struct {
+	call emco.Call
+}
+
+var reissueKind = Kind{
+	Name:    "reissue",
+	Summary: "repeats a call until it is accepted, unless the status says that it is under way or done",
+	Arguments: []Argument{
+		{Name: "call", Type: Text, Required: true, Values: emco.CallNames(), Meaning: "the call"},
+	},
+	Events:  probeEvents(),
+	Lasting: true,
+	make: func(a arguments) (Probe, error) {
+		call, err := a.call("call")
+		return reissue{call: call}, err
+	},
+}
+
+func (p reissue) Run(ctx context.Context, on Subject, observer Observer) Result {
+	began := time.Now()
+	issue := &issuing{on: on, call: p.call, observer: observer}
+	err := issue.run(ctx)
+
+	var refused *refusal
+	var result Result
+	switch {
+	case errors.As(err, &refused):
+		result = Result{Conclusion: Failed, Message: "reissued, and refused: " + refused.Error()}
+	case ctx.Err() != nil && err != nil:
+		result = unfinished(ctx, time.Since(began), fmt.Sprintf("%s was not accepted (%s)", p.call.Name, issue.last()))
+	case err != nil:
+		result = errored(err)
+	case issue.reading.Ours && issue.reading.Progress == emco.GaveUp:
+		result = Result{Conclusion: Failed, Message: "not reissued: status says " + describe(issue.reading)}
+	case issue.posts == 0:
+		result = Result{Conclusion: Passed, Message: "not reissued: status says " + describe(issue.reading)}
+	case issue.answer.Outcome.Kind == emco.Accepted:
+		result = Result{Conclusion: Passed, Message: "reissued: " + issue.answer.String()}
+	default:
+		// A POST whose answer was lost or said "already", and then a status
+		// that shows the call accepted.
+		result = Result{Conclusion: Passed, Message: fmt.Sprintf("reissued: %s; status says %s", issue.answer, describe(issue.reading))}
+	}
+	result.Evidence = map[string]string{"posts": strconv.Itoa(issue.posts)}
+	if issue.reading.Text != "" {
+		result.Evidence["status"] = describe(issue.reading)
+	}
+	if issue.posts > 0 {
+		result.Evidence["answer"] = issue.answer.Outcome.String()
+		if issue.answer.Code != 0 {
+			result.Evidence["answer"] = strconv.Itoa(issue.answer.Code)
+		}
+	}
+	return result
+}
+
+// last says what was seen last, for a call that was not brought to be
+// accepted.
+func (i *issuing) last() string {
+	text := "no status was read"
+	if i.reading.Text != "" {
+		text = "last status: " + describe(i.reading)
+	}
+	if i.posts > 0 {
+		text += ", last answer: " + i.answer.String()
+	}
+	return text
+}

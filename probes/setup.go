@@ -1,0 +1,89 @@
+package probes
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/emco-chaos/emco-chaos/probes/emco"
+)
+
+// Setup is what an attempt's resources are made of, besides their names. It
+// comes from the target.
+type Setup struct {
+	// Kubeconfig is the file with the kubeconfig of the edge cluster.
+	Kubeconfig string
+	// Rsync is where EMCO reaches rsync, as HOST:PORT of its gRPC port.
+	Rsync string
+	// Apps are the names of the apps that make up the composite app.
+	Apps []string
+	// Interval is the time between two looks at a state that is waited for.
+	// 0 means 100 ms.
+	Interval time.Duration
+}
+
+const (
+	defaultInterval = 100 * time.Millisecond
+	longestInterval = time.Second
+	// statusTimeout bounds one GET of a state: one that hangs must not take
+	// all the time there is.
+	statusTimeout = 5 * time.Second
+)
+
+func (s Setup) interval() time.Duration {
+	if s.Interval > 0 {
+		return s.Interval
+	}
+	return defaultInterval
+}
+
+// rsync splits the address of rsync.
+func (s Setup) rsync() (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(s.Rsync)
+	if err == nil {
+		port, err = strconv.Atoi(text)
+	}
+	if err != nil || host == "" || port < 1 || port > 65535 {
+		return "", 0, &emco.FieldError{Field: "rsync", Problem: fmt.Sprintf("%q is no address", s.Rsync),
+			Remedy: "give HOST:PORT of rsync's gRPC port, as EMCO reaches it"}
+	}
+	return host, port, nil
+}
+
+// material reads what the resources are made of; the kubeconfig only if it
+// is wanted.
+func (s Subject) material(kubeconfig bool) (emco.Material, error) {
+	material := emco.Material{Apps: s.Setup.Apps}
+	for _, app := range material.Apps {
+		if err := s.Names.CheckApp(app); err != nil {
+			return emco.Material{}, err
+		}
+	}
+	if !kubeconfig {
+		return material, nil
+	}
+	if s.Setup.Kubeconfig == "" {
+		return emco.Material{}, &emco.FieldError{Field: "kubeconfig", Problem: "is missing",
+			Remedy: "name the file with the kubeconfig of the edge cluster"}
+	}
+	content, err := os.ReadFile(s.Setup.Kubeconfig)
+	if err != nil {
+		return emco.Material{}, fmt.Errorf("read the kubeconfig of the edge cluster: %w", err)
+	}
+	material.Kubeconfig = content
+	return material, nil
+}
+
+// request is a call on the subject's own resources.
+func (s Subject) request(call emco.Call) (emco.Request, error) {
+	if call.Creates == "" {
+		return call.Request(s.Names, emco.Material{}), nil
+	}
+	material, err := s.material(call.Creates == emco.Cluster)
+	if err != nil {
+		return emco.Request{}, err
+	}
+	return call.Request(s.Names, material), nil
+}

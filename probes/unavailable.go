@@ -1,0 +1,76 @@
+package probes
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/emco-chaos/emco-chaos/probes/emco"
+)
+
+// unavailable waits until a microservice refuses a connection.
+type unavailable struct {
+	service  emco.Service
+	call     *emco.Call
+	interval time.Duration
+}
+
+var unavailableKind = Kind{
+	Name:    "unavailable",
+	Summary: "waits until a GET of a microservice, or of a call's status, is refused",
+	Arguments: []Argument{
+		{Name: "service", Type: Text, Values: serviceNames(), Meaning: "the microservice; it follows from the call if there is one"},
+		{Name: "call", Type: Text, Values: emco.CallNames(), Meaning: "a call whose status is to be refused"},
+	},
+	Events: probeEvents(),
+	make: func(a arguments) (Probe, error) {
+		p := unavailable{service: emco.Service(a.text("service")), interval: 20 * time.Millisecond}
+		if a.has("call") {
+			call, err := a.call("call")
+			if err != nil {
+				return nil, err
+			}
+			if a.has("service") && p.service != call.Service {
+				return nil, a.wrong("service", fmt.Sprintf("%s does not answer %s", p.service, call.Name),
+					fmt.Sprintf("use %s or leave it out", call.Service))
+			}
+			p.service, p.call = call.Service, &call
+		}
+		if p.service == "" {
+			return nil, a.wrong("service", "is missing", "give a service or a call")
+		}
+		return p, nil
+	},
+}
+
+// Run passes when the GET is refused, and for nothing else: a reset, an EOF,
+// a hang are down too, but only the refusal says that nothing listens. An
+// answer can be one from before.
+func (p unavailable) Run(ctx context.Context, on Subject, observer Observer) Result {
+	seen := newSights(p.service, observer)
+	door := on.door(p.service, p.call)
+	for {
+		sight, err := on.look(ctx, door)
+		if err != nil {
+			return errored(err)
+		}
+		if sight.look == lookRefused {
+			seen.add(sight)
+			return Result{
+				Conclusion: Passed,
+				Message:    fmt.Sprintf("%s refuses after %s: %s", p.service, shown(sight.at.Sub(seen.began)), sight.words),
+				Evidence:   seen.evidence(),
+			}
+		}
+		if ctx.Err() == nil {
+			seen.add(sight)
+		}
+		if !pause(ctx, p.interval) {
+			return Result{
+				Conclusion: Inconclusive,
+				Message:    fmt.Sprintf("%s was not seen to refuse within %s (%s)", p.service, shown(time.Since(seen.began)), seen.lastWords()),
+				Evidence:   seen.evidence(),
+			}
+		}
+	}
+}
