@@ -1,0 +1,187 @@
+package document_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emco-chaos/emco-chaos/experiments/document"
+)
+
+func parse(t *testing.T, text string) (*document.File, *document.Map) {
+	t.Helper()
+	file, root := document.Parse("file.yaml", []byte(text))
+	if root == nil {
+		t.Fatalf("not read: %v", file.Problems())
+	}
+	fields, ok := root.Map()
+	if !ok {
+		t.Fatalf("not a mapping: %v", file.Problems())
+	}
+	return file, fields
+}
+
+func TestValues(t *testing.T) {
+	file, fields := parse(t, `
+text: a text
+number: 0x10
+yes: true
+wait: 1m30s
+list: [1, two]
+"a.b": {c: d}
+`)
+	value := func(key string) document.Value {
+		value, found := fields.Get(key)
+		if !found {
+			t.Fatalf("%s is not there", key)
+		}
+		return value
+	}
+	if text, ok := value("text").Text(); !ok || text != "a text" {
+		t.Errorf("text: %q, %v", text, ok)
+	}
+	if number, ok := value("number").Integer(0, 20); !ok || number != 16 {
+		t.Errorf("number: %d, %v", number, ok)
+	}
+	if boolean, ok := value("yes").Boolean(); !ok || !boolean {
+		t.Errorf("boolean: %v, %v", boolean, ok)
+	}
+	if duration, ok := value("wait").Duration(); !ok || duration != 90*time.Second {
+		t.Errorf("duration: %v, %v", duration, ok)
+	}
+	if data, ok := value("list").JSON(); !ok || string(data) != `[1,"two"]` {
+		t.Errorf("list: %s, %v", data, ok)
+	}
+	if data, ok := value("a.b").JSON(); !ok || string(data) != `{"c":"d"}` {
+		t.Errorf("mapping: %s, %v", data, ok)
+	}
+	if field := value("a.b").Field(); field != `["a.b"]` {
+		t.Errorf("field: %s", field)
+	}
+	fields.End()
+	if problems := file.Problems(); len(problems) > 0 {
+		t.Errorf("problems: %v", problems)
+	}
+}
+
+func TestFill(t *testing.T) {
+	file, fields := parse(t, `
+text: ${word}
+inside: a ${word} and ${word}
+count: ${number}
+quoted: {flow: ["${word}"]}
+none: ${missing}
+open: ${word
+plain: $word
+`)
+	root := fields.Value()
+	root.Fill(func(at document.Value, name string) (string, document.Kind, bool) {
+		switch name {
+		case "word":
+			return "apple", document.TextKind, true
+		case "number":
+			return "3", document.IntegerKind, true
+		}
+		at.Problem("not there: "+name, "leave it out")
+		return "", "", false
+	})
+	for key, want := range map[string]string{
+		"text": `"apple"`, "inside": `"a apple and apple"`, "count": `3`, "quoted": `{"flow":["apple"]}`, "plain": `"$word"`,
+	} {
+		value, _ := fields.Get(key)
+		if data, ok := value.JSON(); !ok || string(data) != want {
+			t.Errorf("%s: got %s, want %s", key, data, want)
+		}
+	}
+	// What could not be filled is reported once, and not again by its readers.
+	for _, key := range []string{"none", "open"} {
+		value, _ := fields.Get(key)
+		if _, ok := value.Text(); ok {
+			t.Errorf("%s was read", key)
+		}
+		if _, ok := value.Duration(); ok {
+			t.Errorf("%s was read", key)
+		}
+	}
+	want := "file.yaml:6:7: none: not there: missing; leave it out\n" +
+		"file.yaml:7:7: open: \"${word\" has a ${ without its }; write ${name}"
+	if got := file.Problems().Error(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestLocate(t *testing.T) {
+	file, fields := parse(t, "a:\n  b: [x, y]\n")
+	value, _ := fields.Get("a")
+	inner, _ := value.Map()
+	list, _ := inner.Get("b")
+	list.List()
+	for field, want := range map[string]string{
+		"a":        "file.yaml:1:1: a: wrong",
+		"a.b[1]":   "file.yaml:2:10: a.b[1]: wrong",
+		"a.b[7].c": "file.yaml:2:3: a.b[7].c: wrong",
+		"z":        "file.yaml:1:1: z: wrong",
+	} {
+		if got := file.Locate(document.Problem{Field: field, Message: "wrong"}).Error(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	file.Add(document.Problem{Field: "a.b[1]", Message: "wrong"})
+	for field, want := range map[string]bool{"a": true, "a.b": true, "a.b[1]": true, "a.b[0]": false, "b": false} {
+		if got := file.Troubled(field); got != want {
+			t.Errorf("troubled %s: got %v", field, got)
+		}
+	}
+}
+
+// A mistake deep in a long mapping is told in its own line, though yaml.v3
+// names the line where the mapping begins.
+func TestSyntaxErrorsAreToldWhereTheyAre(t *testing.T) {
+	text := "spec:\n" + strings.Repeat("  key: value\n", 40) + " wrong: indentation\n" + strings.Repeat("  key: value\n", 5)
+	file, root := document.Parse("file.yaml", []byte(text))
+	if root != nil {
+		t.Fatal("it was read")
+	}
+	if problems := file.Problems(); len(problems) != 1 || problems[0].Line != 42 {
+		t.Errorf("got %v", problems)
+	}
+}
+
+func TestLargeFilesAreRefused(t *testing.T) {
+	file, root := document.Parse("file.yaml", []byte(strings.Repeat("# padding\n", document.MaxBytes/10+1)))
+	if root != nil || len(file.Problems()) != 1 {
+		t.Errorf("got %v", file.Problems())
+	}
+}
+
+func TestInstead(t *testing.T) {
+	tests := []struct {
+		word  string
+		known []string
+		want  string
+	}{
+		{"stpes", []string{"steps", "spec"}, "did you mean steps?"},
+		{"Steps", []string{"steps"}, "did you mean steps?"},
+		{"color", []string{"steps", "after"}, "use one of: after, steps"},
+		{"color", []string{"steps"}, "only steps can stand here"},
+		{"color", nil, "remove it"},
+		{"b", []string{"a", "c"}, "use one of: a, c"},
+	}
+	for _, test := range tests {
+		if got := document.Instead(test.word, test.known); got != test.want {
+			t.Errorf("instead of %s out of %v: got %q, want %q", test.word, test.known, got, test.want)
+		}
+	}
+}
+
+func TestProblemsAreToldOnceAndInOrder(t *testing.T) {
+	second := document.Problem{File: "f", Line: 2, Column: 1, Message: "second"}
+	first := document.Problem{File: "f", Line: 1, Column: 5, Field: "a", Message: "first", Remedy: "mend it"}
+	problems := document.Problems{second, first, second}.Sorted()
+	if got, want := problems.Error(), "f:1:5: a: first; mend it\nf:2:1: second"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if err := (document.Problems{}).Err(); err != nil {
+		t.Errorf("no problems are an error: %v", err)
+	}
+}

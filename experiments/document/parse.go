@@ -1,0 +1,230 @@
+// Package document reads YAML files that people write, strictly: each value
+// knows its line, its column and the path to it, whatever is not understood
+// is a problem, and all problems of a file are told at once.
+package document
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"sort"
+	"strings"
+	"unicode/utf8"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Limits of a file. What people write by hand is far smaller.
+const (
+	MaxBytes = 256 << 10
+	maxDepth = 32
+)
+
+// File is a file that is being read: its problems so far, and where each of
+// its values stands.
+type File struct {
+	name      string
+	problems  Problems
+	positions map[string]position
+}
+
+type position struct{ line, column int }
+
+// Parse reads a file of one YAML document. When it returns no value, the
+// file's problems say why. Anchors, aliases, merge keys and tags are problems:
+// they make a file hard to read and a small file large.
+func Parse(name string, data []byte) (*File, *Value) {
+	file := &File{name: name, positions: map[string]position{}}
+	if len(data) > MaxBytes {
+		file.add(1, 1, "", fmt.Sprintf("the file has %d bytes, and %d are read at most", len(data), MaxBytes), "split it")
+		return file, nil
+	}
+	if !file.readable(data) {
+		return file, nil
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var root yaml.Node
+	if err := decoder.Decode(&root); errors.Is(err, io.EOF) {
+		file.add(1, 1, "", "the file is empty", "write a document with apiVersion, kind, metadata and spec")
+		return file, nil
+	} else if err != nil {
+		file.syntax(data, err)
+		return file, nil
+	}
+	var second yaml.Node
+	if err := decoder.Decode(&second); err == nil {
+		file.add(max(second.Line, 1), max(second.Column, 1), "", "a second document begins here", "keep one document a file")
+		return file, nil
+	} else if !errors.Is(err, io.EOF) {
+		file.syntax(data, err)
+		return file, nil
+	}
+	if root.Kind != yaml.DocumentNode || len(root.Content) != 1 {
+		file.add(1, 1, "", "the file is empty", "write a document with apiVersion, kind, metadata and spec")
+		return file, nil
+	}
+	if !file.plain(root.Content[0], 0) {
+		return file, nil
+	}
+	value := file.value("", root.Content[0])
+	return file, &value
+}
+
+// Name is the file's name as it was given.
+func (f *File) Name() string { return f.name }
+
+// Problems are all problems so far, in the order of the file.
+func (f *File) Problems() Problems { return f.problems.Sorted() }
+
+// Locate gives the problem the file's name and the place of its field, or of
+// the nearest value around it.
+func (f *File) Locate(problem Problem) Problem {
+	problem.File = f.name
+	for field := problem.Field; ; {
+		if at, found := f.positions[field]; found {
+			problem.Line, problem.Column = at.line, at.column
+			return problem
+		}
+		if field == "" {
+			problem.Line, problem.Column = 1, 1
+			return problem
+		}
+		field = parent(field)
+	}
+}
+
+// Add adds a problem; see Locate for its place.
+func (f *File) Add(problem Problem) { f.problems = append(f.problems, f.Locate(problem)) }
+
+// Troubled says whether a problem was found in the field or below it.
+func (f *File) Troubled(field string) bool {
+	for _, problem := range f.problems {
+		if problem.Field == field || strings.HasPrefix(problem.Field, field+".") || strings.HasPrefix(problem.Field, field+"[") {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *File) add(line, column int, field, message, remedy string) {
+	f.problems = append(f.problems, Problem{File: f.name, Line: line, Column: column, Field: field, Message: message, Remedy: remedy})
+}
+
+func (f *File) value(field string, node *yaml.Node) Value {
+	if _, known := f.positions[field]; !known {
+		f.positions[field] = position{line: max(node.Line, 1), column: max(node.Column, 1)}
+	}
+	return Value{file: f, node: node, field: field}
+}
+
+// readable looks for bytes that YAML cannot have, since yaml.v3 does not say
+// in which line they are.
+func (f *File) readable(data []byte) bool {
+	line, column := 1, 1
+	for i := 0; i < len(data); {
+		char, size := utf8.DecodeRune(data[i:])
+		switch {
+		case char == utf8.RuneError && size == 1:
+			f.add(line, column, "", "the file is not UTF-8 text", "save it as UTF-8")
+			return false
+		case char == '\n':
+			line, column = line+1, 0
+		case char < 0x20 && char != '\t' && char != '\r',
+			char >= 0x7f && char < 0xa0 && char != 0x85,
+			char == 0xfeff && i > 0, char == 0xfffe, char == 0xffff:
+			f.add(line, column, "", fmt.Sprintf("the control character %U cannot stand here", char), "remove it")
+			return false
+		}
+		i += size
+		column++
+	}
+	return true
+}
+
+var syntaxLine = regexp.MustCompile(`^yaml: (line \d+: )?`)
+
+// syntax makes a problem of an error of yaml.v3. The line in its text is often
+// the one where the mapping around the mistake begins, so the mistake is
+// looked for: it is in the last line of the shortest beginning of the file
+// that has the same error.
+func (f *File) syntax(data []byte, err error) {
+	lines := bytes.SplitAfter(data, []byte("\n"))
+	short := sort.Search(len(lines), func(i int) bool {
+		same := syntaxError(bytes.Join(lines[:i+1], nil))
+		return same != nil && same.Error() == err.Error()
+	})
+	line := min(short+1, len(lines))
+	for _, near := range []int{line, line + 1, line - 1} {
+		if near < 1 || near > len(lines) {
+			continue
+		}
+		text := lines[near-1]
+		indent := text[:len(text)-len(bytes.TrimLeft(text, " \t"))]
+		if tab := bytes.IndexByte(indent, '\t'); tab >= 0 {
+			f.add(near, tab+1, "", "a tab stands in the indentation", "indent with spaces")
+			return
+		}
+	}
+	remedy := "look at this line and the one before it"
+	if bytes.Contains(lines[line-1], []byte("${")) {
+		remedy = "a ${name} between { } or [ ] stands in quotes"
+	}
+	f.add(line, 1, "", "this is not YAML: "+syntaxLine.ReplaceAllString(err.Error(), ""), remedy)
+}
+
+// syntaxError reads all documents and returns the first error.
+func syntaxError(data []byte) error {
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	for {
+		var node yaml.Node
+		if err := decoder.Decode(&node); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+// plain refuses what a file for people does not need.
+func (f *File) plain(node *yaml.Node, depth int) bool {
+	fine := true
+	refuse := func(message, remedy string) {
+		f.add(max(node.Line, 1), max(node.Column, 1), "", message, remedy)
+		fine = false
+	}
+	switch {
+	case depth > maxDepth:
+		refuse(fmt.Sprintf("values are nested more than %d deep", maxDepth), "make it flatter")
+		return false
+	case node.Kind == yaml.AliasNode:
+		refuse(fmt.Sprintf("the alias *%s is not read", shorten(node.Value)), "write the value out")
+		return false
+	case node.Anchor != "":
+		refuse(fmt.Sprintf("the anchor &%s is not read", shorten(node.Anchor)), "write the value out where it is needed")
+	case node.Style&yaml.TaggedStyle != 0:
+		refuse(fmt.Sprintf("the tag %s is not read", shorten(node.Tag)), "leave the tag out")
+	}
+	for i, child := range node.Content {
+		if node.Kind == yaml.MappingNode && i%2 == 0 && child.Tag == "!!merge" {
+			f.add(max(child.Line, 1), max(child.Column, 1), "", "the merge key << is not read", "write the values out")
+			fine = false
+			continue
+		}
+		fine = f.plain(child, depth+1) && fine
+	}
+	return fine
+}
+
+func parent(field string) string {
+	if strings.HasSuffix(field, "]") {
+		if at := strings.LastIndexByte(field, '['); at >= 0 {
+			return field[:at]
+		}
+	}
+	if at := strings.LastIndexByte(field, '.'); at >= 0 {
+		return field[:at]
+	}
+	return ""
+}

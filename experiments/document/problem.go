@@ -1,0 +1,83 @@
+package document
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// Problem is one mistake in what somebody wrote: where it stands, what is
+// wrong, and what to do about it.
+type Problem struct {
+	// File is the file's name as it was given; empty for what came from no file.
+	File string `json:"file,omitempty"`
+	// Line and Column count from 1; 0 for what came from no file.
+	Line   int `json:"line,omitempty"`
+	Column int `json:"column,omitempty"`
+	// Field is the path to the value, such as spec.steps.kill.after[0].
+	Field string `json:"field,omitempty"`
+	// Message says what is wrong.
+	Message string `json:"message"`
+	// Remedy says what to write instead.
+	Remedy string `json:"remedy,omitempty"`
+}
+
+// Error is file:line:column: field: message; remedy. What is not known is
+// left out. It is one line, whatever the file has in it.
+func (p Problem) Error() string {
+	var text strings.Builder
+	if p.File != "" {
+		text.WriteString(p.File + ":")
+	}
+	if p.Line > 0 {
+		fmt.Fprintf(&text, "%d:%d:", p.Line, p.Column)
+	}
+	if text.Len() > 0 {
+		text.WriteString(" ")
+	}
+	if p.Field != "" {
+		text.WriteString(p.Field + ": ")
+	}
+	text.WriteString(p.Message)
+	if p.Remedy != "" {
+		text.WriteString("; " + p.Remedy)
+	}
+	return strings.Map(func(char rune) rune {
+		if unicode.IsControl(char) {
+			return ' '
+		}
+		return char
+	}, text.String())
+}
+
+// Problems are all mistakes of one reading. As an error they are one a line.
+type Problems []Problem
+
+// Error has one problem a line.
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i, problem := range p {
+		lines[i] = problem.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Err is nil when there is no problem, else the problems as an error.
+func (p Problems) Err() error {
+	if len(p) == 0 {
+		return nil
+	}
+	return p
+}
+
+// Sorted are the problems in the order of the file, each once.
+func (p Problems) Sorted() Problems {
+	sorted := slices.Clone(p)
+	slices.SortStableFunc(sorted, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
+			cmp.Compare(a.Field, b.Field), cmp.Compare(a.Message, b.Message))
+	})
+	return slices.Compact(sorted)
+}

@@ -1,0 +1,83 @@
+// Package experiments has the scenarios as YAML, and reads, checks and
+// compiles them, and those of others, into plans for an EMCO.
+package experiments
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/experiments/scenario"
+)
+
+//go:embed *.yaml
+var files embed.FS
+
+// ErrUnknown says that no experiment has that name.
+var ErrUnknown = errors.New("there is no such experiment")
+
+// Source is the text of an experiment.
+type Source struct {
+	// File is the name that problems are told with.
+	File string
+	Data []byte
+}
+
+// Names are the names of the experiments, sorted.
+func Names() []string {
+	entries, err := fs.Glob(files, "*.yaml")
+	if err != nil {
+		return nil
+	}
+	for i, entry := range entries {
+		entries[i] = strings.TrimSuffix(entry, ".yaml")
+	}
+	slices.Sort(entries)
+	return entries
+}
+
+// Read returns the text of the experiment of that name. The error is
+// [ErrUnknown] when there is none.
+func Read(name string) (Source, error) {
+	if !slices.Contains(Names(), name) {
+		return Source{}, fmt.Errorf("%w: %s (there are: %s)", ErrUnknown, name, strings.Join(Names(), ", "))
+	}
+	data, err := files.ReadFile(name + ".yaml")
+	if err != nil {
+		return Source{}, fmt.Errorf("read the experiment %s: %w", name, err)
+	}
+	return Source{File: name + ".yaml", Data: data}, nil
+}
+
+// List describes all experiments, sorted by name.
+func List() ([]scenario.Description, error) {
+	var list []scenario.Description
+	for _, name := range Names() {
+		source, err := Read(name)
+		if err != nil {
+			return nil, err
+		}
+		description, problems := Describe(source)
+		if err := problems.Err(); err != nil {
+			return nil, fmt.Errorf("describe the experiment %s: %w", name, err)
+		}
+		list = append(list, description)
+	}
+	return list, nil
+}
+
+// Describe reads what an experiment says of itself.
+func Describe(source Source) (scenario.Description, plan.Problems) {
+	return scenario.Describe(source.File, source.Data)
+}
+
+// Compile makes a plan of an experiment for a target. Parameters are what was
+// set; the others have their defaults. The plan is nil when there are
+// problems, and all problems are told at once.
+func Compile(source Source, target *plan.Target, parameters map[string]string) (*plan.Plan, plan.Problems) {
+	return scenario.Compile(source.File, source.Data, Catalogue(), target, parameters)
+}

@@ -1,0 +1,184 @@
+package fault_test
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+
+	"github.com/emco-chaos/emco-chaos/experiments/fault"
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+)
+
+const (
+	kill = `{"apiVersion":"chaos-mesh.org/v1alpha1","kind":"PodChaos","metadata":{"namespace":"shop"},"spec":{"action":"pod-kill",` +
+		`"duration":"60s","mode":"all","selector":{"labelSelectors":{"app":"shop"},"namespaces":["shop"]}}}`
+	hold = `{"apiVersion":"chaos-mesh.org/v1alpha1","kind":"NetworkChaos","metadata":{"namespace":"shop"},"spec":{"action":"partition",` +
+		`"direction":"both","duration":"60s","externalTargets":["courier"],"mode":"all","selector":{"labelSelectors":{"app":"shop"},"namespaces":["shop"]}}}`
+	slow = `{"apiVersion":"chaos-mesh.org/v1alpha1","kind":"NetworkChaos","metadata":{"namespace":"shop"},"spec":{"action":"delay",` +
+		`"delay":{"latency":"100ms"},"duration":"60s","mode":"all","selector":{"labelSelectors":{"app":"shop"},"namespaces":["shop"]}}}`
+)
+
+func decode(t *testing.T, text string) fault.Object {
+	t.Helper()
+	object, err := fault.Decode([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return object
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	for name, text := range map[string]string{
+		"no JSON":            `{`,
+		"nothing":            `null`,
+		"a list":             `[]`,
+		"another group":      strings.Replace(kill, "chaos-mesh.org/v1alpha1", "apps/v1", 1),
+		"another kind":       strings.Replace(kill, "PodChaos", "IOChaos", 1),
+		"an unknown field":   strings.Replace(kill, `"mode"`, `"mood"`, 1),
+		"a field's type":     strings.Replace(kill, `"60s"`, `60`, 1),
+		"a field in a wrong": strings.Replace(kill, `"selector":{`, `"selector":{"labels":{},`, 1),
+	} {
+		if object, err := fault.Decode([]byte(text)); err == nil {
+			t.Errorf("%s was read: %+v", name, object)
+		}
+	}
+	if _, err := fault.Decode([]byte(strings.Replace(kill, "PodChaos", "IOChaos", 1))); !errors.Is(err, fault.ErrKind) {
+		t.Errorf("another kind: got %v", err)
+	}
+}
+
+func TestCheckFillsInDefaults(t *testing.T) {
+	object := decode(t, slow)
+	if err := fault.Check(object); err != nil {
+		t.Fatal(err)
+	}
+	spec := object.(*v1alpha1.NetworkChaos).Spec
+	if spec.Direction != v1alpha1.To || spec.Delay.Jitter != "0ms" || spec.Delay.Correlation != "0" || spec.PartitionBehavior != v1alpha1.DropPartitionBehavior {
+		t.Errorf("got %+v with the delay %+v", spec, spec.Delay)
+	}
+}
+
+func TestCheckRefuses(t *testing.T) {
+	tests := []struct{ base, old, new, want string }{
+		{kill, `"pod-kill"`, `"pod-kil"`, "spec.action: \"pod-kil\" is not known; did you mean pod-kill?"},
+		{kill, `"pod-kill"`, `"container-kill"`, "the name of container is required"},
+		{kill, `"duration":"60s",`, ``, "spec.duration: is missing"},
+		{kill, `"60s"`, `"60"`, "spec.duration: \"60\" is not a duration"},
+		{kill, `"60s"`, `"-60s"`, "spec.duration: -60s is less than a second"},
+		{kill, `"all"`, `"every"`, "spec.mode: \"every\" is not known"},
+		{kill, `"all"`, `"fixed"`, "refused by Chaos Mesh"},
+		{kill, `"labelSelectors":{"app":"shop"}`, `"labelSelectors":{}`, "spec.selector: selects every pod of its namespaces"},
+		{strings.Replace(kill, `"metadata":{"namespace":"shop"},`, ``, 1), `,"namespaces":["shop"]`, ``, "spec.selector: names no namespace"},
+		{kill, `"action"`, `"gracePeriod":-1,"action"`, "spec.gracePeriod: is negative"},
+		{hold, `"partition"`, `"party"`, "spec.action: \"party\" is not known"},
+		{hold, `"both"`, `"up"`, "spec.direction: \"up\" is not known"},
+		{hold, `"action"`, `"partitionBehavior":"ignore","action"`, "spec.partitionBehavior: \"ignore\" is not known"},
+		{hold, `"externalTargets"`, `"target":{"mode":"all","selector":{"namespaces":["shop"]}},"externalTargets"`, "spec.target.selector: selects every pod"},
+		{slow, `"delay":{"latency":"100ms"},`, ``, "spec.delay: is missing"},
+		{slow, `"100ms"`, `"1m30s"`, "spec.delay.latency: \"1m30s\" is not a latency"},
+		{slow, `"100ms"`, `"100ms","jitter":"much"`, "spec.delay.jitter: \"much\" is not a jitter"},
+		{slow, `"duration"`, `"direction":"both","externalTargets":["courier"],"duration"`, "refused by Chaos Mesh"},
+	}
+	for _, test := range tests {
+		text := strings.Replace(test.base, test.old, test.new, 1)
+		if text == test.base {
+			t.Fatalf("%s is not in the object", test.old)
+		}
+		err := fault.Check(decode(t, text))
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s instead of %s: got %v, want %s", test.new, test.old, err, test.want)
+		}
+	}
+}
+
+func TestEncodeLeavesOutWhatANewObjectDoesNotHave(t *testing.T) {
+	object := decode(t, kill)
+	data, err := fault.Encode(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(data) != kill {
+		t.Errorf("got\n%s\nwant\n%s", data, kill)
+	}
+}
+
+func TestStamp(t *testing.T) {
+	object := decode(t, kill)
+	object.SetLabels(map[string]string{"kept": "yes"})
+	fault.Stamp(object, "run", 2, "experiment", "step")
+	if object.GetName() != "run-2-step" {
+		t.Errorf("name: %s", object.GetName())
+	}
+	labels := object.GetLabels()
+	if labels["kept"] != "yes" || labels[fault.RunLabel] != "run" || labels[fault.ExperimentLabel] != "experiment" || labels[fault.StepLabel] != "step" {
+		t.Errorf("labels: %v", labels)
+	}
+	longest := strings.Repeat("a", plan.MaxRunName)
+	fault.Stamp(object, longest, plan.MaxAttempts, "experiment", strings.Repeat("b", plan.MaxStepName))
+	if len(object.GetName()) != 63 {
+		t.Errorf("the longest name has %d characters, and Chaos Mesh takes 63", len(object.GetName()))
+	}
+}
+
+func TestCheckPlan(t *testing.T) {
+	described := func(text string) *plan.Fault {
+		object := decode(t, text)
+		if err := fault.Check(object); err != nil {
+			t.Fatal(err)
+		}
+		result, err := fault.Describe(object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return result
+	}
+	lying := described(kill)
+	lying.Action = "container-kill"
+	p := &plan.Plan{Steps: []plan.Step{
+		{Name: "fine", Fault: described(hold)},
+		{Name: "probe"},
+		{Name: "lying", Fault: lying},
+		{Name: "empty", Fault: &plan.Fault{}},
+		{Name: "wrong", Fault: &plan.Fault{Kind: "PodChaos", Action: "pod-kill", Object: json.RawMessage(strings.Replace(kill, `"60s"`, `"soon"`, 1))}},
+	}}
+	want := []string{
+		"steps.lying.fault: the fault says PodChaos container-kill, and its object is PodChaos pod-kill",
+		"steps.empty.fault: read a Chaos Mesh object",
+		`steps.wrong.fault.spec.duration: "soon" is not a duration; write a duration such as 60s`,
+	}
+	problems := fault.CheckPlan(p)
+	if len(problems) != len(want) {
+		t.Fatalf("got\n%v", problems)
+	}
+	for i, problem := range problems {
+		if !strings.HasPrefix(problem.Error(), want[i]) {
+			t.Errorf("got %v, want %s", problem, want[i])
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, text := range []string{kill, hold, slow} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		object, err := fault.Decode(data)
+		if err != nil || fault.Check(object) != nil {
+			return
+		}
+		encoded, err := fault.Encode(object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := fault.Decode(encoded)
+		if err != nil {
+			t.Fatalf("what was written is not read: %v", err)
+		}
+		if err := fault.Check(again); err != nil {
+			t.Fatalf("what was written is refused: %v", err)
+		}
+	})
+}

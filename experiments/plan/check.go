@@ -1,0 +1,333 @@
+package plan
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/emco-chaos/emco-chaos/experiments/document"
+)
+
+// Limits of a plan. A plan can come from a stranger's plugin.
+const (
+	maxSteps  = 100
+	maxEvents = 50
+	maxRefs   = 50
+	maxClaims = 100
+	maxTime   = Duration(24 * time.Hour)
+)
+
+// Check finds what is wrong with a plan: names and times, events that no step
+// emits, waits that never end, triggers that never fire together, and evidence
+// that can never hold. The fields of its problems are paths into the plan,
+// such as steps.kill.after[0]. Nothing is said about what the unread steps do,
+// because that could not be read.
+func Check(p *Plan, unread ...string) Problems {
+	if p == nil {
+		return Problems{{Message: "there is no plan"}}
+	}
+	c := &checker{plan: p, unread: unread, steps: map[string]Step{}}
+	if !c.withinLimits() {
+		return c.problems
+	}
+	c.head()
+	for _, step := range p.Steps {
+		c.step(step)
+	}
+	for _, step := range p.Steps {
+		c.triggers(step)
+	}
+	c.waits()
+	for _, step := range p.Steps {
+		c.together(step)
+	}
+	c.evidence()
+	return c.problems
+}
+
+type checker struct {
+	plan     *Plan
+	unread   []string
+	steps    map[string]Step
+	problems Problems
+	// endless says that some events wait for each other, so that nothing can
+	// be said about their order.
+	endless bool
+}
+
+func (c *checker) add(field, message, remedy string) {
+	c.problems = append(c.problems, Problem{Field: field, Message: message, Remedy: remedy})
+}
+
+func stepField(step, field string) string {
+	path := document.Join("steps", step)
+	if field != "" {
+		path += "." + field
+	}
+	return path
+}
+
+func (c *checker) withinLimits() bool {
+	before := len(c.problems)
+	limit := func(field, what string, got, most int) {
+		if got > most {
+			c.add(field, fmt.Sprintf("has %d %s, and %d is the limit", got, what, most), "make it smaller")
+		}
+	}
+	limit("steps", "steps", len(c.plan.Steps), maxSteps)
+	limit("evidence", "claims", len(c.plan.Evidence), maxClaims)
+	for i, claim := range c.plan.Evidence {
+		limit(fmt.Sprintf("evidence[%d]", i), "events", len(claim.Refs), maxRefs)
+	}
+	for _, step := range append([]Step{c.plan.Given, c.plan.Teardown}, c.plan.Steps...) {
+		limit(stepField(step.Name, "after"), "events", len(step.After), maxRefs)
+		limit(stepField(step.Name, "until"), "events", len(step.Until), maxRefs)
+		if step.Activity != nil {
+			limit(stepField(step.Name, "activity.events"), "events", len(step.Activity.Events), maxEvents)
+			limit(stepField(step.Name, "activity.ends"), "events", len(step.Activity.Ends), maxEvents)
+		}
+	}
+	return len(c.problems) == before
+}
+
+func (c *checker) head() {
+	p := c.plan
+	if !isLabel(p.Experiment) {
+		c.add("experiment", fmt.Sprintf("%q is not a name", shown(p.Experiment)), nameRemedy)
+	}
+	if p.Attempts < 1 || p.Attempts > MaxAttempts {
+		c.add("attempts", fmt.Sprintf("%d attempts cannot be made", p.Attempts), fmt.Sprintf("write a number from 1 to %d", MaxAttempts))
+	}
+	for i, step := range []Step{p.Given, p.Teardown} {
+		name := []string{GivenStep, TeardownStep}[i]
+		switch {
+		case slices.Contains(c.unread, name):
+		case step.Name != name, step.Activity == nil, step.Fault != nil:
+			c.add(name, "is not an activity of that name", "bring the state about, and take it back, by an activity")
+		case len(step.After)+len(step.Until) > 0 || step.While != "":
+			c.add(name, "waits for events", "it runs before or after all steps, so leave after, until and while out")
+		default:
+			c.activity(name, step)
+			c.timeout(name, step)
+		}
+	}
+	if len(p.Steps) == 0 {
+		c.add("steps", "there is no step", "write at least one")
+	}
+}
+
+func (c *checker) step(step Step) {
+	field := stepField(step.Name, "")
+	switch {
+	case step.Name == GivenStep || step.Name == TeardownStep:
+		c.add(field, fmt.Sprintf("every plan has a %s of its own", step.Name), "choose another name")
+		return
+	case !isLabel(step.Name) || len(step.Name) > MaxStepName:
+		c.add(field, fmt.Sprintf("%q cannot be the name of a step", shown(step.Name)),
+			fmt.Sprintf("write small letters, digits and hyphens, a letter or digit first and last, %d characters at most", MaxStepName))
+	}
+	if _, twice := c.steps[step.Name]; twice {
+		c.add(field, "two steps have this name", "rename one of them")
+		return
+	}
+	c.steps[step.Name] = step
+	c.timeout(field, step)
+	if step.Delay < 0 || step.Delay > maxTime {
+		c.add(field+".delay", fmt.Sprintf("%s cannot be waited for", step.Delay), "write a duration from 0s to 24h")
+	}
+	switch {
+	case slices.Contains(c.unread, step.Name):
+	case (step.Fault == nil) == (step.Activity == nil):
+		c.add(field, "is not exactly one of a fault and an activity", "make it one of them")
+		c.unread = append(c.unread, step.Name)
+	case step.Fault != nil:
+		c.fault(field, step.Fault)
+	default:
+		c.activity(field, step)
+	}
+	c.outcome(field, step)
+}
+
+func (c *checker) timeout(field string, step Step) {
+	if step.Timeout <= 0 || step.Timeout > maxTime {
+		c.add(field+".timeout", fmt.Sprintf("%s is not a time to wait", step.Timeout), "write a duration above zero, 24h at most")
+	}
+}
+
+func (c *checker) fault(field string, fault *Fault) {
+	if fault.Kind == "" || fault.Action == "" {
+		c.add(field+".fault", "does not say its kind and its action", "write both")
+	}
+	object := bytes.TrimSpace(fault.Object)
+	if !json.Valid(object) || !bytes.HasPrefix(object, []byte("{")) {
+		c.add(field+".fault", "its object is not a JSON object", "write a Chaos Mesh object")
+	}
+}
+
+func (c *checker) activity(field string, step Step) {
+	activity := step.Activity
+	if activity.Name == "" {
+		c.add(field, "its activity has no name", "name one of the plugin's")
+	}
+	events := map[string]bool{}
+	for _, event := range activity.Events {
+		if !isLabel(event) || events[event] {
+			c.add(field, fmt.Sprintf("its activity cannot emit %q, or not twice", shown(event)), nameRemedy)
+		}
+		events[event] = true
+	}
+	if !events[Started] {
+		c.add(field, "its activity does not emit started", "every activity does first")
+	}
+	if len(activity.Ends) == 0 {
+		c.add(field, "its activity has no event that ends it", "name at least one")
+	}
+	ends := map[string]bool{}
+	for _, end := range activity.Ends {
+		if !events[end] || end == Started || ends[end] {
+			c.add(field, fmt.Sprintf("its activity cannot end with %q", shown(end)), "an end is one of its events, once, and not started")
+		}
+		ends[end] = true
+	}
+}
+
+func (c *checker) outcome(field string, step Step) {
+	const remedy = `use one of accepted, rejected, "rejected CODE", refused, connection-lost, timeout, dns, tls, other`
+	if step.Expect != "" {
+		if step.Fault != nil {
+			c.add(field+".expect", "a fault has no outcome", "leave it out")
+		} else if !IsOutcome(step.Expect) {
+			c.add(field+".expect", fmt.Sprintf("%q is not an outcome", shown(step.Expect)), remedy)
+		}
+	}
+	if len(step.Otherwise) > 0 && step.Expect == "" {
+		c.add(field+".otherwise", "stands without expect", "write expect: with the outcome that the step must have")
+	}
+	for _, outcome := range slices.Sorted(maps.Keys(step.Otherwise)) {
+		verdict := step.Otherwise[outcome]
+		at := document.Join(field+".otherwise", outcome)
+		switch {
+		case !IsOutcome(outcome):
+			c.add(at, fmt.Sprintf("%q is not an outcome", shown(outcome)), remedy)
+		case outcome == step.Expect:
+			c.add(at, "is the outcome that is expected", "leave it out")
+		}
+		if verdict != OtherwiseFailed && verdict != OtherwiseError {
+			c.add(at, fmt.Sprintf("%q is not what a run can be made", shown(verdict)), "write failed or error")
+		}
+	}
+}
+
+// triggers checks that what the step waits for is there.
+func (c *checker) triggers(step Step) {
+	for _, wait := range []struct {
+		kind string
+		refs []Ref
+	}{{"after", step.After}, {"until", step.Until}} {
+		kind, refs := wait.kind, wait.refs
+		for i, ref := range refs {
+			field := fmt.Sprintf("%s[%d]", stepField(step.Name, kind), i)
+			switch {
+			case !c.emitted(field, ref):
+			case ref.Step == GivenStep || ref.Step == TeardownStep:
+				c.add(field, fmt.Sprintf("%s is no event to wait for", ref), "the steps run after the given and before the teardown: leave it out")
+			case slices.Contains(refs[:i], ref):
+				c.add(field, fmt.Sprintf("%s is there twice", ref), "keep one of them")
+			case ref.Event == Removed && c.onlyAtTheEnd(ref.Step):
+				c.add(field, fmt.Sprintf("%s has no until, so %s comes only at the end of the run", ref.Step, ref), "write until: for "+ref.Step)
+			case kind == "after" && c.unexpected(ref) != "":
+				c.add(field, c.unexpected(ref), "wait for the event of the expected outcome")
+			}
+		}
+	}
+	if step.While == "" {
+		return
+	}
+	field := stepField(step.Name, "while")
+	other, known := c.steps[step.While]
+	switch {
+	case step.While == step.Name:
+		c.add(field, "a step cannot wait for itself", "name the activity that must be under way")
+	case !known:
+		c.add(field, fmt.Sprintf("there is no step %q", shown(step.While)), document.Instead(step.While, c.names()))
+	case other.Fault != nil:
+		c.add(field, fmt.Sprintf("%s is a fault", step.While), "name an activity: a fault is awaited by its events in after")
+	}
+}
+
+// emitted checks that there is a step that emits the event.
+func (c *checker) emitted(field string, ref Ref) bool {
+	if ref == (Ref{}) {
+		return false
+	}
+	step, known := c.steps[ref.Step]
+	switch ref.Step {
+	case GivenStep:
+		step, known = c.plan.Given, true
+	case TeardownStep:
+		step, known = c.plan.Teardown, true
+	}
+	switch {
+	case !known:
+		c.add(field, fmt.Sprintf("there is no step %q", shown(ref.Step)), document.Instead(ref.Step, c.names()))
+		return false
+	case slices.Contains(c.unread, ref.Step):
+		return true
+	case !step.Emits(ref.Event):
+		c.add(field, fmt.Sprintf("%s does not emit %q", shown(ref.Step), shown(ref.Event)), document.Instead(ref.Event, step.Events()))
+		return false
+	}
+	return true
+}
+
+func (c *checker) names() []string {
+	var names []string
+	for _, step := range c.plan.Steps {
+		names = append(names, shown(step.Name))
+	}
+	return names
+}
+
+// onlyAtTheEnd says whether the step is a fault that nothing removes before
+// the end of the run.
+func (c *checker) onlyAtTheEnd(name string) bool {
+	step := c.steps[name]
+	return step.Fault != nil && len(step.Until) == 0
+}
+
+// unexpected says why the event does not come in a run that counts: the step
+// that ends with it expects another outcome.
+func (c *checker) unexpected(ref Ref) string {
+	step := c.steps[ref.Step]
+	if step.Activity == nil || step.Expect == "" || !IsOutcome(step.Expect) {
+		return ""
+	}
+	for _, end := range []string{Accepted, Rejected, Failed} {
+		if !slices.Contains(step.Activity.Ends, end) {
+			return ""
+		}
+	}
+	if !slices.Contains(step.Activity.Ends, ref.Event) || ref.Event == endOf(step.Expect) {
+		return ""
+	}
+	for outcome := range step.Otherwise {
+		if endOf(outcome) == ref.Event {
+			return ""
+		}
+	}
+	return fmt.Sprintf("%s expects %s, and then %s never comes", ref.Step, step.Expect, ref)
+}
+
+// shown keeps a stranger's words within a line.
+func shown(text string) string {
+	const most = 80
+	text = strings.ToValidUTF8(text, "?")
+	if len(text) > most {
+		return strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return text
+}

@@ -1,0 +1,160 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// evidence checks that the claims can all be true of one run.
+func (c *checker) evidence() {
+	fired := map[Ref]bool{}
+	var sound []int
+	for i, claim := range c.plan.Evidence {
+		if c.claim(i, claim) {
+			sound = append(sound, i)
+		}
+	}
+	if c.endless {
+		return
+	}
+	for _, i := range sound {
+		refs := c.plan.Evidence[i].Refs
+		grown := c.before(refs...)
+		for ref := range fired {
+			grown[ref] = true
+		}
+		for _, ref := range refs {
+			grown[ref] = true
+		}
+		if one, other, clash := c.clash(grown); clash {
+			c.add(fmt.Sprintf("evidence[%d]", i),
+				fmt.Sprintf("can never hold: the evidence needs %s and %s, and only one of them comes", one, other),
+				"claim one of them")
+			continue
+		}
+		fired = grown
+	}
+	c.contradictions(sound, fired)
+}
+
+// claim checks one claim by itself.
+func (c *checker) claim(i int, claim Claim) bool {
+	field := fmt.Sprintf("evidence[%d]", i)
+	if len(claim.Refs) == 0 {
+		c.add(field, "names no event", "write events in their order, such as call.sent < kill.created")
+		return false
+	}
+	sound := true
+	for at, ref := range claim.Refs {
+		switch {
+		case !c.emitted(field, ref):
+			sound = false
+		case ref.Step == TeardownStep:
+			c.add(field, fmt.Sprintf("%s comes after the evidence was looked at", ref), "leave it out")
+			sound = false
+		case slices.Contains(claim.Refs[:at], ref):
+			c.add(field, fmt.Sprintf("%s cannot come before itself", ref), "name it once")
+			sound = false
+		case c.unexpected(ref) != "":
+			c.add(field, "can never hold: "+c.unexpected(ref), "claim the event of the expected outcome")
+			sound = false
+		}
+	}
+	return sound
+}
+
+// contradictions finds claims whose order is the reverse of what the steps'
+// triggers, or claims before them, demand.
+func (c *checker) contradictions(sound []int, fired map[Ref]bool) {
+	order := c.order(fired)
+	for _, i := range sound {
+		refs := c.plan.Evidence[i].Refs
+		for at := 1; at < len(refs); at++ {
+			earlier, later := refs[at-1], refs[at]
+			if chain := path(order, earlier, later); chain != nil {
+				c.add(fmt.Sprintf("evidence[%d]", i),
+					fmt.Sprintf("can never hold: %s < %s, and %s", earlier, later, strings.Join(chain, ", ")),
+					"turn it round, or mend the triggers")
+				continue
+			}
+			order[later] = append(order[later], link{to: earlier, why: "is claimed after"})
+		}
+	}
+}
+
+// order is what is known of the order of events, all of which fire: each
+// event's links go to events that come before it.
+func (c *checker) order(fired map[Ref]bool) map[Ref][]link {
+	order := map[Ref][]link{}
+	sorted := slices.SortedFunc(maps.Keys(fired), func(a, b Ref) int { return strings.Compare(a.String(), b.String()) })
+	add := func(later Ref, earlier link) {
+		if fired[later] && fired[earlier.to] && later != earlier.to {
+			order[later] = append(order[later], earlier)
+		}
+	}
+	for _, ref := range sorted {
+		for _, link := range c.links(ref) {
+			add(ref, link)
+		}
+	}
+	for _, step := range c.plan.Steps {
+		if step.Activity != nil {
+			for _, end := range step.Activity.Ends {
+				for _, event := range step.Activity.Events {
+					if !slices.Contains(step.Activity.Ends, event) {
+						add(Ref{step.Name, end}, link{to: Ref{step.Name, event}, why: comesAfter})
+					}
+				}
+			}
+		}
+		if step.Fault != nil && len(step.Until) == 0 {
+			for _, ref := range sorted {
+				if ref.Event != Removed && ref.Event != Ready && ref.Event != Down {
+					add(Ref{step.Name, Removed}, link{to: ref, why: "comes at the end of the run, after"})
+				}
+			}
+		}
+		if other, known := c.steps[step.While]; known && other.Activity != nil {
+			for _, end := range other.Activity.Ends {
+				add(Ref{step.While, end}, link{to: Ref{step.Name, c.first(step)}, why: comesAfter})
+			}
+		}
+	}
+	return order
+}
+
+// path says how the order leads from an event back to one before it; nil when
+// it does not.
+func path(order map[Ref][]link, from, to Ref) []string {
+	type reached struct {
+		ref  Ref
+		prev *reached
+		why  string
+	}
+	seen := map[Ref]bool{from: true}
+	queue := []*reached{{ref: from}}
+	for len(queue) > 0 {
+		here := queue[0]
+		queue = queue[1:]
+		for _, link := range order[here.ref] {
+			if seen[link.to] {
+				continue
+			}
+			seen[link.to] = true
+			next := &reached{ref: link.to, prev: here, why: link.why}
+			if link.to != to {
+				queue = append(queue, next)
+				continue
+			}
+			var chain []string
+			for ; next.prev != nil; next = next.prev {
+				chain = append(chain, fmt.Sprintf("%s %s %s", next.prev.ref, next.why, next.ref))
+			}
+			slices.Reverse(chain)
+			return chain
+		}
+	}
+	return nil
+}

@@ -1,0 +1,252 @@
+// Package plan has the types of a plan: an experiment compiled for one
+// target, ready for an engine that knows nothing of either.
+//
+// A plan is a set of steps. A step is a fault (a Chaos Mesh object) or an
+// activity (something that a plugin does). Steps emit events; an event is
+// named STEP.EVENT and may trigger other steps. Claims over the order of
+// events are the plan's evidence.
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Plan is an experiment compiled for one target.
+type Plan struct {
+	Experiment  string `json:"experiment"`
+	Title       string `json:"title"`
+	Description string `json:"description,omitempty"`
+	// Target is the name of the target that the plan was compiled for.
+	Target string `json:"target"`
+	// Parameters are the values that the experiment's parameters have here.
+	Parameters map[string]string `json:"parameters,omitempty"`
+	// Attempts is how often an Inconclusive run is tried again, the first
+	// time included; at least 1.
+	Attempts int `json:"attempts"`
+	// Given brings about the state that the steps start from. It runs before
+	// the steps of every attempt.
+	Given Step `json:"given"`
+	// Teardown takes back what Given made. It runs at the end of every
+	// attempt, whatever happened in it.
+	Teardown Step    `json:"teardown"`
+	Steps    []Step  `json:"steps"`
+	Evidence []Claim `json:"evidence,omitempty"`
+}
+
+// Names of the two steps that every plan has beside its own.
+const (
+	GivenStep    = "given"
+	TeardownStep = "teardown"
+)
+
+// Step is one fault or one activity, and when it starts and ends.
+type Step struct {
+	Name string `json:"name"`
+	// After are the events that must all have fired before the step starts.
+	After []Ref `json:"after,omitempty"`
+	// Delay is waited for once all of After have fired.
+	Delay Duration `json:"delay,omitempty"`
+	// While names an activity that must have started and not ended when this
+	// step starts; else the step is skipped and the run is Inconclusive.
+	While string `json:"while,omitempty"`
+	// Until are the events at which the step ends: a fault is removed; an
+	// activity that has not come to its answer is cancelled, and that is
+	// Inconclusive. It is met when each event has fired or can no longer fire.
+	Until []Ref `json:"until,omitempty"`
+	// Timeout is how long the step may take: an activity to its answer, a
+	// fault to its injection. Always set in a compiled plan.
+	Timeout Duration `json:"timeout"`
+
+	// Exactly one of Fault and Activity is set.
+	Fault    *Fault    `json:"fault,omitempty"`
+	Activity *Activity `json:"activity,omitempty"`
+
+	// Expect is the outcome that the activity must have, such as "accepted",
+	// "rejected 500" or "connection-lost"; empty when any will do.
+	Expect string `json:"expect,omitempty"`
+	// Otherwise maps outcomes other than Expect to what they make of the
+	// run: "failed" or "error". What is not named makes it Inconclusive.
+	Otherwise map[string]string `json:"otherwise,omitempty"`
+}
+
+// Fault is a Chaos Mesh object. The engine stamps name, labels and namespace.
+type Fault struct {
+	// Kind is the Chaos Mesh kind: PodChaos or NetworkChaos.
+	Kind string `json:"kind"`
+	// Action is the object's action, such as pod-kill.
+	Action string `json:"action"`
+	// Summary says in a few words what the fault does to what, such as
+	// "pod-kill orchestrator".
+	Summary string `json:"summary"`
+	// Object is the whole Chaos Mesh object as JSON.
+	Object json.RawMessage `json:"object"`
+}
+
+// Activity is something that a plugin does.
+type Activity struct {
+	// Name is the activity's name in the plugin's description.
+	Name string `json:"name"`
+	// Arguments are as the plugin's description says.
+	Arguments map[string]any `json:"arguments,omitempty"`
+	// Summary says in a few words what is done to what, such as
+	// "POST dig.instantiate".
+	Summary string `json:"summary"`
+	// Service is the service whose answer this is, when there is one.
+	Service string `json:"service,omitempty"`
+	// Events are all events the activity can emit, in their usual order.
+	Events []string `json:"events"`
+	// Ends are those of Events that end it: exactly one of them fires.
+	Ends []string `json:"ends"`
+	// Lasting says that what the activity sent may still take effect after it
+	// is cancelled, so that a run that ends early waits for it: a call.
+	Lasting bool `json:"lasting,omitempty"`
+}
+
+// The events of a fault.
+const (
+	Created  = "created"
+	Injected = "injected"
+	Down     = "down"
+	Ready    = "ready"
+	Removed  = "removed"
+)
+
+// Started is the first event of every activity.
+const Started = "started"
+
+// Events are the events that the step can emit, in their usual order.
+func (s Step) Events() []string {
+	if s.Activity != nil {
+		return s.Activity.Events
+	}
+	if s.Fault != nil && s.Fault.Stops() {
+		return []string{Created, Injected, Down, Ready, Removed}
+	}
+	return []string{Created, Injected, Removed}
+}
+
+// Ends are the events after which the step emits nothing more.
+func (s Step) Ends() []string {
+	if s.Activity != nil {
+		return s.Activity.Ends
+	}
+	return []string{Removed}
+}
+
+// Emits says whether the step can emit the event.
+func (s Step) Emits(event string) bool { return slices.Contains(s.Events(), event) }
+
+// Stops says whether the fault stops what it hits, so that there is a down
+// and a ready to see. A network fault stops nothing.
+func (f Fault) Stops() bool { return f.Kind == "PodChaos" }
+
+// Find returns the step of that name, Given and Teardown included.
+func (p *Plan) Find(name string) (Step, bool) {
+	for _, step := range p.Steps {
+		if step.Name == name {
+			return step, true
+		}
+	}
+	switch name {
+	case p.Given.Name:
+		return p.Given, true
+	case p.Teardown.Name:
+		return p.Teardown, true
+	}
+	return Step{}, false
+}
+
+// Ref names an event: the step that emits it, and its name.
+type Ref struct {
+	Step  string
+	Event string
+}
+
+var refPattern = regexp.MustCompile(`^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$`)
+
+// ParseRef reads STEP.EVENT.
+func ParseRef(text string) (Ref, error) {
+	match := refPattern.FindStringSubmatch(text)
+	if match == nil {
+		return Ref{}, fmt.Errorf("%q is not STEP.EVENT, such as kill.created", shown(text))
+	}
+	return Ref{Step: match[1], Event: match[2]}, nil
+}
+
+func (r Ref) String() string { return r.Step + "." + r.Event }
+
+// MarshalText writes STEP.EVENT.
+func (r Ref) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads STEP.EVENT.
+func (r *Ref) UnmarshalText(text []byte) error {
+	ref, err := ParseRef(string(text))
+	if err != nil {
+		return err
+	}
+	*r = ref
+	return nil
+}
+
+// Claim is one piece of evidence: events that must all have fired, in this
+// order. A claim of one event says only that it fired.
+type Claim struct {
+	Refs []Ref
+}
+
+// ParseClaim reads a claim such as "instantiate.sent < kill.created < kill.down".
+func ParseClaim(text string) (Claim, error) {
+	var claim Claim
+	for part := range strings.SplitSeq(text, "<") {
+		ref, err := ParseRef(strings.TrimSpace(part))
+		if err != nil {
+			return Claim{}, err
+		}
+		claim.Refs = append(claim.Refs, ref)
+	}
+	return claim, nil
+}
+
+func (c Claim) String() string {
+	parts := make([]string, len(c.Refs))
+	for i, ref := range c.Refs {
+		parts[i] = ref.String()
+	}
+	return strings.Join(parts, " < ")
+}
+
+// MarshalText writes the claim as it is read.
+func (c Claim) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// UnmarshalText reads a claim.
+func (c *Claim) UnmarshalText(text []byte) error {
+	claim, err := ParseClaim(string(text))
+	if err != nil {
+		return err
+	}
+	*c = claim
+	return nil
+}
+
+// Duration is a [time.Duration] that is written as text, such as "1m30s".
+type Duration time.Duration
+
+func (d Duration) String() string { return time.Duration(d).String() }
+
+// MarshalText writes the duration as [time.Duration.String] does.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText reads what [time.ParseDuration] reads.
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	if err != nil {
+		return err
+	}
+	*d = Duration(parsed)
+	return nil
+}

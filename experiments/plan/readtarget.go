@@ -1,0 +1,333 @@
+package plan
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/emco-chaos/emco-chaos/experiments/document"
+)
+
+// APIVersion is the version that every file of emco-chaos begins with.
+const APIVersion = "emco-chaos/v1"
+
+// ReadTarget reads a target file. Whatever it does not understand is a
+// problem, and no message shows what stands where a secret could stand.
+// References to files are made absolute from the target file's folder.
+func ReadTarget(file string) (*Target, Problems) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, Problems{{File: file, Message: "the target file cannot be read: " + err.Error(), Remedy: "name a target file that is there"}}
+	}
+	return ParseTarget(file, data)
+}
+
+// ParseTarget reads a target from data; file is its name and gives the folder
+// that its references start from.
+func ParseTarget(file string, data []byte) (*Target, Problems) {
+	doc, root := document.Parse(file, data)
+	if root == nil {
+		return nil, doc.Problems()
+	}
+	folder, err := filepath.Abs(filepath.Dir(file))
+	if err != nil {
+		return nil, Problems{{File: file, Message: "its folder is not known: " + err.Error(), Remedy: "give the target file's absolute path"}}
+	}
+	reader := targetReader{folder: folder}
+	target := reader.target(*root)
+	if problems := doc.Problems(); len(problems) > 0 {
+		return nil, problems
+	}
+	return target, nil
+}
+
+// Head reads apiVersion and kind, and returns the name in metadata and the
+// spec. A spec that is not there is nil.
+func Head(root document.Value, kind string) (name string, spec *document.Map) {
+	fields, ok := root.Map()
+	if !ok {
+		return "", nil
+	}
+	if value, found := fields.Need("apiVersion", "write apiVersion: "+APIVersion); found {
+		value.Choice(APIVersion)
+	}
+	if value, found := fields.Need("kind", "write kind: "+kind); found {
+		value.Choice(kind)
+	}
+	if value, found := fields.Need("metadata", "write metadata: {name: NAME}"); found {
+		if metadata, ok := value.Map(); ok {
+			if value, found := metadata.Need("name", "write name: NAME"); found {
+				name = readName(value)
+			}
+			metadata.End()
+		}
+	}
+	if value, found := fields.Need("spec", "write spec: with what the "+kind+" is"); found {
+		spec, _ = value.Map()
+	}
+	fields.End()
+	return name, spec
+}
+
+func readName(value document.Value) string {
+	name, ok := value.Text()
+	if ok && !isLabel(name) {
+		value.Problem(fmt.Sprintf("%q is not a name", name), nameRemedy)
+	}
+	return name
+}
+
+type targetReader struct{ folder string }
+
+func (r targetReader) target(root document.Value) *Target {
+	target := &Target{Services: map[string]Service{}}
+	name, spec := Head(root, "Target")
+	target.Name = name
+	if spec == nil {
+		return target
+	}
+	if value, found := spec.Need("driver", "write driver: {local: {cluster: FILE}} or driver: {kubernetes: {}}"); found {
+		target.Driver = r.driver(value)
+	}
+	if value, found := spec.Need("services", "write services: with the name of each microservice and back end"); found {
+		if services, ok := value.Map(); ok {
+			if len(services.Entries()) == 0 {
+				value.Problem("has no service", "write the name of each microservice and back end")
+			}
+			for _, entry := range services.Entries() {
+				if !isLabel(entry.Key) {
+					entry.Value.Problem(fmt.Sprintf("%q is not a name", entry.Key), nameRemedy)
+				}
+				target.Services[entry.Key] = r.service(entry.Value)
+			}
+		}
+	}
+	if value, found := spec.Get("ingress"); found {
+		if ingress, ok := value.Map(); ok {
+			if value, found := ingress.Need("url", "write url: http://HOST:PORT"); found {
+				target.Ingress = &Ingress{URL: readURL(value)}
+			}
+			ingress.End()
+		}
+	}
+	if value, found := spec.Get("credentials"); found {
+		if credentials, ok := value.Map(); ok {
+			if value, found := credentials.Get("token"); found {
+				target.Credentials.Token = r.secret(value)
+			}
+			if value, found := credentials.Get("ca"); found {
+				target.Credentials.CA = r.secret(value)
+			}
+			credentials.End()
+		}
+	}
+	if value, found := spec.Get("settings"); found {
+		target.Settings = r.settings(value)
+	}
+	spec.End()
+	return target
+}
+
+func (r targetReader) driver(value document.Value) Driver {
+	var driver Driver
+	fields, ok := value.Map()
+	if !ok {
+		return driver
+	}
+	if value, found := fields.Get("local"); found {
+		if local, ok := value.Map(); ok {
+			driver.Local = &LocalDriver{}
+			if value, found := local.Need("cluster", "write cluster: FILE"); found {
+				if file, ok := value.Text(); ok {
+					driver.Local.Cluster = r.file(file)
+				}
+			}
+			local.End()
+		}
+	}
+	if value, found := fields.Get("kubernetes"); found {
+		if kubernetes, ok := value.Map(); ok {
+			driver.Kubernetes = &KubernetesDriver{}
+			kubernetes.End()
+		}
+	}
+	fields.End()
+	if len(fields.Entries()) != 1 {
+		value.Problem(fmt.Sprintf("has %d drivers", len(fields.Entries())), "write exactly one: local or kubernetes")
+	}
+	return driver
+}
+
+func (r targetReader) service(value document.Value) Service {
+	var service Service
+	fields, ok := value.Map()
+	if !ok {
+		return service
+	}
+	if value, found := fields.Get("url"); found {
+		service.URL = readURL(value)
+	}
+	if value, found := fields.Get("address"); found {
+		service.Address = readAddress(value)
+	}
+	if value, found := fields.Get("namespace"); found {
+		service.Namespace = readName(value)
+	}
+	if value, found := fields.Get("labels"); found {
+		service.Labels = readLabels(value)
+		if _, named := fields.Get("namespace"); !named {
+			value.Problem("labels without a namespace select pods of every namespace", "write the namespace beside them")
+		}
+	}
+	fields.End()
+	if len(fields.Entries()) == 0 {
+		value.Problem("says nothing of the service", "write its url, its address, or its namespace and labels")
+	}
+	return service
+}
+
+var (
+	labelName  = regexp.MustCompile(`^([A-Za-z0-9]([-A-Za-z0-9_.]{0,251}[A-Za-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`)
+	labelValue = regexp.MustCompile(`^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$`)
+)
+
+func readLabels(value document.Value) map[string]string {
+	fields, ok := value.Map()
+	if !ok {
+		return nil
+	}
+	if len(fields.Entries()) == 0 {
+		value.Problem("has no label", "write at least one, or leave labels out")
+	}
+	labels := map[string]string{}
+	for _, entry := range fields.Entries() {
+		if !labelName.MatchString(entry.Key) {
+			entry.Value.Problem(fmt.Sprintf("%q cannot be the name of a label", entry.Key), "write it as kubectl shows it, such as app or app.kubernetes.io/name")
+		}
+		text, ok := entry.Value.Text()
+		if ok && !labelValue.MatchString(text) {
+			entry.Value.Problem(fmt.Sprintf("%q cannot be the value of a label", text), "write it as kubectl shows it")
+		}
+		labels[entry.Key] = text
+	}
+	return labels
+}
+
+const urlRemedy = "write http://HOST:PORT or https://HOST:PORT"
+
+func readURL(value document.Value) string {
+	text, ok := value.Text()
+	if !ok {
+		return ""
+	}
+	parsed, err := url.Parse(text)
+	switch {
+	case err != nil, parsed.Host == "", parsed.Scheme != "http" && parsed.Scheme != "https":
+		value.Problem("is not a URL of http or https", urlRemedy)
+	case parsed.User != nil:
+		value.Problem("has a password or user in it", urlRemedy+" and put a token into credentials")
+	case parsed.RawQuery != "", parsed.Fragment != "":
+		value.Problem("has a query or a fragment", urlRemedy)
+	}
+	return strings.TrimSuffix(text, "/")
+}
+
+func readAddress(value document.Value) string {
+	text, ok := value.Text()
+	if !ok {
+		return ""
+	}
+	const remedy = "write HOST:PORT, or a host alone"
+	host := text
+	if strings.Contains(text, ":") && net.ParseIP(text) == nil {
+		name, port, err := net.SplitHostPort(text)
+		number, portErr := strconv.Atoi(port)
+		if err != nil || portErr != nil || number < 1 || number > 65535 {
+			value.Problem(fmt.Sprintf("%q is not an address", text), remedy)
+			return text
+		}
+		host = name
+	}
+	if host == "" || strings.ContainsAny(host, "/ @[]") {
+		value.Problem(fmt.Sprintf("%q is not an address", text), remedy)
+	}
+	return text
+}
+
+var environmentName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// secret reads a reference. Its messages never show what is there.
+func (r targetReader) secret(value document.Value) *SecretRef {
+	const remedy = "write {env: NAME} or {file: PATH}; the secret itself never stands in this file"
+	if !value.IsMap() {
+		value.Problem("is not a reference to a secret", remedy)
+		return nil
+	}
+	fields, ok := value.Map()
+	if !ok {
+		return nil
+	}
+	reference := &SecretRef{}
+	if value, found := fields.Get("env"); found {
+		if name, ok := value.Text(); ok {
+			if !environmentName.MatchString(name) {
+				value.Problem("is not the name of an environment variable", remedy)
+			}
+			reference.Env = name
+		}
+	}
+	if value, found := fields.Get("file"); found {
+		if name, ok := value.Text(); ok {
+			reference.File = r.file(name)
+		}
+	}
+	fields.End()
+	if len(fields.Entries()) != 1 {
+		value.Problem(fmt.Sprintf("has %d keys", len(fields.Entries())), remedy)
+	}
+	return reference
+}
+
+func (r targetReader) settings(value document.Value) map[string]any {
+	if !value.IsMap() {
+		value.Map()
+		return nil
+	}
+	read, ok := value.Any()
+	settings, isMap := read.(map[string]any)
+	if !ok || !isMap {
+		return nil
+	}
+	r.resolve(settings)
+	return settings
+}
+
+// resolve makes the name in each {file: NAME} absolute.
+func (r targetReader) resolve(value any) {
+	switch value := value.(type) {
+	case map[string]any:
+		if name, isText := value["file"].(string); isText && len(value) == 1 {
+			value["file"] = r.file(name)
+			return
+		}
+		for _, inner := range value {
+			r.resolve(inner)
+		}
+	case []any:
+		for _, inner := range value {
+			r.resolve(inner)
+		}
+	}
+}
+
+func (r targetReader) file(name string) string {
+	if filepath.IsAbs(name) {
+		return filepath.Clean(name)
+	}
+	return filepath.Join(r.folder, name)
+}

@@ -1,0 +1,88 @@
+package plan
+
+import (
+	"net"
+	"net/url"
+)
+
+// Target is the system under test, as its target file describes it. It goes
+// to plugins as JSON. It has references to secrets and never a secret.
+type Target struct {
+	Name   string `json:"name"`
+	Driver Driver `json:"driver"`
+	// Services are the microservices and back ends by name.
+	Services map[string]Service `json:"services"`
+	// Ingress stands in front of all services, when there is one.
+	Ingress     *Ingress    `json:"ingress,omitempty"`
+	Credentials Credentials `json:"credentials"`
+	// Settings are what only the plugin understands, in JSON's types. Wherever
+	// a mapping in them is {file: NAME} and nothing else, NAME has been made
+	// absolute from the target file's folder.
+	Settings map[string]any `json:"settings,omitempty"`
+}
+
+// Driver says who puts faults on the target. Exactly one is set.
+type Driver struct {
+	Local      *LocalDriver      `json:"local,omitempty"`
+	Kubernetes *KubernetesDriver `json:"kubernetes,omitempty"`
+}
+
+// LocalDriver puts faults on processes of this machine.
+type LocalDriver struct {
+	// Cluster is the absolute path of the file that describes the processes.
+	Cluster string `json:"cluster"`
+}
+
+// KubernetesDriver puts faults on pods by Chaos Mesh.
+type KubernetesDriver struct{}
+
+// Service is one microservice or back end.
+type Service struct {
+	// URL is where its REST API is, when it has one.
+	URL string `json:"url,omitempty"`
+	// Address is host:port, or a host alone, of what is not asked over HTTP.
+	// A service without labels is held by it.
+	Address string `json:"address,omitempty"`
+	// Namespace and Labels select its pods. What has no labels has no pods.
+	Namespace string            `json:"namespace,omitempty"`
+	Labels    map[string]string `json:"labels,omitempty"`
+}
+
+// HasPods says whether faults can select the service's pods.
+func (s Service) HasPods() bool { return len(s.Labels) > 0 }
+
+// Host is the host of the service's address, or of its URL; empty when it
+// has neither.
+func (s Service) Host() string {
+	if s.Address != "" {
+		if host, _, err := net.SplitHostPort(s.Address); err == nil {
+			return host
+		}
+		return s.Address
+	}
+	if parsed, err := url.Parse(s.URL); err == nil {
+		return parsed.Hostname()
+	}
+	return ""
+}
+
+// Ingress is one endpoint for all services.
+type Ingress struct {
+	URL string `json:"url"`
+}
+
+// Credentials are references to what the target demands.
+type Credentials struct {
+	// Token is a bearer token.
+	Token *SecretRef `json:"token,omitempty"`
+	// CA is the certificate authority of the target's endpoints, in PEM.
+	CA *SecretRef `json:"ca,omitempty"`
+}
+
+// SecretRef says where a secret is. Exactly one field is set.
+type SecretRef struct {
+	// Env is the name of an environment variable.
+	Env string `json:"env,omitempty"`
+	// File is an absolute path.
+	File string `json:"file,omitempty"`
+}

@@ -1,0 +1,157 @@
+package plan_test
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v (write it with -update)", err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs (write it with -update):\n%s", file, got)
+	}
+}
+
+func TestReadTarget(t *testing.T) {
+	target, problems := plan.ReadTarget(filepath.Join("testdata", "target.yaml"))
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	folder, err := filepath.Abs("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &plan.Target{
+		Name:   "sample",
+		Driver: plan.Driver{Local: &plan.LocalDriver{Cluster: filepath.Join(folder, "cluster.yaml")}},
+		Services: map[string]plan.Service{
+			"shop":    {URL: "http://127.0.0.1:8080", Namespace: "default", Labels: map[string]string{"app": "shop"}},
+			"stock":   {Address: "127.0.0.1:8081", Namespace: "default", Labels: map[string]string{"app.kubernetes.io/name": "stock"}},
+			"courier": {Address: "[2001:db8::1]:443"},
+		},
+		Ingress: &plan.Ingress{URL: "https://shop.example"},
+		Credentials: plan.Credentials{
+			Token: &plan.SecretRef{File: filepath.Join(filepath.Dir(folder), "secrets", "token")},
+			CA:    &plan.SecretRef{Env: "SHOP_CA"},
+		},
+		Settings: map[string]any{
+			"goods":    []any{"apples", map[string]any{"file": filepath.Join(folder, "list.txt")}},
+			"depot":    map[string]any{"kubeconfig": map[string]any{"file": filepath.Join(folder, "depot.kubeconfig")}, "file": "kept", "name": "north"},
+			"absolute": map[string]any{"file": "/etc/shop"},
+			"size":     int64(12),
+			"share":    0.5,
+			"open":     true,
+		},
+	}
+	if !reflect.DeepEqual(target, want) {
+		t.Errorf("got  %+v\nwant %+v", target, want)
+	}
+
+	data, err := json.Marshal(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sent plan.Target
+	if err := json.Unmarshal(data, &sent); err != nil {
+		t.Fatal(err)
+	}
+	sent.Settings["size"] = int64(12) // JSON has one kind of number.
+	if !reflect.DeepEqual(&sent, want) {
+		t.Errorf("over the wire: %+v", sent)
+	}
+}
+
+func TestReadTargetTellsOfAFileThatIsNotThere(t *testing.T) {
+	_, problems := plan.ReadTarget(filepath.Join("testdata", "none.yaml"))
+	if len(problems) != 1 || !strings.Contains(problems.Error(), "none.yaml") {
+		t.Errorf("got %v", problems)
+	}
+}
+
+func TestBrokenTargets(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("testdata", "broken", "*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no broken targets: %v", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			target, problems := plan.ParseTarget(filepath.Base(file), data)
+			if target != nil || len(problems) == 0 {
+				t.Fatal("it was read")
+			}
+			if strings.Contains(problems.Error(), "canary-secret") {
+				t.Errorf("a secret is shown: %v", problems)
+			}
+			golden(t, strings.TrimSuffix(file, ".yaml")+".golden", problems.Error()+"\n")
+		})
+	}
+}
+
+func TestHost(t *testing.T) {
+	tests := map[string]plan.Service{
+		"":            {},
+		"edge":        {Address: "edge"},
+		"10.0.0.1":    {Address: "10.0.0.1:6443"},
+		"2001:db8::1": {Address: "[2001:db8::1]:443"},
+		"shop":        {URL: "http://shop:80"},
+		"2001:db8::2": {Address: "2001:db8::2"},
+	}
+	for want, service := range tests {
+		if got := service.Host(); got != want {
+			t.Errorf("host of %+v: got %q, want %q", service, got, want)
+		}
+	}
+}
+
+func FuzzParseTarget(f *testing.F) {
+	files, err := filepath.Glob(filepath.Join("testdata", "*", "*.yaml"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range append(files, filepath.Join("testdata", "target.yaml")) {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		target, problems := plan.ParseTarget("target.yaml", data)
+		if (target == nil) == (len(problems) == 0) {
+			t.Errorf("a target or problems, got %v and %v", target, problems)
+		}
+		for _, problem := range problems {
+			if problem.Line < 1 || problem.Column < 1 || problem.Remedy == "" {
+				t.Errorf("a problem without a place or a remedy: %+v", problem)
+			}
+		}
+		if target != nil {
+			if _, err := json.Marshal(target); err != nil {
+				t.Errorf("it cannot be sent: %v", err)
+			}
+		}
+	})
+}

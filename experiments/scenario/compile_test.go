@@ -1,0 +1,201 @@
+package scenario_test
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/emco-chaos/emco-chaos/experiments/fault"
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/experiments/scenario"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// market is the catalogue of a system that is not EMCO.
+func market() scenario.Catalogue {
+	ends := []string{"passed", "failed"}
+	events := []string{"started", "passed", "failed"}
+	return scenario.Catalogue{
+		Call: "call", Given: "prepare", Teardown: "tidy",
+		Calls: []scenario.Call{
+			{Name: "order.place", Service: "shop", Summary: "PUT order"},
+			{Name: "order.cancel", Service: "shop", Summary: "DELETE order"},
+			{Name: "stock.count", Service: "stock"},
+			{Name: "parcel.send", Service: "courier"},
+			{Name: "parcel.find", Service: "nowhere"},
+		},
+		Activities: []scenario.Activity{
+			{
+				Name: "call", HasOutcome: true, Lasting: true,
+				Arguments: []scenario.Argument{{Name: "call", Type: scenario.CallName, Required: true}},
+				Events:    []string{"started", "sent", "accepted", "rejected", "failed"},
+				Ends:      []string{"accepted", "rejected", "failed"},
+			},
+			{
+				Name: "available", Probe: true, Events: events, Ends: ends,
+				Arguments: []scenario.Argument{
+					{Name: "service", Type: scenario.ServiceName, Allowed: []string{"shop", "stock", "ghost"}},
+					{Name: "call", Type: scenario.CallName},
+				},
+			},
+			{
+				Name: "settled", Probe: true, Events: events, Ends: ends,
+				Arguments: []scenario.Argument{
+					{Name: "call", Type: scenario.CallName, Required: true},
+					{Name: "state", Type: scenario.Text, Allowed: []string{"done", "undone"}},
+					{Name: "within", Type: scenario.Duration},
+					{Name: "strict", Type: scenario.Boolean},
+				},
+				Check: func(arguments map[string]any) error {
+					if arguments["state"] == "undone" && arguments["strict"] == true {
+						return &scenario.ArgumentError{Argument: "strict", Message: "nothing undone can be strict", Remedy: "write strict: false"}
+					}
+					return nil
+				},
+			},
+			{Name: "counted", Probe: true, Events: events, Ends: ends},
+			{
+				Name: "prepare", Events: events, Ends: ends,
+				Arguments: []scenario.Argument{
+					{Name: "goods", Type: scenario.Text, Required: true},
+					{Name: "count", Type: scenario.Integer},
+					{Name: "extra", Type: scenario.Mapping},
+				},
+			},
+			{Name: "tidy", Events: events, Ends: ends},
+		},
+	}
+}
+
+func target(t testing.TB) *plan.Target {
+	t.Helper()
+	target, problems := plan.ReadTarget(filepath.Join("testdata", "target.yaml"))
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return target
+}
+
+var setting = regexp.MustCompile(`(?m)^# set: ([a-z]+)=(.*)$`)
+
+// compile compiles a file; comments "# set: NAME=VALUE" set its parameters.
+func compile(t testing.TB, file string) (*plan.Plan, plan.Problems) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := map[string]string{}
+	for _, match := range setting.FindAllStringSubmatch(string(data), -1) {
+		set[match[1]] = match[2]
+	}
+	return scenario.Compile(filepath.Base(file), data, market(), target(t), set)
+}
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v (write it with -update)", err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs (write it with -update):\n%s", file, got)
+	}
+}
+
+func TestSound(t *testing.T) {
+	result, problems := compile(t, filepath.Join("testdata", "sound.yaml"))
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if problems := fault.CheckPlan(result); len(problems) > 0 {
+		t.Errorf("its faults: %v", problems)
+	}
+	data, err := json.MarshalIndent(result, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, filepath.Join("testdata", "sound.plan.json"), string(data)+"\n")
+}
+
+func TestBroken(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("testdata", "broken", "*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no broken experiments: %v", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			result, problems := compile(t, file)
+			if result != nil || len(problems) == 0 {
+				t.Fatal("it was compiled")
+			}
+			for _, problem := range problems {
+				if problem.Line < 1 || problem.Column < 1 || problem.Remedy == "" {
+					t.Errorf("a problem without a place or a remedy: %+v", problem)
+				}
+			}
+			golden(t, strings.TrimSuffix(file, ".yaml")+".golden", problems.Error()+"\n")
+		})
+	}
+}
+
+func TestDescribe(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join("testdata", "sound.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	description, problems := scenario.Describe("sound.yaml", data)
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.MarshalIndent(description, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, filepath.Join("testdata", "sound.description.json"), string(text)+"\n")
+}
+
+func FuzzCompile(f *testing.F) {
+	files, err := filepath.Glob(filepath.Join("testdata", "broken", "*.yaml"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range append(files, filepath.Join("testdata", "sound.yaml")) {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	catalogue, where := market(), target(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		result, problems := scenario.Compile("experiment.yaml", data, catalogue, where, map[string]string{"goods": "pears"})
+		if (result == nil) == (len(problems) == 0) {
+			t.Errorf("a plan or problems, got %v and %v", result, problems)
+		}
+		for _, problem := range problems {
+			if problem.Line < 1 || problem.Column < 1 || problem.Message == "" || problem.Remedy == "" {
+				t.Errorf("a problem without a place, words or a remedy: %+v", problem)
+			}
+		}
+		if result != nil {
+			if problems := fault.CheckPlan(result); len(problems) > 0 {
+				t.Errorf("its faults: %v", problems)
+			}
+			if _, err := json.Marshal(result); err != nil {
+				t.Errorf("it cannot be sent: %v", err)
+			}
+		}
+	})
+}
