@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/spf13/cobra"
+)
+
+func newDemo(s *session) *cobra.Command {
+	how := running{chosen: chosen{all: true}}
+	var apps int
+	var folder string
+	command := &cobra.Command{
+		Use:   "demo",
+		Short: "Run all experiments on an emulated EMCO on this machine",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			temporary := folder == ""
+			if temporary {
+				if folder, err = os.MkdirTemp("", "emco-chaos-demo-"); err != nil {
+					return failure(err)
+				}
+			}
+			file, err := emulate(cmd.Context(), folder, apps)
+			if err != nil {
+				return failure(err)
+			}
+			target, problems := plan.ReadTarget(file)
+			if err := problems.Err(); err != nil {
+				return failure(err)
+			}
+			how.journals = filepath.Join(folder, "journals")
+			err = s.run(cmd.Context(), how, nil, target)
+			if err == nil && temporary {
+				return failure(os.RemoveAll(folder))
+			}
+			fmt.Fprintf(s.errs, "the emulated EMCO, its logs and the journals are in %s\n", folder)
+			return err
+		},
+	}
+	outputFlag(command, &how.output)
+	command.Flags().StringVar(&how.journal, "journal", "", "the `FILE` to add the runs' journals to")
+	command.Flags().IntVar(&how.attempts, "attempts", 0, "how often an inconclusive run is tried, `N` in all; 0 leaves it to the experiment")
+	command.Flags().IntVar(&apps, "apps", 2, "the number of apps that are deployed, 1 to 12")
+	command.Flags().StringVar(&folder, "dir", "", "the `DIRECTORY` of the emulated EMCO, kept afterwards; else a temporary one")
+	return command
+}
+
+// emulator is the command that makes an emulated EMCO.
+const emulator = "emco-emulator"
+
+// emulate writes the files of an emulated EMCO into the folder, and returns
+// its target file.
+func emulate(ctx context.Context, folder string, apps int) (string, error) {
+	path := ""
+	if self, err := os.Executable(); err == nil {
+		path = filepath.Join(filepath.Dir(self), emulator)
+	}
+	if _, err := os.Stat(path); err != nil {
+		if path, err = exec.LookPath(emulator); err != nil {
+			return "", fmt.Errorf("%s is neither beside this command nor on PATH; build it with `make build`", emulator)
+		}
+	}
+	command := exec.CommandContext(ctx, path, "cluster", "--dir", folder, "--apps", strconv.Itoa(apps))
+	if output, err := command.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("make an emulated EMCO: %w: %s", err, output)
+	}
+	file := filepath.Join(folder, "target.yaml")
+	if _, err := os.Stat(file); err != nil {
+		return "", errors.New("make an emulated EMCO: it has no target.yaml")
+	}
+	return file, nil
+}

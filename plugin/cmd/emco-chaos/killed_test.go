@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/emco-chaos/emco-chaos/plugin/journal"
+	"github.com/emco-chaos/emco-chaos/plugin/report"
+)
+
+// TestPluginKilled: a plugin that dies in the middle of a run costs the run
+// its verdict, and nothing else.
+func TestPluginKilled(t *testing.T) {
+	t.Parallel()
+	target := emulated(t)
+	command := start(t, "run", "dig-instantiate-in-flight", "--target", target, "--plugin-dir", bin)
+	command.await(t, "the call", event("instantiate", "sent"))
+	var plugins []int
+	for pid, line := range descendants(t, command.Process.Pid) {
+		if strings.Contains(line, "emco-chaos-plugin-emco") {
+			plugins = append(plugins, pid)
+		}
+	}
+	if len(plugins) != 1 {
+		t.Fatalf("%d plugins run, want 1", len(plugins))
+	}
+	killed := time.Now()
+	if err := syscall.Kill(plugins[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	err := command.Wait()
+	if code := command.ProcessState.ExitCode(); code != report.ExitError {
+		t.Fatalf("exit %d (%v):\n%s", code, err, command.out)
+	}
+
+	records := command.records(t)
+	at := func(what string, wanted func(journal.Record) bool) int {
+		i := slices.IndexFunc(records, wanted)
+		if i < 0 {
+			t.Fatalf("the journal has no %s:\n%s", what, command.out)
+		}
+		return i
+	}
+	said := at("verdict", func(r journal.Record) bool { return r.Kind == journal.Verdict && r.Verdict == "Error" })
+	if late := records[said].Time.Sub(killed); late > time.Second {
+		t.Errorf("the verdict came %v after the kill", late)
+	}
+	removed := at("removal", event("hold", "removed"))
+	if late := records[removed].Time.Sub(killed); late > 5*time.Second {
+		t.Errorf("the hold was seen gone %v after the kill", late)
+	}
+	torn := at("teardown", event("teardown", "passed"))
+	if !(said < removed && removed < torn) {
+		t.Errorf("verdict, removal, teardown are records %d, %d, %d", said, removed, torn)
+	}
+	if n := len(command.left(t)); n > 0 {
+		t.Errorf("%d resources left: %v", n, command.left(t))
+	}
+	if output := clean(t, target); !strings.Contains(output, "0 resources of 0 attempts removed") {
+		t.Errorf("something was left:\n%s", output)
+	}
+}
+
+// left are the resources that were made and not removed, by the journal.
+func (s *started) left(t *testing.T) []string {
+	t.Helper()
+	state := map[string]string{}
+	for _, record := range s.records(t) {
+		if record.Kind == journal.Resource {
+			state[record.Anchor] = record.State
+		}
+	}
+	var left []string
+	for anchor, last := range state {
+		if last != "removed" {
+			left = append(left, anchor)
+		}
+	}
+	return left
+}
+
+func clean(t *testing.T, target string) string {
+	t.Helper()
+	output, err := exec.Command(filepath.Join(bin, "emco-chaos"), "clean", "--target", target, "--plugin-dir", bin).CombinedOutput()
+	if err != nil {
+		t.Fatalf("clean: %v\n%s", err, output)
+	}
+	return string(output)
+}
+
+// TestKilled: a killed emco-chaos leaves no process behind, and clean takes
+// back what it made.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	target := emulated(t)
+	command := start(t, "run", "dig-instantiate-in-flight", "--target", target, "--plugin-dir", bin)
+	command.await(t, "the call", event("instantiate", "sent"))
+	below := descendants(t, command.Process.Pid)
+	if len(below) < 8 {
+		t.Fatalf("only %d processes below the command: %v", len(below), below)
+	}
+	if err := command.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	killed := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	running := func() (lines []string) {
+		for pid, line := range below {
+			if alive(pid) {
+				lines = append(lines, line)
+			}
+		}
+		return lines
+	}
+	for len(running()) > 0 && ctx.Err() == nil {
+		// Nobody tells of the end of another's children.
+		pause(ctx, 5*time.Millisecond)
+	}
+	if took := time.Since(killed); took > 2*time.Second {
+		t.Errorf("after %v these were still there: %v", took, running())
+	}
+	if output := clean(t, target); !strings.Contains(output, "of 1 attempts removed") || strings.Contains(output, "\nleft ") {
+		t.Errorf("clean:\n%s", output)
+	}
+	if output := clean(t, target); !strings.Contains(output, "0 resources of 0 attempts removed") {
+		t.Errorf("something was left:\n%s", output)
+	}
+}
+
+// TestInterrupted: Ctrl-C once ends the run and cleans up.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	target := emulated(t)
+	command := start(t, "run", "dig-instantiate-in-flight", "service-refused", "--target", target, "--plugin-dir", bin)
+	command.await(t, "the hold", event("hold", "injected"))
+	if err := command.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	_ = command.Wait()
+	if code := command.ProcessState.ExitCode(); code != report.ExitError {
+		t.Errorf("exit %d:\n%s", code, command.out)
+	}
+	if !strings.Contains(command.out.String(), "0 passed, 0 failed, 0 inconclusive, 1 errors") {
+		t.Errorf("the second experiment was run, or the first not counted:\n%s", command.out)
+	}
+	if left := command.left(t); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+	if output := clean(t, target); !strings.Contains(output, "0 resources of 0 attempts removed") {
+		t.Errorf("something was left:\n%s", output)
+	}
+}

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	"github.com/emco-chaos/emco-chaos/experiments/fault"
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/engine"
+	"github.com/emco-chaos/emco-chaos/plugin/journal"
+	"github.com/emco-chaos/emco-chaos/plugin/verdict"
+)
+
+// liar is a driver that says of some faults that they did what they should,
+// and does something else, or nothing.
+type liar struct {
+	engine.Driver
+	// honest says which faults it really puts on.
+	honest func(fault.Object) bool
+	// ready is how long after the lie about down comes the one about ready.
+	ready time.Duration
+	// instead is what it does at the moment of the lie; may be nil.
+	instead func()
+
+	mu  sync.Mutex
+	lie map[string]func(engine.Moment)
+	all sync.WaitGroup
+}
+
+func (l *liar) Apply(ctx context.Context, object fault.Object, observe func(engine.Moment)) error {
+	if l.honest(object) {
+		return l.Driver.Apply(ctx, object, observe)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lie == nil {
+		l.lie = map[string]func(engine.Moment){}
+	}
+	l.lie[object.GetName()] = observe
+	tell := func(event string) { observe(engine.Moment{Event: event, At: time.Now(), Detail: "a lie"}) }
+	tell(plan.Created)
+	if l.instead != nil {
+		l.instead()
+	}
+	tell(plan.Injected)
+	if _, stops := object.(*v1alpha1.PodChaos); stops {
+		tell(plan.Down)
+		l.all.Go(func() {
+			pause(context.Background(), l.ready)
+			tell(plan.Ready)
+		})
+	}
+	return nil
+}
+
+func (l *liar) Remove(ctx context.Context, object fault.Object) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if observe, lied := l.lie[object.GetName()]; lied {
+		delete(l.lie, object.GetName())
+		observe(engine.Moment{Event: plan.Removed, At: time.Now(), Detail: "a lie"})
+		return nil
+	}
+	return l.Driver.Remove(ctx, object)
+}
+
+func nothing(fault.Object) bool { return false }
+
+func holds(object fault.Object) bool {
+	_, hold := object.(*v1alpha1.NetworkChaos)
+	return hold
+}
+
+// cutter is a proxy in front of a service whose connections can be cut.
+type cutter struct {
+	listener net.Listener
+	to       string
+	mu       sync.Mutex
+	open     map[net.Conn]bool
+	all      sync.WaitGroup
+}
+
+func newCutter(t *testing.T, to string) *cutter {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &cutter{listener: listener, to: to, open: map[net.Conn]bool{}}
+	c.all.Go(c.serve)
+	t.Cleanup(func() { listener.Close(); c.cut(); c.all.Wait() })
+	return c
+}
+
+func (c *cutter) serve() {
+	for {
+		client, err := c.listener.Accept()
+		if err != nil {
+			return
+		}
+		server, err := net.Dial("tcp", c.to)
+		if err != nil {
+			client.Close()
+			continue
+		}
+		c.mu.Lock()
+		c.open[client], c.open[server] = true, true
+		c.mu.Unlock()
+		c.all.Go(func() { c.pass(client, server) })
+		c.all.Go(func() { c.pass(server, client) })
+	}
+}
+
+func (c *cutter) pass(to, from net.Conn) {
+	_, _ = io.Copy(to, from)
+	to.Close()
+	from.Close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.open, to)
+	delete(c.open, from)
+}
+
+func (c *cutter) cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for connection := range c.open {
+		connection.Close()
+	}
+}
+
+// TestLyingDrivers: a driver that does not do what it says must never bring
+// about a Passed or a Failed. What it says is evidence, and so is what the
+// client sees from outside.
+func TestLyingDrivers(t *testing.T) {
+	// The parameters only make the waits of hopeless probes shorter.
+	experiments := map[string][]string{
+		"dig-instantiate-in-flight":   {"patience=3s", "refused=3s"},
+		"dig-instantiate-status-lost": {"refused=3s"},
+		"service-refused":             {"refused=3s"},
+	}
+	liars := map[string]func(*testing.T, *plan.Target, engine.Driver) *liar{
+		"reports everything and does nothing": func(_ *testing.T, _ *plan.Target, real engine.Driver) *liar {
+			return &liar{Driver: real, honest: nothing, ready: 500 * time.Millisecond}
+		},
+		"holds, and kills nothing": func(_ *testing.T, _ *plan.Target, real engine.Driver) *liar {
+			// Ready comes after the client's patience is over.
+			return &liar{Driver: real, honest: holds, ready: 6 * time.Second}
+		},
+		"cuts the client's connection, and kills nothing": func(t *testing.T, target *plan.Target, real engine.Driver) *liar {
+			service := target.Services["orchestrator"]
+			parsed, err := url.Parse(service.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cutter := newCutter(t, parsed.Host)
+			service.URL = "http://" + cutter.listener.Addr().String()
+			target.Services["orchestrator"] = service
+			return &liar{Driver: real, honest: holds, ready: 500 * time.Millisecond, instead: cutter.cut}
+		},
+	}
+	for name, lies := range liars {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSession(t)
+			target, problems := plan.ReadTarget(emulated(t))
+			if err := problems.Err(); err != nil {
+				t.Fatal(err)
+			}
+			honest, err := drive(t.Context(), target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := honest.close(); err != nil {
+					t.Error(err)
+				}
+			})
+			driver := lies(t, target, honest)
+			t.Cleanup(driver.all.Wait)
+			for experiment, set := range experiments {
+				t.Run(experiment, func(t *testing.T) {
+					outcome, records := runWith(t, s, target, driver, experiment, set...)
+					if outcome.Verdict != verdict.Inconclusive {
+						t.Errorf("%s: %s", outcome.Verdict, outcome.Reason)
+					}
+					if len(outcome.Left) > 0 {
+						t.Errorf("left: %v", outcome.Left)
+					}
+					if name == "holds, and kills nothing" && experiment == "dig-instantiate-in-flight" && !strings.Contains(outcome.Reason, "timeout") {
+						t.Errorf("the client's own timeout is not the reason: %s\n%s", outcome.Reason, records)
+					}
+					t.Log(outcome.Reason)
+				})
+			}
+		})
+	}
+}
+
+// runWith runs an experiment once with a driver of the test's.
+func runWith(t *testing.T, s *session, target *plan.Target, driver engine.Driver, experiment string, set ...string) (engine.Outcome, string) {
+	t.Helper()
+	p := compiled(t, s, target, experiment, set...)
+	plugin, err := s.start(t.Context(), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plugin.Close()
+	data, err := wire(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	outcome := engine.Run(t.Context(), engine.Config{
+		Run: newRunName(), Plan: p, Target: data, Driver: driver, Plugin: plugin, Attempts: 1, Settle: 5 * time.Second, Journal: journal.New(&out),
+		Restart: func(context.Context) (engine.Plugin, error) { return s.start(t.Context(), target) },
+	})
+	return outcome, out.String()
+}

@@ -1,0 +1,81 @@
+// Command emco-chaos runs chaos experiments on EMCO: it compiles them by a
+// plugin, puts the faults on, and gives a verdict.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/emco-chaos/emco-chaos/plugin/report"
+	"github.com/spf13/cobra"
+)
+
+// version is set when a release is built.
+var version = "dev"
+
+func main() { os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// Main is the command, with its exit code: 0 all passed, 1 failed, 2 usage,
+// 3 inconclusive, 4 error.
+func Main(args []string, out, errs io.Writer) int {
+	root := newRoot(&session{out: out, errs: errs})
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(errs)
+	err := root.ExecuteContext(context.Background())
+	if err == nil {
+		return report.ExitPassed
+	}
+	code := report.ExitUsage
+	if exit, ok := errors.AsType[*exitError](err); ok {
+		code, err = exit.code, exit.err
+	}
+	if err != nil {
+		fmt.Fprintf(errs, "%v\n", err)
+	}
+	return code
+}
+
+// exitError ends the command with a code. A nil err says nothing.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return fmt.Sprintf("exit %d: %v", e.code, e.err) }
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// failure ends the command with the code for errors of the tool or of the
+// system that it works on; other errors are mistakes in its use.
+func failure(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &exitError{code: report.ExitError, err: err}
+}
+
+func newRoot(s *session) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "emco-chaos",
+		Short:         "Chaos experiments for EMCO, from YAML to verdict",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	flags := root.PersistentFlags()
+	flags.StringVar(&s.plugin, "plugin", "emco", "the plugin `NAME`")
+	flags.StringVar(&s.pluginDir, "plugin-dir", "", "the `DIRECTORY` to look for the plugin in; else beside this command, then on PATH")
+	flags.StringVar(&s.pluginSHA256, "plugin-sha256", "", "what the plugin's binary must hash to, in `HEX`")
+	flags.StringSliceVar(&s.pluginEnv, "plugin-env", nil, "environment variables, by `NAME`, that the plugin gets beside those that the target names")
+	flags.StringVarP(&s.target, "target", "t", "", "the target `FILE`: the EMCO under test")
+	root.AddCommand(
+		newList(s), newValidate(s), newRender(s), newRun(s), newDemo(s), newClean(s), newVersion(s),
+	)
+	root.CompletionOptions.HiddenDefaultCmd = true
+	return root
+}

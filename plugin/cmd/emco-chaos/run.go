@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/engine"
+	"github.com/emco-chaos/emco-chaos/plugin/host"
+	"github.com/emco-chaos/emco-chaos/plugin/journal"
+	"github.com/emco-chaos/emco-chaos/plugin/report"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// running says how experiments are run.
+type running struct {
+	chosen
+	output   string
+	journal  string
+	attempts int
+	// journals is the folder for the journals when none is named.
+	journals string
+}
+
+func newRun(s *session) *cobra.Command {
+	var how running
+	command := &cobra.Command{
+		Use:   "run [NAME…]",
+		Short: "Run experiments on a target, and give a verdict on each",
+		Long: `Run experiments on a target, one after another, and give a verdict on each.
+Exit codes: 0 all passed, 1 one failed, 2 usage, 3 one inconclusive, 4 error.
+Interrupt once to end the run and clean up; twice to be told what is left.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			target, err := s.needTarget()
+			if err != nil {
+				return err
+			}
+			if how.journals, err = stateFolder(); err != nil {
+				return failure(err)
+			}
+			return s.run(cmd.Context(), how, args, target)
+		},
+	}
+	how.flags(command)
+	return command
+}
+
+func (how *running) flags(command *cobra.Command) {
+	how.chosen.flags(command)
+	outputFlag(command, &how.output)
+	command.Flags().StringVar(&how.journal, "journal", "", "the `FILE` to add the runs' journals to; else each has one of its own")
+	command.Flags().IntVar(&how.attempts, "attempts", 0, "how often an inconclusive run is tried, `N` in all; 0 leaves it to the experiment")
+}
+
+// stateFolder is where journals are kept.
+func stateFolder() (string, error) {
+	state := os.Getenv("XDG_STATE_HOME")
+	if state == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("find a folder for the journal: %w; name a file with --journal", err)
+		}
+		state = filepath.Join(home, ".local", "state")
+	}
+	return filepath.Join(state, "emco-chaos", "journals"), nil
+}
+
+// run runs the chosen experiments on the target.
+func (s *session) run(ctx context.Context, how running, names []string, target *plan.Target) error {
+	if err := checkOutput(how.output); err != nil {
+		return err
+	}
+	if how.attempts < 0 {
+		return fmt.Errorf("--attempts %d: write 1 or more, or 0 for the experiment's own number", how.attempts)
+	}
+	interrupted, abandon, stop := interrupts(ctx, s.errs)
+	defer stop()
+	data, err := wire(target)
+	if err != nil {
+		return err
+	}
+	plugin, err := s.start(ctx, target)
+	if err != nil {
+		return err
+	}
+	defer func() { plugin.Close() }()
+	sources, err := how.sources(ctx, plugin, names, target)
+	if err != nil {
+		return err
+	}
+	plans, err := compile(ctx, plugin, sources)
+	if err != nil {
+		return err
+	}
+	driver, err := drive(interrupted, target)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := driver.close(); err != nil {
+			fmt.Fprintf(s.errs, "end the local cluster: %v\n", err)
+		}
+	}()
+
+	screen := newScreen(s, how.output)
+	defer screen.close()
+	for _, compiled := range plans {
+		if interrupted.Err() != nil {
+			break
+		}
+		name := newRunName()
+		file, err := how.open(compiled.Experiment, name)
+		if err != nil {
+			return failure(err)
+		}
+		history := journal.New(file, screen.follow)
+		engine.Run(interrupted, engine.Config{
+			Run: name, Plan: compiled, Target: data, Driver: driver, Journal: history,
+			Plugin:   plugin,
+			Attempts: how.attempts,
+			Version:  version,
+			Abandon:  abandon,
+			Restart: func(ctx context.Context) (engine.Plugin, error) {
+				return replace(&plugin, func() (*host.Process, error) { return s.start(ctx, target) })
+			},
+		})
+		if err := errors.Join(history.Err(), file.Close()); err != nil {
+			return failure(fmt.Errorf("keep the journal %s: %w", file.Name(), err))
+		}
+		for _, one := range report.Runs(history.Records()) {
+			if err := screen.show(one, file.Name()); err != nil {
+				return failure(err)
+			}
+		}
+	}
+	return screen.end()
+}
+
+// replace puts a newly started plugin in the place of one that died.
+func replace(plugin **host.Process, start func() (*host.Process, error)) (engine.Plugin, error) {
+	(*plugin).Close()
+	fresh, err := start()
+	if err != nil {
+		return nil, err
+	}
+	*plugin = fresh
+	return fresh, nil
+}
+
+// open opens the journal of a run, to add to it.
+func (how *running) open(experiment, run string) (*os.File, error) {
+	path := how.journal
+	if path == "" {
+		path = filepath.Join(how.journals, experiment+"-"+run+".jsonl")
+		if err := os.MkdirAll(how.journals, 0o755); err != nil {
+			return nil, fmt.Errorf("make the folder for journals: %w", err)
+		}
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("open the journal: %w", err)
+	}
+	return file, nil
+}
+
+// newRunName is short enough to begin the names of Kubernetes objects, and
+// begins with a letter, as some of them must.
+func newRunName() string { return "r" + strings.ToLower(rand.Text()[:7]) }
+
+// screen shows runs to the user, and counts them.
+type screen struct {
+	s      *session
+	output string
+	live   *report.Live
+	tally  report.Tally
+}
+
+func newScreen(s *session, output string) *screen {
+	screen := &screen{s: s, output: output}
+	if output == outputText {
+		screen.live = report.NewLive(s.out, isTerminal(s.out))
+	}
+	return screen
+}
+
+func isTerminal(out any) bool {
+	file, ok := out.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+func (c *screen) follow(record journal.Record) {
+	if c.live != nil {
+		c.live.Follow(record)
+	}
+}
+
+func (c *screen) show(run report.Run, file string) error {
+	c.tally.Add(run.Verdict)
+	if c.output == outputJSON {
+		return report.JSON(c.s.out, run)
+	}
+	fmt.Fprintln(c.s.out)
+	if err := report.Text(c.s.out, run); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(c.s.out, "  journal %s\n\n", file)
+	return err
+}
+
+func (c *screen) close() {
+	if c.live != nil {
+		c.live.Close()
+		c.live = nil
+	}
+}
+
+// end prints the last line, and returns the exit code as an error.
+func (c *screen) end() error {
+	c.close()
+	if c.output == outputJSON {
+		if err := json.NewEncoder(c.s.out).Encode(c.tally); err != nil {
+			return failure(err)
+		}
+	} else {
+		fmt.Fprintln(c.s.out, c.tally)
+	}
+	if code := c.tally.ExitCode(); code != report.ExitPassed {
+		return &exitError{code: code}
+	}
+	return nil
+}

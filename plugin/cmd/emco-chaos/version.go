@@ -1,0 +1,30 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/emco-chaos/emco-chaos/plugin/sdk"
+	"github.com/spf13/cobra"
+)
+
+func newVersion(s *session) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the versions of emco-chaos, of the contract and of the plugin",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			fmt.Fprintf(s.out, "emco-chaos %s, contract %d\n", version, sdk.ProtocolVersion)
+			plugin, err := s.start(cmd.Context(), nil)
+			if err != nil {
+				return err
+			}
+			defer plugin.Close()
+			description, err := plugin.Describe(cmd.Context())
+			if err != nil {
+				return failure(err)
+			}
+			fmt.Fprintf(s.out, "plugin %s %s, %d experiments\n", description.Name, description.Version, len(description.Experiments))
+			return nil
+		},
+	}
+}

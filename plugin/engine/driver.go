@@ -1,0 +1,42 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/emco-chaos/emco-chaos/experiments/fault"
+)
+
+// Driver puts faults on a system and watches them. A Kubernetes cluster with
+// Chaos Mesh is one; processes on this machine are another. Every driver
+// passes the suite of package drivertest.
+type Driver interface {
+	// Apply creates the object and returns when the system has accepted it.
+	// What the driver sees of the fault afterwards goes to observe, which
+	// does not block and may be called from any goroutine, one call at a
+	// time for one object, until Remove has returned.
+	// Created is observed before Apply returns.
+	// An object that selects nothing is refused, and nothing is left of it.
+	Apply(ctx context.Context, object fault.Object, observe func(Moment)) error
+	// Remove deletes the object and returns when it has been seen gone; to
+	// remove what is not there is no error. Removed is observed before
+	// Remove returns. What the fault stopped comes back by itself, and Ready
+	// may be observed after Removed.
+	Remove(ctx context.Context, object fault.Object) error
+	// Leftovers lists the objects of emco-chaos that are there, of whatever
+	// run.
+	Leftovers(ctx context.Context) ([]fault.Object, error)
+}
+
+// Moment is something that a driver saw happen to a fault.
+type Moment struct {
+	// Event is one of the fault events of package plan, or empty for an
+	// observation that nothing may wait for.
+	Event string
+	// At is when the driver saw it, by the clock of this process.
+	At time.Time
+	// Detail says more for a reader, such as which pod or process it was.
+	Detail string
+	// Err says that the fault cannot be injected, and why; Event is empty.
+	Err error
+}

@@ -1,0 +1,118 @@
+// Package engine runs a plan: it starts steps when their triggers fire, puts
+// faults on a system through a [Driver] and has activities done by a
+// [Plugin], and writes all that happens into a journal. It knows nothing of
+// the system under test.
+//
+// One goroutine owns the state of an attempt. Everything else (activities,
+// drivers, timers) sends it messages, so that there is one order of events
+// and one clock.
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/journal"
+	"github.com/emco-chaos/emco-chaos/plugin/sdk"
+	"github.com/emco-chaos/emco-chaos/plugin/verdict"
+)
+
+// Plugin does the activities of a plan.
+type Plugin interface {
+	// Run does one activity. An error means that the plugin could not be
+	// asked or did not answer; what the activity itself found is the result.
+	Run(ctx context.Context, task sdk.Task, observer sdk.Observer) (sdk.Result, error)
+	// Gone is closed when the plugin's process has ended.
+	Gone() <-chan struct{}
+}
+
+// How long the engine waits for things that a plan says nothing of.
+const (
+	// settleLimit: a call that a run leaves behind is awaited this long,
+	// because a call that was held can still be answered 18 s after the
+	// release.
+	settleLimit = 30 * time.Second
+	// removeLimit: a fault that is deleted is seen gone within this.
+	removeLimit = 60 * time.Second
+	// downLimit and readyLimit: what a fault stops is seen down and ready
+	// again within these, counted from the injection. With the readiness
+	// probe of EMCO's own chart a killed pod is back after up to 40 s.
+	downLimit  = 30 * time.Second
+	readyLimit = 5 * time.Minute
+	// answerLimit: an activity that is past its timeout answers within this.
+	answerLimit = 5 * time.Second
+)
+
+// Config is what a run needs. All fields without a default are required.
+type Config struct {
+	// Run names the run: a DNS label of at most 20 characters.
+	Run  string
+	Plan *plan.Plan
+	// Target is the target as JSON, for the plugin.
+	Target []byte
+	Driver Driver
+	Plugin Plugin
+	// Restart starts the plugin again after it died, to tear down what the
+	// run made.
+	Restart func(context.Context) (Plugin, error)
+	Journal *journal.Journal
+	// Version is the version of emco-chaos, for the journal.
+	Version string
+	// Attempts is how often an Inconclusive run is tried, the first time
+	// included; 0 leaves it to the plan.
+	Attempts int
+	// Settle is how long calls that a run leaves behind are awaited; 0 is
+	// 30 s.
+	Settle time.Duration
+	// Abandon, when closed, ends the clean-up at once: what may still happen
+	// is then listed. Nil never does.
+	Abandon <-chan struct{}
+}
+
+// Outcome is how a run ended.
+type Outcome struct {
+	verdict.Judgement
+	// Attempt is the attempt that the verdict is of, from 1.
+	Attempt int
+	// Left is what could not be cleaned up, and what may still happen.
+	Left []string
+}
+
+// Run runs the plan until an attempt ends other than Inconclusive, or there
+// are no attempts left. When ctx ends, the attempt under way ends in Error
+// and is cleaned up. Run returns when nothing of the run is under way.
+func Run(ctx context.Context, config Config) Outcome {
+	if config.Settle == 0 {
+		config.Settle = settleLimit
+	}
+	attempts := config.Plan.Attempts
+	if config.Attempts > 0 {
+		attempts = config.Attempts
+	}
+	now := time.Now()
+	config.Journal.Add(now, journal.Record{Kind: journal.Run, Run: config.Run, Plan: config.Plan, Version: config.Version})
+	var outcome Outcome
+	for number := 1; ; number++ {
+		one := newAttempt(&config, number)
+		judgement, left := one.run(ctx)
+		outcome.Judgement, outcome.Attempt = judgement, number
+		outcome.Left = append(outcome.Left, left...)
+		if judgement.Verdict != verdict.Inconclusive || number >= attempts || ctx.Err() != nil {
+			break
+		}
+	}
+	config.Journal.Add(time.Now(), journal.Record{
+		Kind: journal.End, Run: config.Run, Attempt: outcome.Attempt,
+		Verdict: string(outcome.Verdict), Text: endText(outcome),
+	})
+	return outcome
+}
+
+func endText(outcome Outcome) string {
+	if len(outcome.Left) == 0 {
+		return "everything of the run is cleaned up"
+	}
+	return fmt.Sprintf("%d left", len(outcome.Left))
+}

@@ -1,0 +1,33 @@
+package engine
+
+import "sync"
+
+// mailbox takes messages from any goroutine, without blocking, for the one
+// that owns an attempt. A message is what that goroutine is to do.
+type mailbox struct {
+	mu    sync.Mutex
+	queue []func()
+	// filled has a token while there may be something in the queue.
+	filled chan struct{}
+}
+
+func newMailbox() *mailbox { return &mailbox{filled: make(chan struct{}, 1)} }
+
+func (m *mailbox) post(message func()) {
+	m.mu.Lock()
+	m.queue = append(m.queue, message)
+	m.mu.Unlock()
+	select {
+	case m.filled <- struct{}{}:
+	default:
+	}
+}
+
+// take returns what has come, in order.
+func (m *mailbox) take() []func() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	taken := m.queue
+	m.queue = nil
+	return taken
+}

@@ -1,0 +1,192 @@
+// Package journal keeps what happened in a run, as JSON lines.
+//
+// The journal is the only thing that a verdict and a report are made from.
+// Every line is written at once and whole, so that a run whose process died
+// leaves what it had seen so far.
+package journal
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+)
+
+// Kind says what a record tells.
+type Kind string
+
+// The kinds of record.
+const (
+	// Run is the first record: which run, and its plan.
+	Run Kind = "run"
+	// Attempt begins one attempt; all until the next belong to it.
+	Attempt Kind = "attempt"
+	// Event: a step emitted an event.
+	Event Kind = "event"
+	// Note: something seen that nothing waits for.
+	Note Kind = "note"
+	// Resource: something was made in the target system, or removed.
+	Resource Kind = "resource"
+	// Result: an activity came to its answer.
+	Result Kind = "result"
+	// Skipped: a step will not start, and why.
+	Skipped Kind = "skipped"
+	// Trouble: the tool, the cluster or the plugin failed, or the run was
+	// interrupted.
+	Trouble Kind = "trouble"
+	// Verdict: what the records so far say. The last one counts.
+	Verdict Kind = "verdict"
+	// Left: something of the run that could not be removed, or that may
+	// still happen.
+	Left Kind = "left"
+	// End is the last record: everything of the run is cleaned up, or Left.
+	End Kind = "end"
+)
+
+// Record is one line of a journal. Which fields are set depends on Kind.
+type Record struct {
+	Kind Kind `json:"kind"`
+	// At is when it happened, since the journal was opened, by the one clock
+	// of the engine, in nanoseconds.
+	At time.Duration `json:"at"`
+	// Time is the same moment of the day, for the reader alone.
+	Time time.Time `json:"time"`
+
+	Run     string     `json:"run,omitempty"`
+	Plan    *plan.Plan `json:"plan,omitempty"`
+	Version string     `json:"version,omitempty"`
+	Attempt int        `json:"attempt,omitempty"`
+
+	Step   string            `json:"step,omitempty"`
+	Event  string            `json:"event,omitempty"`
+	Detail map[string]string `json:"detail,omitempty"`
+	Text   string            `json:"text,omitempty"`
+
+	Anchor string `json:"anchor,omitempty"`
+	State  string `json:"state,omitempty"`
+
+	Conclusion string            `json:"conclusion,omitempty"`
+	Outcome    string            `json:"outcome,omitempty"`
+	Evidence   map[string]string `json:"evidence,omitempty"`
+
+	Verdict string `json:"verdict,omitempty"`
+}
+
+// Journal is an open journal. Its methods may be called from any goroutine.
+type Journal struct {
+	opened  time.Time
+	mu      sync.Mutex
+	out     io.Writer
+	records []Record
+	follow  []func(Record)
+	err     error
+}
+
+// New opens a journal that is written to out, one line a record. Each
+// follower is called with every record, in order.
+func New(out io.Writer, follow ...func(Record)) *Journal {
+	return &Journal{opened: time.Now(), out: out, follow: follow}
+}
+
+// Add writes a record of something that happened at the given time.
+func (j *Journal) Add(at time.Time, record Record) {
+	record.At, record.Time = at.Sub(j.opened), at.Round(0).UTC()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.records = append(j.records, record)
+	line, err := json.Marshal(record)
+	if err == nil {
+		_, err = j.out.Write(append(line, '\n'))
+	}
+	if err != nil && j.err == nil {
+		j.err = fmt.Errorf("write the journal: %w", err)
+	}
+	for _, follower := range j.follow {
+		follower(record)
+	}
+}
+
+// Records returns all records so far, in the order of their writing.
+func (j *Journal) Records() []Record {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.records)
+}
+
+// Err returns the first error of writing, if any: the run's records are then
+// in memory alone.
+func (j *Journal) Err() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.err
+}
+
+// ErrLine says which line of a journal cannot be read.
+type ErrLine struct {
+	Line int
+	Err  error
+}
+
+func (e *ErrLine) Error() string {
+	return fmt.Sprintf("line %d is no journal record: %v", e.Line, e.Err)
+}
+
+func (e *ErrLine) Unwrap() error { return e.Err }
+
+// longestLine bounds a line of a journal; a plan is the longest record.
+const longestLine = 4 << 20
+
+// Read reads a journal. A last line that was cut off, as a killed process may
+// leave it, is left out; any other line that is no record is an [*ErrLine].
+func Read(in io.Reader) ([]Record, error) {
+	var records []Record
+	reader := bufio.NewReader(io.LimitReader(in, 1<<30))
+	for number := 1; ; number++ {
+		line, err := reader.ReadBytes('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return records, fmt.Errorf("read the journal: %w", err)
+		}
+		whole := err == nil
+		if len(line) > longestLine {
+			return records, &ErrLine{Line: number, Err: fmt.Errorf("longer than %d bytes", longestLine)}
+		}
+		if len(bytes.TrimSpace(line)) > 0 {
+			var record Record
+			if err := json.Unmarshal(line, &record); err != nil {
+				if !whole {
+					return records, nil
+				}
+				return records, &ErrLine{Line: number, Err: err}
+			}
+			if record.Kind == "" {
+				return records, &ErrLine{Line: number, Err: errors.New("it has no kind")}
+			}
+			records = append(records, record)
+		}
+		if !whole {
+			return records, nil
+		}
+	}
+}
+
+// Attempts splits the records of a run into those of each attempt. Records
+// before the first attempt belong to none.
+func Attempts(records []Record) [][]Record {
+	var attempts [][]Record
+	for _, record := range records {
+		if record.Kind == Attempt {
+			attempts = append(attempts, nil)
+		}
+		if n := len(attempts); n > 0 {
+			attempts[n-1] = append(attempts[n-1], record)
+		}
+	}
+	return attempts
+}

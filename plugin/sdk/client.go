@@ -1,0 +1,144 @@
+package sdk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/sdk/pluginv1"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/structpb"
+)
+
+// ErrNonsense says that a plugin answered something that the contract does
+// not allow.
+var ErrNonsense = errors.New("the plugin does not keep to the contract")
+
+// Client asks a plugin by the contract.
+type Client struct {
+	wire pluginv1.PluginClient
+}
+
+// NewClient asks over the connection.
+func NewClient(connection grpc.ClientConnInterface) *Client {
+	return &Client{wire: pluginv1.NewPluginClient(connection)}
+}
+
+// Describe asks what the plugin has.
+func (c *Client) Describe(ctx context.Context) (Description, error) {
+	response, err := c.wire.Describe(ctx, &pluginv1.DescribeRequest{})
+	if err != nil {
+		return Description{}, fmt.Errorf("ask the plugin what it has: %w", err)
+	}
+	return described(response), nil
+}
+
+// Compile has the plugin make a plan. Mistakes in the experiment or the
+// target are [plan.Problems].
+func (c *Client) Compile(ctx context.Context, source Source) (*plan.Plan, error) {
+	request := &pluginv1.CompileRequest{Target: source.Target, Parameters: source.Parameters}
+	if source.Experiment != "" {
+		request.Source = &pluginv1.CompileRequest_Experiment{Experiment: source.Experiment}
+	} else {
+		request.Source = &pluginv1.CompileRequest_File{File: &pluginv1.File{Name: source.File, Text: source.Text}}
+	}
+	response, err := c.wire.Compile(ctx, request)
+	if err != nil {
+		return nil, fmt.Errorf("have the plugin compile the experiment: %w", err)
+	}
+	if problems := response.GetProblems(); len(problems) > 0 {
+		return nil, plan.Problems(each(problems, problemFromWire))
+	}
+	if response.GetPlan() == nil {
+		return nil, fmt.Errorf("%w: it sent neither a plan nor a problem", ErrNonsense)
+	}
+	compiled, err := planFromWire(response.GetPlan())
+	if err != nil {
+		return nil, fmt.Errorf("%w: its plan: %w", ErrNonsense, err)
+	}
+	return compiled, nil
+}
+
+// Run has the plugin do one activity. What it sees goes to the observer.
+func (c *Client) Run(ctx context.Context, task Task, observer Observer) (Result, error) {
+	arguments, err := structpb.NewStruct(task.Arguments)
+	if err != nil {
+		return Result{}, fmt.Errorf("the arguments of %s: %w", task.Activity, err)
+	}
+	var unanswered []*pluginv1.Sent
+	for _, sent := range task.Unanswered {
+		arguments, err := structpb.NewStruct(sent.Arguments)
+		if err != nil {
+			return Result{}, fmt.Errorf("the arguments of %s: %w", sent.Activity, err)
+		}
+		unanswered = append(unanswered, &pluginv1.Sent{Activity: sent.Activity, Arguments: arguments})
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := c.wire.Run(ctx, &pluginv1.RunRequest{
+		Run: task.Run, Attempt: int32(task.Attempt), Target: task.Target,
+		Activity: task.Activity, Arguments: arguments, Timeout: durationpb.New(task.Timeout), Resources: task.Resources,
+		Unanswered: unanswered, Settle: durationpb.New(task.Settle),
+	})
+	if err != nil {
+		return Result{}, fmt.Errorf("have the plugin do %s: %w", task.Activity, err)
+	}
+	var clock clock
+	for {
+		response, err := stream.Recv()
+		clock.now = time.Now()
+		switch {
+		case errors.Is(err, io.EOF):
+			return Result{}, fmt.Errorf("%w: %s ended without a result", ErrNonsense, task.Activity)
+		case err != nil:
+			return Result{}, fmt.Errorf("have the plugin do %s: %w", task.Activity, err)
+		}
+		switch item := response.GetItem().(type) {
+		case *pluginv1.RunResponse_Event:
+			observer.Event(item.Event.GetName(), clock.moment(item.Event.GetAge()), item.Event.GetDetail())
+		case *pluginv1.RunResponse_Note:
+			observer.Note(clock.moment(item.Note.GetAge()), item.Note.GetText())
+		case *pluginv1.RunResponse_Resource:
+			observer.Resource(Resource{
+				Anchor: item.Resource.GetAnchor(), State: ResourceState(item.Resource.GetState()), Reason: item.Resource.GetReason(),
+			})
+		case *pluginv1.RunResponse_Result:
+			return result(task, item.Result)
+		default:
+			return Result{}, fmt.Errorf("%w: %s sent an empty message", ErrNonsense, task.Activity)
+		}
+	}
+}
+
+// clock turns the ages of one activity's moments into times of this process.
+// A moment comes out later than it was by the time that its message was under
+// way, which differs from message to message; the moments of one activity
+// keep their order all the same.
+type clock struct{ now, last time.Time }
+
+func (c *clock) moment(age *durationpb.Duration) time.Time {
+	// Nothing happens after it is told.
+	at := c.now.Add(-max(0, age.AsDuration()))
+	if !at.After(c.last) {
+		at = c.last.Add(time.Nanosecond)
+	}
+	c.last = at
+	return at
+}
+
+func result(task Task, wire *pluginv1.Result) (Result, error) {
+	r := Result{
+		Conclusion: Conclusion(wire.GetConclusion()), Message: wire.GetMessage(),
+		Outcome: wire.GetOutcome(), Evidence: wire.GetEvidence(),
+	}
+	switch r.Conclusion {
+	case Passed, Failed, Inconclusive, Errored:
+		return r, nil
+	default:
+		return Result{}, fmt.Errorf("%w: %s concluded %q", ErrNonsense, task.Activity, r.Conclusion)
+	}
+}

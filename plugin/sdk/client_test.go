@@ -1,0 +1,29 @@
+package sdk
+
+import (
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+func TestMomentsKeepTheirOrder(t *testing.T) {
+	start := time.Now()
+	var c clock
+	moment := func(received, age time.Duration) time.Duration {
+		c.now = start.Add(received)
+		return c.moment(durationpb.New(age)).Sub(start)
+	}
+	for _, step := range []struct{ received, age, want time.Duration }{
+		{10, 0, 10},
+		// It happened 3 ns after the first, but its message was faster.
+		{12, 4, 11},
+		{50, 10, 40},
+		// An age below zero is a moment that is told before it happens.
+		{60, -5, 60},
+	} {
+		if got := moment(step.received, step.age); got != step.want {
+			t.Errorf("received at %d, %d old: %d, want %d", step.received, step.age, got, step.want)
+		}
+	}
+}

@@ -1,0 +1,168 @@
+// Package sdk is all that the author of a plugin imports: the contract as Go
+// types, and [Serve].
+//
+// A plugin knows one system. It describes the experiments and activities that
+// it has, compiles an experiment for a target into a plan, and does the
+// plan's activities. It never puts a fault on anything: emco-chaos does, and
+// knows nothing of the system.
+package sdk
+
+import (
+	"context"
+	"time"
+
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+)
+
+// Plugin is what the author of a plugin writes. Its methods may be called
+// from several goroutines at once.
+type Plugin interface {
+	// Describe tells what the plugin has.
+	Describe(ctx context.Context) (Description, error)
+	// Compile makes a plan of an experiment for a target. A mistake in the
+	// experiment or the target comes back as [plan.Problems].
+	Compile(ctx context.Context, source Source) (*plan.Plan, error)
+	// Run does one activity and returns its answer. ctx ends at the task's
+	// timeout ([context.DeadlineExceeded]) or when the activity is cancelled
+	// ([context.Canceled]).
+	Run(ctx context.Context, task Task, observer Observer) Result
+}
+
+// Description is what a plugin has.
+type Description struct {
+	Name        string
+	Version     string
+	Experiments []Experiment
+	Activities  []Activity
+}
+
+// Experiment is a scenario that a plugin brings.
+type Experiment struct {
+	Name        string
+	Title       string
+	Description string
+	Parameters  []Parameter
+}
+
+// Parameter is a value that a user may set in an experiment.
+type Parameter struct {
+	Name        string
+	Type        string
+	Default     string
+	Allowed     []string
+	Description string
+}
+
+// Activity is something that a plugin can do.
+type Activity struct {
+	Name      string
+	Summary   string
+	Arguments []Argument
+	// Events are all that it can emit, in their usual order.
+	Events []string
+	// Ends are those of Events that end it: exactly one of them comes.
+	Ends []string
+}
+
+// Argument is one argument of an activity.
+type Argument struct {
+	Name        string
+	Type        string
+	Required    bool
+	Allowed     []string
+	Description string
+}
+
+// Source is an experiment to compile, and for what.
+type Source struct {
+	// Experiment is the name of one that the plugin brings; empty when File
+	// and Text are set.
+	Experiment string
+	// File and Text are an experiment of the user's own.
+	File string
+	Text []byte
+	// Target is the target as JSON, with references to credentials and never
+	// a credential.
+	Target     []byte
+	Parameters map[string]string
+}
+
+// Task is one use of an activity.
+type Task struct {
+	// Run and Attempt say what the activity is done for: what it makes in
+	// the system belongs to them.
+	Run       string
+	Attempt   int
+	Target    []byte
+	Activity  string
+	Arguments map[string]any
+	// Timeout is how long the activity has for its answer; 0 is no limit.
+	Timeout time.Duration
+	// Resources are, for a teardown, the anchors of what the journal says is
+	// in the system. The plugin that made them may have died since.
+	Resources []string
+	// Unanswered are, for a teardown, the activities that sent something, had
+	// no answer, and are not known to be dead: each may still take effect,
+	// for as long as Settle.
+	Unanswered []Sent
+	Settle     time.Duration
+}
+
+// Sent is an activity that sent something.
+type Sent struct {
+	Activity  string
+	Arguments map[string]any
+}
+
+// Observer takes what an activity sees while it runs, one call at a time.
+type Observer interface {
+	// Event says that something happened that other steps may wait for.
+	Event(name string, at time.Time, detail map[string]string)
+	// Note says something for the reader that nothing waits for.
+	Note(at time.Time, text string)
+	// Resource says that something is made in the system or removed from it.
+	Resource(resource Resource)
+}
+
+// Resource is what an activity makes in the system, or removes from it.
+type Resource struct {
+	// Anchor names it in the system's own way.
+	Anchor string
+	State  ResourceState
+	// Reason says why it is Left.
+	Reason string
+}
+
+// ResourceState says how far a resource has come.
+type ResourceState string
+
+// The states of a resource.
+const (
+	Making  ResourceState = "making"
+	Made    ResourceState = "made"
+	Removed ResourceState = "removed"
+	Left    ResourceState = "left"
+)
+
+// Conclusion is what an activity's answer means for a run.
+type Conclusion string
+
+// The conclusions.
+const (
+	Passed       Conclusion = "passed"
+	Failed       Conclusion = "failed"
+	Inconclusive Conclusion = "inconclusive"
+	Errored      Conclusion = "error"
+)
+
+// Result is an activity's answer.
+type Result struct {
+	Conclusion Conclusion
+	// Message is one sentence for the reader.
+	Message string
+	// Outcome is what became of a call, such as "rejected 500"; empty when
+	// the activity is not a call.
+	Outcome string
+	// Evidence is what the answer rests on.
+	Evidence map[string]string
+}

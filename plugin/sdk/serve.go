@@ -1,0 +1,83 @@
+package sdk
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+
+	"github.com/emco-chaos/emco-chaos/plugin/sdk/pluginv1"
+	"github.com/hashicorp/go-hclog"
+	goplugin "github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+)
+
+// ProtocolVersion is the version of the contract that this package has.
+const ProtocolVersion = 1
+
+// Service is the name under which a plugin is dispensed.
+const Service = "plugin"
+
+// Lifeline is the environment variable that names a plugin's lifeline: a file
+// descriptor that its host never writes to, and whose end means that the host
+// is gone, however it went.
+const Lifeline = "EMCO_CHAOS_LIFELINE"
+
+// Handshake tells a plugin from a program that was started by mistake. It is
+// no protection.
+var Handshake = goplugin.HandshakeConfig{
+	MagicCookieKey:   "EMCO_CHAOS_PLUGIN",
+	MagicCookieValue: "8b7d2f0a-emco-chaos",
+}
+
+// Plugins are the versions of the contract that this package has. On the
+// host's side the plugin may be nil.
+func Plugins(plugin Plugin) map[int]goplugin.PluginSet {
+	return map[int]goplugin.PluginSet{ProtocolVersion: {Service: &bridge{plugin: plugin}}}
+}
+
+// bridge is what go-plugin wants of a plugin.
+type bridge struct {
+	goplugin.NetRPCUnsupportedPlugin
+	plugin Plugin
+}
+
+func (b *bridge) GRPCServer(_ *goplugin.GRPCBroker, registrar *grpc.Server) error {
+	pluginv1.RegisterPluginServer(registrar, &server{plugin: b.plugin})
+	return nil
+}
+
+func (b *bridge) GRPCClient(_ context.Context, _ *goplugin.GRPCBroker, connection *grpc.ClientConn) (any, error) {
+	return NewClient(connection), nil
+}
+
+// Serve offers the plugin to the host that started this process. It returns
+// when the host ends it, and ends the process when the host is gone.
+func Serve(plugin Plugin) {
+	holdLifeline()
+	goplugin.Serve(&goplugin.ServeConfig{
+		HandshakeConfig:  Handshake,
+		VersionedPlugins: Plugins(plugin),
+		GRPCServer:       goplugin.DefaultGRPCServer,
+		Logger:           hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: os.Stderr, JSONFormat: true}),
+	})
+}
+
+// holdLifeline ends this process when the lifeline does.
+func holdLifeline() {
+	text := os.Getenv(Lifeline)
+	if text == "" {
+		return
+	}
+	descriptor, err := strconv.Atoi(text)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s=%q is no file descriptor\n", Lifeline, text)
+		os.Exit(2)
+	}
+	pipe := os.NewFile(uintptr(descriptor), "lifeline")
+	go func() {
+		_, _ = io.Copy(io.Discard, pipe)
+		os.Exit(1)
+	}()
+}
