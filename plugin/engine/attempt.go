@@ -29,8 +29,6 @@ type attempt struct {
 	open bool
 	// decided says why no further step starts; empty while they do.
 	decided string
-	// troubled says that the attempt ends in Error.
-	troubled bool
 	// made are the resources that are in the system, by anchor.
 	made map[string]sdk.ResourceState
 	left []string
@@ -111,12 +109,13 @@ func (a *attempt) loop(ctx context.Context, done func() bool) {
 	}
 }
 
-// ended says whether nothing more is to come of the steps.
+// ended says whether nothing more is to come of the steps, or nothing that
+// could change the verdict.
 func (a *attempt) ended() bool {
-	if a.troubled {
+	if a.decided != "" {
 		return true
 	}
-	if a.given.phase != ended || !a.open && a.decided == "" {
+	if !a.open {
 		return false
 	}
 	for _, p := range a.steps {
@@ -134,7 +133,6 @@ func (a *attempt) recordAt(at time.Time, record journal.Record) { a.Journal.Add(
 // trouble ends the attempt in Error.
 func (a *attempt) trouble(text string) {
 	a.record(journal.Record{Kind: journal.Trouble, Text: text})
-	a.troubled = true
 	a.decide(text)
 }
 

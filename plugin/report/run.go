@@ -26,6 +26,8 @@ type Run struct {
 	// process died has none.
 	Ended bool
 
+	// first and last are the times of the run's first and last record.
+	first, last time.Duration
 	// records are those of the attempt that the verdict is of, by time.
 	records []journal.Record
 }
@@ -54,7 +56,7 @@ func newRun(records []journal.Record) (Run, bool) {
 	if first.Kind != journal.Run || first.Plan == nil {
 		return Run{}, false
 	}
-	one := Run{Name: first.Run, Plan: first.Plan, Verdict: verdict.Error, Reason: "the journal ends before the verdict"}
+	one := Run{first: first.At, last: records[len(records)-1].At, Name: first.Run, Plan: first.Plan, Verdict: verdict.Error, Reason: "the journal ends before the verdict"}
 	for _, record := range records {
 		switch record.Kind {
 		case journal.Verdict:
@@ -72,6 +74,8 @@ func newRun(records []journal.Record) (Run, bool) {
 	}
 	return one, true
 }
+
+func (r Run) took() time.Duration { return max(0, r.last-r.first) }
 
 // origin is the moment that the report counts from, and its name: the start
 // of the call under test, or of the attempt when it was never sent.

@@ -74,7 +74,7 @@ func newRoot(s *session) *cobra.Command {
 	flags.StringSliceVar(&s.pluginEnv, "plugin-env", nil, "environment variables, by `NAME`, that the plugin gets beside those that the target names")
 	flags.StringVarP(&s.target, "target", "t", "", "the target `FILE`: the EMCO under test")
 	root.AddCommand(
-		newList(s), newValidate(s), newRender(s), newRun(s), newDemo(s), newClean(s), newVersion(s),
+		newList(s), newValidate(s), newRender(s), newRun(s), newDemo(s), newClean(s), newVersion(s), newReport(s), newExplain(s),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
