@@ -1,0 +1,66 @@
+package gms
+
+import "slices"
+
+// app is one app of the application.
+type app struct {
+	Name string
+	// Port is the Service's, TargetPort the container's. An app that nobody
+	// calls has neither, and no Service.
+	Port, TargetPort int
+	Environment      []variable
+}
+
+type variable struct{ Name, Value string }
+
+// own is what most servers of the application are told.
+func own(port string, more ...variable) []variable {
+	return append([]variable{{"PORT", port}, {"DISABLE_PROFILER", "1"}}, more...)
+}
+
+// The addresses by which the apps find each other.
+var (
+	adAddress             = variable{"AD_SERVICE_ADDR", "adservice:9555"}
+	cartAddress           = variable{"CART_SERVICE_ADDR", "cartservice:7070"}
+	checkoutAddress       = variable{"CHECKOUT_SERVICE_ADDR", "checkoutservice:5050"}
+	currencyAddress       = variable{"CURRENCY_SERVICE_ADDR", "currencyservice:7000"}
+	emailAddress          = variable{"EMAIL_SERVICE_ADDR", "emailservice:5000"}
+	frontendAddress       = variable{"FRONTEND_ADDR", "frontend:80"}
+	paymentAddress        = variable{"PAYMENT_SERVICE_ADDR", "paymentservice:50051"}
+	productAddress        = variable{"PRODUCT_CATALOG_SERVICE_ADDR", "productcatalogservice:3550"}
+	recommendationAddress = variable{"RECOMMENDATION_SERVICE_ADDR", "recommendationservice:8080"}
+	redisAddress          = variable{"REDIS_ADDR", "redis:6379"}
+	shippingAddress       = variable{"SHIPPING_SERVICE_ADDR", "shippingservice:50051"}
+)
+
+var apps = []app{
+	{"adservice", 9555, 9555, own("9555")},
+	{"checkoutservice", 5050, 5050, own("5050", cartAddress, currencyAddress, emailAddress, paymentAddress, productAddress, shippingAddress)},
+	{"currencyservice", 7000, 7000, own("7000")},
+	{"emailservice", 5000, 8080, own("8080")},
+	{"paymentservice", 50051, 50051, own("50051")},
+	{"recommendationservice", 8080, 8080, own("8080", productAddress)},
+	{"frontend", 80, 8080, own("8080", adAddress, cartAddress, checkoutAddress, currencyAddress, productAddress, recommendationAddress, shippingAddress)},
+	{"productcatalogservice", 3550, 3550, own("3550")},
+	{"cartservice", 7070, 7070, []variable{redisAddress}},
+	{"redis", 6379, 6379, nil},
+	{"shippingservice", 50051, 50051, own("50051")},
+	{"loadgenerator", 0, 0, []variable{frontendAddress, {"USERS", "10"}}},
+}
+
+// Apps are the names of the apps, in the order in which they are deployed.
+func Apps() []string {
+	var names []string
+	for _, a := range apps {
+		names = append(names, a.Name)
+	}
+	return names
+}
+
+func find(name string) (app, bool) {
+	i := slices.IndexFunc(apps, func(a app) bool { return a.Name == name })
+	if i < 0 {
+		return app{}, false
+	}
+	return apps[i], true
+}

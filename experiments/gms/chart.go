@@ -1,0 +1,114 @@
+package gms
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"embed"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"text/template"
+)
+
+//go:embed chart files
+var embedded embed.FS
+
+// Images says which container images the apps run.
+type Images struct {
+	// Prefix and Tag make an app's image: PREFIX/APP:TAG. Without a prefix
+	// the apps are deployed with no replica: EMCO has deployed an app when
+	// the edge has taken its objects, so nothing has to run.
+	Prefix, Tag string
+}
+
+const defaultTag = "latest"
+
+func (i Images) of(name string) string {
+	tag := i.Tag
+	if tag == "" {
+		tag = defaultTag
+	}
+	if name == "redis" {
+		return "redis:alpine"
+	}
+	if i.Prefix == "" {
+		return name + ":" + tag
+	}
+	return i.Prefix + "/" + name + ":" + tag
+}
+
+// Chart is the Helm chart of an app, as a gzipped tar: a Deployment, and a
+// Service if others call it, in a folder of the app's name. The same arguments
+// give the same bytes.
+func Chart(name string, images Images) ([]byte, error) {
+	one, known := find(name)
+	if !known {
+		return nil, fmt.Errorf("the application has no app %q; it has %v", name, Apps())
+	}
+	data := struct {
+		app
+		Image string
+	}{one, images.of(name)}
+	contents := map[string]string{}
+	err := fs.WalkDir(embedded, "chart", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || path.Base(file) == "service.yaml" && one.Port == 0 {
+			return err
+		}
+		text, err := embedded.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		// Helm's own braces stay as they are.
+		filled, err := fill(string(text), "[[", "]]", data)
+		contents[name+file[len("chart"):]] = filled
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the chart of %s: %w", name, err)
+	}
+	return archive(contents), nil
+}
+
+// Profile is the profile of an app, as a gzipped tar: the values that
+// override those of its chart.
+func Profile(images Images) []byte {
+	replicas := "replicas: 1\n"
+	if images.Prefix == "" {
+		replicas = "replicas: 0\n"
+	}
+	return archive(map[string]string{
+		"manifest.yaml":        "---\nversion: v1\ntype:\n  values: \"override_values.yaml\"\n",
+		"override_values.yaml": replicas,
+	})
+}
+
+func fill(text, left, right string, data any) (string, error) {
+	filled, err := template.New("").Delims(left, right).Option("missingkey=error").
+		Funcs(template.FuncMap{"quote": strconv.Quote}).Parse(text)
+	if err != nil {
+		return "", err
+	}
+	var out bytes.Buffer
+	err = filled.Execute(&out, data)
+	return out.String(), err
+}
+
+// archive packs files into a gzipped tar.
+func archive(files map[string]string) []byte {
+	var buffer bytes.Buffer
+	compressed := gzip.NewWriter(&buffer)
+	writer := tar.NewWriter(compressed)
+	// Nothing here can fail: the buffer takes everything, and the headers
+	// are made for what is written.
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		_ = writer.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: int64(len(files[name]))})
+		_, _ = writer.Write([]byte(files[name]))
+	}
+	_ = writer.Close()
+	_ = compressed.Close()
+	return buffer.Bytes()
+}

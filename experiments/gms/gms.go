@@ -1,0 +1,137 @@
+// Package gms has the application with which EMCO's resilience is tested, a
+// web shop of twelve microservices, as files that EMCO's own command line and
+// emco-chaos apply and delete.
+package gms
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/emco-chaos/emco-chaos/probes/emco"
+)
+
+// The files that Write writes, in the order of their being applied.
+const (
+	ConfigFile        = "emco-cfg.yaml"
+	ValuesFile        = "values.yaml"
+	PrerequisitesFile = "prerequisites.yaml"
+	DeploymentFile    = "deployment.yaml"
+)
+
+// Options say what the files are like.
+type Options struct {
+	// Apps are the apps to deploy; all of them if there is none.
+	Apps []string
+	// Endpoints are HOST:PORT of EMCO's microservices; those of EMCO's own
+	// chart on Host if there is none.
+	Endpoints map[emco.Service]string
+	// Host is where EMCO's microservices are; 127.0.0.1 if it is empty.
+	Host string
+	// Rsync is HOST:PORT of rsync's gRPC port as EMCO reaches it.
+	Rsync string
+	// Kubeconfig is the path of the edge cluster's kubeconfig.
+	Kubeconfig string
+	Images     Images
+}
+
+// chartPorts are the NodePorts of EMCO's own chart.
+var chartPorts = map[emco.Service]int{emco.Orchestrator: 30415, emco.DCM: 30477, emco.CLM: 30461, emco.Rsync: 30431}
+
+func (o Options) endpoint(service emco.Service) string {
+	if service == emco.Rsync && o.Rsync != "" {
+		return o.Rsync
+	}
+	if address := o.Endpoints[service]; address != "" {
+		return address
+	}
+	host := o.Host
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, strconv.Itoa(chartPorts[service]))
+}
+
+type service struct {
+	Name, Host string
+	Port       int
+}
+
+// Write writes the files into a folder, which it makes if need be. A file of
+// the same name that is there already is an error: it may have been edited.
+func Write(folder string, options Options) error {
+	if len(options.Apps) == 0 {
+		options.Apps = Apps()
+	}
+	data := struct {
+		Services   []service
+		RsyncHost  string
+		RsyncPort  int
+		Kubeconfig string
+		Apps       []string
+	}{Kubeconfig: options.Kubeconfig, Apps: options.Apps}
+	if data.Kubeconfig == "" {
+		data.Kubeconfig = "edge.kubeconfig"
+	}
+	for _, name := range []emco.Service{emco.Orchestrator, emco.DCM, emco.CLM, emco.Rsync} {
+		host, text, err := net.SplitHostPort(options.endpoint(name))
+		port, bad := strconv.Atoi(text)
+		if err != nil || bad != nil {
+			return fmt.Errorf("%s: %q is no address: write HOST:PORT", name, options.endpoint(name))
+		}
+		data.Services = append(data.Services, service{string(name), host, port})
+		if name == emco.Rsync {
+			data.RsyncHost, data.RsyncPort = host, port
+		}
+	}
+
+	contents := map[string][]byte{}
+	for _, name := range []string{ConfigFile, ValuesFile, PrerequisitesFile, DeploymentFile} {
+		text, err := embedded.ReadFile("files/" + name)
+		if err != nil {
+			return err
+		}
+		// The resource files are templates themselves, for who applies them.
+		if name == ConfigFile || name == ValuesFile {
+			filled, err := fill(string(text), "{{", "}}", data)
+			if err != nil {
+				return fmt.Errorf("make %s: %w", name, err)
+			}
+			text = []byte(filled)
+		}
+		contents[name] = text
+	}
+	for i, name := range options.Apps {
+		if slices.Contains(options.Apps[:i], name) {
+			return fmt.Errorf("the app %s is named twice", name)
+		}
+		chart, err := Chart(name, options.Images)
+		if err != nil {
+			return err
+		}
+		contents[filepath.Join("charts", name+".tgz")] = chart
+		contents[filepath.Join("profiles", name+"-profile.tgz")] = Profile(options.Images)
+	}
+	return write(folder, contents)
+}
+
+func write(folder string, contents map[string][]byte) error {
+	for name := range contents {
+		if _, err := os.Lstat(filepath.Join(folder, name)); err == nil {
+			return fmt.Errorf("%s is there already: name another folder, or remove it", filepath.Join(folder, name))
+		}
+	}
+	for name, content := range contents {
+		file := filepath.Join(folder, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(file, content, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
