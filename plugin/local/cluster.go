@@ -112,7 +112,7 @@ func (c *Cluster) start(ctx, running context.Context, options Options) error {
 	if c.lifeline.child, c.lifeline.own, err = os.Pipe(); err != nil {
 		return fmt.Errorf("make the processes' lifeline: %w", err)
 	}
-	if err := os.MkdirAll(options.Logs, 0o755); err != nil {
+	if err := os.MkdirAll(options.Logs, 0o750); err != nil {
 		return fmt.Errorf("make the folder for logs: %w", err)
 	}
 	for _, description := range c.description.Pods {
@@ -269,14 +269,10 @@ func (c *Cluster) linksOf(p *pod) []*link {
 // kill kills a process. What a link holds of it, or for it, is dropped first:
 // from here on it is as good as dead.
 func (c *Cluster) kill(p *pod, process *process) bool {
-	c.doomHeld(p)
-	return process.signal(syscall.SIGKILL)
-}
-
-func (c *Cluster) doomHeld(p *pod) {
 	for _, link := range c.linksOf(p) {
 		link.doomHeld()
 	}
+	return process.signal(syscall.SIGKILL)
 }
 
 func (r Ready) String() string {

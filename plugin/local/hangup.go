@@ -40,10 +40,13 @@ func hungUp(connection *net.TCPConn, endRead bool) bool {
 		return true
 	}
 	hung := false
-	if err := raw.Control(func(descriptor uintptr) { hung = polls(descriptor, int16(events)) }); err != nil {
-		return true
-	}
-	return hung
+	err = raw.Control(func(descriptor uintptr) {
+		// What came in while somebody was reading is taken in only by the
+		// next call that reads.
+		_, _, _ = unix.Recvfrom(int(descriptor), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		hung = polls(descriptor, int16(events))
+	})
+	return hung || err != nil
 }
 
 func polls(descriptor uintptr, events int16) bool {

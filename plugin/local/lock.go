@@ -29,7 +29,7 @@ func (e *LockedError) Error() string {
 // takeLock locks the file until it is closed. The lock ends with this process
 // however that ends: its children do not inherit the file.
 func takeLock(name string) (*os.File, error) {
-	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
+	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the cluster's lock file: %w", err)
 	}

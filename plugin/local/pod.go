@@ -48,7 +48,7 @@ const retryAfter = 100 * time.Millisecond
 
 func (c *Cluster) newPod(description Pod, logs string) (*pod, error) {
 	name := filepath.Join(logs, description.Name+".log")
-	log, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o644)
+	log, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the log of pod %s: %w", description.Name, err)
 	}

@@ -127,7 +127,9 @@ func (h *hit) strike(process *process) bool {
 		sent = process.stopWithin(h.grace, func() {
 			p.cluster.mu.Lock()
 			defer p.cluster.mu.Unlock()
-			p.cluster.doomHeld(p)
+			if p.current == process {
+				p.cluster.kill(p, process)
+			}
 		})
 	} else {
 		sent = p.cluster.kill(p, process)

@@ -115,19 +115,16 @@ func (p *process) signal(signal syscall.Signal) bool {
 	return true
 }
 
-// stopWithin lets the process stop by itself, and kills it when the time is
-// over. Killing is called just before.
-func (p *process) stopWithin(limit time.Duration, killing func()) bool {
+// stopWithin asks the process to stop by itself, and calls kill when the time
+// is over and it has not. It says whether the process was still there.
+func (p *process) stopWithin(limit time.Duration, kill func()) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.reaped || syscall.Kill(-p.pid, syscall.SIGTERM) != nil {
 		return false
 	}
 	if p.grace == nil {
-		p.grace = time.AfterFunc(limit, func() {
-			killing()
-			p.signal(syscall.SIGKILL)
-		})
+		p.grace = time.AfterFunc(limit, kill)
 	}
 	return true
 }

@@ -45,7 +45,7 @@ func (h *hand) remove(ctx context.Context) error {
 		return fmt.Errorf("remove %s: %w", h.object.GetName(), err)
 	}
 	if !h.has(plan.Removed) {
-		return errors.New("Remove returned, and removed was not observed")
+		return errors.New("removed was not observed when Remove returned")
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ func createdAndRemoved(ctx context.Context, system System) error {
 			return err
 		}
 		if !hand.has(plan.Created) {
-			return fmt.Errorf("Apply returned, and created was not observed for %s", object.GetName())
+			return fmt.Errorf("created was not observed when Apply returned for %s", object.GetName())
 		}
 		if _, err := hand.await(ctx, system, plan.Injected); err != nil {
 			return err
@@ -92,7 +92,7 @@ func cancelLeavesNothing(ctx context.Context, system System) error {
 	}
 	record := newRecord()
 	if err := system.Driver.Apply(cancelled, system.Kill(), record.observe); err == nil {
-		return errors.New("Apply does as if its context were not cancelled")
+		return errors.New("a cancelled Apply did as if it were not cancelled")
 	}
 	if err := errors.Join(nothingLeft(ctx, system), wait(ctx, system.Quiet)); err != nil {
 		return err
@@ -116,9 +116,9 @@ func cancelLeavesNothing(ctx context.Context, system System) error {
 		case listErr != nil:
 			return listErr
 		case err != nil && there:
-			return fmt.Errorf("Apply was cancelled after %v, said %q, and its object is there", after, err)
+			return fmt.Errorf("an Apply that was cancelled after %v said %q, and its object is there", after, err)
 		case err == nil && !there:
-			return errors.New("Apply returned without an error, and its object is not there")
+			return errors.New("an Apply returned without an error, and its object is not there")
 		}
 		if err := system.Driver.Remove(ctx, object); err != nil {
 			return fmt.Errorf("remove what was applied: %w", err)
