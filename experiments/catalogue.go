@@ -15,6 +15,7 @@ const (
 	ensureProbe   = "ensure"
 	teardownProbe = "teardown"
 	cleanProbe    = "clean"
+	reachedProbe  = "reached"
 )
 
 // Catalogue is what experiments on an EMCO can do: the probes, and the calls
@@ -25,6 +26,7 @@ func Catalogue() scenario.Catalogue {
 		Given:         ensureProbe,
 		GivenArgument: "given",
 		Teardown:      teardownProbe,
+		Fits:          fits,
 	}
 	for _, name := range emco.CallNames() {
 		call, _ := emco.CallNamed(name)
@@ -58,6 +60,7 @@ func activity(kind probes.Kind) scenario.Activity {
 	default:
 		result.Probe = true
 		result.Lasting = kind.Lasting
+		result.Follows = kind.Name == reachedProbe
 	}
 	for _, argument := range kind.Arguments {
 		converted := scenario.Argument{
@@ -84,6 +87,22 @@ func activity(kind probes.Kind) scenario.Activity {
 // refuse in the run.
 func check(kind probes.Kind, arguments map[string]any) error {
 	_, err := kind.New(arguments)
+	return argumentError(err)
+}
+
+// fits says whether a call can be made in the state that ensure brings about.
+func fits(arguments map[string]any, name string) error {
+	document, _ := arguments["given"].(map[string]any)
+	given, err := emco.ParseGiven(document)
+	if call, known := emco.CallNamed(name); known && err == nil {
+		err = call.Fits(given)
+	}
+	return argumentError(err)
+}
+
+// argumentError is an error of the probes' in the form that experiments have
+// for it.
+func argumentError(err error) error {
 	if wrong, ok := errors.AsType[*probes.ArgumentError](err); ok {
 		return &scenario.ArgumentError{Argument: wrong.Argument, Message: wrong.Problem, Remedy: wrong.Remedy}
 	}

@@ -23,6 +23,9 @@ type Catalogue struct {
 	GivenArgument string
 	// Teardown names the activity that takes the given back.
 	Teardown string
+	// Fits says whether what the arguments of Given bring about is what a
+	// call needs. An [ArgumentError] says what is wrong; nil fits all.
+	Fits func(arguments map[string]any, call string) error
 }
 
 // Activity is something that a plugin does.
@@ -43,6 +46,9 @@ type Activity struct {
 	Lasting bool
 	// Probe says that a step can name it as its probe.
 	Probe bool
+	// Follows says that it asks for what a call has led to: some step must
+	// make that call.
+	Follows bool
 	// Check looks at the arguments together once each has been read. An
 	// [ArgumentError] says which one is wrong; nil checks nothing.
 	Check func(arguments map[string]any) error

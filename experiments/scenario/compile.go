@@ -162,6 +162,7 @@ func (c *compiler) experiment(root document.Value, set map[string]string) *plan.
 		}
 	}
 	spec.End()
+	c.pairs(result, spec)
 	return result
 }
 

@@ -1,0 +1,84 @@
+package scenario
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/emco-chaos/emco-chaos/experiments/document"
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+)
+
+// pairs checks what belongs together: the given state and the call that is
+// made in it, and what is waited for and the call that leads to it.
+func (c *compiler) pairs(result *plan.Plan, spec *document.Map) {
+	if value, found := spec.Get("given"); found && c.catalogue.Fits != nil && result.Given.Activity != nil {
+		for _, step := range result.Steps {
+			if c.first(result, step) && !strings.HasPrefix(step.Expect, plan.Rejected) {
+				if err := c.catalogue.Fits(result.Given.Activity.Arguments, c.callOf(step)); err != nil {
+					activity, _ := c.catalogue.activity(c.catalogue.Given)
+					c.wrongArgument(activity, value, err)
+				}
+			}
+		}
+	}
+	made := c.made(result)
+	for _, step := range result.Steps {
+		if step.Activity == nil {
+			continue
+		}
+		activity, _ := c.catalogue.activity(step.Activity.Name)
+		if name := c.callOf(step); activity.Follows && name != "" && !slices.Contains(made, name) && len(c.unread) == 0 {
+			c.file.Add(plan.Problem{
+				Field:   "spec." + document.Join("steps", step.Name) + ".probe",
+				Message: fmt.Sprintf("waits for what %s leads to, and no step makes that call", name),
+				Remedy:  document.Instead(name, made),
+			})
+		}
+	}
+}
+
+// callOf is the call that a step names; empty when it names none.
+func (c *compiler) callOf(step plan.Step) string {
+	if step.Activity == nil {
+		return ""
+	}
+	activity, _ := c.catalogue.activity(step.Activity.Name)
+	argument, _ := activity.argument(CallName)
+	name, _ := step.Activity.Arguments[argument.Name].(string)
+	return name
+}
+
+// made are the calls that steps make, by themselves or in a probe that
+// repeats them.
+func (c *compiler) made(result *plan.Plan) []string {
+	var made []string
+	for _, step := range result.Steps {
+		if name := c.callOf(step); name != "" && step.Activity.Lasting && !slices.Contains(made, name) {
+			made = append(made, name)
+		}
+	}
+	return made
+}
+
+// first says whether the step is a call with none before it, so that it
+// meets the given state.
+func (c *compiler) first(result *plan.Plan, step plan.Step) bool {
+	if step.Activity == nil || step.Activity.Name != c.catalogue.Call {
+		return false
+	}
+	seen := map[string]bool{step.Name: true}
+	for waiting := step.After; len(waiting) > 0; waiting = waiting[1:] {
+		name := waiting[0].Step
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		before, _ := result.Find(name)
+		if c.callOf(before) != "" && before.Activity.Lasting {
+			return false
+		}
+		waiting = append(slices.Clone(waiting), before.After...)
+	}
+	return true
+}
