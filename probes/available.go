@@ -44,7 +44,7 @@ func (p available) Run(ctx context.Context, on Subject, observer Observer) Resul
 				Evidence:   seen.evidence(),
 			}
 		}
-		if ctx.Err() == nil {
+		if !over(ctx) {
 			seen.add(sight)
 		}
 		if !pause(ctx, p.interval) {

@@ -60,7 +60,7 @@ func probeEvents() []string { return []string{eventStarted, eventPassed, eventFa
 // Catalogue lists the kinds of probe.
 func Catalogue() []Kind {
 	return []Kind{
-		callKind, availableKind, unavailableKind, statusKind, notFinalKind,
+		callKind, availableKind, unavailableKind, existsKind, statusKind, notFinalKind, noStateKind,
 		reachedKind, reissueKind, ensureKind, teardownKind, cleanKind,
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -187,18 +188,23 @@ func (m *making) registerRsync(ctx context.Context) error {
 		}
 		return nil
 	}
-	answer, err = m.on.Client.Do(ctx, m.on.Names.RsyncController(host, port))
-	if err != nil {
-		return err
+	for began := time.Now(); ; {
+		answer, err := m.on.Client.Do(ctx, m.on.Names.RsyncController(host, port))
+		if err != nil {
+			return err
+		}
+		m.observer.Note(answer.Ended, fmt.Sprintf("POST %s --> %s (rsync was not registered; the registration stays)", answer.Request.Anchor, answer))
+		// Somebody else may be as quick.
+		if answer.Outcome.Kind == emco.Accepted || answer.Code == http.StatusConflict {
+			return nil
+		}
+		if !transient(answer) || time.Since(began) > m.patience {
+			return fmt.Errorf("POST %s: %s", answer.Request.Anchor, answer)
+		}
+		if !pause(ctx, m.on.Setup.interval()) {
+			return fmt.Errorf("POST %s: %s: %w", answer.Request.Anchor, answer, ctx.Err())
+		}
 	}
-	m.observer.Note(answer.Ended, fmt.Sprintf("POST %s --> %s (rsync was not registered; the registration stays)", answer.Request.Anchor, answer))
-	if answer.Outcome.Kind == emco.Accepted || answer.Code == 409 {
-		return nil
-	}
-	if again, err := m.get(ctx, "controllers/"+emco.RsyncName); err != nil || again.Missing() {
-		return fmt.Errorf("POST %s: %s", answer.Request.Anchor, answer)
-	}
-	return nil
 }
 
 // create makes one resource. Whether a POST whose answer was lost has made

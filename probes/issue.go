@@ -98,7 +98,8 @@ func (i *issuing) settle(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if ctx.Err() != nil {
+		if over(ctx) {
+			<-ctx.Done()
 			return ctx.Err()
 		}
 		i.reading = reading
@@ -127,7 +128,8 @@ func (i *issuing) confirm(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if ctx.Err() != nil {
+		if over(ctx) {
+			<-ctx.Done()
 			return ctx.Err()
 		}
 		i.reading = reading

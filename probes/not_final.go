@@ -37,7 +37,7 @@ func (p notFinal) Run(ctx context.Context, on Subject, observer Observer) Result
 		if err != nil {
 			return errored(err)
 		}
-		if ctx.Err() == nil {
+		if !over(ctx) {
 			seen.see(answer.Ended, "status: "+describe(reading))
 		}
 		switch {

@@ -58,7 +58,7 @@ func (s Subject) await(ctx context.Context, call emco.Call, observer Observer, w
 		if err != nil {
 			return emco.Reading{}, err
 		}
-		if wanted(reading) || ctx.Err() == nil {
+		if wanted(reading) || !over(ctx) {
 			last = reading
 			seen.see(answer.Ended, "status: "+describe(reading))
 		}

@@ -40,7 +40,7 @@ func (p statusOnce) Run(ctx context.Context, on Subject, observer Observer) Resu
 		if err != nil {
 			return errored(err)
 		}
-		if ctx.Err() == nil {
+		if !over(ctx) {
 			seen.see(answer.Ended, "status: "+describe(reading))
 		}
 		if reading.Progress != emco.Unknown {

@@ -62,7 +62,7 @@ func (p unavailable) Run(ctx context.Context, on Subject, observer Observer) Res
 				Evidence:   seen.evidence(),
 			}
 		}
-		if ctx.Err() == nil {
+		if !over(ctx) {
 			seen.add(sight)
 		}
 		if !pause(ctx, p.interval) {

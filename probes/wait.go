@@ -31,6 +31,10 @@ func outOfTime(ctx context.Context) bool {
 	return ok && !time.Now().Before(deadline)
 }
 
+// over says whether ctx ended, or is about to: what was cut short by its
+// deadline can return just before the context itself knows.
+func over(ctx context.Context) bool { return ctx.Err() != nil || outOfTime(ctx) }
+
 // unfinished is the result of a probe that ctx ended while its answer was
 // open: if its time was up, EMCO did not do in time what was asked of it.
 func unfinished(ctx context.Context, waited time.Duration, what string) Result {

@@ -1,6 +1,7 @@
 package emco
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,8 +14,9 @@ type Call struct {
 	Name string
 	// Service answers it.
 	Service Service
-	// Given is the state that it needs.
+	// Given is the state that it needs, and Also others that EMCO takes it in.
 	Given Given
+	Also  []Given
 	// Path is the template of its anchor, as [Names.Anchor] reads it.
 	Path string
 	// Creates is the kind of resource that it creates; empty for a call
@@ -65,6 +67,7 @@ var calls = []Call{
 	{
 		Name: "dig.approve", Service: Orchestrator,
 		Given: Given{LogicalCloud: Instantiated, DIG: Created},
+		Also:  []Given{{DIG: Created}, {DIG: Approved}, {DIG: Terminated}},
 		Path:  "{dig}/approve", StatusPath: "{dig}/status", StatusQuery: "status=deployed",
 		Action: Approved, End: Approved,
 		Refusals: []Refusal{
@@ -75,6 +78,7 @@ var calls = []Call{
 	{
 		Name: "dig.instantiate", Service: Orchestrator,
 		Given: needsApproved,
+		Also:  []Given{{LogicalCloud: Instantiated, DIG: Terminated}},
 		Path:  "{dig}/instantiate", StatusPath: "{dig}/status", StatusQuery: "status=deployed",
 		Action: Instantiated, UnderWay: Instantiating, End: Instantiated, Failure: InstantiateFailed,
 		Refusals: []Refusal{
@@ -102,6 +106,7 @@ var calls = []Call{
 	{
 		Name: "logical-cloud.instantiate", Service: DCM,
 		Given: Given{LogicalCloud: Created},
+		Also:  []Given{{LogicalCloud: Terminated}},
 		Path:  "{logicalCloud}/instantiate", StatusPath: "{logicalCloud}/status",
 		Action: Instantiated, UnderWay: Instantiating, End: Instantiated, Failure: InstantiateFailed,
 		Refusals: []Refusal{
@@ -111,7 +116,8 @@ var calls = []Call{
 	},
 	{
 		Name: "logical-cloud.terminate", Service: DCM,
-		Given: Given{LogicalCloud: Instantiated},
+		// EMCO refuses it while any group is on the logical cloud.
+		Given: Given{LogicalCloud: Instantiated, DIG: Absent},
 		Path:  "{logicalCloud}/terminate", StatusPath: "{logicalCloud}/status",
 		Action: Terminated, UnderWay: Terminating, End: Terminated, Failure: TerminateFailed,
 		Refusals: []Refusal{
@@ -162,6 +168,23 @@ func CallNamed(name string) (Call, bool) {
 		return Call{}, false
 	}
 	return calls[i], true
+}
+
+// Fits says whether EMCO takes the call in a given state. Fields that the
+// call's own given leaves open can be anything. Errors are [FieldError]s.
+func (c Call) Fits(given Given) error {
+	full := given.Full()
+	for _, needed := range append([]Given{c.Given}, c.Also...) {
+		if _, differs := needed.differs(full); !differs {
+			return nil
+		}
+	}
+	field, _ := c.Given.differs(full)
+	return &FieldError{
+		Field:   "given." + field.name,
+		Problem: fmt.Sprintf("%s needs %s %s, and it is %s", c.Name, field.name, *field.value(&c.Given), *field.value(&full)),
+		Remedy:  fmt.Sprintf("write given: {for: %s}, or choose another call", c.Name),
+	}
 }
 
 // Request is the call itself, for the resources of one attempt.

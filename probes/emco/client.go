@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -36,6 +37,9 @@ type Config struct {
 	// DialTimeout bounds the making of a connection, so that one lost SYN
 	// does not hide seconds of an outage. 0 means 1 s.
 	DialTimeout time.Duration
+	// Answered, if not nil, is called with what became of each call when it
+	// has ended, by the goroutine that made the call.
+	Answered func(Answer)
 }
 
 const (
@@ -51,6 +55,7 @@ type Client struct {
 	roots     *x509.CertPool // nil: the system's
 	timeout   time.Duration
 	dial      time.Duration
+	answered  func(Answer)
 }
 
 type endpoint struct {
@@ -66,6 +71,10 @@ func New(config Config) (*Client, error) {
 		token:     config.Token,
 		timeout:   config.Timeout,
 		dial:      config.DialTimeout,
+		answered:  config.Answered,
+	}
+	if c.answered == nil {
+		c.answered = func(Answer) {}
 	}
 	if c.timeout == 0 {
 		c.timeout = defaultTimeout
@@ -81,7 +90,7 @@ func New(config Config) (*Client, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, service := range []Service{Orchestrator, DCM, CLM} {
+		for _, service := range RESTServices() {
 			c.endpoints[service] = endpoint{base: base, ingress: true}
 		}
 	}
@@ -181,6 +190,10 @@ func (c *Client) Watch(ctx context.Context, request Request, on func(Moment)) (A
 	if err != nil {
 		return Answer{}, err
 	}
+	if request.Raw != nil {
+		r.Header = http.Header{"User-Agent": r.Header["User-Agent"]}
+		maps.Copy(r.Header, request.Raw.Header)
+	}
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
@@ -209,6 +222,7 @@ func (c *Client) Watch(ctx context.Context, request Request, on func(Moment)) (A
 	answer.Outcome = outcome(ctx, answer.Code, err, e.ingress)
 	answer.Outcome.Words = withoutToken(answer.Outcome.Words, token)
 	answer.Started, answer.Ended, answer.Outcome.Sent = w.end(answer.Outcome)
+	c.answered(answer)
 	return answer, nil
 }
 

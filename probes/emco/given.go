@@ -153,6 +153,17 @@ func (g Given) Check() error {
 	return nil
 }
 
+// differs finds the first field that g names and that is another in a full
+// given state.
+func (g Given) differs(full Given) (givenField, bool) {
+	for _, f := range givenFields {
+		if state := *f.value(&g); state != "" && state != *f.value(&full) {
+			return f, true
+		}
+	}
+	return givenField{}, false
+}
+
 // Has says whether a kind of resource is there in the given state.
 func (g Given) Has(kind Kind) bool {
 	full := g.Full()

@@ -28,6 +28,7 @@ const compositeAppVersion = "v1"
 type Names struct {
 	run     string
 	attempt int
+	chosen  Chosen
 }
 
 // NewNames checks the name of a run, which goes into the names of objects
@@ -81,17 +82,20 @@ func (n Names) IsZero() bool { return n == Names{} }
 
 // The names themselves.
 
-func (n Names) project() string          { return n.String() }
-func (n Names) provider() string         { return n.String() }
-func (n Names) cluster() string          { return n.String() + "-edge" }
-func (n Names) label() string            { return n.String() + "-label" }
-func (n Names) logicalCloud() string     { return n.String() + "-cloud" }
-func (n Names) reference() string        { return n.String() + "-reference" }
-func (n Names) compositeApp() string     { return n.String() + "-app" }
-func (n Names) compositeProfile() string { return n.String() + "-profile" }
-func (n Names) dig() string              { return n.String() + "-dig" }
-func (n Names) placement() string        { return n.String() + "-placement" }
-func (n Names) intent() string           { return n.String() + "-intent" }
+func (n Names) project() string      { return or(n.chosen.Project, n.String()) }
+func (n Names) provider() string     { return or(n.chosen.Provider, n.String()) }
+func (n Names) cluster() string      { return or(n.chosen.Cluster, n.String()+"-edge") }
+func (n Names) label() string        { return or(n.chosen.Label, n.String()+"-label") }
+func (n Names) logicalCloud() string { return or(n.chosen.LogicalCloud, n.String()+"-cloud") }
+func (n Names) reference() string    { return or(n.chosen.Reference, n.String()+"-reference") }
+func (n Names) compositeApp() string { return or(n.chosen.CompositeApp, n.String()+"-app") }
+func (n Names) compositeAppVersion() string {
+	return or(n.chosen.CompositeAppVersion, compositeAppVersion)
+}
+func (n Names) compositeProfile() string { return or(n.chosen.CompositeProfile, n.String()+"-profile") }
+func (n Names) dig() string              { return or(n.chosen.DIG, n.String()+"-dig") }
+func (n Names) placement() string        { return or(n.chosen.Placement, n.String()+"-placement") }
+func (n Names) intent() string           { return or(n.chosen.Intent, n.String()+"-intent") }
 
 // Object is the name of each object on the edge that belongs to an app.
 func (n Names) Object(app string) string { return n.String() + "-" + app }
@@ -105,7 +109,7 @@ func (n Names) Anchor(template string) string {
 	provider := "cluster-providers/" + n.provider()
 	cluster := provider + "/clusters/" + n.cluster()
 	logicalCloud := project + "/logical-clouds/" + n.logicalCloud()
-	compositeApp := project + "/composite-apps/" + n.compositeApp() + "/" + compositeAppVersion
+	compositeApp := project + "/composite-apps/" + n.compositeApp() + "/" + n.compositeAppVersion()
 	dig := compositeApp + "/deployment-intent-groups/" + n.dig()
 	return strings.NewReplacer(
 		"{project}", project,

@@ -24,6 +24,17 @@ type Request struct {
 	// File makes the body a multipart form: JSON goes into its field
 	// "metadata", the file into its field "file".
 	File *File
+	// Files make it such a form too, with each file in a field "files".
+	Files []File
+	// Raw, if not nil, is sent in place of all that and as it is: a body
+	// that need not be JSON, and no headers but these and the token.
+	Raw *Raw
+}
+
+// Raw is a body with the headers that go along with it.
+type Raw struct {
+	Header http.Header
+	Body   []byte
 }
 
 // File is a file that goes along with a request.
@@ -42,6 +53,9 @@ func Delete(anchor string) Request { return Request{Method: http.MethodDelete, A
 func Post(anchor string) Request { return Request{Method: http.MethodPost, Anchor: anchor} }
 
 func (r Request) body() (body []byte, contentType string, err error) {
+	if r.Raw != nil {
+		return r.Raw.Body, "", nil
+	}
 	if r.JSON == nil {
 		return nil, "", nil
 	}
@@ -49,7 +63,7 @@ func (r Request) body() (body []byte, contentType string, err error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("encode the body of %s %s: %w", r.Method, r.Anchor, err)
 	}
-	if r.File == nil {
+	if r.File == nil && len(r.Files) == 0 {
 		return document, "application/json", nil
 	}
 	var buffer bytes.Buffer
@@ -57,12 +71,23 @@ func (r Request) body() (body []byte, contentType string, err error) {
 	if err := form.WriteField("metadata", string(document)); err != nil {
 		return nil, "", err
 	}
-	part, err := form.CreateFormFile("file", r.File.Name)
-	if err != nil {
-		return nil, "", err
+	attach := func(field string, file File) error {
+		part, err := form.CreateFormFile(field, file.Name)
+		if err != nil {
+			return err
+		}
+		_, err = part.Write(file.Content)
+		return err
 	}
-	if _, err := part.Write(r.File.Content); err != nil {
-		return nil, "", err
+	if r.File != nil {
+		if err := attach("file", *r.File); err != nil {
+			return nil, "", err
+		}
+	}
+	for _, file := range r.Files {
+		if err := attach("files", file); err != nil {
+			return nil, "", err
+		}
 	}
 	if err := form.Close(); err != nil {
 		return nil, "", err

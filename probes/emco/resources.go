@@ -68,7 +68,7 @@ func (n Names) Resources(material Material) []Resource {
 	resource := func(kind Kind, collection, name string, spec any) Resource {
 		anchor := at(collection) + "/" + name
 		create := Post(at(collection))
-		create.JSON = document{Metadata: metadata{Name: name, Description: "made by emco-chaos", UserData1: n.Mark()}, Spec: spec}
+		create.JSON = document{Metadata: metadata{Name: name, Description: "made by emco-chaos", UserData1: n.userData()}, Spec: spec}
 		return Resource{Kind: kind, Anchor: anchor, Create: create}
 	}
 	withFile := func(r Resource, name string, content []byte) Resource {
@@ -78,7 +78,7 @@ func (n Names) Resources(material Material) []Resource {
 
 	label := Post(at("{cluster}/labels"))
 	label.JSON = fields{"clusterLabel": n.label()}
-	compositeApp := resource(CompositeApp, "{project}/composite-apps", n.compositeApp(), fields{"compositeAppVersion": compositeAppVersion})
+	compositeApp := resource(CompositeApp, "{project}/composite-apps", n.compositeApp(), fields{"compositeAppVersion": n.compositeAppVersion()})
 	compositeApp.Anchor = at("{compositeApp}")
 
 	list := []Resource{

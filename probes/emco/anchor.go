@@ -1,0 +1,97 @@
+package emco
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// anchorBytes bounds an anchor; EMCO's own are far shorter.
+const anchorBytes = 2048
+
+// roots are the first pieces that an anchor can have.
+var roots = []string{"projects", "cluster-providers", "controllers", "clm-controllers", "dtc-controllers"}
+
+var pieceText = regexp.MustCompile(`^[-A-Za-z0-9_.:+]+$`)
+
+// CheckAnchor says whether a text is an anchor: a path below /v2/ without
+// anything that could lead elsewhere. Errors are [FieldError]s.
+func CheckAnchor(anchor string) error {
+	wrong := func(problem string) error {
+		return &FieldError{Field: "anchor", Problem: problem,
+			Remedy: "write the path below /v2/, such as projects/PROJECT/logical-clouds"}
+	}
+	if anchor == "" {
+		return wrong("is empty")
+	}
+	if len(anchor) > anchorBytes {
+		return wrong(fmt.Sprintf("is longer than %d bytes", anchorBytes))
+	}
+	pieces := strings.Split(anchor, "/")
+	for _, piece := range pieces {
+		switch {
+		case piece == "":
+			return wrong(fmt.Sprintf("%q has an empty piece between two slashes, or at an end", Shown(anchor)))
+		case piece == "." || piece == "..":
+			return wrong(fmt.Sprintf("%q has a piece that leads elsewhere", Shown(anchor)))
+		case !pieceText.MatchString(piece):
+			return wrong(fmt.Sprintf("%q has the piece %q, which cannot stand in a path of EMCO's", Shown(anchor), Shown(piece)))
+		}
+	}
+	if !slices.Contains(roots, pieces[0]) {
+		return wrong(fmt.Sprintf("%q begins with %q; EMCO's paths begin with one of %s", Shown(anchor), Shown(pieces[0]), strings.Join(roots, ", ")))
+	}
+	return nil
+}
+
+// shapes are the anchors whose pieces [ParseAnchor] takes for names, each
+// with the resource that it leads to.
+var shapes = []struct{ word, shape string }{
+	{"{intent}", "projects/{project}/composite-apps/{composite-app}/{composite-app-version}/deployment-intent-groups/{dig}/intents/{intent}"},
+	{"{placement}", "projects/{project}/composite-apps/{composite-app}/{composite-app-version}/deployment-intent-groups/{dig}/generic-placement-intents/{generic-placement-intent}"},
+	{"{dig}", "projects/{project}/composite-apps/{composite-app}/{composite-app-version}/deployment-intent-groups/{dig}"},
+	{"{compositeProfile}", "projects/{project}/composite-apps/{composite-app}/{composite-app-version}/composite-profiles/{composite-profile}"},
+	{"{compositeApp}", "projects/{project}/composite-apps/{composite-app}/{composite-app-version}"},
+	{"{reference}", "projects/{project}/logical-clouds/{logical-cloud}/cluster-references/{cluster-reference}"},
+	{"{logicalCloud}", "projects/{project}/logical-clouds/{logical-cloud}"},
+	{"{project}", "projects/{project}"},
+	{"{label}", "cluster-providers/{cluster-provider}/clusters/{cluster}/labels/{cluster-label}"},
+	{"{cluster}", "cluster-providers/{cluster-provider}/clusters/{cluster}"},
+	{"{provider}", "cluster-providers/{cluster-provider}"},
+}
+
+// ParseAnchor reads the names in the anchor of a resource, or of something
+// that lies below one, such as its status. What lies below comes back as the
+// rest, and the resource as a word of [Names.Anchor], such as "{dig}".
+// Errors are [FieldError]s.
+func ParseAnchor(anchor string) (chosen Chosen, word, rest string, err error) {
+	if err := CheckAnchor(anchor); err != nil {
+		return Chosen{}, "", "", err
+	}
+	pieces := strings.Split(anchor, "/")
+	for _, s := range shapes {
+		shape := strings.Split(s.shape, "/")
+		if len(pieces) < len(shape) {
+			continue
+		}
+		var found Chosen
+		fits := true
+		for i, piece := range shape {
+			if !strings.HasPrefix(piece, "{") {
+				fits = fits && piece == pieces[i]
+				continue
+			}
+			found.Fields(func(name string, value *string) {
+				if "{"+name+"}" == piece {
+					*value = pieces[i]
+				}
+			})
+		}
+		if fits {
+			return found, s.word, strings.Join(pieces[len(shape):], "/"), nil
+		}
+	}
+	return Chosen{}, "", "", &FieldError{Field: "anchor", Problem: fmt.Sprintf("%q leads to no resource that is known", Shown(anchor)),
+		Remedy: "give the anchor of a project, a logical cloud, a deployment intent group, a cluster or another resource, with its name"}
+}

@@ -1,0 +1,72 @@
+package emco
+
+import (
+	"errors"
+	"testing"
+)
+
+func TestParseGiven(t *testing.T) {
+	type doc = map[string]any
+	full := func(provider, cluster, label, cloud, dig State) Given {
+		return Given{provider, cluster, label, cloud, dig}
+	}
+	for _, test := range []struct {
+		document doc
+		want     Given
+		field    string // of the error, if one is to come
+	}{
+		{document: doc{}, want: full(Created, Created, Created, Absent, Absent)},
+		{document: doc{"logicalCloud": "Instantiated", "dig": "Approved"}, want: full(Created, Created, Created, Instantiated, Approved)},
+		{document: doc{"clusterProvider": "absent", "logicalCloud": "Created", "dig": "Approved"}, want: full(Absent, Absent, Absent, Created, Approved)},
+		{document: doc{"cluster": "absent"}, want: full(Created, Absent, Absent, Absent, Absent)},
+		{document: doc{"logicalCloud": "Terminated", "dig": "Approved"}, want: full(Created, Created, Created, Terminated, Approved)},
+		{document: doc{"for": "dig.terminate"}, want: full(Created, Created, Created, Instantiated, Instantiated)},
+		{document: doc{"for": "cluster-label.create"}, want: full(Created, Created, Absent, Absent, Absent)},
+		{document: doc{"for": "cluster-provider.create"}, want: full(Absent, Absent, Absent, Absent, Absent)},
+
+		{document: doc{"for": "dig.destroy"}, field: "given.for"},
+		{document: doc{"for": 5}, field: "given.for"},
+		{document: doc{"for": "dig.approve", "dig": "Created"}, field: "given.for"},
+		{document: doc{"digs": "Created"}, field: "given.digs"},
+		{document: doc{"dig": 5}, field: "given.dig"},
+		{document: doc{"dig": "Deployed", "logicalCloud": "Instantiated"}, field: "given.dig"},
+		{document: doc{"dig": "instantiated", "logicalCloud": "Instantiated"}, field: "given.dig"},
+		{document: doc{"dig": "Instantiating", "logicalCloud": "Instantiated"}, field: "given.dig"},
+		{document: doc{"dig": "Approved"}, field: "given.dig"},
+		{document: doc{"dig": "Instantiated", "logicalCloud": "Created"}, field: "given.dig"},
+		{document: doc{"dig": "Terminated", "logicalCloud": "Terminated"}, field: "given.dig"},
+		{document: doc{"dig": "Instantiated", "logicalCloud": "Instantiated", "clusterLabel": "absent"}, field: "given.dig"},
+		{document: doc{"logicalCloud": "Instantiated", "cluster": "absent"}, field: "given.logicalCloud"},
+		{document: doc{"clusterProvider": "absent", "cluster": "Created"}, field: "given.cluster"},
+		{document: doc{"cluster": "absent", "clusterLabel": "Created"}, field: "given.clusterLabel"},
+		{document: doc{"logicalCloud": "Approved"}, field: "given.logicalCloud"},
+		{document: doc{"clusterProvider": "Instantiated"}, field: "given.clusterProvider"},
+	} {
+		got, err := ParseGiven(test.document)
+		if test.field != "" {
+			var field *FieldError
+			if !errors.As(err, &field) || field.Field != test.field || field.Problem == "" || field.Remedy == "" {
+				t.Errorf("%v: error %v, want one of field %s with a remedy", test.document, err, test.field)
+			}
+			continue
+		}
+		if err != nil || got.Full() != test.want {
+			t.Errorf("%v: %v, %v, want %v", test.document, got, err, test.want)
+			continue
+		}
+		again, err := ParseGiven(got.Document())
+		if err != nil || again != test.want {
+			t.Errorf("%v: read again from %v: %v, %v", test.document, got.Document(), again, err)
+		}
+	}
+}
+
+func TestGivenHas(t *testing.T) {
+	given := Given{ClusterProvider: Absent, LogicalCloud: Created}
+	want := map[Kind]bool{Project: true, LogicalCloud: true, ClusterReference: true}
+	for _, r := range mustNames(t, "r", 1).Resources(Material{Apps: []string{"a"}}) {
+		if given.Has(r.Kind) != want[r.Kind] {
+			t.Errorf("Has(%s) = %t", r.Kind, !want[r.Kind])
+		}
+	}
+}
