@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/bug"
@@ -32,7 +34,7 @@ const startTimeout = 30 * time.Second
 // Options say what an EMCO in one process is like. The zero value is an EMCO with its usual times on any free ports.
 type Options struct {
 	Data         string            // folder of its state; New needs one, Start takes a temporary one
-	Listen       map[string]string // host:port by service; any free port on loopback if there is none
+	Listen       map[string]string // host:port by service; a free port on loopback where there is none
 	AppTime      time.Duration     // for the orchestrator to resolve and write one app; default 170 ms
 	CloudTime    time.Duration     // for dcm to write a logical cloud's AppContext; default 60 ms
 	RsyncTimes   rsync.Times
@@ -106,11 +108,28 @@ func New(options Options) (*EMCO, error) {
 	}
 	emco := &EMCO{options: options, bugs: bugs, running: map[string]*process{}, address: map[string]string{}}
 	for _, name := range startOrder {
-		if err := emco.Restart(name); err != nil {
+		if err := emco.start(name); err != nil {
 			return nil, errors.Join(err, emco.Close())
 		}
 	}
 	return emco, nil
+}
+
+// start starts a service for the first time, on the address that it was given, or on one that it can keep.
+func (e *EMCO) start(service string) error {
+	if e.address[service] = e.options.Listen[service]; e.address[service] != "" {
+		return e.Restart(service)
+	}
+	for {
+		free, err := OwnPorts.FreeAddresses(1)
+		if err != nil {
+			return err
+		}
+		e.address[service] = free[0]
+		if err := e.Restart(service); !errors.Is(err, syscall.EADDRINUSE) {
+			return err
+		}
+	}
 }
 
 // Address is host:port of a service.
@@ -153,9 +172,10 @@ func (e *EMCO) Restart(service string) error {
 		e.mu.Unlock()
 		return fmt.Errorf("%s runs already", service)
 	}
-	node := e.node(service)
+	addresses := maps.Clone(e.address)
 	e.mu.Unlock()
 
+	node := e.node(service, addresses)
 	ctx, end := context.WithCancelCause(context.Background())
 	one := &process{end: end, ended: make(chan struct{})}
 	listening := make(chan string, 1)
@@ -188,17 +208,11 @@ func (e *EMCO) Close() error {
 	return all
 }
 
-// node describes a service. The caller holds the lock.
-func (e *EMCO) node(service string) Node {
-	listen := e.address[service]
-	if listen == "" {
-		listen = e.options.Listen[service]
-	}
-	if listen == "" {
-		listen = "127.0.0.1:0"
-	}
+// node describes a service, given where the others are.
+func (e *EMCO) node(service string, addresses map[string]string) Node {
+	listen := addresses[service]
 	data := filepath.Join(e.options.Data, service)
-	to := func(other string) string { return e.options.Link(service, other, e.address[other]) }
+	to := func(other string) string { return e.options.Link(service, other, addresses[other]) }
 	switch service {
 	case EtcdName:
 		return Etcd{Listen: listen, Data: data}

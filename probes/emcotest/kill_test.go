@@ -182,8 +182,9 @@ func TestLoseState(t *testing.T) {
 	eventually(t, "rsync waits for the edge", func() bool { return edge.waiting() > 0 })
 	p.kill("orchestrator")
 	p.start("orchestrator")
+	eventually(t, "forgotten", func() bool { return p.deployed(digOf(project)) == "" })
 	edge.release()
-	p.stays("forgotten", func() bool { return p.deployed(digOf(project)) == "" && p.onEdge(project) == 0 })
+	p.stays("forgotten, nothing on the edge", func() bool { return p.deployed(digOf(project)) == "" && p.onEdge(project) == 0 })
 
 	p.accept(t, digOf(project)+"/instantiate")
 	p.reach(t, digOf(project), "Instantiated")
@@ -196,8 +197,9 @@ func TestLoseState(t *testing.T) {
 	eventually(t, "rsync waits for the edge", func() bool { return edge.waiting() > 0 })
 	p.kill("orchestrator")
 	p.start("orchestrator")
+	eventually(t, "forgotten", func() bool { return p.deployed(digOf(project)) == "Instantiated" })
 	edge.release()
-	p.stays("forgotten", func() bool { return p.deployed(digOf(project)) == "Instantiated" && p.onEdge(project) == 4 })
+	p.stays("forgotten, all on the edge", func() bool { return p.deployed(digOf(project)) == "Instantiated" && p.onEdge(project) == 4 })
 	p.accept(t, digOf(project)+"/terminate")
 	p.reach(t, digOf(project), "Terminated")
 }

@@ -180,24 +180,21 @@ func TestWrongCodeOnReissue(t *testing.T) {
 func TestLoseStateNotWhenStopped(t *testing.T) {
 	t.Parallel()
 	r := started(t, emcotest.Options{Bugs: []string{"lose-state"}})
-	for _, end := range []struct {
-		name string
-		end  func(string) error
-		want string
-	}{{"stopped", r.emco.Stop, "Instantiating"}, {"killed", r.emco.Kill, ""}} {
-		if end.name == "stopped" {
-			r.proxies["rsync edge"].hold()
-			r.call.accept(t, digOf("p")+"/instantiate")
-			eventually(t, "rsync waits for the edge", func() bool { return r.proxies["rsync edge"].waiting() > 0 })
-		}
-		if err := end.end("orchestrator"); err != nil {
-			t.Fatal(err)
-		}
-		r.restartAlone("orchestrator")
-		if state := r.call.deployed(digOf("p")); state != end.want {
-			t.Errorf("%s: state %q, want %q", end.name, state, end.want)
-		}
+	r.proxies["rsync edge"].hold()
+	r.call.accept(t, digOf("p")+"/instantiate")
+	eventually(t, "rsync waits for the edge", func() bool { return r.proxies["rsync edge"].waiting() > 0 })
+	if err := r.emco.Stop("orchestrator"); err != nil {
+		t.Fatal(err)
 	}
+	r.restartAlone("orchestrator")
+	if state := r.call.deployed(digOf("p")); state != "Instantiating" {
+		t.Errorf("stopped: state %q, want Instantiating", state)
+	}
+	if err := r.emco.Kill("orchestrator"); err != nil {
+		t.Fatal(err)
+	}
+	r.restartAlone("orchestrator")
+	eventually(t, "forgotten after a kill", func() bool { return r.call.deployed(digOf("p")) == "" })
 }
 
 func TestTokenAndRoutes(t *testing.T) {

@@ -84,6 +84,7 @@ func startProcesses(t *testing.T, bugs ...bug.Bug) *processes {
 		}
 	})
 	for _, name := range []string{"etcd", "mongo", "edge", "rsync", "orchestrator", "dcm", "clm"} {
+		p.addresses[name] = freeAddress(t)
 		p.start(name)
 	}
 	create(t, p.caller, controllers(p.addresses["rsync"]), clusters(gmsProvider))
@@ -93,9 +94,6 @@ func startProcesses(t *testing.T, bugs ...bug.Bug) *processes {
 // node describes a service.
 func (p *processes) node(name string) emcotest.Node {
 	listen := p.addresses[name]
-	if listen == "" {
-		listen = "127.0.0.1:0"
-	}
 	data := filepath.Join(p.folder, name)
 	to := func(other string) string {
 		link := name + " " + other
@@ -147,11 +145,9 @@ func (p *processes) start(name string) {
 		p.Fatal(err)
 	}
 	p.running[name] = command
-	address, err := bufio.NewReader(output).ReadString('\n')
-	if err != nil {
+	if _, err := bufio.NewReader(output).ReadString('\n'); err != nil {
 		p.Fatalf("%s did not listen: %v", name, err)
 	}
-	p.addresses[name] = strings.TrimSpace(address)
 }
 
 // kill sends SIGKILL and returns when the process is gone.

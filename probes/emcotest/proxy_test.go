@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"github.com/emco-chaos/emco-chaos/probes/emcotest"
 )
 
 // proxy is a link that a test can hold, cut, or let hold itself when it sees a request.
@@ -28,10 +30,20 @@ type proxy struct {
 	connections map[net.Conn]bool
 }
 
+// freeAddress is one that can be listened on again after a while.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	addresses, err := emcotest.OwnPorts.FreeAddresses(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return addresses[0]
+}
+
 // newProxy forwards to target until the test ends.
 func newProxy(t *testing.T, target string) *proxy {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", freeAddress(t))
 	if err != nil {
 		t.Fatal(err)
 	}

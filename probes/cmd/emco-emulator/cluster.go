@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"gopkg.in/yaml.v3"
 
+	"github.com/emco-chaos/emco-chaos/probes/emcotest"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/bug"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/docstore"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/orchestrator"
@@ -137,7 +138,7 @@ func writeCluster(options clusterOptions) (string, error) {
 	if err := os.MkdirAll(filepath.Join(directory, "data"), 0o750); err != nil {
 		return "", err
 	}
-	addresses, err := pickPorts(addressCount)
+	addresses, err := emcotest.ClusterPorts.FreeAddresses(addressCount)
 	if err != nil {
 		return "", err
 	}

@@ -77,7 +77,7 @@ func rsyncCommand() *cobra.Command {
 		command.Flags().DurationVar(&node.Times.ApplyTime, "apply-time", 0, "time for one resource (default 60ms)")
 		command.Flags().DurationVar(&node.Times.Retry, "retry", 0, "time between two attempts to reach a cluster (default 500ms)")
 		bugFlag(command, &bugs)
-	}, func() (node_ emcotest.Node, err error) {
+	}, func() (_ emcotest.Node, err error) {
 		node.Bugs, err = bug.Parse(bugs)
 		return node, err
 	})

@@ -19,6 +19,9 @@ const (
 	NeverTerminates Bug = "never-terminates"
 	// WrongCodeOnReissue answers the second POST of the same instantiate or terminate by a 400 that EMCO never gives.
 	WrongCodeOnReissue Bug = "wrong-code-on-reissue"
+	// AnswersAfterKill answers an instantiate or terminate at once and does its work a little later: the answer stands
+	// after a kill in between, and nothing is done.
+	AnswersAfterKill Bug = "answers-after-kill"
 )
 
 // carriers are the services that have each bug.
@@ -26,6 +29,7 @@ var carriers = map[Bug][]string{
 	LoseState:          {"orchestrator", "dcm"},
 	NeverTerminates:    {"rsync"},
 	WrongCodeOnReissue: {"orchestrator", "dcm"},
+	AnswersAfterKill:   {"orchestrator", "dcm"},
 }
 
 // Set is the bugs that are on.

@@ -18,7 +18,10 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-const largestFile = 4 << 20
+const (
+	templates   = "templates" // the folder of a chart's templates
+	largestFile = 4 << 20
+)
 
 // Manifest is one rendered Kubernetes object.
 type Manifest struct {
@@ -72,7 +75,7 @@ func render(files map[string][]byte, data map[string]any) ([]Manifest, error) {
 	all.Funcs(functions(all))
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if !strings.HasPrefix(name, "templates/") {
+		if !strings.HasPrefix(name, templates+"/") {
 			continue
 		}
 		if _, err := all.New(name).Parse(string(files[name])); err != nil {
@@ -167,7 +170,7 @@ func unwrapped(files map[string][]byte) map[string][]byte {
 	folder := ""
 	for name := range files {
 		top, _, nested := strings.Cut(name, "/")
-		if !nested || folder != "" && folder != top {
+		if !nested || top == templates || folder != "" && folder != top {
 			return files
 		}
 		folder = top

@@ -67,11 +67,13 @@ func Serve(ctx context.Context, listen func() (net.Listener, error), config Conf
 	if err != nil {
 		return err
 	}
+	hasty := lifecycle.NewHasty(ctx, config.Bugs)
+	defer hasty.Wait()
 	router := rest.NewRouter(config.Token)
 	service.registerResources(router)
 	cloud := "/v2/" + clouds + "/{logicalCloud}/"
-	router.Handle(http.MethodPost, cloud+"instantiate", lifecycle.OnceOnly(config.Bugs, config.Store, service.instantiate))
-	router.Handle(http.MethodPost, cloud+"terminate", lifecycle.OnceOnly(config.Bugs, config.Store, service.terminate))
+	router.Handle(http.MethodPost, cloud+"instantiate", hasty.Wrap(lifecycle.OnceOnly(config.Bugs, config.Store, service.instantiate)))
+	router.Handle(http.MethodPost, cloud+"terminate", hasty.Wrap(lifecycle.OnceOnly(config.Bugs, config.Store, service.terminate)))
 	router.Handle(http.MethodGet, cloud+"status", service.status)
 	return rest.Serve(ctx, listener, router)
 }

@@ -3,6 +3,7 @@ package etcd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -21,6 +22,9 @@ const (
 // of its process, not a loss of power.
 func Serve(ctx context.Context, listen func() (net.Listener, error), data string) error {
 	server, err := start(ctx, data)
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

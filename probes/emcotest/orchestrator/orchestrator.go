@@ -65,16 +65,18 @@ func Serve(ctx context.Context, listen func() (net.Listener, error), config Conf
 		_ = service.rsync.Dial(ctx)
 	}()
 	defer func() { <-dialled }()
-	return rest.Serve(ctx, listener, service.routes())
+	hasty := lifecycle.NewHasty(ctx, config.Bugs)
+	defer hasty.Wait()
+	return rest.Serve(ctx, listener, service.routes(hasty))
 }
 
-func (o *orchestrator) routes() http.Handler {
+func (o *orchestrator) routes(hasty *lifecycle.Hasty) http.Handler {
 	router := rest.NewRouter(o.Token)
 	o.registerResources(router)
 	dig := "/v2/" + digs + "/{deploymentIntentGroup}/"
 	router.Handle(http.MethodPost, dig+"approve", o.approve)
-	router.Handle(http.MethodPost, dig+"instantiate", lifecycle.OnceOnly(o.Bugs, o.Store, o.instantiate))
-	router.Handle(http.MethodPost, dig+"terminate", lifecycle.OnceOnly(o.Bugs, o.Store, o.terminate))
+	router.Handle(http.MethodPost, dig+"instantiate", hasty.Wrap(lifecycle.OnceOnly(o.Bugs, o.Store, o.instantiate)))
+	router.Handle(http.MethodPost, dig+"terminate", hasty.Wrap(lifecycle.OnceOnly(o.Bugs, o.Store, o.terminate)))
 	router.Handle(http.MethodGet, dig+"status", o.status)
 	return router
 }

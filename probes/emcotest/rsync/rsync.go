@@ -75,7 +75,13 @@ func Serve(ctx context.Context, calls, metrics net.Listener, config Config) erro
 
 	server.workers.Go(func() { server.resume() })
 	ended := make(chan error, 2)
-	go func() { ended <- rpc.Serve(breaking{calls, ctx}) }()
+	go func() {
+		err := rpc.Serve(breaking{calls, ctx})
+		if errors.Is(err, grpc.ErrServerStopped) { // before it had begun
+			err = nil
+		}
+		ended <- err
+	}()
 	go func() { ended <- rest.Serve(ctx, metrics, http.Handler(rest.NewRouter(""))) }()
 	err := <-ended
 	end()

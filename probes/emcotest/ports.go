@@ -1,7 +1,6 @@
-package main
+package emcotest
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -9,24 +8,26 @@ import (
 	"strconv"
 )
 
-// The range that ports are picked from. It lies below the ports that Linux gives to outgoing connections.
-const (
-	lowestPort  = 20000
-	highestPort = 32000
+// Ports is a range of ports to pick from. Linux gives none of its outgoing connections a port of the ranges below.
+type Ports struct{ Lowest, Highest int }
+
+// The ranges are apart, because what is picked for a cluster's files is not listened on at once.
+var (
+	OwnPorts     = Ports{10000, 19999} // for services in one process
+	ClusterPorts = Ports{20000, 31999} // for the files of a cluster
 )
 
 const ephemeralFile = "/proc/sys/net/ipv4/ip_local_port_range"
 
-// pickPorts returns addresses on loopback whose ports are free, and are not given to outgoing connections, so that
+// FreeAddresses returns addresses on loopback whose ports are free, and are not given to outgoing connections, so that
 // they stay free while the services that listen on them are down.
-func pickPorts(count int) ([]string, error) {
+func (p Ports) FreeAddresses(count int) ([]string, error) {
 	lowest, highest := ephemeral()
 	var addresses []string
-	port := lowestPort + rand.IntN(highestPort-lowestPort) //nolint:gosec // no secret
-	for range highestPort - lowestPort {
-		if port++; port > highestPort {
-			port = lowestPort
-		}
+	size := p.Highest - p.Lowest + 1
+	first := rand.IntN(size)
+	for i := range size {
+		port := p.Lowest + (first+i)%size
 		if port >= lowest && port <= highest {
 			continue
 		}
@@ -42,7 +43,7 @@ func pickPorts(count int) ([]string, error) {
 			return addresses, nil
 		}
 	}
-	return nil, errors.New("no free ports between " + strconv.Itoa(lowestPort) + " and " + strconv.Itoa(highestPort))
+	return nil, fmt.Errorf("there are not %d free ports between %d and %d", count, p.Lowest, p.Highest)
 }
 
 // ephemeral is the range of ports of outgoing connections; empty where there is no telling.
