@@ -29,7 +29,7 @@ test: ## Run all tests, with the race detector
 
 .PHONY: bench
 bench: ## Measure the way from an event in the plugin to the driver
-	$(GO) test -run '^$$' -bench . -benchtime 10000x ./plugin/host
+	$(GO) test -run '^$$' -bench . -benchtime 10000x ./plugin/host ./plugin/cmd/emco-chaos-plugin-emco
 
 .PHONY: check
 check: format vet lint generated ## Check format, vet, lint, and that generated code is up to date

@@ -2,6 +2,7 @@ package sdk
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -32,9 +33,9 @@ func NewClient(connection grpc.ClientConnInterface) *Client {
 func (c *Client) Describe(ctx context.Context) (Description, error) {
 	response, err := c.wire.Describe(ctx, &pluginv1.DescribeRequest{})
 	if err != nil {
-		return Description{}, fmt.Errorf("ask the plugin what it has: %w", err)
+		return Description{}, answered("ask the plugin what it has", err)
 	}
-	return described(response), nil
+	return calmed(described(response)), nil
 }
 
 // Compile has the plugin make a plan. Mistakes in the experiment or the
@@ -48,9 +49,10 @@ func (c *Client) Compile(ctx context.Context, source Source) (*plan.Plan, error)
 	}
 	response, err := c.wire.Compile(ctx, request)
 	if err != nil {
-		return nil, fmt.Errorf("have the plugin compile the experiment: %w", err)
+		return nil, answered("have the plugin compile the experiment", err)
 	}
 	if problems := response.GetProblems(); len(problems) > 0 {
+		problems = problems[:min(len(problems), problemLimit)]
 		return nil, plan.Problems(each(problems, problemFromWire))
 	}
 	if response.GetPlan() == nil {
@@ -59,6 +61,12 @@ func (c *Client) Compile(ctx context.Context, source Source) (*plan.Plan, error)
 	compiled, err := planFromWire(response.GetPlan())
 	if err != nil {
 		return nil, fmt.Errorf("%w: its plan: %w", ErrNonsense, err)
+	}
+	// The journal begins with the plan, as JSON, which can be larger than
+	// what came over the wire.
+	// A plan that is no JSON is for plan.Check to tell.
+	if text, err := json.Marshal(compiled); err == nil && len(text) > planLimit {
+		return nil, fmt.Errorf("%w: its plan has %d KiB of JSON, and %d is the limit; make it smaller", ErrFlood, len(text)>>10, planLimit>>10)
 	}
 	return compiled, nil
 }
@@ -85,9 +93,11 @@ func (c *Client) Run(ctx context.Context, task Task, observer Observer) (Result,
 		Unanswered: unanswered, Settle: durationpb.New(task.Settle),
 	})
 	if err != nil {
-		return Result{}, fmt.Errorf("have the plugin do %s: %w", task.Activity, err)
+		return Result{}, answered("have the plugin do "+task.Activity, err)
 	}
-	var clock clock
+	// Nothing that the activity sees happened before it was asked for.
+	clock := clock{last: time.Now()}
+	var sent budget
 	for {
 		response, err := stream.Recv()
 		clock.now = time.Now()
@@ -95,17 +105,27 @@ func (c *Client) Run(ctx context.Context, task Task, observer Observer) (Result,
 		case errors.Is(err, io.EOF):
 			return Result{}, fmt.Errorf("%w: %s ended without a result", ErrNonsense, task.Activity)
 		case err != nil:
-			return Result{}, fmt.Errorf("have the plugin do %s: %w", task.Activity, err)
+			return Result{}, answered("have the plugin do "+task.Activity, err)
+		}
+		if err := sent.take(task, response); err != nil {
+			return Result{}, err
 		}
 		switch item := response.GetItem().(type) {
 		case *pluginv1.RunResponse_Event:
-			observer.Event(item.Event.GetName(), clock.moment(item.Event.GetAge()), item.Event.GetDetail())
+			if err := checkEvent(task, item.Event.GetName()); err != nil {
+				return Result{}, err
+			}
+			observer.Event(item.Event.GetName(), clock.moment(item.Event.GetAge()), cutAll(item.Event.GetDetail()))
 		case *pluginv1.RunResponse_Note:
-			observer.Note(clock.moment(item.Note.GetAge()), item.Note.GetText())
+			observer.Note(clock.moment(item.Note.GetAge()), cut(item.Note.GetText(), textLimit))
 		case *pluginv1.RunResponse_Resource:
-			observer.Resource(Resource{
-				Anchor: item.Resource.GetAnchor(), State: ResourceState(item.Resource.GetState()), Reason: item.Resource.GetReason(),
-			})
+			resource := Resource{
+				Anchor: item.Resource.GetAnchor(), State: ResourceState(item.Resource.GetState()), Reason: cut(item.Resource.GetReason(), textLimit),
+			}
+			if err := checkResource(task, resource); err != nil {
+				return Result{}, err
+			}
+			observer.Resource(resource)
 		case *pluginv1.RunResponse_Result:
 			return result(task, item.Result)
 		default:
@@ -132,13 +152,16 @@ func (c *clock) moment(age *durationpb.Duration) time.Time {
 
 func result(task Task, wire *pluginv1.Result) (Result, error) {
 	r := Result{
-		Conclusion: Conclusion(wire.GetConclusion()), Message: wire.GetMessage(),
-		Outcome: wire.GetOutcome(), Evidence: wire.GetEvidence(),
+		Conclusion: Conclusion(wire.GetConclusion()), Message: cut(wire.GetMessage(), textLimit),
+		Outcome: wire.GetOutcome(), Evidence: cutAll(wire.GetEvidence()),
 	}
 	switch r.Conclusion {
 	case Passed, Failed, Inconclusive, Errored:
-		return r, nil
 	default:
-		return Result{}, fmt.Errorf("%w: %s concluded %q", ErrNonsense, task.Activity, r.Conclusion)
+		return Result{}, fmt.Errorf("%w: %s concluded %q; it is %s, %s, %s or %s", ErrNonsense, task.Activity, cut(string(r.Conclusion), 80), Passed, Failed, Inconclusive, Errored)
 	}
+	if r.Outcome != "" && !plan.IsOutcome(r.Outcome) {
+		return Result{}, fmt.Errorf("%w: %s says that its outcome is %q, and a plan knows no such outcome", ErrNonsense, task.Activity, cut(r.Outcome, 80))
+	}
+	return r, nil
 }

@@ -1,6 +1,7 @@
 package sdk
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -25,5 +26,16 @@ func TestMomentsKeepTheirOrder(t *testing.T) {
 		if got := moment(step.received, step.age); got != step.want {
 			t.Errorf("received at %d, %d old: %d, want %d", step.received, step.age, got, step.want)
 		}
+	}
+}
+
+func TestDescriptionsAreCalm(t *testing.T) {
+	d := calmed(Description{
+		Name: "a\x1b[2Jb", Version: "1\r2",
+		Experiments: []Experiment{{Title: "t\a", Description: "one\ntwo\x00", Parameters: []Parameter{{Default: "d\x7f"}}}},
+	})
+	e := d.Experiments[0]
+	if got := []string{d.Name, d.Version, e.Title, e.Description, e.Parameters[0].Default}; !slices.Equal(got, []string{"a [2Jb", "1 2", "t ", "one\ntwo ", "d "}) {
+		t.Errorf("%q", got)
 	}
 }

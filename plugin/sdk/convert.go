@@ -24,7 +24,7 @@ func each[From, To any](list []From, convert func(From) To) []To {
 
 func describe(d Description) *pluginv1.DescribeResponse {
 	return &pluginv1.DescribeResponse{
-		Name: d.Name, Version: d.Version,
+		Name: d.Name, Version: d.Version, Schema: d.Schema,
 		Experiments: each(d.Experiments, func(e Experiment) *pluginv1.Experiment {
 			return &pluginv1.Experiment{
 				Name: e.Name, Title: e.Title, Description: e.Description,
@@ -46,7 +46,7 @@ func describe(d Description) *pluginv1.DescribeResponse {
 
 func described(d *pluginv1.DescribeResponse) Description {
 	return Description{
-		Name: d.GetName(), Version: d.GetVersion(),
+		Name: d.GetName(), Version: d.GetVersion(), Schema: d.GetSchema(),
 		Experiments: each(d.GetExperiments(), func(e *pluginv1.Experiment) Experiment {
 			return Experiment{
 				Name: e.GetName(), Title: e.GetTitle(), Description: e.GetDescription(),
@@ -70,7 +70,7 @@ func described(d *pluginv1.DescribeResponse) Description {
 func planToWire(p *plan.Plan) (*pluginv1.Plan, error) {
 	wire := &pluginv1.Plan{
 		Experiment: p.Experiment, Title: p.Title, Description: p.Description, Target: p.Target,
-		Attempts: int32(p.Attempts),
+		Attempts: int32(p.Attempts), Parameters: p.Parameters,
 		Evidence: each(p.Evidence, plan.Claim.String),
 	}
 	var err error
@@ -118,7 +118,7 @@ func stepToWire(s plan.Step) (*pluginv1.Step, error) {
 func planFromWire(wire *pluginv1.Plan) (*plan.Plan, error) {
 	p := &plan.Plan{
 		Experiment: wire.GetExperiment(), Title: wire.GetTitle(), Description: wire.GetDescription(),
-		Target: wire.GetTarget(), Attempts: int(wire.GetAttempts()),
+		Target: wire.GetTarget(), Attempts: int(wire.GetAttempts()), Parameters: wire.GetParameters(),
 	}
 	var err error
 	if p.Given, err = stepFromWire(wire.GetGiven()); err != nil {

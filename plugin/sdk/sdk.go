@@ -34,6 +34,9 @@ type Description struct {
 	Version     string
 	Experiments []Experiment
 	Activities  []Activity
+	// Schema is the JSON Schema of the experiment files that the plugin
+	// compiles, for editors; empty when it has none.
+	Schema []byte
 }
 
 // Experiment is a scenario that a plugin brings.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"syscall"
 
 	"github.com/emco-chaos/emco-chaos/plugin/sdk/pluginv1"
 	"github.com/hashicorp/go-hclog"
@@ -55,7 +56,7 @@ func (b *bridge) GRPCClient(_ context.Context, _ *goplugin.GRPCBroker, connectio
 // Serve offers the plugin to the host that started this process. It returns
 // when the host ends it, and ends the process when the host is gone.
 func Serve(plugin Plugin) {
-	holdLifeline()
+	HoldLifeline()
 	goplugin.Serve(&goplugin.ServeConfig{
 		HandshakeConfig:  Handshake,
 		VersionedPlugins: Plugins(plugin),
@@ -64,8 +65,9 @@ func Serve(plugin Plugin) {
 	})
 }
 
-// holdLifeline ends this process when the lifeline does.
-func holdLifeline() {
+// HoldLifeline ends this process, and what it started, when the lifeline does
+// that its environment names; without one it does nothing. [Serve] calls it.
+func HoldLifeline() {
 	text := os.Getenv(Lifeline)
 	if text == "" {
 		return
@@ -75,9 +77,13 @@ func holdLifeline() {
 		fmt.Fprintf(os.Stderr, "%s=%q is no file descriptor\n", Lifeline, text)
 		os.Exit(2)
 	}
+	syscall.CloseOnExec(descriptor)
 	pipe := os.NewFile(uintptr(descriptor), "lifeline")
 	go func() {
 		_, _ = io.Copy(io.Discard, pipe)
+		if syscall.Getpgrp() == os.Getpid() {
+			_ = syscall.Kill(0, syscall.SIGKILL)
+		}
 		os.Exit(1)
 	}()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,6 +44,9 @@ func (s *server) Compile(ctx context.Context, request *pluginv1.CompileRequest) 
 	case err != nil:
 		return nil, err
 	}
+	if compiled == nil {
+		return nil, errors.New("the plugin compiled the experiment into nothing")
+	}
 	wire, err := planToWire(compiled)
 	if err != nil {
 		return nil, fmt.Errorf("send the plan: %w", err)
@@ -72,7 +76,7 @@ func (s *server) Run(request *pluginv1.RunRequest, stream pluginv1.Plugin_RunSer
 		Settle: request.GetSettle().AsDuration(),
 	}, sender)
 	sender.send(&pluginv1.RunResponse{Item: &pluginv1.RunResponse_Result{Result: &pluginv1.Result{
-		Conclusion: string(result.Conclusion), Message: result.Message, Outcome: result.Outcome, Evidence: result.Evidence,
+		Conclusion: string(result.Conclusion), Message: legible(result.Message), Outcome: result.Outcome, Evidence: legibleAll(result.Evidence),
 	}}})
 	if err := sender.failure(); err != nil {
 		return status.Errorf(codes.Unavailable, "send what %s saw: %v", request.GetActivity(), err)
@@ -103,18 +107,33 @@ func (s *sender) failure() error {
 
 func (s *sender) Event(name string, at time.Time, detail map[string]string) {
 	s.send(&pluginv1.RunResponse{Item: &pluginv1.RunResponse_Event{Event: &pluginv1.Event{
-		Name: name, Age: durationpb.New(time.Since(at)), Detail: detail,
+		Name: name, Age: durationpb.New(time.Since(at)), Detail: legibleAll(detail),
 	}}})
 }
 
 func (s *sender) Note(at time.Time, text string) {
 	s.send(&pluginv1.RunResponse{Item: &pluginv1.RunResponse_Note{Note: &pluginv1.Note{
-		Text: text, Age: durationpb.New(time.Since(at)),
+		Text: legible(text), Age: durationpb.New(time.Since(at)),
 	}}})
 }
 
 func (s *sender) Resource(resource Resource) {
 	s.send(&pluginv1.RunResponse{Item: &pluginv1.RunResponse_Resource{Resource: &pluginv1.Resource{
-		Anchor: resource.Anchor, State: string(resource.State), Reason: resource.Reason,
+		Anchor: resource.Anchor, State: string(resource.State), Reason: legible(resource.Reason),
 	}}})
+}
+
+// legible makes a text one that the wire takes. What a system answers may be
+// anything.
+func legible(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
+
+func legibleAll(texts map[string]string) map[string]string {
+	if texts == nil {
+		return nil
+	}
+	all := make(map[string]string, len(texts))
+	for key, text := range texts {
+		all[legible(key)] = legible(text)
+	}
+	return all
 }

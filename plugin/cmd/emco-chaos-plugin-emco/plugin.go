@@ -8,7 +8,6 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
-	"github.com/emco-chaos/emco-chaos/experiments/scenario"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
 	"github.com/emco-chaos/emco-chaos/probes"
 )
@@ -20,42 +19,11 @@ var version = "dev"
 type plugin struct{}
 
 func (plugin) Describe(context.Context) (sdk.Description, error) {
-	description := sdk.Description{Name: "emco", Version: version}
 	scenarios, err := experiments.List()
 	if err != nil {
 		return sdk.Description{}, err
 	}
-	for _, one := range scenarios {
-		description.Experiments = append(description.Experiments, sdk.Experiment{
-			Name: one.Name, Title: one.Title, Description: one.Description, Parameters: parameters(one.Parameters),
-		})
-	}
-	for _, activity := range experiments.Catalogue().Activities {
-		one := sdk.Activity{Name: activity.Name, Summary: activity.Summary, Events: activity.Events, Ends: activity.Ends}
-		for _, argument := range activity.Arguments {
-			one.Arguments = append(one.Arguments, sdk.Argument{
-				Name: argument.Name, Type: string(argument.Type), Required: argument.Required,
-				Allowed: argument.Allowed, Description: argument.Description,
-			})
-		}
-		description.Activities = append(description.Activities, one)
-	}
-	return description, nil
-}
-
-func parameters(list []scenario.Parameter) []sdk.Parameter {
-	var converted []sdk.Parameter
-	for _, parameter := range list {
-		one := sdk.Parameter{Name: parameter.Name, Type: string(parameter.Type), Allowed: parameter.Allowed, Description: parameter.Description}
-		switch {
-		case parameter.Default != nil:
-			one.Default = *parameter.Default
-		case parameter.Follows != "":
-			one.Default = "as " + parameter.Follows + " has it"
-		}
-		converted = append(converted, one)
-	}
-	return converted
+	return sdk.Describe("emco", version, experiments.Catalogue(), scenarios)
 }
 
 func (plugin) Compile(_ context.Context, source sdk.Source) (*plan.Plan, error) {

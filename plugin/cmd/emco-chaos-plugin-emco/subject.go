@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/experiments"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
 	"github.com/emco-chaos/emco-chaos/probes"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
@@ -39,7 +39,11 @@ func subject(task sdk.Task) (probes.Subject, error) {
 	if err != nil {
 		return probes.Subject{}, fmt.Errorf("read the settings of target %s: %w", target.Name, err)
 	}
-	client, err := emco.New(config(target))
+	access, err := experiments.AccessOf(target)
+	if err != nil {
+		return probes.Subject{}, err
+	}
+	client, err := emco.New(access.Client)
 	if err != nil {
 		return probes.Subject{}, err
 	}
@@ -58,7 +62,7 @@ func subject(task sdk.Task) (probes.Subject, error) {
 		Settle:     task.Settle,
 		Setup: probes.Setup{
 			Kubeconfig: own.Edge.Kubeconfig.File,
-			Rsync:      target.Services[string(emco.Rsync)].Address,
+			Rsync:      access.Rsync,
 			Apps:       apps,
 		},
 	}, nil
@@ -74,23 +78,4 @@ func unanswered(task sdk.Task) []emco.Call {
 		}
 	}
 	return calls
-}
-
-func config(target *plan.Target) emco.Config {
-	config := emco.Config{Endpoints: map[emco.Service]string{}}
-	for _, service := range emco.Services() {
-		if url := target.Services[string(service)].URL; url != "" {
-			config.Endpoints[service] = url
-		}
-	}
-	if target.Ingress != nil {
-		config.Ingress = target.Ingress.URL
-	}
-	if token := target.Credentials.Token; token != nil {
-		config.Token = emco.Secret{Env: token.Env, File: token.File}
-	}
-	if ca := target.Credentials.CA; ca != nil {
-		config.CAFile = ca.File
-	}
-	return config
 }

@@ -66,11 +66,14 @@ func (*DescribeRequest) Descriptor() ([]byte, []int) {
 }
 
 type DescribeResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Version       string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
-	Experiments   []*Experiment          `protobuf:"bytes,3,rep,name=experiments,proto3" json:"experiments,omitempty"`
-	Activities    []*Activity            `protobuf:"bytes,4,rep,name=activities,proto3" json:"activities,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Name        string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Version     string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	Experiments []*Experiment          `protobuf:"bytes,3,rep,name=experiments,proto3" json:"experiments,omitempty"`
+	Activities  []*Activity            `protobuf:"bytes,4,rep,name=activities,proto3" json:"activities,omitempty"`
+	// The JSON Schema of the experiment files that the plugin compiles, for
+	// editors; empty when it has none.
+	Schema        []byte `protobuf:"bytes,5,opt,name=schema,proto3" json:"schema,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -129,6 +132,13 @@ func (x *DescribeResponse) GetExperiments() []*Experiment {
 func (x *DescribeResponse) GetActivities() []*Activity {
 	if x != nil {
 		return x.Activities
+	}
+	return nil
+}
+
+func (x *DescribeResponse) GetSchema() []byte {
+	if x != nil {
+		return x.Schema
 	}
 	return nil
 }
@@ -738,7 +748,9 @@ type Plan struct {
 	Teardown    *Step                  `protobuf:"bytes,7,opt,name=teardown,proto3" json:"teardown,omitempty"`
 	Steps       []*Step                `protobuf:"bytes,8,rep,name=steps,proto3" json:"steps,omitempty"`
 	// Claims such as "call.sent < kill.created".
-	Evidence      []string `protobuf:"bytes,9,rep,name=evidence,proto3" json:"evidence,omitempty"`
+	Evidence []string `protobuf:"bytes,9,rep,name=evidence,proto3" json:"evidence,omitempty"`
+	// The values that the experiment's parameters have here.
+	Parameters    map[string]string `protobuf:"bytes,10,rep,name=parameters,proto3" json:"parameters,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -832,6 +844,13 @@ func (x *Plan) GetSteps() []*Step {
 func (x *Plan) GetEvidence() []string {
 	if x != nil {
 		return x.Evidence
+	}
+	return nil
+}
+
+func (x *Plan) GetParameters() map[string]string {
+	if x != nil {
+		return x.Parameters
 	}
 	return nil
 }
@@ -1686,14 +1705,15 @@ var File_pluginv1_plugin_proto protoreflect.FileDescriptor
 const file_pluginv1_plugin_proto_rawDesc = "" +
 	"\n" +
 	"\x15pluginv1/plugin.proto\x12\x13emcochaos.plugin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\"\x11\n" +
-	"\x0fDescribeRequest\"\xc2\x01\n" +
+	"\x0fDescribeRequest\"\xda\x01\n" +
 	"\x10DescribeResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12A\n" +
 	"\vexperiments\x18\x03 \x03(\v2\x1f.emcochaos.plugin.v1.ExperimentR\vexperiments\x12=\n" +
 	"\n" +
 	"activities\x18\x04 \x03(\v2\x1d.emcochaos.plugin.v1.ActivityR\n" +
-	"activities\"\x98\x01\n" +
+	"activities\x12\x16\n" +
+	"\x06schema\x18\x05 \x01(\fR\x06schema\"\x98\x01\n" +
 	"\n" +
 	"Experiment\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
@@ -1745,7 +1765,7 @@ const file_pluginv1_plugin_proto_rawDesc = "" +
 	"\x06column\x18\x03 \x01(\x05R\x06column\x12\x14\n" +
 	"\x05field\x18\x04 \x01(\tR\x05field\x12\x18\n" +
 	"\amessage\x18\x05 \x01(\tR\amessage\x12\x16\n" +
-	"\x06remedy\x18\x06 \x01(\tR\x06remedy\"\xc7\x02\n" +
+	"\x06remedy\x18\x06 \x01(\tR\x06remedy\"\xd1\x03\n" +
 	"\x04Plan\x12\x1e\n" +
 	"\n" +
 	"experiment\x18\x01 \x01(\tR\n" +
@@ -1757,7 +1777,14 @@ const file_pluginv1_plugin_proto_rawDesc = "" +
 	"\x05given\x18\x06 \x01(\v2\x19.emcochaos.plugin.v1.StepR\x05given\x125\n" +
 	"\bteardown\x18\a \x01(\v2\x19.emcochaos.plugin.v1.StepR\bteardown\x12/\n" +
 	"\x05steps\x18\b \x03(\v2\x19.emcochaos.plugin.v1.StepR\x05steps\x12\x1a\n" +
-	"\bevidence\x18\t \x03(\tR\bevidence\"\xd5\x03\n" +
+	"\bevidence\x18\t \x03(\tR\bevidence\x12I\n" +
+	"\n" +
+	"parameters\x18\n" +
+	" \x03(\v2).emcochaos.plugin.v1.Plan.ParametersEntryR\n" +
+	"parameters\x1a=\n" +
+	"\x0fParametersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd5\x03\n" +
 	"\x04Step\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05after\x18\x02 \x03(\tR\x05after\x12/\n" +
@@ -1850,7 +1877,7 @@ func file_pluginv1_plugin_proto_rawDescGZIP() []byte {
 	return file_pluginv1_plugin_proto_rawDescData
 }
 
-var file_pluginv1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_pluginv1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_pluginv1_plugin_proto_goTypes = []any{
 	(*DescribeRequest)(nil),     // 0: emcochaos.plugin.v1.DescribeRequest
 	(*DescribeResponse)(nil),    // 1: emcochaos.plugin.v1.DescribeResponse
@@ -1874,11 +1901,12 @@ var file_pluginv1_plugin_proto_goTypes = []any{
 	(*Resource)(nil),            // 19: emcochaos.plugin.v1.Resource
 	(*Result)(nil),              // 20: emcochaos.plugin.v1.Result
 	nil,                         // 21: emcochaos.plugin.v1.CompileRequest.ParametersEntry
-	nil,                         // 22: emcochaos.plugin.v1.Step.OtherwiseEntry
-	nil,                         // 23: emcochaos.plugin.v1.Event.DetailEntry
-	nil,                         // 24: emcochaos.plugin.v1.Result.EvidenceEntry
-	(*durationpb.Duration)(nil), // 25: google.protobuf.Duration
-	(*structpb.Struct)(nil),     // 26: google.protobuf.Struct
+	nil,                         // 22: emcochaos.plugin.v1.Plan.ParametersEntry
+	nil,                         // 23: emcochaos.plugin.v1.Step.OtherwiseEntry
+	nil,                         // 24: emcochaos.plugin.v1.Event.DetailEntry
+	nil,                         // 25: emcochaos.plugin.v1.Result.EvidenceEntry
+	(*durationpb.Duration)(nil), // 26: google.protobuf.Duration
+	(*structpb.Struct)(nil),     // 27: google.protobuf.Struct
 }
 var file_pluginv1_plugin_proto_depIdxs = []int32{
 	2,  // 0: emcochaos.plugin.v1.DescribeResponse.experiments:type_name -> emcochaos.plugin.v1.Experiment
@@ -1892,36 +1920,37 @@ var file_pluginv1_plugin_proto_depIdxs = []int32{
 	11, // 8: emcochaos.plugin.v1.Plan.given:type_name -> emcochaos.plugin.v1.Step
 	11, // 9: emcochaos.plugin.v1.Plan.teardown:type_name -> emcochaos.plugin.v1.Step
 	11, // 10: emcochaos.plugin.v1.Plan.steps:type_name -> emcochaos.plugin.v1.Step
-	25, // 11: emcochaos.plugin.v1.Step.delay:type_name -> google.protobuf.Duration
-	25, // 12: emcochaos.plugin.v1.Step.timeout:type_name -> google.protobuf.Duration
-	12, // 13: emcochaos.plugin.v1.Step.fault:type_name -> emcochaos.plugin.v1.Fault
-	13, // 14: emcochaos.plugin.v1.Step.activity:type_name -> emcochaos.plugin.v1.Task
-	22, // 15: emcochaos.plugin.v1.Step.otherwise:type_name -> emcochaos.plugin.v1.Step.OtherwiseEntry
-	26, // 16: emcochaos.plugin.v1.Task.arguments:type_name -> google.protobuf.Struct
-	26, // 17: emcochaos.plugin.v1.RunRequest.arguments:type_name -> google.protobuf.Struct
-	25, // 18: emcochaos.plugin.v1.RunRequest.timeout:type_name -> google.protobuf.Duration
-	15, // 19: emcochaos.plugin.v1.RunRequest.unanswered:type_name -> emcochaos.plugin.v1.Sent
-	25, // 20: emcochaos.plugin.v1.RunRequest.settle:type_name -> google.protobuf.Duration
-	26, // 21: emcochaos.plugin.v1.Sent.arguments:type_name -> google.protobuf.Struct
-	17, // 22: emcochaos.plugin.v1.RunResponse.event:type_name -> emcochaos.plugin.v1.Event
-	18, // 23: emcochaos.plugin.v1.RunResponse.note:type_name -> emcochaos.plugin.v1.Note
-	19, // 24: emcochaos.plugin.v1.RunResponse.resource:type_name -> emcochaos.plugin.v1.Resource
-	20, // 25: emcochaos.plugin.v1.RunResponse.result:type_name -> emcochaos.plugin.v1.Result
-	25, // 26: emcochaos.plugin.v1.Event.age:type_name -> google.protobuf.Duration
-	23, // 27: emcochaos.plugin.v1.Event.detail:type_name -> emcochaos.plugin.v1.Event.DetailEntry
-	25, // 28: emcochaos.plugin.v1.Note.age:type_name -> google.protobuf.Duration
-	24, // 29: emcochaos.plugin.v1.Result.evidence:type_name -> emcochaos.plugin.v1.Result.EvidenceEntry
-	0,  // 30: emcochaos.plugin.v1.Plugin.Describe:input_type -> emcochaos.plugin.v1.DescribeRequest
-	6,  // 31: emcochaos.plugin.v1.Plugin.Compile:input_type -> emcochaos.plugin.v1.CompileRequest
-	14, // 32: emcochaos.plugin.v1.Plugin.Run:input_type -> emcochaos.plugin.v1.RunRequest
-	1,  // 33: emcochaos.plugin.v1.Plugin.Describe:output_type -> emcochaos.plugin.v1.DescribeResponse
-	8,  // 34: emcochaos.plugin.v1.Plugin.Compile:output_type -> emcochaos.plugin.v1.CompileResponse
-	16, // 35: emcochaos.plugin.v1.Plugin.Run:output_type -> emcochaos.plugin.v1.RunResponse
-	33, // [33:36] is the sub-list for method output_type
-	30, // [30:33] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	22, // 11: emcochaos.plugin.v1.Plan.parameters:type_name -> emcochaos.plugin.v1.Plan.ParametersEntry
+	26, // 12: emcochaos.plugin.v1.Step.delay:type_name -> google.protobuf.Duration
+	26, // 13: emcochaos.plugin.v1.Step.timeout:type_name -> google.protobuf.Duration
+	12, // 14: emcochaos.plugin.v1.Step.fault:type_name -> emcochaos.plugin.v1.Fault
+	13, // 15: emcochaos.plugin.v1.Step.activity:type_name -> emcochaos.plugin.v1.Task
+	23, // 16: emcochaos.plugin.v1.Step.otherwise:type_name -> emcochaos.plugin.v1.Step.OtherwiseEntry
+	27, // 17: emcochaos.plugin.v1.Task.arguments:type_name -> google.protobuf.Struct
+	27, // 18: emcochaos.plugin.v1.RunRequest.arguments:type_name -> google.protobuf.Struct
+	26, // 19: emcochaos.plugin.v1.RunRequest.timeout:type_name -> google.protobuf.Duration
+	15, // 20: emcochaos.plugin.v1.RunRequest.unanswered:type_name -> emcochaos.plugin.v1.Sent
+	26, // 21: emcochaos.plugin.v1.RunRequest.settle:type_name -> google.protobuf.Duration
+	27, // 22: emcochaos.plugin.v1.Sent.arguments:type_name -> google.protobuf.Struct
+	17, // 23: emcochaos.plugin.v1.RunResponse.event:type_name -> emcochaos.plugin.v1.Event
+	18, // 24: emcochaos.plugin.v1.RunResponse.note:type_name -> emcochaos.plugin.v1.Note
+	19, // 25: emcochaos.plugin.v1.RunResponse.resource:type_name -> emcochaos.plugin.v1.Resource
+	20, // 26: emcochaos.plugin.v1.RunResponse.result:type_name -> emcochaos.plugin.v1.Result
+	26, // 27: emcochaos.plugin.v1.Event.age:type_name -> google.protobuf.Duration
+	24, // 28: emcochaos.plugin.v1.Event.detail:type_name -> emcochaos.plugin.v1.Event.DetailEntry
+	26, // 29: emcochaos.plugin.v1.Note.age:type_name -> google.protobuf.Duration
+	25, // 30: emcochaos.plugin.v1.Result.evidence:type_name -> emcochaos.plugin.v1.Result.EvidenceEntry
+	0,  // 31: emcochaos.plugin.v1.Plugin.Describe:input_type -> emcochaos.plugin.v1.DescribeRequest
+	6,  // 32: emcochaos.plugin.v1.Plugin.Compile:input_type -> emcochaos.plugin.v1.CompileRequest
+	14, // 33: emcochaos.plugin.v1.Plugin.Run:input_type -> emcochaos.plugin.v1.RunRequest
+	1,  // 34: emcochaos.plugin.v1.Plugin.Describe:output_type -> emcochaos.plugin.v1.DescribeResponse
+	8,  // 35: emcochaos.plugin.v1.Plugin.Compile:output_type -> emcochaos.plugin.v1.CompileResponse
+	16, // 36: emcochaos.plugin.v1.Plugin.Run:output_type -> emcochaos.plugin.v1.RunResponse
+	34, // [34:37] is the sub-list for method output_type
+	31, // [31:34] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_pluginv1_plugin_proto_init() }
@@ -1949,7 +1978,7 @@ func file_pluginv1_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pluginv1_plugin_proto_rawDesc), len(file_pluginv1_plugin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   25,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
