@@ -25,6 +25,7 @@ type Live struct {
 	last    time.Duration
 	shown   time.Time
 	running []string
+	ended   map[string]bool
 	status  bool
 
 	stop chan struct{}
@@ -33,7 +34,7 @@ type Live struct {
 
 // NewLive shows runs on out until Close.
 func NewLive(out io.Writer, terminal bool) *Live {
-	l := &Live{out: out, terminal: terminal, stop: make(chan struct{}), done: make(chan struct{})}
+	l := &Live{out: out, terminal: terminal, ended: map[string]bool{}, stop: make(chan struct{}), done: make(chan struct{})}
 	go l.tick()
 	return l
 }
@@ -71,8 +72,11 @@ func (l *Live) tick() {
 func (l *Live) Follow(record journal.Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if record.Kind == journal.Run {
-		l.plan, l.running, l.width = record.Plan, nil, 0
+	switch record.Kind {
+	case journal.Attempt:
+		l.running, l.ended = nil, map[string]bool{}
+	case journal.Run:
+		l.plan, l.width = record.Plan, 0
 		for _, step := range record.Plan.Steps {
 			l.width = max(l.width, len(step.Name))
 		}
@@ -101,9 +105,12 @@ func (l *Live) follow(record journal.Record) {
 		record.Kind == journal.Event && slices.Contains(step.Ends(), record.Event)
 	at := slices.Index(l.running, step.Name)
 	switch {
-	case ended && at >= 0:
-		l.running = slices.Delete(l.running, at, at+1)
-	case !ended && at < 0 && record.Kind == journal.Event && step.Emits(record.Event):
+	case ended:
+		l.ended[step.Name] = true
+		if at >= 0 {
+			l.running = slices.Delete(l.running, at, at+1)
+		}
+	case at < 0 && !l.ended[step.Name] && record.Kind == journal.Event && step.Emits(record.Event):
 		l.running = append(l.running, step.Name)
 	}
 }
