@@ -13,15 +13,15 @@ import (
 type Driver interface {
 	// Apply creates the object and returns when the system has accepted it.
 	// What the driver sees of the fault afterwards goes to observe, which
-	// does not block and may be called from any goroutine, one call at a
-	// time for one object, until Remove has returned.
+	// does not block, does not call the driver, and may be called from any
+	// goroutine, one call at a time for one object. After Remove has returned
+	// only Ready may still come.
 	// Created is observed before Apply returns.
 	// An object that selects nothing is refused, and nothing is left of it.
 	Apply(ctx context.Context, object fault.Object, observe func(Moment)) error
 	// Remove deletes the object and returns when it has been seen gone; to
 	// remove what is not there is no error. Removed is observed before
-	// Remove returns. What the fault stopped comes back by itself, and Ready
-	// may be observed after Removed.
+	// Remove returns. What the fault stopped comes back by itself.
 	Remove(ctx context.Context, object fault.Object) error
 	// Leftovers lists the objects of emco-chaos that are there, of whatever
 	// run.
