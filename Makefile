@@ -27,6 +27,17 @@ demo: build ## Run the experiments on an emulated EMCO on this machine
 test: ## Run all tests, with the race detector
 	$(GO) test -race -timeout 20m ./...
 
+FUZZTIME ?= 1m
+
+.PHONY: fuzz
+fuzz: ## Fuzz every parser, FUZZTIME each (1m)
+	@set -e; grep -rl --include=*_test.go '^func Fuzz' experiments plugin probes | sort | while read -r file; do \
+		sed -n 's/^func \(Fuzz[A-Za-z]*\)(.*/\1/p' "$$file" | while read -r target; do \
+			echo "$$file: $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")"; \
+		done; \
+	done
+
 .PHONY: bench
 bench: ## Measure the way from an event in the plugin to the driver
 	$(GO) test -run '^$$' -bench . -benchtime 10000x ./plugin/host ./plugin/cmd/emco-chaos-plugin-emco

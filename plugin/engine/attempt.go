@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
@@ -50,6 +49,9 @@ func newAttempt(config *Config, number int) *attempt {
 	a.byName[config.Plan.Given.Name] = a.given
 	for _, step := range config.Plan.Steps {
 		p := newProgress(step)
+		if step.Fault != nil {
+			p.prepare(config, number)
+		}
 		a.steps = append(a.steps, p)
 		a.byName[step.Name] = p
 	}
@@ -416,13 +418,11 @@ func (a *attempt) result(p *progress, result sdk.Result, err error) {
 
 // apply has the driver put the step's fault on.
 func (a *attempt) apply(p *progress) {
-	object, err := fault.Decode(p.step.Fault.Object)
-	if err != nil {
-		a.failed(p, err)
+	if p.broken != nil {
+		a.failed(p, p.broken)
 		return
 	}
-	fault.Stamp(object, a.Run, a.number, a.Plan.Experiment, p.step.Name)
-	p.object = object
+	object := p.object
 	p.applied = make(chan struct{})
 	ctx, cancel := context.WithCancelCause(context.Background())
 	p.cancel = cancel

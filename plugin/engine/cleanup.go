@@ -36,7 +36,7 @@ func (a *attempt) cleanUp(judgement verdict.Judgement) {
 func (a *attempt) removeFaults() {
 	var on []*progress
 	for _, p := range a.steps {
-		if p.object == nil {
+		if p.applied == nil {
 			continue
 		}
 		on = append(on, p)

@@ -39,6 +39,8 @@ type progress struct {
 
 	// Of a fault:
 	object fault.Object
+	// broken says why there is no object.
+	broken error
 	// applied is closed when the driver's Apply has returned.
 	applied chan struct{}
 	// refused says that Apply failed, so that there is nothing to remove.
@@ -48,6 +50,15 @@ type progress struct {
 
 func newProgress(step plan.Step) *progress {
 	return &progress{step: step, hopeless: map[string]bool{}, cancel: func(error) {}}
+}
+
+// prepare makes the step's object before it is needed: between an event and
+// the fault that it triggers lies only what cannot be done earlier.
+func (p *progress) prepare(config *Config, attempt int) {
+	p.object, p.broken = fault.Decode(p.step.Fault.Object)
+	if p.broken == nil {
+		fault.Stamp(p.object, config.Run, attempt, config.Plan.Experiment, p.step.Name)
+	}
 }
 
 // giveUp says that these events will not fire any more.

@@ -88,6 +88,9 @@ func kindOf(mode fs.FileMode) string {
 	return "device, pipe or socket"
 }
 
+// ErrPin says that a pin is no SHA-256, whatever the plugin is.
+var ErrPin = errors.New("a pin that cannot be one")
+
 // Checksum is the SHA-256 of a file, in hex.
 func Checksum(path string) (string, error) {
 	file, err := os.Open(path)
@@ -108,7 +111,7 @@ func Checksum(path string) (string, error) {
 func pinned(path, pin string) error {
 	want, err := hex.DecodeString(strings.TrimSpace(pin))
 	if err != nil || len(want) != sha256.Size {
-		return fmt.Errorf("the pin %q is no SHA-256; write 64 hex digits, as `sha256sum %s` prints them", pin, path)
+		return fmt.Errorf("%w: %q is no SHA-256; write 64 hex digits, as `sha256sum %s` prints them", ErrPin, pin, path)
 	}
 	got, err := Checksum(path)
 	if err != nil {

@@ -46,7 +46,7 @@ func init() {
 	programs["other-core"] = func() { fmt.Println("7|1|unix|/nowhere|grpc|"); select {} }
 	programs["netrpc"] = func() { fmt.Println("1|1|unix|/nowhere|netrpc|"); select {} }
 	programs["lies"] = func() { fmt.Println("1|1|unix|/nowhere|grpc|"); select {} }
-	programs["deaf"] = func() { listenAndSay(nil) }
+	programs["deaf"] = listenAndSay
 }
 
 func TestVersions(t *testing.T) {

@@ -71,7 +71,7 @@ func planToWire(p *plan.Plan) (*pluginv1.Plan, error) {
 	wire := &pluginv1.Plan{
 		Experiment: p.Experiment, Title: p.Title, Description: p.Description, Target: p.Target,
 		Attempts: int32(p.Attempts), Parameters: p.Parameters,
-		Evidence: each(p.Evidence, plan.Claim.String),
+		Evidence: each(p.Evidence, plan.Claim.String), Touches: p.Touches,
 	}
 	var err error
 	if wire.Given, err = stepToWire(p.Given); err != nil {
@@ -119,6 +119,7 @@ func planFromWire(wire *pluginv1.Plan) (*plan.Plan, error) {
 	p := &plan.Plan{
 		Experiment: wire.GetExperiment(), Title: wire.GetTitle(), Description: wire.GetDescription(),
 		Target: wire.GetTarget(), Attempts: int(wire.GetAttempts()), Parameters: wire.GetParameters(),
+		Touches: each(wire.GetTouches(), func(text string) string { return calm(cut(text, textLimit)) }),
 	}
 	var err error
 	if p.Given, err = stepFromWire(wire.GetGiven()); err != nil {

@@ -4,7 +4,11 @@
 // A plugin knows one system. It describes the experiments and activities that
 // it has, compiles an experiment for a target into a plan, and does the
 // plan's activities. It never puts a fault on anything: emco-chaos does, and
-// knows nothing of the system.
+// knows nothing of the system. A whole plugin for a small system is in the
+// folder example.
+//
+// What a plugin may send is bounded, see [MessageLimit], [ActivityMessages]
+// and [ActivityBytes]: beyond that the run ends in Error.
 package sdk
 
 import (

@@ -7,6 +7,8 @@ import (
 
 // check looks at a plan before anything is done by it.
 func check(compiled *plan.Plan) plan.Problems {
-	problems := plan.Check(compiled)
-	return append(problems, fault.CheckPlan(compiled)...)
+	if problems := plan.Check(compiled); len(problems) > 0 {
+		return problems
+	}
+	return fault.CheckPlan(compiled)
 }

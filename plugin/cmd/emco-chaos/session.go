@@ -44,6 +44,9 @@ func (s *session) start(ctx context.Context, target *plan.Target) (*host.Process
 		}
 	}
 	process, err := host.Start(ctx, host.Options{Path: path, SHA256: s.pluginSHA256, Env: env, Log: s.errs})
+	if errors.Is(err, host.ErrPin) {
+		return nil, err
+	}
 	return process, failure(err)
 }
 
