@@ -21,7 +21,7 @@ func Explain(out io.Writer, r Run) error {
 	down := map[string]time.Duration{}
 	for _, record := range r.records {
 		step, known := r.Plan.Find(record.Step)
-		if !known || step.Name == plan.TeardownStep {
+		if !known || step.Name == plan.TeardownStep && (record.Kind != journal.Result || len(r.Plan.Touches) == 0) {
 			continue
 		}
 		at := fmt.Sprintf("%+.3f s", (record.At - origin).Seconds())

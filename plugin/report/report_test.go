@@ -21,16 +21,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 func runs(t *testing.T, name string) []report.Run {
 	t.Helper()
-	file, err := os.Open(filepath.Join("testdata", name+".jsonl"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	records, err := journal.Read(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return report.Runs(records)
+	return report.Runs(readAll(t, name))
 }
 
 func golden(t *testing.T, name string, got []byte) {

@@ -101,7 +101,8 @@ type Finding struct {
 }
 
 // Findings are what the client saw, when what a fault stopped was down and
-// back, and what each probe answered.
+// back, and what each probe answered. Of the teardown they tell when it leaves
+// what existed before the run.
 func (r Run) Findings() []Finding {
 	origin, _ := r.origin()
 	var findings []Finding
@@ -111,7 +112,7 @@ func (r Run) Findings() []Finding {
 			continue
 		}
 		switch {
-		case record.Kind == journal.Result && step.Name != plan.TeardownStep,
+		case record.Kind == journal.Result && (step.Name != plan.TeardownStep || len(r.Plan.Touches) > 0),
 			record.Kind == journal.Event && step.Fault != nil && record.Event != plan.Created:
 			findings = append(findings, Finding{At: record.At - origin, Step: step.Name, Text: Words(r.Plan, record)})
 		case record.Kind == journal.Skipped:
