@@ -34,7 +34,7 @@ fuzz: ## Fuzz every parser, FUZZTIME each (1m)
 	@set -e; grep -rl --include=*_test.go '^func Fuzz' experiments plugin probes | sort | while read -r file; do \
 		sed -n 's/^func \(Fuzz[A-Za-z]*\)(.*/\1/p' "$$file" | while read -r target; do \
 			echo "$$file: $$target"; \
-			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x "./$$(dirname "$$file")"; \
 		done; \
 	done
 

@@ -102,6 +102,10 @@ func (n Names) Choose(chosen Chosen) (Names, error) {
 	return n, nil
 }
 
+// Chose says whether all names that a template of [Names.Anchor] needs were
+// chosen.
+func (n Names) Chose(template string) bool { return len(n.chosen.Missing(template)) == 0 }
+
 // userData is what goes into userData1 of what is made.
 func (n Names) userData() string {
 	if n.chosen != (Chosen{}) {

@@ -25,7 +25,11 @@ import (
 // newClient is a client whose microservices all are at one URL.
 func newClient(t *testing.T, url string, change ...func(*Config)) *Client {
 	t.Helper()
-	config := Config{Endpoints: map[Service]string{Orchestrator: url, DCM: url, CLM: url}}
+	config := Config{
+		Endpoints: map[Service]string{Orchestrator: url, DCM: url, CLM: url},
+		// A machine may be busy.
+		DialTimeout: 10 * time.Second,
+	}
 	for _, c := range change {
 		c(&config)
 	}

@@ -1,0 +1,65 @@
+package experiments_test
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/emco-chaos/emco-chaos/experiments"
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/probes/emco"
+)
+
+func TestAccessOf(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "emco-cfg.yaml")
+	if err := os.WriteFile(config, []byte("orchestrator: {host: o, port: 1}\ndcm: {host: d, port: 2}\nrsync: {host: r, port: 3}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	settings := map[string]any{"emcoctl": map[string]any{"config": map[string]any{"file": config}}}
+	for name, test := range map[string]struct {
+		target    plan.Target
+		endpoints map[emco.Service]string
+		ingress   string
+		rsync     string
+	}{
+		"its own": {
+			target:    plan.Target{Services: map[string]plan.Service{"dcm": {URL: "http://x:1"}, "rsync": {Address: "y:2"}}},
+			endpoints: map[emco.Service]string{emco.DCM: "http://x:1"}, rsync: "y:2",
+		},
+		"emcoctl's": {
+			target:    plan.Target{Settings: settings},
+			endpoints: map[emco.Service]string{emco.Orchestrator: "http://o:1", emco.DCM: "http://d:2"}, rsync: "r:3",
+		},
+		"its own go before emcoctl's": {
+			target:    plan.Target{Settings: settings, Services: map[string]plan.Service{"dcm": {URL: "http://x:1"}, "rsync": {Address: "y:2"}}},
+			endpoints: map[emco.Service]string{emco.Orchestrator: "http://o:1", emco.DCM: "http://x:1"}, rsync: "y:2",
+		},
+		"its ingress goes before emcoctl's": {
+			target:    plan.Target{Settings: settings, Ingress: &plan.Ingress{URL: "http://i:1"}},
+			endpoints: map[emco.Service]string{}, ingress: "http://i:1", rsync: "r:3",
+		},
+	} {
+		access, err := experiments.AccessOf(&test.target)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !maps.Equal(access.Client.Endpoints, test.endpoints) || access.Client.Ingress != test.ingress || access.Rsync != test.rsync {
+			t.Errorf("%s: got %+v", name, access)
+		}
+	}
+}
+
+func TestAccessOfRefuses(t *testing.T) {
+	for want, setting := range map[string]any{
+		"write emcoctl: {config: {file: emco-cfg.yaml}}":     "emco-cfg.yaml",
+		"settings.emcoctl: names no file":                    map[string]any{},
+		"settings.emcoctl.config: none.yaml: cannot be read": map[string]any{"config": map[string]any{"file": "none.yaml"}},
+	} {
+		_, err := experiments.AccessOf(&plan.Target{Name: "t", Settings: map[string]any{"emcoctl": setting}})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}

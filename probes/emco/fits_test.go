@@ -1,0 +1,48 @@
+package emco
+
+import (
+	"errors"
+	"testing"
+)
+
+func TestFits(t *testing.T) {
+	for _, c := range Calls() {
+		if err := c.Fits(c.Given); err != nil {
+			t.Errorf("%s does not fit its own given: %v", c.Name, err)
+		}
+		for _, also := range c.Also {
+			if err := c.Fits(also); err != nil {
+				t.Errorf("%s does not fit %v: %v", c.Name, also, err)
+			}
+		}
+	}
+	for _, test := range []struct {
+		call  string
+		given Given
+		field string // that is wrong; empty when it fits
+	}{
+		{"dig.instantiate", Given{LogicalCloud: Instantiated, DIG: Terminated}, ""},
+		{"dig.instantiate", Given{LogicalCloud: Instantiated, DIG: Created}, "given.dig"},
+		{"dig.instantiate", Given{LogicalCloud: Created, DIG: Approved}, "given.logicalCloud"},
+		{"dig.instantiate", Given{}, "given.logicalCloud"},
+		{"dig.terminate", Given{LogicalCloud: Instantiated, DIG: Approved}, "given.dig"},
+		{"dig.approve", Given{LogicalCloud: Created, DIG: Created}, ""},
+		{"dig.approve", Given{LogicalCloud: Instantiated, DIG: Instantiated}, "given.dig"},
+		{"logical-cloud.instantiate", Given{LogicalCloud: Created, DIG: Approved}, ""},
+		{"logical-cloud.instantiate", Given{LogicalCloud: Terminated}, ""},
+		{"logical-cloud.instantiate", Given{LogicalCloud: Instantiated}, "given.logicalCloud"},
+		{"logical-cloud.terminate", Given{LogicalCloud: Instantiated}, ""},
+		{"logical-cloud.terminate", Given{LogicalCloud: Instantiated, DIG: Created}, "given.dig"},
+		{"cluster-provider.create", Given{ClusterProvider: Absent, LogicalCloud: Created, DIG: Approved}, ""},
+		{"cluster-provider.create", Given{}, "given.clusterProvider"},
+		{"cluster.create", Given{ClusterProvider: Absent}, "given.clusterProvider"},
+		{"cluster-label.create", Given{Cluster: Absent}, "given.cluster"},
+	} {
+		call, _ := CallNamed(test.call)
+		err := call.Fits(test.given)
+		var wrong *FieldError
+		if errors.As(err, &wrong) != (test.field != "") || wrong != nil && (wrong.Field != test.field || wrong.Remedy == "") {
+			t.Errorf("%s in %v: %v, want %q", test.call, test.given, err, test.field)
+		}
+	}
+}

@@ -1,0 +1,118 @@
+package emcoctl
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/emco-chaos/emco-chaos/probes/emco"
+)
+
+// Form is a form of output.
+type Form string
+
+// The forms of output.
+const (
+	// Plain is one line a resource.
+	Plain Form = "text"
+	// JSON is one JSON object a resource and one for all, a line each.
+	JSON Form = "json"
+	// Emcoctl is what emcoctl prints.
+	Emcoctl Form = "emcoctl"
+)
+
+// Forms lists the forms of output.
+func Forms() []Form { return []Form{Plain, JSON, Emcoctl} }
+
+// Printer prints what is done, in one of the forms.
+type Printer struct {
+	out    io.Writer
+	form   Form
+	during string // Apply or Delete, as emcoctl has it
+	counts map[Verdict]int
+	err    error
+}
+
+// NewPrinter makes a printer; during is Apply or Delete.
+func NewPrinter(out io.Writer, form Form, during string) *Printer {
+	return &Printer{out: out, form: form, during: during, counts: map[Verdict]int{}}
+}
+
+func (p *Printer) print(text string) {
+	if p.err == nil {
+		_, p.err = io.WriteString(p.out, text)
+	}
+}
+
+// Call prints a call in emcoctl's form.
+func (p *Printer) Call(anchor string, answer emco.Answer) {
+	if p.form == Emcoctl {
+		p.print(Text(answer) + ErrorText(p.during, anchor, answer))
+	}
+}
+
+// Step prints what became of a resource.
+func (p *Printer) Step(step Step) {
+	p.counts[step.Verdict]++
+	switch p.form {
+	case Plain:
+		what := step.Anchor
+		if name := step.Resource.Name(); name != "" && p.during == "Apply" {
+			what += " (" + name + ")"
+		}
+		p.print(fmt.Sprintf("%-11s %s: %s\n", step.Verdict, what, shown(step.Text)))
+	case JSON:
+		line := stepJSON{
+			File: step.Resource.File, Document: step.Resource.Document, Line: step.Resource.Line,
+			Anchor: step.Anchor, Name: step.Resource.Name(), Verdict: step.Verdict, Text: shown(step.Text),
+			Seconds: step.Took.Seconds(),
+		}
+		if step.Answer != nil {
+			line.Method, line.URL = step.Answer.Request.Method, step.Answer.URL
+			line.Code, line.Outcome = step.Answer.Code, step.Answer.Outcome.String()
+		}
+		p.json(line)
+	}
+}
+
+type stepJSON struct {
+	File     string  `json:"file"`
+	Document int     `json:"document"`
+	Line     int     `json:"line"`
+	Anchor   string  `json:"anchor"`
+	Name     string  `json:"name,omitempty"`
+	Verdict  Verdict `json:"verdict"`
+	Text     string  `json:"text"`
+	Method   string  `json:"method,omitempty"`
+	URL      string  `json:"url,omitempty"`
+	Code     int     `json:"code,omitempty"`
+	Outcome  string  `json:"outcome,omitempty"`
+	Seconds  float64 `json:"seconds"`
+}
+
+func (p *Printer) json(line any) {
+	text, err := json.Marshal(line)
+	if err != nil {
+		p.err = err
+		return
+	}
+	p.print(string(text) + "\n")
+}
+
+// End prints the sum, and returns what went wrong with the printing.
+func (p *Printer) End() error {
+	switch p.form {
+	case Plain:
+		parts := []string{}
+		for _, verdict := range []Verdict{Done, Already, Skipped, Refused, Unreachable} {
+			if count := p.counts[verdict]; count > 0 || verdict == Done || verdict == Refused {
+				parts = append(parts, fmt.Sprintf("%d %s", count, verdict))
+			}
+		}
+		p.print(strings.Join(parts, ", ") + "\n")
+	case JSON:
+		p.json(map[string]map[Verdict]int{"summary": p.counts})
+	}
+	return p.err
+}

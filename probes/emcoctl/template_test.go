@@ -1,0 +1,51 @@
+package emcoctl
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+// FuzzTemplate: a template ends, within the limits, and what is wrong with
+// it is a problem that names the file.
+func FuzzTemplate(f *testing.F) {
+	f.Add("anchor: projects/{{ .Project }}\n", "Project: p\n")
+	f.Add(`{{ range $i, $x := .L }}{{ printf "%s" $x }}{{ break }}{{ end }}`, "L: [a, b]\n")
+	f.Add(`{{ with .A }}{{ template "x" . }}{{ end }}{{ define "x" }}{{ . }}{{ end }}`, "A: {b: c}\n")
+	f.Fuzz(func(t *testing.T, text, values string) {
+		s := &source{file: "v.yaml"}
+		filled := map[string]any{}
+		s.documents([]byte(values), func(v value) {
+			if read, ok := v.any(); ok {
+				if fields, ok := read.(map[string]any); ok {
+					filled = fields
+				}
+			}
+		})
+		out, err := render("r.yaml", []byte(text), filled)
+		if len(out) > maxBytes {
+			t.Errorf("%d bytes", len(out))
+		}
+		var problems Problems
+		if err != nil && (!errors.As(err, &problems) || !strings.HasPrefix(err.Error(), "r.yaml:")) {
+			t.Errorf("%q", err)
+		}
+	})
+}
+
+// TestRenderIsUnchanged: counting leaves no trace in the text.
+func TestRenderIsUnchanged(t *testing.T) {
+	for text, want := range map[string]string{
+		"{{- range .L }}\n- {{ . }}\n{{- else }}none{{ end }}":                                "\n- a\n- b",
+		"{{ range .None }}x{{ else }}none{{ end }}":                                           "none",
+		"{{ range 3 }}{{ . }}{{ end }}":                                                       "012",
+		`{{ define "x" }}<{{ . }}>{{ end }}{{ template "x" 1 }}`:                              "<1>",
+		`{{ if .L }}{{ range $i, $x := .L }}{{ if $i }}, {{ end }}{{ $x }}{{ end }}{{ end }}`: "a, b",
+		`{{ printf "%03d|%s|%v" 7 "x" .L }}{{ print 1 2 }}{{ html "<" }}`:                     "007|x|[a b]1 2&lt;",
+	} {
+		out, err := render("r.yaml", []byte(text), map[string]any{"L": []any{"a", "b"}, "None": []any{}})
+		if err != nil || string(out) != want {
+			t.Errorf("%s: got %q, %v, want %q", text, out, err, want)
+		}
+	}
+}
