@@ -64,9 +64,8 @@ func (c caller) do(method, path string, header http.Header, body []byte) answer 
 	return answer{status: response.StatusCode, contentType: response.Header.Get("Content-Type"), body: string(content), err: err}
 }
 
-func (c caller) get(path string) answer    { return c.do(http.MethodGet, path, nil, nil) }
-func (c caller) post(path string) answer   { return c.do(http.MethodPost, path, nil, nil) }
-func (c caller) remove(path string) answer { return c.do(http.MethodDelete, path, nil, nil) }
+func (c caller) get(path string) answer  { return c.do(http.MethodGet, path, nil, nil) }
+func (c caller) post(path string) answer { return c.do(http.MethodPost, path, nil, nil) }
 
 // create posts a resource, as a form if there is a file.
 func (c caller) create(path, body string, file []byte) answer {
