@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	"github.com/emco-chaos/emco-chaos/experiments"
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
@@ -137,65 +138,73 @@ func (c *cutter) cut() {
 	}
 }
 
+// inFrontOf puts a cutter in front of each of the target's services.
+func inFrontOf(t *testing.T, target *plan.Target) (cut func()) {
+	t.Helper()
+	var cutters []*cutter
+	for name, service := range target.Services {
+		if service.URL == "" {
+			continue
+		}
+		parsed, err := url.Parse(service.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := newCutter(t, parsed.Host)
+		cutters = append(cutters, c)
+		service.URL = "http://" + c.listener.Addr().String()
+		target.Services[name] = service
+	}
+	return func() {
+		for _, c := range cutters {
+			c.cut()
+		}
+	}
+}
+
+// hopeless are parameters that make the waits of hopeless probes shorter.
+func hopeless(experiment string) []string {
+	if strings.HasSuffix(experiment, "-in-flight") {
+		// The client's patience ends before that of the one who looks.
+		return []string{"delay=200ms", "patience=2s", "refused=10s"}
+	}
+	return []string{"refused=2s"}
+}
+
 // TestLyingDrivers: a driver that does not do what it says must never bring
 // about a Passed or a Failed. What it says is evidence, and so is what the
 // client sees from outside.
 func TestLyingDrivers(t *testing.T) {
-	// The parameters only make the waits of hopeless probes shorter.
-	experiments := map[string][]string{
-		"dig-instantiate-in-flight":   {"patience=3s", "refused=3s"},
-		"dig-instantiate-status-lost": {"refused=3s"},
-		"service-refused":             {"refused=3s"},
-	}
 	liars := map[string]func(*testing.T, *plan.Target, engine.Driver) *liar{
 		"reports everything and does nothing": func(_ *testing.T, _ *plan.Target, real engine.Driver) *liar {
 			return &liar{Driver: real, honest: nothing, ready: 500 * time.Millisecond}
 		},
-		"holds, and kills nothing": func(_ *testing.T, _ *plan.Target, real engine.Driver) *liar {
+		timesOut: func(_ *testing.T, _ *plan.Target, real engine.Driver) *liar {
 			// Ready comes after the client's patience is over.
-			return &liar{Driver: real, honest: holds, ready: 6 * time.Second}
+			return &liar{Driver: real, honest: holds, ready: 4 * time.Second}
 		},
 		"cuts the client's connection, and kills nothing": func(t *testing.T, target *plan.Target, real engine.Driver) *liar {
-			service := target.Services["orchestrator"]
-			parsed, err := url.Parse(service.URL)
-			if err != nil {
-				t.Fatal(err)
-			}
-			cutter := newCutter(t, parsed.Host)
-			service.URL = "http://" + cutter.listener.Addr().String()
-			target.Services["orchestrator"] = service
-			return &liar{Driver: real, honest: holds, ready: 500 * time.Millisecond, instead: cutter.cut}
+			return &liar{Driver: real, honest: holds, ready: 500 * time.Millisecond, instead: inFrontOf(t, target)}
 		},
 	}
 	for name, lies := range liars {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSession(t)
-			target, problems := plan.ReadTarget(emulated(t))
-			if err := problems.Err(); err != nil {
-				t.Fatal(err)
-			}
-			honest, err := drive(t.Context(), target)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() {
-				if err := honest.close(); err != nil {
-					t.Error(err)
-				}
-			})
-			driver := lies(t, target, honest)
+			target := readTarget(t, emulated(t))
+			driver := lies(t, target, driven(t, target))
 			t.Cleanup(driver.all.Wait)
-			for experiment, set := range experiments {
+			for _, experiment := range experiments.Names() {
 				t.Run(experiment, func(t *testing.T) {
-					outcome, records := runWith(t, s, target, driver, experiment, set...)
+					p := compiled(t, s, target, experiment, hopeless(experiment)...)
+					outcome, records := runWith(t, s, target, driver, p)
 					if outcome.Verdict != verdict.Inconclusive {
 						t.Errorf("%s: %s", outcome.Verdict, outcome.Reason)
 					}
 					if len(outcome.Left) > 0 {
 						t.Errorf("left: %v", outcome.Left)
 					}
-					if name == "holds, and kills nothing" && experiment == "dig-instantiate-in-flight" && !strings.Contains(outcome.Reason, "timeout") {
+					if name == timesOut && strings.HasSuffix(experiment, "-in-flight") && !strings.Contains(outcome.Reason, "timeout") {
 						t.Errorf("the client's own timeout is not the reason: %s\n%s", outcome.Reason, records)
 					}
 					t.Log(outcome.Reason)
@@ -205,10 +214,27 @@ func TestLyingDrivers(t *testing.T) {
 	}
 }
 
-// runWith runs an experiment once with a driver of the test's.
-func runWith(t *testing.T, s *session, target *plan.Target, driver engine.Driver, experiment string, set ...string) (engine.Outcome, string) {
+// timesOut is the liar that only the client's own timeout gives away.
+const timesOut = "holds, and kills nothing"
+
+// driven starts the target's own driver.
+func driven(t *testing.T, target *plan.Target) engine.Driver {
 	t.Helper()
-	p := compiled(t, s, target, experiment, set...)
+	driver, err := drive(t.Context(), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := driver.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return driver
+}
+
+// runWith runs a plan once with a driver of the test's.
+func runWith(t *testing.T, s *session, target *plan.Target, driver engine.Driver, p *plan.Plan) (engine.Outcome, string) {
+	t.Helper()
 	plugin, err := s.start(t.Context(), target)
 	if err != nil {
 		t.Fatal(err)

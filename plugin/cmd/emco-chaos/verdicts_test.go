@@ -1,28 +1,174 @@
 package main
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/emco-chaos/emco-chaos/experiments"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
+	"github.com/emco-chaos/emco-chaos/probes/emcotest/bug"
 )
 
-// onEmulated runs an experiment once on an emulated EMCO, with the real
-// driver.
-func onEmulated(t *testing.T, target *plan.Target, experiment string, set ...string) (verdict.Judgement, []string) {
-	t.Helper()
-	driver, err := drive(t.Context(), target)
-	if err != nil {
-		t.Fatal(err)
+// must is the verdict that an experiment must give on an EMCO with a bug, and
+// a part of its reason.
+type must struct {
+	verdict verdict.Verdict
+	reason  string
+}
+
+var (
+	passes = must{verdict: verdict.Passed}
+	// hurried: the answer is there before the call can be caught in flight.
+	hurried = must{verdict.Inconclusive, "expected connection-lost, but it was accepted"}
+
+	forgotDeployment  = must{verdict.Failed, "final: Instantiated was not reached (last status: Approved"}
+	forgotTermination = must{verdict.Failed, "final: Terminated was not reached (last status: Instantiated"}
+	forgotCloud       = must{verdict.Failed, "final: Instantiated was not reached (last status: Created"}
+	hangs             = must{verdict.Failed, "final: Terminated was not reached (last status: Terminating"}
+	refusesReissue    = must{verdict.Failed, "reissued, and refused: POST "}
+	acceptsTooMuch    = must{verdict.Failed, "cloud: expected rejected 500, but it was accepted"}
+)
+
+// verdicts are what each experiment says of an EMCO with each bug.
+var verdicts = map[string]map[bug.Bug]must{
+	"cluster-provider-clm-restart": {
+		bug.LoseState: passes, bug.NeverTerminates: passes, bug.WrongCodeOnReissue: refusesReissue, bug.AnswersAfterKill: acceptsTooMuch,
+	},
+	"dig-instantiate-in-flight": {
+		bug.LoseState: passes, bug.NeverTerminates: passes, bug.WrongCodeOnReissue: refusesReissue, bug.AnswersAfterKill: hurried,
+	},
+	"dig-instantiate-status-lost": {
+		bug.LoseState: forgotDeployment, bug.NeverTerminates: passes, bug.WrongCodeOnReissue: passes, bug.AnswersAfterKill: passes,
+	},
+	"dig-terminate-in-flight": {
+		bug.LoseState: passes, bug.NeverTerminates: hangs, bug.WrongCodeOnReissue: refusesReissue, bug.AnswersAfterKill: hurried,
+	},
+	"dig-terminate-status-lost": {
+		bug.LoseState: forgotTermination, bug.NeverTerminates: hangs, bug.WrongCodeOnReissue: passes, bug.AnswersAfterKill: passes,
+	},
+	"logical-cloud-instantiate-in-flight": {
+		bug.LoseState: passes, bug.NeverTerminates: passes, bug.WrongCodeOnReissue: refusesReissue, bug.AnswersAfterKill: hurried,
+	},
+	"logical-cloud-instantiate-status-lost": {
+		bug.LoseState: passes, bug.NeverTerminates: passes, bug.WrongCodeOnReissue: passes, bug.AnswersAfterKill: forgotCloud,
+	},
+	"logical-cloud-terminate-in-flight": {
+		bug.LoseState: passes, bug.NeverTerminates: hangs, bug.WrongCodeOnReissue: refusesReissue, bug.AnswersAfterKill: hurried,
+	},
+	"logical-cloud-terminate-status-lost": {
+		bug.LoseState: passes, bug.NeverTerminates: hangs, bug.WrongCodeOnReissue: passes, bug.AnswersAfterKill: forgotTermination,
+	},
+	"service-refused": {
+		bug.LoseState: passes, bug.NeverTerminates: hangs, bug.WrongCodeOnReissue: passes, bug.AnswersAfterKill: passes,
+	},
+}
+
+// TestVerdictsAreComplete: the table has every experiment and every bug, each
+// experiment can say no, and no bug goes unnoticed.
+func TestVerdictsAreComplete(t *testing.T) {
+	if names := slices.Sorted(maps.Keys(verdicts)); !slices.Equal(names, experiments.Names()) {
+		t.Errorf("the table is of %v, the experiments are %v", names, experiments.Names())
 	}
-	defer func() {
-		if err := driver.close(); err != nil {
-			t.Error(err)
+	noticed := map[string]bool{}
+	for experiment, row := range verdicts {
+		says := false
+		var bugs []string
+		for bug, must := range row {
+			bugs = append(bugs, string(bug))
+			if must.verdict == verdict.Failed {
+				says, noticed[string(bug)] = true, true
+			}
 		}
-	}()
-	outcome, _ := runWith(t, newSession(t), target, driver, experiment, set...)
-	return outcome.Judgement, outcome.Left
+		slices.Sort(bugs)
+		if !slices.Equal(bugs, bug.Names()) {
+			t.Errorf("%s: the table has %v, the bugs are %v", experiment, bugs, bug.Names())
+		}
+		if !says {
+			t.Errorf("%s is failed by no bug", experiment)
+		}
+	}
+	for _, name := range bug.Names() {
+		if !noticed[name] {
+			t.Errorf("%s fails no experiment", name)
+		}
+	}
+}
+
+// spotChecked are the experiments that are run although a bug should not
+// trouble them; each takes its time.
+var spotChecked = map[bug.Bug][]string{
+	bug.LoseState:          {"dig-terminate-in-flight", "logical-cloud-instantiate-status-lost"},
+	bug.NeverTerminates:    {"dig-instantiate-status-lost"},
+	bug.WrongCodeOnReissue: {"service-refused", "logical-cloud-terminate-status-lost"},
+	bug.AnswersAfterKill:   {"dig-instantiate-status-lost", "dig-instantiate-in-flight", "logical-cloud-terminate-in-flight"},
+}
+
+// TestVerdicts: what the table says comes true, in every place where it says
+// Failed and in some of the others.
+func TestVerdicts(t *testing.T) {
+	t.Parallel()
+	for _, name := range bug.Names() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSession(t)
+			target := readTarget(t, emulated(t, "--bug", name))
+			driver := driven(t, target)
+			for _, experiment := range experiments.Names() {
+				must := verdicts[experiment][bug.Bug(name)]
+				if must.verdict != verdict.Failed && !slices.Contains(spotChecked[bug.Bug(name)], experiment) {
+					continue
+				}
+				t.Run(experiment, func(t *testing.T) {
+					// What never comes is not waited for as long as what may.
+					set := "converge=1m"
+					if must.verdict == verdict.Failed {
+						set = "converge=6s"
+					}
+					p := compiled(t, s, target, experiment, set)
+					if bug.Bug(name) == bug.NeverTerminates || must == refusesReissue {
+						// What cannot be terminated cannot be torn down.
+						p.Teardown.Timeout = plan.Duration(2 * time.Second)
+					}
+					outcome, records := runWith(t, s, target, driver, p)
+					if outcome.Verdict != must.verdict || !strings.Contains(outcome.Reason, must.reason) {
+						t.Errorf("%s: %s\nwant %s: %s\n%s", outcome.Verdict, outcome.Reason, must.verdict, must.reason, records)
+					}
+					if p.Teardown.Timeout > plan.Duration(time.Minute) && len(outcome.Left) > 0 {
+						t.Errorf("left: %v", outcome.Left)
+					}
+				})
+			}
+		})
+	}
+}
+
+// TestServiceRefused: the rule is general: it holds for every call, and so
+// for every microservice that answers one.
+func TestServiceRefused(t *testing.T) {
+	t.Parallel()
+	s := newSession(t)
+	target := readTarget(t, emulated(t))
+	driver := driven(t, target)
+	for call, service := range map[string]string{
+		"dig.approve": "orchestrator", "dig.instantiate": "orchestrator", "dig.terminate": "orchestrator",
+		"logical-cloud.instantiate": "dcm", "logical-cloud.terminate": "dcm",
+		"cluster-provider.create": "clm", "cluster.create": "clm", "cluster-label.create": "clm",
+	} {
+		t.Run(call, func(t *testing.T) {
+			p := compiled(t, s, target, "service-refused", "call="+call)
+			if p.Parameters["service"] != service {
+				t.Errorf("%s is taken down, want %s", p.Parameters["service"], service)
+			}
+			outcome, records := runWith(t, s, target, driver, p)
+			if outcome.Verdict != verdict.Passed || len(outcome.Left) > 0 {
+				t.Errorf("%s: %s, left %v\n%s", outcome.Verdict, outcome.Reason, outcome.Left, records)
+			}
+		})
+	}
 }
 
 func readTarget(t *testing.T, file string) *plan.Target {
@@ -34,33 +180,20 @@ func readTarget(t *testing.T, file string) *plan.Target {
 	return target
 }
 
-// TestBugs: an EMCO with a bug must not pass.
-func TestBugs(t *testing.T) {
-	t.Parallel()
-	target := readTarget(t, emulated(t, "--bug", "lose-state"))
-	judgement, left := onEmulated(t, target, "dig-instantiate-status-lost", "converge=10s")
-	if judgement.Verdict != verdict.Failed || !strings.Contains(judgement.Reason, "Instantiated was not reached") {
-		t.Errorf("%s: %s", judgement.Verdict, judgement.Reason)
-	}
-	if len(left) > 0 {
-		t.Errorf("left: %v", left)
-	}
-}
-
 // TestGivenCannotBeReached: that says nothing of EMCO's recovery.
 func TestGivenCannotBeReached(t *testing.T) {
 	t.Parallel()
-	file := emulated(t)
-	target := readTarget(t, file)
+	target := readTarget(t, emulated(t))
 	// Nobody listens on port 1.
 	clm := target.Services["clm"]
 	clm.URL = "http://127.0.0.1:1"
 	target.Services["clm"] = clm
-	judgement, left := onEmulated(t, target, "service-refused")
-	if judgement.Verdict != verdict.Error || !strings.Contains(judgement.Reason, "the given state was not reached") {
-		t.Errorf("%s: %s", judgement.Verdict, judgement.Reason)
+	s := newSession(t)
+	outcome, _ := runWith(t, s, target, driven(t, target), compiled(t, s, target, "service-refused"))
+	if outcome.Verdict != verdict.Error || !strings.Contains(outcome.Reason, "the given state was not reached") {
+		t.Errorf("%s: %s", outcome.Verdict, outcome.Reason)
 	}
-	if len(left) > 0 {
-		t.Errorf("left: %v", left)
+	if len(outcome.Left) > 0 {
+		t.Errorf("left: %v", outcome.Left)
 	}
 }
