@@ -77,7 +77,15 @@ func Describe(source Source) (scenario.Description, plan.Problems) {
 
 // Compile makes a plan of an experiment for a target. Parameters are what was
 // set; the others have their defaults. The plan is nil when there are
-// problems, and all problems are told at once.
+// problems, and all problems are told at once. For a target that says so the
+// plan works on resources that exist already, and says what it does to them.
 func Compile(source Source, target *plan.Target, parameters map[string]string) (*plan.Plan, plan.Problems) {
-	return scenario.Compile(source.File, source.Data, Catalogue(), target, parameters)
+	compiled, problems := scenario.Compile(source.File, source.Data, Catalogue(), target, parameters)
+	if len(problems) > 0 || target == nil || !target.UseExisting {
+		return compiled, problems
+	}
+	if compiled.Touches, problems = touches(source.File, compiled, target); len(problems) > 0 {
+		return nil, problems
+	}
+	return compiled, nil
 }

@@ -119,7 +119,7 @@ func TestBroken(t *testing.T) {
 
 func TestParameters(t *testing.T) {
 	services := map[string]string{
-		"dig.instantiate": "orchestrator", "dig.terminate": "orchestrator",
+		"dig.approve": "orchestrator", "dig.instantiate": "orchestrator", "dig.terminate": "orchestrator",
 		"logical-cloud.instantiate": "dcm", "logical-cloud.terminate": "dcm",
 		"cluster-provider.create": "clm", "cluster.create": "clm", "cluster-label.create": "clm",
 	}

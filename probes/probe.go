@@ -22,11 +22,15 @@ type Probe interface {
 }
 
 // Subject is what a probe works on: one EMCO, and the resources there that
-// belong to one attempt of one run.
+// one attempt of one run works on.
 type Subject struct {
 	Client *emco.Client
 	Names  emco.Names
 	Setup  Setup
+	// Existing says that the resources are not the attempt's own but exist
+	// already. Then Names are chosen ones, nothing is created or deleted, and
+	// calls are all that is done to them.
+	Existing bool
 	// Unanswered are calls that were sent, had no answer, and may still take
 	// effect, for as long as Settle. A teardown waits for them.
 	Unanswered []emco.Call

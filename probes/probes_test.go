@@ -176,7 +176,11 @@ func (s *scripted) count(key string) int {
 func (s *scripted) subject(change ...func(*emco.Config)) Subject {
 	s.t.Helper()
 	url := "http://" + s.address
-	config := emco.Config{Endpoints: map[emco.Service]string{emco.Orchestrator: url, emco.DCM: url, emco.CLM: url}}
+	config := emco.Config{
+		Endpoints: map[emco.Service]string{emco.Orchestrator: url, emco.DCM: url, emco.CLM: url},
+		// A machine may be busy.
+		DialTimeout: 10 * time.Second,
+	}
 	for _, c := range change {
 		c(&config)
 	}

@@ -81,6 +81,10 @@ func (s Subject) request(call emco.Call) (emco.Request, error) {
 	if call.Creates == "" {
 		return call.Request(s.Names, emco.Material{}), nil
 	}
+	if s.Existing {
+		return emco.Request{}, &emco.FieldError{Field: "call", Problem: fmt.Sprintf("%s makes a %s, and a run on existing resources makes nothing", call.Name, call.Creates),
+			Remedy: "run it on resources of its own"}
+	}
 	material, err := s.material(call.Creates == emco.Cluster)
 	if err != nil {
 		return emco.Request{}, err

@@ -12,7 +12,7 @@ import (
 )
 
 // teardown removes the attempt's resources, in the order in which EMCO lets
-// them go.
+// them go. What existed before the run stays, and it tells in which state.
 type teardown struct{}
 
 var teardownKind = Kind{
@@ -33,6 +33,9 @@ func (teardown) Run(ctx context.Context, on Subject, observer Observer) Result {
 	began := time.Now()
 	if err := on.settle(ctx, observer); err != nil {
 		return errored(err)
+	}
+	if on.Existing {
+		return leave(ctx, on, observer)
 	}
 	r := newRemoval(on, observer)
 	err := r.run(ctx)

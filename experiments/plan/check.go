@@ -14,11 +14,12 @@ import (
 
 // Limits of a plan. A plan can come from a stranger's plugin.
 const (
-	maxSteps  = 100
-	maxEvents = 50
-	maxRefs   = 50
-	maxClaims = 100
-	maxTime   = Duration(24 * time.Hour)
+	maxSteps   = 100
+	maxEvents  = 50
+	maxRefs    = 50
+	maxClaims  = 100
+	maxTouches = 50
+	maxTime    = Duration(24 * time.Hour)
 )
 
 // Check finds what is wrong with a plan: names and times, events that no step
@@ -80,6 +81,7 @@ func (c *checker) withinLimits() bool {
 	}
 	limit("steps", "steps", len(c.plan.Steps), maxSteps)
 	limit("evidence", "claims", len(c.plan.Evidence), maxClaims)
+	limit("touches", "texts", len(c.plan.Touches), maxTouches)
 	for i, claim := range c.plan.Evidence {
 		limit(fmt.Sprintf("evidence[%d]", i), "events", len(claim.Refs), maxRefs)
 	}

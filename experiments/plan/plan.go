@@ -36,6 +36,9 @@ type Plan struct {
 	Teardown Step    `json:"teardown"`
 	Steps    []Step  `json:"steps"`
 	Evidence []Claim `json:"evidence,omitempty"`
+	// Touches say, for the reader, which resources that are no run's own the
+	// run works on, and what it does to each. A plan without any touches none.
+	Touches []string `json:"touches,omitempty"`
 }
 
 // Names of the two steps that every plan has beside its own.

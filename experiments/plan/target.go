@@ -19,6 +19,10 @@ type Target struct {
 	// a mapping in them is {file: NAME} and nothing else, NAME has been made
 	// absolute from the target file's folder.
 	Settings map[string]any `json:"settings,omitempty"`
+	// UseExisting says that runs work on resources that exist already, which
+	// the settings name, in place of ones of their own. No target file can
+	// say it: who starts a run does.
+	UseExisting bool `json:"useExisting,omitempty"`
 }
 
 // Driver says who puts faults on the target. Exactly one is set.

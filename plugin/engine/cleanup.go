@@ -115,10 +115,10 @@ func (a *attempt) unanswered(judgement verdict.Judgement) []sdk.Sent {
 	return list
 }
 
-// tearDown has the plugin take back what was made in the system. If the
-// plugin died it is started again and told what the journal says was made.
+// tearDown has the plugin take back what was made in the system, or tell how
+// it leaves what existed before. If the plugin died it is started again and told what the journal says was made.
 func (a *attempt) tearDown(unanswered []sdk.Sent) {
-	if a.Plan.Teardown.Activity == nil || len(a.made) == 0 {
+	if a.Plan.Teardown.Activity == nil || len(a.made)+len(a.Plan.Touches) == 0 {
 		return
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -179,8 +179,12 @@ func (a *attempt) tearDown(unanswered []sdk.Sent) {
 	}
 }
 
-// leaveMade lists what is still in the system.
+// leaveMade lists what is still in the system, and says that what existed
+// before the run was not told of.
 func (a *attempt) leaveMade(why string) {
+	if len(a.Plan.Touches) > 0 {
+		a.leave(plan.TeardownStep, "what existed before the run may be in another state: "+why)
+	}
 	for _, anchor := range slices.Sorted(maps.Keys(a.made)) {
 		a.leave(plan.TeardownStep, fmt.Sprintf("%s: %s", anchor, why))
 	}

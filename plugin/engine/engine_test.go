@@ -529,6 +529,36 @@ func TestAttempts(t *testing.T) {
 	})
 }
 
+// TestTouches: a run that works on what existed before has nothing to tear
+// down, and its teardown is asked all the same: it tells how it leaves that.
+func TestTouches(t *testing.T) {
+	for _, test := range []struct {
+		answer sdk.Conclusion
+		left   []string
+	}{
+		{sdk.Passed, nil},
+		{sdk.Errored, []string{"what existed before the run may be in another state: it could not be torn down: nobody knows"}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld()
+			activities := w.activities()
+			activities["ensure"] = activities["back"]
+			activities["teardown"] = func(_ context.Context, _ sdk.Task, o sdk.Observer) sdk.Result {
+				o.Event("started", time.Now(), nil)
+				return sdk.Result{Conclusion: test.answer, Message: "nobody knows"}
+			}
+			plugin := newScripted(activities)
+			outcome := engine.Run(t.Context(), engine.Config{
+				Run: "r", Plan: inFlight(func(p *plan.Plan) { p.Touches = []string{"theirs: stopped"} }), Driver: w, Plugin: plugin, Journal: journal.New(&bytes.Buffer{}),
+			})
+			torn := plugin.asked("teardown")
+			if outcome.Verdict != verdict.Passed || len(torn) != 1 || len(torn[0].Resources) > 0 || !slices.Equal(outcome.Left, test.left) {
+				t.Errorf("%s, torn down: %v, left %q, want %q", outcome.Verdict, torn, outcome.Left, test.left)
+			}
+		})
+	}
+}
+
 func TestInterrupt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()

@@ -25,7 +25,8 @@ type settings struct {
 var defaultApps = []string{"adservice", "currencyservice"}
 
 // subject is what a task's probe works on: the EMCO of the target, and the
-// resources of the task's run and attempt.
+// resources of the task's run and attempt, or those that the target names when
+// runs are to work on existing ones.
 func subject(task sdk.Task) (probes.Subject, error) {
 	target, err := target(task.Target)
 	if err != nil {
@@ -51,6 +52,15 @@ func subject(task sdk.Task) (probes.Subject, error) {
 	if err != nil {
 		return probes.Subject{}, err
 	}
+	if target.UseExisting {
+		chosen, problems := experiments.Existing(target)
+		if err := problems.Err(); err != nil {
+			return probes.Subject{}, err
+		}
+		if names, err = names.Choose(chosen); err != nil {
+			return probes.Subject{}, err
+		}
+	}
 	apps := own.Apps
 	if len(apps) == 0 {
 		apps = slices.Clone(defaultApps)
@@ -58,6 +68,7 @@ func subject(task sdk.Task) (probes.Subject, error) {
 	return probes.Subject{
 		Client:     client,
 		Names:      names,
+		Existing:   target.UseExisting,
 		Unanswered: unanswered(task),
 		Settle:     task.Settle,
 		Setup: probes.Setup{

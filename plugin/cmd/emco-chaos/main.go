@@ -21,7 +21,7 @@ func main() { os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr)) }
 // Main is the command, with its exit code: 0 all passed, 1 failed, 2 usage,
 // 3 inconclusive, 4 error.
 func Main(args []string, out, errs io.Writer) int {
-	root := newRoot(&session{out: out, errs: errs})
+	root := newRoot(&session{in: os.Stdin, out: out, errs: errs})
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(errs)
@@ -76,6 +76,9 @@ func newRoot(s *session) *cobra.Command {
 	root.AddCommand(
 		newList(s), newValidate(s), newRender(s), newRun(s), newDemo(s), newClean(s), newVersion(s), newReport(s), newExplain(s),
 	)
+	root.AddCommand(newApply(s), newDelete(s), newGMS(s))
+	root.AddCommand(newPlugins(s), newSchema(s))
+	root.AddCommand(newConformance(s))
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
 }

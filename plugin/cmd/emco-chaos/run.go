@@ -25,6 +25,10 @@ type running struct {
 	output   string
 	journal  string
 	attempts int
+	// existing says that the runs work on the resources that the target
+	// names, and yes that the user agrees to what is done to them.
+	existing bool
+	yes      bool
 	// journals is the folder for the journals when none is named.
 	journals string
 }
@@ -36,7 +40,11 @@ func newRun(s *session) *cobra.Command {
 		Short: "Run experiments on a target, and give a verdict on each",
 		Long: `Run experiments on a target, one after another, and give a verdict on each.
 Exit codes: 0 all passed, 1 one failed, 2 usage, 3 one inconclusive, 4 error.
-Interrupt once to end the run and clean up; twice to be told what is left.`,
+Interrupt once to end the run and clean up; twice to be told what is left.
+
+A run works on resources of its own. With --use-existing it works on those that
+the target names as settings.existing, by calls alone: it makes nothing there and
+deletes nothing. What will be done to each is told first, and asked for.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			target, err := s.needTarget()
 			if err != nil {
@@ -49,6 +57,8 @@ Interrupt once to end the run and clean up; twice to be told what is left.`,
 		},
 	}
 	how.flags(command)
+	command.Flags().BoolVar(&how.existing, "use-existing", false, "work on the resources that the target names as settings.existing")
+	command.Flags().BoolVar(&how.yes, "yes", false, "agree to what --use-existing does, without being asked")
 	return command
 }
 
@@ -80,8 +90,10 @@ func (s *session) run(ctx context.Context, how running, names []string, target *
 	if how.attempts < 0 {
 		return fmt.Errorf("--attempts %d: write 1 or more, or 0 for the experiment's own number", how.attempts)
 	}
-	interrupted, abandon, stop := interrupts(ctx, s.errs)
-	defer stop()
+	target, err := how.useExisting(target)
+	if err != nil {
+		return err
+	}
 	data, err := wire(target)
 	if err != nil {
 		return err
@@ -99,6 +111,14 @@ func (s *session) run(ctx context.Context, how running, names []string, target *
 	if err != nil {
 		return err
 	}
+	if how.existing {
+		if err := s.agree(plans, how.yes); err != nil {
+			return err
+		}
+	}
+	// Until here there is nothing to clean up, and an interrupt just ends it.
+	interrupted, abandon, stop := interrupts(ctx, s.errs)
+	defer stop()
 	driver, err := drive(interrupted, target)
 	if err != nil {
 		return err

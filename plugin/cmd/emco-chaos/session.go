@@ -18,8 +18,9 @@ import (
 )
 
 // session is what the flags that all commands have say, and where the
-// command's words go.
+// command's words come from and go.
 type session struct {
+	in           io.Reader
 	out, errs    io.Writer
 	plugin       string
 	pluginDir    string
