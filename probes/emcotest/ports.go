@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"time"
 )
 
 // Ports is a range of ports to pick from. Linux gives none of its outgoing connections a port of the ranges below.
@@ -22,28 +23,41 @@ const ephemeralFile = "/proc/sys/net/ipv4/ip_local_port_range"
 // FreeAddresses returns addresses on loopback whose ports are free, and are not given to outgoing connections, so that
 // they stay free while the services that listen on them are down.
 func (p Ports) FreeAddresses(count int) ([]string, error) {
+	ports, err := p.free(count, nil)
+	return onLoopback(ports), err
+}
+
+// free picks ports that are free and that nobody has claimed.
+func (p Ports) free(count int, claimed map[int]time.Time) ([]int, error) {
 	lowest, highest := ephemeral()
-	var addresses []string
+	var ports []int
 	size := p.Highest - p.Lowest + 1
 	first := rand.IntN(size)
 	for i := range size {
 		port := p.Lowest + (first+i)%size
-		if port >= lowest && port <= highest {
+		if _, taken := claimed[port]; taken || port >= lowest && port <= highest {
 			continue
 		}
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-		listener, err := net.Listen("tcp", address)
+		listener, err := net.Listen("tcp", onLoopback([]int{port})[0])
 		if err != nil {
 			continue
 		}
 		if err := listener.Close(); err != nil {
 			return nil, err
 		}
-		if addresses = append(addresses, address); len(addresses) == count {
-			return addresses, nil
+		if ports = append(ports, port); len(ports) == count {
+			return ports, nil
 		}
 	}
 	return nil, fmt.Errorf("there are not %d free ports between %d and %d", count, p.Lowest, p.Highest)
+}
+
+func onLoopback(ports []int) []string {
+	addresses := make([]string, len(ports))
+	for i, port := range ports {
+		addresses[i] = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	}
+	return addresses
 }
 
 // ephemeral is the range of ports of outgoing connections; empty where there is no telling.

@@ -138,7 +138,7 @@ func writeCluster(options clusterOptions) (string, error) {
 	if err := os.MkdirAll(filepath.Join(directory, "data"), 0o750); err != nil {
 		return "", err
 	}
-	addresses, err := emcotest.ClusterPorts.FreeAddresses(addressCount)
+	addresses, err := emcotest.ClusterPorts.Claim(addressCount)
 	if err != nil {
 		return "", err
 	}
