@@ -116,7 +116,8 @@ func (a *attempt) unanswered(judgement verdict.Judgement) []sdk.Sent {
 }
 
 // tearDown has the plugin take back what was made in the system, or tell how
-// it leaves what existed before. If the plugin died it is started again and told what the journal says was made.
+// it leaves what existed before. If the plugin died it is started again and
+// told what the journal says was made.
 func (a *attempt) tearDown(unanswered []sdk.Sent) {
 	if a.Plan.Teardown.Activity == nil || len(a.made)+len(a.Plan.Touches) == 0 {
 		return

@@ -80,9 +80,9 @@ func read(p *plan.Plan, attempt []journal.Record) history {
 // attempt, in any order.
 //
 // Trouble makes an Error. Else the earliest step that did not end as the plan
-// demands decides; a step that failed makes the attempt Failed only if every
-// claim due before it holds. An attempt with all steps as demanded passes if
-// every claim holds and no step was skipped.
+// demands decides; a step that failed makes the attempt Failed only if there
+// are claims due before it, and all of them hold. An attempt with all steps
+// as demanded passes if every claim holds and no step was skipped.
 func Judge(p *plan.Plan, attempt []journal.Record) Judgement {
 	h := read(p, attempt)
 	if len(h.trouble) > 0 {
@@ -149,7 +149,11 @@ func (h history) step(step plan.Step, result journal.Record) (Judgement, bool) {
 	case passed:
 		return Judgement{}, false
 	case failed:
-		for _, claim := range h.due(step) {
+		due := h.due(step)
+		if len(due) == 0 {
+			return Judgement{Inconclusive, reason + "; but this says nothing, because no evidence was due yet"}, true
+		}
+		for _, claim := range due {
 			if missing := h.missing(claim); missing != "" {
 				return Judgement{Inconclusive, fmt.Sprintf("%s; but this says nothing, because %s", reason, missing)}, true
 			}
