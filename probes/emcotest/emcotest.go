@@ -121,7 +121,7 @@ func (e *EMCO) start(service string) error {
 		return e.Restart(service)
 	}
 	for {
-		free, err := OwnPorts.FreeAddresses(1)
+		free, err := OwnPorts.Claim(1)
 		if err != nil {
 			return err
 		}

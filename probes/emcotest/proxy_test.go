@@ -33,7 +33,7 @@ type proxy struct {
 // freeAddress is one that can be listened on again after a while.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	addresses, err := emcotest.OwnPorts.FreeAddresses(1)
+	addresses, err := emcotest.OwnPorts.Claim(1)
 	if err != nil {
 		t.Fatal(err)
 	}

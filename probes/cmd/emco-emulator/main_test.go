@@ -222,7 +222,7 @@ func ready(t *testing.T, name, tcp, url string) {
 // A process ends at once when its owner is gone.
 func TestLifeline(t *testing.T) {
 	t.Parallel()
-	addresses, err := emcotest.OwnPorts.FreeAddresses(1)
+	addresses, err := emcotest.OwnPorts.Claim(1)
 	if err != nil {
 		t.Fatal(err)
 	}
