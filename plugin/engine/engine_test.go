@@ -559,6 +559,44 @@ func TestTouches(t *testing.T) {
 	}
 }
 
+// TestUnanswered: a call without an answer is dead only where the evidence says
+// so; else the teardown is told of it, and waits for what it may still do.
+func TestUnanswered(t *testing.T) {
+	for _, test := range []struct {
+		name       string
+		kills      bool
+		verdict    verdict.Verdict
+		unanswered []string
+	}{
+		{"the call died with its service", true, verdict.Passed, nil},
+		{"nothing was killed, and the client gave up", false, verdict.Inconclusive, []string{"call"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				if !test.kills {
+					w.applies["kill"] = liesOf(plan.Created, plan.Injected, plan.Down)
+				}
+				plugin := newScripted(w.activities())
+				outcome := engine.Run(t.Context(), engine.Config{
+					Run: "r", Plan: inFlight(nil), Driver: w, Plugin: plugin, Journal: journal.New(&bytes.Buffer{}), Settle: 7 * time.Second,
+				})
+				torn := plugin.asked("teardown")
+				if outcome.Verdict != test.verdict || len(torn) != 1 || torn[0].Settle != 7*time.Second {
+					t.Fatalf("%s: %s, torn down: %v", outcome.Verdict, outcome.Reason, torn)
+				}
+				var unanswered []string
+				for _, sent := range torn[0].Unanswered {
+					unanswered = append(unanswered, sent.Activity)
+				}
+				if !slices.Equal(unanswered, test.unanswered) {
+					t.Errorf("the teardown is told of %v, want %v", unanswered, test.unanswered)
+				}
+			})
+		})
+	}
+}
+
 func TestInterrupt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
