@@ -103,7 +103,7 @@ func (a *attempt) loop(ctx context.Context, done func() bool) {
 			}
 		case <-interrupted:
 			interrupted = nil
-			a.trouble("the run was interrupted")
+			a.trouble(interruption(ctx))
 		case <-gone:
 			gone = nil
 			a.trouble("the plugin died")
@@ -539,4 +539,13 @@ func refs(list []plan.Ref) string {
 		words[i] = ref.String()
 	}
 	return strings.Join(words, " and ")
+}
+
+// interruption says that the run was interrupted, and why if whoever did it
+// gave a reason.
+func interruption(ctx context.Context) string {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, ctx.Err()) {
+		return fmt.Sprintf("the run was interrupted: %v", cause)
+	}
+	return "the run was interrupted"
 }

@@ -607,14 +607,14 @@ func TestInterrupt(t *testing.T) {
 			go func() { time.Sleep(18 * time.Second); close(w.broken) }()
 			return call(ctx, task, o)
 		}
-		ctx, cancel := context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancelCause(t.Context())
 		j := journal.New(&bytes.Buffer{}, func(r journal.Record) {
 			if r.Step == "call" && r.Event == "sent" {
-				cancel()
+				cancel(errors.New("enough"))
 			}
 		})
 		outcome := engine.Run(ctx, engine.Config{Run: "r", Plan: inFlight(nil), Driver: w, Plugin: newScripted(activities), Journal: j})
-		if outcome.Verdict != verdict.Error || outcome.Reason != "the run was interrupted" || len(outcome.Left) > 0 {
+		if outcome.Verdict != verdict.Error || outcome.Reason != "the run was interrupted: enough" || len(outcome.Left) > 0 {
 			t.Errorf("%s: %s, left %v", outcome.Verdict, outcome.Reason, outcome.Left)
 		}
 		lines := trace(j.Records())

@@ -99,15 +99,11 @@ func (s *session) files(ctx context.Context, u *users, during string, do work) e
 	defer stop()
 	// An EMCO of processes on this machine runs as long as its driver does.
 	if target != nil && target.Driver.Local != nil {
-		driver, err := drive(ctx, target)
+		driver, err := driveLocal(ctx, target)
 		if err != nil {
 			return err
 		}
-		defer func() {
-			if err := driver.close(); err != nil {
-				fmt.Fprintf(s.errs, "end the local cluster: %v\n", err)
-			}
-		}()
+		defer driver.end(s.errs)
 	}
 	printer := emcoctl.NewPrinter(s.out, form, during)
 	err = do(ctx, client, resources, u.options, printer)

@@ -38,11 +38,7 @@ func newClean(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer func() {
-				if err := driver.close(); err != nil {
-					fmt.Fprintf(s.errs, "end the local cluster: %v\n", err)
-				}
-			}()
+			defer driver.end(s.errs)
 			if err := s.cleanFaults(ctx, driver); err != nil {
 				return failure(err)
 			}

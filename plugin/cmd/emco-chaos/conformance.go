@@ -78,15 +78,11 @@ func (s *session) conform(ctx context.Context, how *conforming) error {
 	defer stop()
 	// An EMCO of processes on this machine runs as long as its driver does.
 	if target.Driver.Local != nil {
-		driver, err := drive(interrupted, target)
+		driver, err := driveLocal(interrupted, target)
 		if err != nil {
 			return err
 		}
-		defer func() {
-			if err := driver.close(); err != nil {
-				fmt.Fprintf(s.errs, "end the local cluster: %v\n", err)
-			}
-		}()
+		defer driver.end(s.errs)
 	}
 	if how.remove != "" {
 		return s.removeLeft(interrupted, client, how)

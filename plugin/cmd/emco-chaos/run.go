@@ -11,8 +11,6 @@ import (
 	"strings"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
-	"github.com/emco-chaos/emco-chaos/plugin/engine"
-	"github.com/emco-chaos/emco-chaos/plugin/host"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/spf13/cobra"
@@ -94,20 +92,16 @@ func (s *session) run(ctx context.Context, how running, names []string, target *
 	if err != nil {
 		return err
 	}
-	data, err := wire(target)
+	bench, err := s.newBench(ctx, target)
 	if err != nil {
 		return err
 	}
-	plugin, err := s.start(ctx, target)
+	defer bench.close()
+	sources, err := how.sources(ctx, bench.plugin, names, target)
 	if err != nil {
 		return err
 	}
-	defer func() { plugin.Close() }()
-	sources, err := how.sources(ctx, plugin, names, target)
-	if err != nil {
-		return err
-	}
-	plans, err := compile(ctx, plugin, sources)
+	plans, err := compile(ctx, bench.plugin, sources)
 	if err != nil {
 		return err
 	}
@@ -119,15 +113,9 @@ func (s *session) run(ctx context.Context, how running, names []string, target *
 	// Until here there is nothing to clean up, and an interrupt just ends it.
 	interrupted, abandon, stop := interrupts(ctx, s.errs)
 	defer stop()
-	driver, err := drive(interrupted, target)
-	if err != nil {
+	if err := bench.drive(interrupted); err != nil {
 		return err
 	}
-	defer func() {
-		if err := driver.close(); err != nil {
-			fmt.Fprintf(s.errs, "end the local cluster: %v\n", err)
-		}
-	}()
 
 	screen := newScreen(s, how.output)
 	defer screen.close()
@@ -140,38 +128,18 @@ func (s *session) run(ctx context.Context, how running, names []string, target *
 		if err != nil {
 			return failure(err)
 		}
-		history := journal.New(file, screen.follow)
-		engine.Run(interrupted, engine.Config{
-			Run: name, Plan: compiled, Target: data, Driver: driver, Journal: history,
-			Plugin:   plugin,
-			Attempts: how.attempts,
-			Version:  version,
-			Abandon:  abandon,
-			Restart: func(ctx context.Context) (engine.Plugin, error) {
-				return replace(&plugin, func() (*host.Process, error) { return s.start(ctx, target) })
-			},
+		made, err := bench.make(interrupted, making{
+			run: name, plan: compiled, attempts: how.attempts,
+			journal: file, follow: screen.follow, abandon: abandon,
 		})
-		if err := errors.Join(history.Err(), file.Close()); err != nil {
-			return failure(fmt.Errorf("keep the journal %s: %w", file.Name(), err))
+		if err := errors.Join(err, file.Close()); err != nil {
+			return failure(fmt.Errorf("run %s, journal %s: %w", name, file.Name(), err))
 		}
-		for _, one := range report.Runs(history.Records()) {
-			if err := screen.show(one, file.Name()); err != nil {
-				return failure(err)
-			}
+		if err := screen.show(made, file.Name()); err != nil {
+			return failure(err)
 		}
 	}
 	return screen.end()
-}
-
-// replace puts a newly started plugin in the place of one that died.
-func replace(plugin **host.Process, start func() (*host.Process, error)) (engine.Plugin, error) {
-	(*plugin).Close()
-	fresh, err := start()
-	if err != nil {
-		return nil, err
-	}
-	*plugin = fresh
-	return fresh, nil
 }
 
 // open opens the journal of a run, to add to it.

@@ -11,9 +11,7 @@ import (
 	"strings"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
-	"github.com/emco-chaos/emco-chaos/plugin/engine"
 	"github.com/emco-chaos/emco-chaos/plugin/host"
-	"github.com/emco-chaos/emco-chaos/plugin/local"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
 )
 
@@ -159,26 +157,4 @@ func parseSet(pairs []string) (map[string]string, error) {
 		parameters[name] = value
 	}
 	return parameters, nil
-}
-
-// driver is a running driver, and how it ends.
-type driver struct {
-	engine.Driver
-	close func() error
-}
-
-// drive starts the target's driver.
-func drive(ctx context.Context, target *plan.Target) (driver, error) {
-	if target.Driver.Local == nil {
-		return driver{}, failure(fmt.Errorf("target %s: this version puts faults on local processes only; name them with driver: {local: {cluster: FILE}}", target.Name))
-	}
-	description, problems := local.Load(target.Driver.Local.Cluster)
-	if problems != nil {
-		return driver{}, problems
-	}
-	cluster, err := local.Start(ctx, description, local.Options{})
-	if err != nil {
-		return driver{}, failure(fmt.Errorf("start the local cluster: %w", err))
-	}
-	return driver{Driver: cluster, close: cluster.Close}, nil
 }
