@@ -61,9 +61,12 @@ func newAttempt(config *Config, number int) *attempt {
 // run does the attempt, judges it, and takes back all that it did.
 func (a *attempt) run(ctx context.Context) (verdict.Judgement, []string) {
 	a.record(journal.Record{Kind: journal.Attempt, Attempt: a.number})
-	if a.Plan.Given.Activity != nil {
+	switch err := a.refused(ctx); {
+	case err != nil:
+		a.trouble(err.Error())
+	case a.Plan.Given.Activity != nil:
 		a.start(a.given)
-	} else {
+	default:
 		a.begin()
 	}
 	a.loop(ctx, a.ended)
@@ -73,6 +76,23 @@ func (a *attempt) run(ctx context.Context) (verdict.Judgement, []string) {
 		judgement = again
 	}
 	return judgement, a.left
+}
+
+// refused says which fault of the plan the driver would refuse now.
+func (a *attempt) refused(ctx context.Context) error {
+	checker, able := a.Driver.(Checker)
+	if !able {
+		return nil
+	}
+	for _, p := range a.steps {
+		if p.step.Fault == nil || p.broken != nil {
+			continue
+		}
+		if err := checker.Check(ctx, p.object); err != nil {
+			return fmt.Errorf("nothing was begun: the fault of step %s (%s) could not be put on: %w", p.step.Name, p.step.Fault.Summary, err)
+		}
+	}
+	return nil
 }
 
 // judge writes the verdict on what the journal has of this attempt so far.

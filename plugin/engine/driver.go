@@ -28,6 +28,14 @@ type Driver interface {
 	Leftovers(ctx context.Context) ([]fault.Object, error)
 }
 
+// Checker is a Driver that can tell beforehand that it would refuse an object.
+// A run that could not put its faults on is then refused before it makes
+// anything.
+type Checker interface {
+	// Check says why Apply would refuse the object now, or nil.
+	Check(ctx context.Context, object fault.Object) error
+}
+
 // Moment is something that a driver saw happen to a fault.
 type Moment struct {
 	// Event is one of the fault events of package plan, or empty for an

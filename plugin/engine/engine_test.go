@@ -597,6 +597,38 @@ func TestUnanswered(t *testing.T) {
 	}
 }
 
+// knowing is a driver that tells beforehand what it refuses.
+type knowing struct {
+	*world
+	refuses string
+}
+
+func (k knowing) Check(_ context.Context, object fault.Object) error {
+	if strings.HasSuffix(object.GetName(), k.refuses) {
+		return errors.New("it selects nothing")
+	}
+	return nil
+}
+
+func TestRefusedBeforehand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		j := journal.New(&bytes.Buffer{})
+		outcome := engine.Run(t.Context(), engine.Config{
+			Run: "r", Plan: inFlight(nil), Driver: knowing{world: w, refuses: "-kill"},
+			Plugin: newScripted(map[string]do{}), Journal: j,
+		})
+		if outcome.Verdict != verdict.Error || !strings.Contains(outcome.Reason, "fault of step kill") || !strings.Contains(outcome.Reason, "it selects nothing") {
+			t.Errorf("%s: %s", outcome.Verdict, outcome.Reason)
+		}
+		for _, record := range j.Records() {
+			if record.Kind == journal.Event || record.Kind == journal.Resource {
+				t.Errorf("something was begun: %+v", record)
+			}
+		}
+	})
+}
+
 func TestInterrupt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
