@@ -153,6 +153,14 @@ func (r targetReader) driver(value document.Value) Driver {
 	if value, found := fields.Get("kubernetes"); found {
 		if kubernetes, ok := value.Map(); ok {
 			driver.Kubernetes = &KubernetesDriver{}
+			if value, found := kubernetes.Get("kubeconfig"); found {
+				if file, ok := value.Text(); ok {
+					driver.Kubernetes.Kubeconfig = r.file(file)
+				}
+			}
+			if value, found := kubernetes.Get("context"); found {
+				driver.Kubernetes.Context, _ = value.Text()
+			}
 			kubernetes.End()
 		}
 	}

@@ -38,7 +38,14 @@ type LocalDriver struct {
 }
 
 // KubernetesDriver puts faults on pods by Chaos Mesh.
-type KubernetesDriver struct{}
+type KubernetesDriver struct {
+	// Kubeconfig is the absolute path of the file that says how the cluster
+	// is reached. Without one it is what $KUBECONFIG says, else the cluster
+	// that the process runs in, else what ~/.kube/config says.
+	Kubeconfig string `json:"kubeconfig,omitempty"`
+	// Context is the kubeconfig's context; empty is its current one.
+	Context string `json:"context,omitempty"`
+}
 
 // Service is one microservice or back end.
 type Service struct {

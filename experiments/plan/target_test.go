@@ -80,6 +80,35 @@ func TestReadTarget(t *testing.T) {
 	}
 }
 
+func TestReadTargetOnKubernetes(t *testing.T) {
+	folder, err := filepath.Abs("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name, driver string
+		want         plan.KubernetesDriver
+	}{
+		{"nothing said", "{kubernetes: {}}", plan.KubernetesDriver{}},
+		{"a file beside the target", "{kubernetes: {kubeconfig: north.kubeconfig}}", plan.KubernetesDriver{Kubeconfig: filepath.Join(folder, "north.kubeconfig")}},
+		{"a file above it", "{kubernetes: {kubeconfig: ../north.kubeconfig}}", plan.KubernetesDriver{Kubeconfig: filepath.Join(filepath.Dir(folder), "north.kubeconfig")}},
+		{"a file and a context", "{kubernetes: {kubeconfig: /etc/north, context: admin@north}}", plan.KubernetesDriver{Kubeconfig: "/etc/north", Context: "admin@north"}},
+		{"a context", "{kubernetes: {context: north}}", plan.KubernetesDriver{Context: "north"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			text := "apiVersion: emco-chaos/v1\nkind: Target\nmetadata: {name: sample}\nspec:\n  driver: " + test.driver + "\n  services: {shop: {url: \"http://shop\"}}\n"
+			target, problems := plan.ParseTarget(filepath.Join("testdata", "target.yaml"), []byte(text))
+			if err := problems.Err(); err != nil {
+				t.Fatal(err)
+			}
+			if target.Driver.Kubernetes == nil || *target.Driver.Kubernetes != test.want {
+				t.Errorf("got %+v, want %+v", target.Driver.Kubernetes, test.want)
+			}
+		})
+	}
+}
+
 func TestReadTargetTellsOfAFileThatIsNotThere(t *testing.T) {
 	_, problems := plan.ReadTarget(filepath.Join("testdata", "none.yaml"))
 	if len(problems) != 1 || !strings.Contains(problems.Error(), "none.yaml") {
