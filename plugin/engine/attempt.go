@@ -172,7 +172,7 @@ func (a *attempt) decide(why string) {
 	for _, p := range a.steps {
 		switch {
 		case p.phase == waiting || p.phase == delayed:
-			a.skip(p, "the attempt was decided before: "+why)
+			a.skip(p, "the attempt was decided before")
 		case p.phase == running && p.step.Activity != nil && !p.step.Activity.Lasting:
 			p.cancel(errors.New("the attempt was decided before: " + why))
 		}
