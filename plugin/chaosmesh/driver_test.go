@@ -1,0 +1,933 @@
+package chaosmesh_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/emco-chaos/emco-chaos/experiments/fault"
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/chaosmesh"
+	"github.com/emco-chaos/emco-chaos/plugin/engine"
+)
+
+var everything, anything = labels.Everything(), fields.Everything()
+
+// watcher keeps what a driver observes of one object.
+type watcher struct {
+	t       *testing.T
+	mu      sync.Mutex
+	moments []engine.Moment
+	changed chan struct{}
+}
+
+func newWatcher(t *testing.T) *watcher { return &watcher{t: t, changed: make(chan struct{})} }
+
+func (w *watcher) observe(moment engine.Moment) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.moments = append(w.moments, moment)
+	close(w.changed)
+	w.changed = make(chan struct{})
+}
+
+// await waits for the first moment that is wanted.
+func (w *watcher) await(what string, wanted func(engine.Moment) bool) engine.Moment {
+	w.t.Helper()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for {
+		w.mu.Lock()
+		at, changed := slices.IndexFunc(w.moments, wanted), w.changed
+		if at >= 0 {
+			defer w.mu.Unlock()
+			return w.moments[at]
+		}
+		w.mu.Unlock()
+		select {
+		case <-changed:
+		case <-timer.C:
+			w.t.Fatalf("%s was not observed, only:\n%s", what, w)
+		}
+	}
+}
+
+func (w *watcher) event(name string) engine.Moment {
+	w.t.Helper()
+	return w.await(name, func(m engine.Moment) bool { return m.Event == name })
+}
+
+func (w *watcher) note(text string) engine.Moment {
+	w.t.Helper()
+	return w.await("a note with "+text, func(m engine.Moment) bool {
+		return m.Event == "" && m.Err == nil && strings.Contains(m.Detail, text)
+	})
+}
+
+func (w *watcher) trouble() error {
+	w.t.Helper()
+	return w.await("an error", func(m engine.Moment) bool { return m.Err != nil }).Err
+}
+
+// events are the names of the events so far.
+func (w *watcher) events() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var list []string
+	for _, moment := range w.moments {
+		if moment.Event != "" {
+			list = append(list, moment.Event)
+		}
+	}
+	return list
+}
+
+func (w *watcher) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var text strings.Builder
+	for _, moment := range w.moments {
+		fmt.Fprintf(&text, "  %q %s %v\n", moment.Event, moment.Detail, moment.Err)
+	}
+	return text.String()
+}
+
+func (w *watcher) want(events ...string) {
+	w.t.Helper()
+	if got := w.events(); !slices.Equal(got, events) {
+		w.t.Errorf("the events are %v, not %v:\n%s", got, events, w)
+	}
+}
+
+func meta(t *testing.T) metav1.ObjectMeta {
+	return metav1.ObjectMeta{
+		Namespace: namespace, Name: strings.ToLower(strings.ReplaceAll(strings.ReplaceAll(t.Name(), "/", "-"), "_", "-")),
+		Labels: map[string]string{fault.RunLabel: "test"},
+	}
+}
+
+func selector(app string) v1alpha1.PodSelector {
+	return v1alpha1.PodSelector{
+		Mode: v1alpha1.AllMode,
+		Selector: v1alpha1.PodSelectorSpec{GenericSelectorSpec: v1alpha1.GenericSelectorSpec{
+			Namespaces:     []string{namespace},
+			LabelSelectors: map[string]string{"app": app},
+		}},
+	}
+}
+
+func podChaos(t *testing.T, action v1alpha1.PodChaosAction) *v1alpha1.PodChaos {
+	duration := "60s"
+	chaos := &v1alpha1.PodChaos{ObjectMeta: meta(t)}
+	chaos.Spec.Action = action
+	chaos.Spec.Duration = &duration
+	chaos.Spec.PodSelector = selector("orchestrator")
+	if action == v1alpha1.ContainerKillAction {
+		chaos.Spec.ContainerNames = []string{"orchestrator"}
+	}
+	return chaos
+}
+
+func partition(t *testing.T) *v1alpha1.NetworkChaos {
+	duration := "60s"
+	target := selector("etcd")
+	chaos := &v1alpha1.NetworkChaos{ObjectMeta: meta(t)}
+	chaos.Spec.Action = v1alpha1.PartitionAction
+	chaos.Spec.Duration = &duration
+	chaos.Spec.PodSelector = selector("orchestrator")
+	chaos.Spec.Target = &target
+	chaos.Spec.Direction = v1alpha1.Both
+	return chaos
+}
+
+func apply(t *testing.T, driver *chaosmesh.Driver, object fault.Object) *watcher {
+	t.Helper()
+	w := newWatcher(t)
+	if err := driver.Apply(t.Context(), object, w.observe); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func remove(t *testing.T, driver *chaosmesh.Driver, object fault.Object) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := driver.Remove(ctx, object); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// contains says which of the words an error lacks.
+func contains(t *testing.T, err error, words ...string) {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("there is no error, and one was to say %q", words)
+	}
+	for _, word := range words {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("the error does not say %q:\n%v", word, err)
+		}
+	}
+}
+
+func TestKill(t *testing.T) {
+	m := newMesh(t)
+	m.set(func() { m.lazy = true })
+	driver := m.open(nil)
+	object := podChaos(t, v1alpha1.PodKillAction)
+	w := apply(t, driver, object)
+	if detail := w.event(plan.Created).Detail; !strings.Contains(detail, "the API server took ") {
+		t.Errorf("created does not say how long the API server took: %s", detail)
+	}
+	w.event(plan.Injected)
+	next := m.run("orchestrator")
+	w.want(plan.Created, plan.Injected)
+	m.end("orchestrator-1")
+	down := w.event(plan.Down)
+	for _, word := range []string{"orchestrator-1", "exit code 137"} {
+		if !strings.Contains(down.Detail, word) {
+			t.Errorf("down does not say %q: %s", word, down.Detail)
+		}
+	}
+	if ready := w.event(plan.Ready); !strings.Contains(ready.Detail, next) || ready.At.Before(down.At) {
+		t.Errorf("ready is wrong: %+v", ready)
+	}
+	remove(t, driver, object)
+	w.want(plan.Created, plan.Injected, plan.Down, plan.Ready, plan.Removed)
+}
+
+// A pod that was killed without a grace period is forgotten before its
+// process has ended.
+func TestKillHasAGracePeriod(t *testing.T) {
+	m := newMesh(t)
+	driver := m.open(nil)
+	object := podChaos(t, v1alpha1.PodKillAction)
+	apply(t, driver, object).event(plan.Down)
+	var grace int64
+	edit(m.apiServer, chaosKey(object), func(chaos *v1alpha1.PodChaos) { grace = chaos.Spec.GracePeriod })
+	if grace != 1 {
+		t.Errorf("the object has a grace period of %d s", grace)
+	}
+	if object.Spec.GracePeriod != 0 {
+		t.Error("Apply changed the object that it was given")
+	}
+}
+
+func TestServicesAreToldBesides(t *testing.T) {
+	m := newMesh(t)
+	driver := m.open(nil)
+	object := podChaos(t, v1alpha1.PodKillAction)
+	w := apply(t, driver, object)
+	w.event(plan.Down)
+	w.note("service orchestrator has no endpoint")
+	m.run("orchestrator")
+	w.note("service orchestrator has an endpoint again: 10.0.0.3")
+	w.event(plan.Ready)
+	w.want(plan.Created, plan.Injected, plan.Down, plan.Ready)
+}
+
+// The replacement of a removed kill is told when it comes.
+func TestReadyAfterRemoved(t *testing.T) {
+	m := newMesh(t)
+	driver := m.open(nil)
+	object := podChaos(t, v1alpha1.PodKillAction)
+	w := apply(t, driver, object)
+	w.event(plan.Injected)
+	remove(t, driver, object)
+	w.want(plan.Created, plan.Injected, plan.Down, plan.Removed)
+	m.run("orchestrator")
+	w.event(plan.Ready)
+	w.want(plan.Created, plan.Injected, plan.Down, plan.Removed, plan.Ready)
+	remove(t, driver, object)
+	w.want(plan.Created, plan.Injected, plan.Down, plan.Removed, plan.Ready)
+}
+
+func TestContainerKill(t *testing.T) {
+	m := newMesh(t)
+	driver := m.open(nil)
+	object := podChaos(t, v1alpha1.ContainerKillAction)
+	w := apply(t, driver, object)
+	w.event(plan.Injected)
+	m.stop("orchestrator-1", 137)
+	w.event(plan.Down)
+	// Ready without having been started anew: the kubelet is late.
+	m.ready("orchestrator-1")
+	w.note("service orchestrator has an endpoint again")
+	w.want(plan.Created, plan.Injected, plan.Down)
+	m.start("orchestrator-1")
+	if ready := w.event(plan.Ready); !strings.Contains(ready.Detail, "again") {
+		t.Errorf("ready is wrong: %+v", ready)
+	}
+}
+
+// What the kubelet tells at once of a container that ended and was started
+// again is down and ready.
+func TestRestartSeenAtOnce(t *testing.T) {
+	m := newMesh(t)
+	driver := m.open(nil)
+	w := apply(t, driver, podChaos(t, v1alpha1.ContainerKillAction))
+	w.event(plan.Injected)
+	m.start("orchestrator-1")
+	w.event(plan.Ready)
+	w.want(plan.Created, plan.Injected, plan.Down, plan.Ready)
+}
+
+// While a pod-failure is on, the pod has a container of its own that runs and
+// may be ready.
+func TestFailure(t *testing.T) {
+	m := newMesh(t)
+	driver := m.open(nil)
+	object := podChaos(t, v1alpha1.PodFailureAction)
+	w := apply(t, driver, object)
+	w.event(plan.Injected)
+	m.image("orchestrator-1", "pause:1")
+	m.stop("orchestrator-1", 2)
+	w.event(plan.Down)
+	m.start("orchestrator-1")
+	m.ready("orchestrator-1")
+	w.note("service orchestrator has an endpoint again")
+	w.want(plan.Created, plan.Injected, plan.Down)
+	remove(t, driver, object)
+	// The image is the old one again, and the container is not yet.
+	m.image("orchestrator-1", "orchestrator:1")
+	m.ready("orchestrator-1")
+	w.want(plan.Created, plan.Injected, plan.Down, plan.Removed)
+	m.stop("orchestrator-1", 0)
+	m.start("orchestrator-1")
+	m.ready("orchestrator-1")
+	w.event(plan.Ready)
+	w.want(plan.Created, plan.Injected, plan.Down, plan.Removed, plan.Ready)
+}
+
+func TestPartition(t *testing.T) {
+	m := newMesh(t)
+	driver := m.open(nil)
+	object := partition(t)
+	w := apply(t, driver, object)
+	if injected := w.event(plan.Injected); !strings.Contains(injected.Detail, "emco/orchestrator-1") {
+		t.Errorf("injected does not say on what: %s", injected.Detail)
+	}
+	// A pod that goes meanwhile is no doing of the partition's.
+	m.end("orchestrator-1")
+	m.run("orchestrator")
+	remove(t, driver, object)
+	w.want(plan.Created, plan.Injected, plan.Removed)
+}
+
+// Injected means that something was injected, and that it is on all.
+func TestInjectedIsCounted(t *testing.T) {
+	m := newMesh(t)
+	m.set(func() { m.silent = true })
+	driver := m.open(nil)
+	object := partition(t)
+	w := apply(t, driver, object)
+	at := chaosKey(object)
+	for _, records := range [][]*v1alpha1.Record{
+		{{Id: "emco/orchestrator-1", Phase: v1alpha1.Injected}},
+		{{Id: "emco/orchestrator-1", Phase: v1alpha1.Injected, InjectedCount: 1}, {Id: "emco/etcd-2", Phase: "Not Injected/Wait"}},
+	} {
+		m.said(at, func(_ *metav1.ObjectMeta, status *v1alpha1.ChaosStatus) {
+			status.Experiment.DesiredPhase, status.Experiment.Records = v1alpha1.RunningPhase, records
+			// Both were seen of real Chaos Mesh with nothing injected.
+			status.Conditions = []v1alpha1.ChaosCondition{{Type: v1alpha1.ConditionAllRecovered, Status: corev1.ConditionTrue}}
+		})
+	}
+	// Another fault's way to its injection is time enough.
+	other := podChaos(t, v1alpha1.PodKillAction)
+	other.Name += "-2"
+	m.set(func() { m.silent = false })
+	apply(t, driver, other).event(plan.Injected)
+	w.want(plan.Created)
+	m.said(at, func(_ *metav1.ObjectMeta, status *v1alpha1.ChaosStatus) {
+		for _, record := range status.Experiment.Records {
+			record.Phase, record.InjectedCount = v1alpha1.Injected, 1
+		}
+	})
+	w.event(plan.Injected)
+}
+
+func TestDurationIsOver(t *testing.T) {
+	m := newMesh(t)
+	driver := m.open(nil)
+	object := partition(t)
+	w := apply(t, driver, object)
+	w.event(plan.Injected)
+	m.said(chaosKey(object), func(_ *metav1.ObjectMeta, status *v1alpha1.ChaosStatus) {
+		for _, record := range status.Experiment.Records {
+			record.Phase, record.RecoveredCount = v1alpha1.NotInjected, 1
+		}
+	})
+	w.note("its duration is over")
+	remove(t, driver, object)
+	w.want(plan.Created, plan.Injected, plan.Removed)
+}
+
+func TestSomebodyElseRemoved(t *testing.T) {
+	m := newMesh(t)
+	driver := m.open(nil)
+	object := partition(t)
+	w := apply(t, driver, object)
+	w.event(plan.Injected)
+	m.erase(chaosKey(object))
+	w.note("emco-chaos did not remove it")
+	remove(t, driver, object)
+	w.want(plan.Created, plan.Injected, plan.Removed)
+}
+
+func TestSelectionIsRefused(t *testing.T) {
+	tests := map[string]struct {
+		change func(*mesh)
+		object func(*testing.T) fault.Object
+		words  []string
+	}{
+		"nothing": {
+			object: func(t *testing.T) fault.Object {
+				chaos := podChaos(t, v1alpha1.PodKillAction)
+				chaos.Spec.Selector.LabelSelectors = map[string]string{"app": "orchestratr"}
+				return chaos
+			},
+			words: []string{"spec.selector", "namespace emco", "app=orchestratr", "the pods there have app=etcd, app=orchestrator", "correct the selector", "kubectl --namespace emco"},
+		},
+		"no target": {
+			object: func(t *testing.T) fault.Object {
+				chaos := partition(t)
+				chaos.Spec.Target.Selector.LabelSelectors = map[string]string{"app": "etc"}
+				return chaos
+			},
+			words: []string{"spec.target.selector", "app=etc"},
+		},
+		"one of several": {
+			change: func(m *mesh) { m.run("orchestrator") },
+			object: func(t *testing.T) fault.Object {
+				chaos := podChaos(t, v1alpha1.PodKillAction)
+				chaos.Spec.Mode = v1alpha1.OneMode
+				return chaos
+			},
+			words: []string{"spec.mode", "orchestrator-1 and orchestrator-3", "would be chance", "write all"},
+		},
+		"a mode by chance": {
+			object: func(t *testing.T) fault.Object {
+				chaos := partition(t)
+				chaos.Spec.Mode, chaos.Spec.Value = v1alpha1.FixedPercentMode, "50"
+				return chaos
+			},
+			words: []string{"spec.mode", "fixed-percent", "write all"},
+		},
+		"a pod that does not run": {
+			change: func(m *mesh) {
+				edit(m.apiServer, podKey("etcd-2"), func(pod *corev1.Pod) { pod.Status.Phase = corev1.PodPending })
+			},
+			object: func(t *testing.T) fault.Object { return partition(t) },
+			words:  []string{"spec.target.selector", "etcd-2", "Pending", "kubectl --namespace emco describe pod etcd-2"},
+		},
+		"another namespace": {
+			object: func(t *testing.T) fault.Object {
+				chaos := partition(t)
+				chaos.Spec.Target.Selector.Namespaces = []string{"kube-system"}
+				return chaos
+			},
+			words: []string{"kube-system", "the target's services are in emco"},
+		},
+		"a selector that is not known": {
+			object: func(t *testing.T) fault.Object {
+				chaos := partition(t)
+				chaos.Spec.Selector.FieldSelectors = map[string]string{"spec.nodeName": "x"}
+				return chaos
+			},
+			words: []string{"spec.selector.fieldSelectors", "labelSelectors"},
+		},
+		"a remote cluster": {
+			object: func(t *testing.T) fault.Object {
+				chaos := partition(t)
+				chaos.Spec.RemoteCluster = "edge"
+				return chaos
+			},
+			words: []string{"spec.remoteCluster"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMesh(t)
+			if test.change != nil {
+				test.change(m)
+			}
+			driver := m.open(nil)
+			object := test.object(t)
+			w := newWatcher(t)
+			contains(t, driver.Apply(t.Context(), object, w.observe), test.words...)
+			if created := m.count("create podchaos") + m.count("create networkchaos"); created > 0 {
+				t.Errorf("%d objects were created", created)
+			}
+			w.want()
+		})
+	}
+}
+
+func TestReplicas(t *testing.T) {
+	m := newMesh(t)
+	m.run("orchestrator")
+	m.set(func() { m.lazy = true })
+	driver := m.open(nil)
+	w := apply(t, driver, podChaos(t, v1alpha1.PodKillAction))
+	w.event(plan.Injected)
+	m.end("orchestrator-1")
+	first := m.run("orchestrator")
+	w.want(plan.Created, plan.Injected)
+	m.end("orchestrator-3")
+	w.event(plan.Down)
+	w.want(plan.Created, plan.Injected, plan.Down)
+	second := m.run("orchestrator")
+	if detail := w.event(plan.Ready).Detail; !strings.Contains(detail, first) || !strings.Contains(detail, second) {
+		t.Errorf("ready names not both pods: %s", detail)
+	}
+}
+
+// Chaos Mesh would select a pod on its way out, and fail on it for ever.
+func TestLeavingPodIsWaitedFor(t *testing.T) {
+	m := newMesh(t)
+	leaving := m.run("orchestrator")
+	edit(m.apiServer, podKey(leaving), func(pod *corev1.Pod) {
+		now := metav1.Now()
+		pod.DeletionTimestamp = &now
+	})
+	t.Run("and goes", func(t *testing.T) {
+		driver := m.open(nil)
+		var work sync.WaitGroup
+		work.Go(func() { m.end(leaving) })
+		defer work.Wait()
+		w := apply(t, driver, partition(t))
+		if injected := w.event(plan.Injected); strings.Contains(injected.Detail, leaving) {
+			t.Errorf("the leaving pod was selected: %s", injected.Detail)
+		}
+	})
+	t.Run("and does not go", func(t *testing.T) {
+		stays := m.run("orchestrator")
+		edit(m.apiServer, podKey(stays), func(pod *corev1.Pod) {
+			now := metav1.Now()
+			pod.DeletionTimestamp = &now
+		})
+		driver := m.open(func(o *chaosmesh.Options) { o.Limits.Leave = 50 * time.Millisecond })
+		contains(t, driver.Apply(t.Context(), partition(t), func(engine.Moment) {}), stays, "on its way out")
+	})
+}
+
+func TestCannotBeInjected(t *testing.T) {
+	tests := map[string]struct {
+		says  string
+		words []string
+	}{
+		"no netem": {
+			says:  "unable to set tcs for pod orchestrator-1",
+			words: []string{"emco/orchestrator-1", "unable to set tcs for pod", "log of chaos-daemon on node node-1", "kubectl --namespace chaos-mesh logs"},
+		},
+		"no daemon": {
+			says:  "cannot find daemonIP on node node-1",
+			words: []string{"chaos-daemon does not run on node node-1", "kubectl --namespace chaos-mesh get pods"},
+		},
+		"a daemon that does not answer": {
+			says:  "rpc error: code = Unavailable desc = connection error",
+			words: []string{"chaos-daemon on node node-1 does not answer"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMesh(t)
+			m.set(func() { m.failing = test.says })
+			driver := m.open(func(o *chaosmesh.Options) {
+				o.Limits.Retry, o.Limits.Notice, o.Limits.Free = 50*time.Millisecond, 50*time.Millisecond, time.Hour
+			})
+			object := partition(t)
+			w := apply(t, driver, object)
+			contains(t, w.trouble(), test.words...)
+			// Its delete hangs; nothing is on the pod, so it is freed.
+			remove(t, driver, object)
+			w.note("its finalizer chaos-mesh/records keeps it")
+			w.note("its rules were taken from its pods")
+			w.want(plan.Created, plan.Removed)
+			// A rule that stayed would spoil every later fault on the pod.
+			edit(m.apiServer, key{"podnetworkchaos", namespace, "orchestrator-1"}, func(kept *v1alpha1.PodNetworkChaos) {
+				if rules := kept.Spec.TrafficControls; len(rules) != 1 || rules[0].Source != "emco/another" {
+					t.Errorf("the pod has the rules %v", rules)
+				}
+			})
+			if m.has(chaosKey(object)) {
+				t.Error("the object is still there")
+			}
+		})
+	}
+}
+
+// What fails first and succeeds then is no trouble.
+func TestRetriedInjection(t *testing.T) {
+	m := newMesh(t)
+	m.set(func() { m.failing = "the pod is not there yet" })
+	driver := m.open(func(o *chaosmesh.Options) { o.Limits.Retry = 500 * time.Millisecond })
+	object := partition(t)
+	w := apply(t, driver, object)
+	m.work.Wait()
+	m.set(func() { m.failing = "" })
+	m.said(chaosKey(object), func(_ *metav1.ObjectMeta, status *v1alpha1.ChaosStatus) {
+		for _, record := range status.Experiment.Records {
+			record.Phase, record.InjectedCount = v1alpha1.Injected, 1
+			record.Events = append(record.Events, *v1alpha1.NewRecordEvent(v1alpha1.TypeSucceeded, v1alpha1.Apply, "", metav1.Now()))
+		}
+	})
+	w.event(plan.Injected)
+	remove(t, driver, object)
+	if text := w.String(); strings.Contains(text, "cannot inject") {
+		t.Errorf("there was trouble:\n%s", text)
+	}
+}
+
+func TestChaosMeshIsSilent(t *testing.T) {
+	m := newMesh(t)
+	m.set(func() { m.silent = true })
+	driver := m.open(func(o *chaosmesh.Options) { o.Limits.Answer, o.ChaosMeshNamespace = 50*time.Millisecond, "mesh" })
+	object := partition(t)
+	w := apply(t, driver, object)
+	contains(t, w.trouble(), "nobody has touched", "chaos-controller-manager", "kubectl --namespace mesh get pods")
+	remove(t, driver, object)
+	w.want(plan.Created, plan.Removed)
+}
+
+func TestDaemonIsSilent(t *testing.T) {
+	m := newMesh(t)
+	m.set(func() { m.silent = true })
+	driver := m.open(func(o *chaosmesh.Options) { o.Limits.Answer = 300 * time.Millisecond })
+	object := partition(t)
+	w := apply(t, driver, object)
+	m.said(chaosKey(object), func(_ *metav1.ObjectMeta, status *v1alpha1.ChaosStatus) {
+		status.Experiment.DesiredPhase = v1alpha1.RunningPhase
+		status.Experiment.Records = []*v1alpha1.Record{{Id: "emco/orchestrator-1", Phase: "Not Injected/Wait"}}
+	})
+	contains(t, w.trouble(), "emco/orchestrator-1", "does chaos-daemon run on the node?")
+}
+
+// An object that selected nothing would hit whatever matches when it is next
+// changed.
+func TestSelectedNothing(t *testing.T) {
+	m := newMesh(t)
+	m.set(func() { m.nothing = true })
+	driver := m.open(func(o *chaosmesh.Options) { o.Limits.Select = 50 * time.Millisecond })
+	object := partition(t)
+	w := apply(t, driver, object)
+	contains(t, w.trouble(), "Failed to select targets: no pod is selected", "it was removed")
+	w.event(plan.Removed)
+	if m.has(chaosKey(object)) {
+		t.Error("the object is still there")
+	}
+	remove(t, driver, object)
+	w.want(plan.Created, plan.Removed)
+}
+
+// A fault that Chaos Mesh cannot take off stays on, whatever becomes of its
+// object.
+func TestCannotBeRecovered(t *testing.T) {
+	m := newMesh(t)
+	m.set(func() { m.stuck = "cannot find daemonIP on node node-1" })
+	driver := m.open(func(o *chaosmesh.Options) {
+		o.Limits.Notice, o.Limits.Free = 50*time.Millisecond, 100*time.Millisecond
+	})
+	object := partition(t)
+	w := apply(t, driver, object)
+	w.event(plan.Injected)
+	contains(t, driver.Remove(t.Context(), object), "its object is gone", "it may still be on", "kubectl --namespace emco delete pod orchestrator-1")
+	w.note("Chaos Mesh says of emco/orchestrator-1: cannot find daemonIP on node node-1")
+	w.note("was freed of its finalizer by force")
+	w.want(plan.Created, plan.Injected, plan.Removed)
+}
+
+// With the controller down nothing frees an object, and Remove says so.
+func TestRemoveDoesNotLie(t *testing.T) {
+	m := newMesh(t)
+	driver := m.open(func(o *chaosmesh.Options) {
+		o.Limits.Notice, o.Limits.Free = 20*time.Millisecond, 40*time.Millisecond
+	})
+	object := partition(t)
+	w := apply(t, driver, object)
+	w.event(plan.Injected)
+	m.work.Wait()
+	m.set(func() {
+		m.silent = true
+		m.refuse = func(verb, resource string) *metav1.Status {
+			if verb != "patch" || resource != "networkchaos" {
+				return nil
+			}
+			return failed(500, metav1.StatusReasonInternalError, `Internal error occurred: failed calling webhook "mnetworkchaos.kb.io": connection refused`)
+		}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	err := driver.Remove(ctx, object)
+	contains(t, err, "was not seen gone", "the fault may still be on", "finalizer chaos-mesh/records", "chaos-controller-manager", "failed calling webhook")
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("it is not the context's error: %v", err)
+	}
+	w.note("it could not be freed")
+	w.want(plan.Created, plan.Injected)
+}
+
+// What another process left can be listed and removed.
+func TestLeftovers(t *testing.T) {
+	m := newMesh(t)
+	m.set(func() { m.failing = "unable to set tcs" })
+	func() {
+		gone, err := chaosmesh.Open(t.Context(), m.config, chaosmesh.Options{Namespaces: []string{namespace}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		apply(t, gone, partition(t))
+		apply(t, gone, podChaos(t, v1alpha1.PodFailureAction))
+		if err := gone.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}()
+	stranger := partition(t)
+	stranger.Kind, stranger.APIVersion = fault.NetworkChaos, fault.GroupVersion
+	stranger.Name, stranger.Labels = "stranger", nil
+	m.put(stranger)
+	m.work.Wait()
+	var mu sync.Mutex
+	var told []string
+	driver := m.open(func(o *chaosmesh.Options) {
+		o.Limits.Notice = 20 * time.Millisecond
+		o.Tell = func(text string) {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, text)
+		}
+	})
+	left, err := driver.Leftovers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(left) != 2 {
+		t.Fatalf("%d objects are left", len(left))
+	}
+	for _, object := range left {
+		if object.GetObjectKind().GroupVersionKind().Kind == "" {
+			t.Errorf("%s has no kind", object.GetName())
+		}
+		remove(t, driver, object)
+	}
+	if left, err = driver.Leftovers(t.Context()); err != nil || len(left) > 0 {
+		t.Errorf("still left: %d, %v", len(left), err)
+	}
+	if !m.has(chaosKey(stranger)) {
+		t.Error("what is not ours was removed")
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if text := strings.Join(told, "\n"); !strings.Contains(text, "its rules were taken from its pods") {
+		t.Errorf("what was freed was not told: %q", text)
+	}
+}
+
+func TestRemoveWhatIsNotThere(t *testing.T) {
+	driver := newMesh(t).open(nil)
+	remove(t, driver, partition(t))
+	remove(t, driver, podChaos(t, v1alpha1.PodKillAction))
+}
+
+func TestCancelledApply(t *testing.T) {
+	m := newMesh(t)
+	m.delayed = 100 * time.Millisecond
+	driver := m.open(nil)
+	for _, after := range []time.Duration{0, 20 * time.Millisecond} {
+		object := partition(t)
+		ctx, cancel := context.WithTimeout(t.Context(), after)
+		err := driver.Apply(ctx, object, func(engine.Moment) {})
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("cancelled after %v: %v", after, err)
+		}
+		if m.has(chaosKey(object)) {
+			t.Errorf("cancelled after %v, and the object is there", after)
+		}
+	}
+	if created := m.count("create networkchaos"); created != 1 {
+		t.Errorf("%d objects were created", created)
+	}
+}
+
+func TestAlreadyThere(t *testing.T) {
+	m := newMesh(t)
+	driver, other := m.open(nil), m.open(nil)
+	object := partition(t)
+	apply(t, driver, object).event(plan.Injected)
+	for _, driver := range []*chaosmesh.Driver{driver, other} {
+		contains(t, driver.Apply(t.Context(), object, func(engine.Moment) {}), "is already there")
+	}
+	if !m.has(chaosKey(object)) {
+		t.Error("what was there has gone")
+	}
+}
+
+func forbid(verb, resource string) func(string, string) *metav1.Status {
+	return func(asked, of string) *metav1.Status {
+		if asked != verb || of != resource {
+			return nil
+		}
+		return failed(403, metav1.StatusReasonForbidden,
+			fmt.Sprintf("%s is forbidden: User \"emco-chaos\" cannot %s resource %q", resource, verb, resource))
+	}
+}
+
+func TestMissingRights(t *testing.T) {
+	for _, resource := range []string{"pods", "endpointslices", "podchaos", "networkchaos"} {
+		for _, verb := range []string{"list", "watch"} {
+			t.Run("open/"+verb+" "+resource, func(t *testing.T) {
+				t.Parallel()
+				m := newMesh(t)
+				m.refuse = forbid(verb, resource)
+				driver, err := chaosmesh.Open(t.Context(), m.config, chaosmesh.Options{Namespaces: []string{namespace}})
+				if err == nil {
+					driver.Close()
+				}
+				contains(t, err, "the verb "+verb, resource, "emco-chaos doctor", `User "emco-chaos"`)
+			})
+		}
+	}
+	tests := map[string]func(t *testing.T, driver *chaosmesh.Driver) error{
+		"create": func(t *testing.T, driver *chaosmesh.Driver) error {
+			return driver.Apply(t.Context(), partition(t), func(engine.Moment) {})
+		},
+		"delete": func(t *testing.T, driver *chaosmesh.Driver) error { return driver.Remove(t.Context(), partition(t)) },
+		"list": func(t *testing.T, driver *chaosmesh.Driver) error {
+			_, err := driver.Leftovers(t.Context())
+			return err
+		},
+	}
+	for verb, do := range tests {
+		t.Run(verb, func(t *testing.T) {
+			t.Parallel()
+			m := newMesh(t)
+			driver := m.open(nil)
+			m.set(func() { m.refuse = forbid(verb, "networkchaos") })
+			contains(t, do(t, driver), "the role needs the verb "+verb+" on networkchaos.chaos-mesh.org", "namespace emco", "emco-chaos doctor")
+		})
+	}
+}
+
+func TestControllerIsDownAtCreate(t *testing.T) {
+	m := newMesh(t)
+	driver := m.open(nil)
+	m.set(func() {
+		m.refuse = func(verb, _ string) *metav1.Status {
+			if verb != "create" {
+				return nil
+			}
+			return failed(500, metav1.StatusReasonInternalError, `Internal error occurred: failed calling webhook "mnetworkchaos.kb.io": connection refused`)
+		}
+	})
+	contains(t, driver.Apply(t.Context(), partition(t), func(engine.Moment) {}), "failed calling webhook", "chaos-controller-manager", "emco-chaos doctor")
+}
+
+func TestOpenWithoutNamespaces(t *testing.T) {
+	_, err := chaosmesh.Open(t.Context(), newAPIServer(t).config, chaosmesh.Options{})
+	contains(t, err, "no namespace is named")
+}
+
+// A watch that breaks is taken up again, and what happened meanwhile is seen.
+func TestWatchBreaks(t *testing.T) {
+	m := newMesh(t)
+	m.set(func() { m.lazy = true })
+	driver := m.open(nil)
+	w := apply(t, driver, podChaos(t, v1alpha1.PodKillAction))
+	w.event(plan.Injected)
+	m.dropWatches("pods")
+	m.end("orchestrator-1")
+	m.run("orchestrator")
+	w.event(plan.Ready)
+	w.want(plan.Created, plan.Injected, plan.Down, plan.Ready)
+}
+
+func TestClose(t *testing.T) {
+	m := newMesh(t)
+	m.set(func() { m.silent = true })
+	driver, err := chaosmesh.Open(t.Context(), m.config, chaosmesh.Options{Namespaces: []string{namespace}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	object := partition(t)
+	w := apply(t, driver, object)
+	for range 2 {
+		if err := driver.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := driver.Remove(t.Context(), object); !errors.Is(err, chaosmesh.ErrClosed) {
+		t.Errorf("remove says %v", err)
+	}
+	if err := driver.Apply(t.Context(), object, w.observe); !errors.Is(err, chaosmesh.ErrClosed) {
+		t.Errorf("apply says %v", err)
+	}
+	w.want(plan.Created)
+}
+
+func TestSelection(t *testing.T) {
+	m := newMesh(t)
+	reader, err := client.New(m.config, client.Options{Scheme: chaosmesh.Scheme()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := func(pods []corev1.Pod, err error) string {
+		if err != nil {
+			t.Error(err)
+		}
+		var list []string
+		for _, pod := range pods {
+			list = append(list, pod.Name)
+		}
+		return strings.Join(list, " ")
+	}
+	byPods := podChaos(t, v1alpha1.PodKillAction)
+	byPods.Spec.Selector = v1alpha1.PodSelectorSpec{Pods: map[string][]string{namespace: {"etcd-2", "nobody"}}}
+	byExpression := podChaos(t, v1alpha1.PodKillAction)
+	byExpression.Spec.Selector.LabelSelectors = nil
+	byExpression.Spec.Selector.ExpressionSelectors = v1alpha1.LabelSelectorRequirements{{Key: "app", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"etcd"}}}
+	byNode := podChaos(t, v1alpha1.PodKillAction)
+	byNode.Spec.Selector.Nodes = []string{"node-2"}
+	byPhase := podChaos(t, v1alpha1.PodKillAction)
+	byPhase.Spec.Selector.PodPhaseSelectors = []string{"Running"}
+	for want, object := range map[string]fault.Object{
+		"orchestrator-1":        podChaos(t, v1alpha1.PodKillAction),
+		"orchestrator-1 etcd-2": partition(t),
+		"etcd-2":                byPods,
+	} {
+		if got := names(chaosmesh.Selection(t.Context(), reader, object)); got != want {
+			t.Errorf("selected %q, not %q", got, want)
+		}
+	}
+	if got := names(chaosmesh.Selection(t.Context(), reader, byExpression)); got != "orchestrator-1" {
+		t.Errorf("by expression: %q", got)
+	}
+	if got := names(chaosmesh.Selection(t.Context(), reader, byNode)); got != "" {
+		t.Errorf("by node: %q", got)
+	}
+	if got := names(chaosmesh.Selection(t.Context(), reader, byPhase)); got != "orchestrator-1" {
+		t.Errorf("by phase: %q", got)
+	}
+	contains(t, chaosmesh.Refusal(t.Context(), reader, byNode), "node node-2")
+	if err := chaosmesh.Refusal(t.Context(), reader, partition(t)); err != nil {
+		t.Error(err)
+	}
+	if got := names(chaosmesh.Pods(t.Context(), reader, namespace, map[string]string{"app": "etcd"})); got != "etcd-2" {
+		t.Errorf("by labels: %q", got)
+	}
+}

@@ -1,0 +1,77 @@
+package chaosmesh
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/emco-chaos/emco-chaos/experiments/fault"
+)
+
+// Resources that the driver uses, as a role names them.
+const (
+	pods           = "pods"
+	endpointSlices = "endpointslices.discovery.k8s.io"
+	podChaos       = "podchaos.chaos-mesh.org"
+	networkChaos   = "networkchaos.chaos-mesh.org"
+	// podNetworkChaos is what Chaos Mesh keeps for each pod.
+	podNetworkChaos = "podnetworkchaos.chaos-mesh.org"
+)
+
+// resource names the resource of a kind of fault.
+func resource(kind string) string {
+	if kind == fault.PodChaos {
+		return podChaos
+	}
+	return networkChaos
+}
+
+// explain says what an API server's error means for the user.
+func explain(err error, verb, resource, namespace string) error {
+	doing := fmt.Sprintf("%s %s in namespace %s", verb, resource, namespace)
+	switch {
+	case err == nil:
+		return nil
+	case fromWebhook(err):
+		// Chaos Mesh's own web hook, which may forbid too, says why itself.
+		return fmt.Errorf("%s: %w", doing, err)
+	case webhookDown(err):
+		return fmt.Errorf("%s: %w; Chaos Mesh's chaos-controller-manager, which the API server asks, does not answer: is it running? (emco-chaos doctor)", doing, err)
+	case apierrors.IsForbidden(err):
+		return fmt.Errorf("%s is not allowed: the role needs the verb %s on %s; emco-chaos doctor lists every right that is needed: %w", doing, verb, resource, err)
+	case apierrors.IsUnauthorized(err):
+		return fmt.Errorf("%s: the cluster does not accept the credentials of the kubeconfig or service account: %w", doing, err)
+	case meta.IsNoMatchError(err), isNoResource(err):
+		return fmt.Errorf("%s: the cluster does not know %s: is Chaos Mesh installed? (emco-chaos doctor): %w", doing, resource, err)
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// isNoResource tells a resource that is not there from an object that is not.
+func isNoResource(err error) bool {
+	status, ok := errors.AsType[*apierrors.StatusError](err)
+	if !ok || !apierrors.IsNotFound(err) {
+		return false
+	}
+	details := status.Status().Details
+	return details == nil || details.Name == ""
+}
+
+func fromWebhook(err error) bool {
+	_, ok := errors.AsType[*apierrors.StatusError](err)
+	return ok && strings.Contains(err.Error(), "admission webhook") && strings.Contains(err.Error(), "denied the request")
+}
+
+func webhookDown(err error) bool {
+	return strings.Contains(err.Error(), "failed calling webhook")
+}
+
+// uncertain says whether a request that failed may have been done all the
+// same: nobody answered, or what answered did not know.
+func uncertain(err error) bool {
+	_, answered := errors.AsType[*apierrors.StatusError](err)
+	return !answered || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) || apierrors.IsInternalError(err)
+}

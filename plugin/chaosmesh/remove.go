@@ -1,0 +1,341 @@
+package chaosmesh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/emco-chaos/emco-chaos/experiments/fault"
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+)
+
+const (
+	// askToFree asks Chaos Mesh to take its finalizer off. It does so once it
+	// gets there: not while it tries again and again what fails.
+	askToFree = `{"metadata":{"annotations":{"chaos-mesh.chaos-mesh.org/cleanFinalizer":"forced"}}}`
+	// takeFree takes the finalizer off.
+	takeFree = `{"metadata":{"finalizers":null}}`
+)
+
+// removal is one removal of an object.
+type removal struct {
+	driver *Driver
+	identity
+	object fault.Object
+	// applied is nil for an object that this driver did not apply.
+	applied *applied
+	leaving *departure
+	start   time.Time
+	// last is the object as it was last looked at.
+	last fault.Object
+	// tried is how many ways to free it were tried, and refused why the last
+	// one could not be.
+	tried   int
+	refused error
+}
+
+// Remove deletes the object and returns when it has been seen gone; see
+// [engine.Driver]. A delete that hangs on Chaos Mesh's finalizer is told, and
+// freed after a while; if the fault may still be on a pod then, that is an
+// error that says so.
+func (d *Driver) Remove(ctx context.Context, object fault.Object) error {
+	id := identify(object)
+	if !slices.Contains(d.options.Namespaces, id.namespace) {
+		return fmt.Errorf("remove %s: its namespace is not watched, only %s", id, strings.Join(d.options.Namespaces, ", "))
+	}
+	r := &removal{driver: d, identity: id, object: object, start: time.Now()}
+	d.mu.Lock()
+	if d.closing {
+		d.mu.Unlock()
+		return fmt.Errorf("remove %s: %w", id, ErrClosed)
+	}
+	if r.applied = d.faults[id]; r.applied != nil {
+		r.applied.removing = true
+		r.applied.patient()
+	}
+	if r.leaving = d.leaving[id]; r.leaving == nil {
+		r.leaving = &departure{seen: make(chan struct{})}
+		d.leaving[id] = r.leaving
+	}
+	d.mu.Unlock()
+	err := r.run(ctx)
+	if err != nil {
+		return fmt.Errorf("remove %s: %w", id, err)
+	}
+	return nil
+}
+
+func (r *removal) run(ctx context.Context) error {
+	there, err := r.delete(ctx)
+	if err != nil {
+		return err
+	}
+	if there {
+		if err := r.await(ctx); err != nil {
+			return err
+		}
+	}
+	r.driver.mu.Lock()
+	r.driver.left(r.identity)
+	r.driver.mu.Unlock()
+	if r.applied != nil {
+		if err := r.settle(ctx); err != nil {
+			return err
+		}
+	}
+	return r.remains()
+}
+
+// delete asks the API server to delete the object, and says whether there is
+// one to wait for.
+func (r *removal) delete(ctx context.Context) (bool, error) {
+	options := []client.DeleteOption{client.PropagationPolicy(metav1.DeletePropagationBackground)}
+	if r.applied != nil && r.applied.uid != "" {
+		options = append(options, client.Preconditions{UID: &r.applied.uid})
+	}
+	err := r.driver.client.Delete(ctx, r.empty(), options...)
+	switch {
+	case err == nil:
+		return true, nil
+	case apierrors.IsNotFound(err) && !isNoResource(err), apierrors.IsConflict(err):
+		return false, nil
+	case ctx.Err() != nil:
+		return false, ctx.Err()
+	}
+	return false, explain(err, "delete", resource(r.kind), r.namespace)
+}
+
+// empty is an object of the kind and name, without anything else.
+func (r *removal) empty() fault.Object {
+	meta := metav1.ObjectMeta{Namespace: r.namespace, Name: r.name}
+	if r.kind == fault.PodChaos {
+		return &v1alpha1.PodChaos{ObjectMeta: meta}
+	}
+	return &v1alpha1.NetworkChaos{ObjectMeta: meta}
+}
+
+// await waits until the object has been seen gone.
+func (r *removal) await(ctx context.Context) error {
+	limits := r.driver.options.Limits
+	notice, free := time.NewTimer(limits.Notice), time.NewTimer(limits.Free)
+	defer notice.Stop()
+	defer free.Stop()
+	for {
+		select {
+		case <-r.leaving.seen:
+			return nil
+		case <-notice.C:
+			if r.look(ctx) {
+				return nil
+			}
+			r.note(fmt.Sprintf("%s is deleted and still there after %v: %s", r.identity, limits.Notice, r.hangs()))
+			// Chaos Mesh has to inject it first, and has said that it cannot.
+			if r.last != nil && len(lingering(status(r.last))) == 0 && failure(status(r.last)) != "" {
+				free.Reset(0)
+			}
+		case <-free.C:
+			if r.look(ctx) {
+				return nil
+			}
+			r.free(ctx)
+			free.Reset(limits.Notice)
+		case <-ctx.Done():
+			return r.stuck(ctx.Err())
+		case <-r.driver.closed:
+			return ErrClosed
+		}
+	}
+}
+
+// look reads the object once, and says whether it is gone.
+func (r *removal) look(ctx context.Context) bool {
+	object := r.empty()
+	err := r.driver.client.Get(ctx, types.NamespacedName{Namespace: r.namespace, Name: r.name}, object)
+	switch {
+	case apierrors.IsNotFound(err):
+		return true
+	case ctx.Err() != nil:
+		return false
+	case err != nil:
+		r.refused = explain(err, "get", resource(r.kind), r.namespace)
+		return false
+	case r.applied != nil && r.applied.uid != "" && object.GetUID() != r.applied.uid:
+		return true
+	}
+	r.last = object
+	return false
+}
+
+// hangs says what keeps the object.
+func (r *removal) hangs() string {
+	if r.last == nil {
+		return "it was not looked at"
+	}
+	text := "nothing keeps it"
+	if finalizers := r.last.GetFinalizers(); len(finalizers) > 0 {
+		text = "its finalizer " + strings.Join(finalizers, ", ") + " keeps it"
+	}
+	for _, operation := range []v1alpha1.RecordEventOperation{v1alpha1.Recover, v1alpha1.Apply} {
+		if record, message := broken(status(r.last), operation); record != nil {
+			return fmt.Sprintf("%s; Chaos Mesh says of %s: %s", text, record.Id, strings.TrimSpace(message))
+		}
+	}
+	return text + ", and Chaos Mesh does not say why"
+}
+
+// free frees the object, by one way after the other: what Chaos Mesh cannot
+// carry out is forgotten, so that it comes to an end by itself; Chaos Mesh is
+// asked to let go; its finalizer is taken off.
+func (r *removal) free(ctx context.Context) {
+	if r.last == nil {
+		return // it could not be looked at
+	}
+	var what string
+	var err error
+	way := r.tried
+	if r.kind != fault.NetworkChaos {
+		way++
+	}
+	switch way {
+	case 0:
+		what, err = "its rules were taken from its pods", r.forget(ctx)
+	case 1:
+		what, err = "Chaos Mesh was asked to free it", r.patch(ctx, askToFree)
+	default:
+		what, err = "it was freed of its finalizer by force", r.patch(ctx, takeFree)
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	// What is refused is tried again, and what else there is, too.
+	if r.refused = err; err == nil || way == 0 {
+		r.tried++
+	}
+	waited := time.Since(r.start).Round(100 * time.Millisecond)
+	if err != nil {
+		r.note(fmt.Sprintf("%s is not gone after %v, and it could not be freed: %v", r.identity, waited, err))
+		return
+	}
+	r.note(fmt.Sprintf("%s is not gone after %v: %s", r.identity, waited, what))
+}
+
+func (r *removal) patch(ctx context.Context, patch string) error {
+	err := r.driver.client.Patch(ctx, r.empty(), client.RawPatch(types.MergePatchType, []byte(patch)))
+	if apierrors.IsNotFound(err) && !isNoResource(err) {
+		return nil // the watch tells it in a moment
+	}
+	return explain(err, "patch", resource(r.kind), r.namespace)
+}
+
+// stuck says that the object is deleted, and that it was not seen gone.
+func (r *removal) stuck(err error) error {
+	mesh := r.driver.options.ChaosMeshNamespace
+	if r.refused != nil {
+		err = errors.Join(err, r.refused)
+	}
+	return fmt.Errorf("it is deleted and was not seen gone, so the fault may still be on: %s; is Chaos Mesh's chaos-controller-manager running? kubectl --namespace %s get pods --selector %s: %w",
+		r.hangs(), mesh, controllerLabel, err)
+}
+
+// settle waits for what the fault has yet to stop, and observes Removed.
+func (r *removal) settle(ctx context.Context) error {
+	d, a := r.driver, r.applied
+	timer := time.NewTimer(d.options.Limits.Down + a.grace())
+	defer timer.Stop()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for over := false; !over && a.expectsDown(); {
+		changed := d.changed
+		d.mu.Unlock()
+		var err error
+		select {
+		case <-changed:
+		case <-timer.C:
+			over = true
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-d.closed:
+			err = ErrClosed
+		}
+		d.mu.Lock()
+		if err != nil {
+			return err
+		}
+		if over && a.expectsDown() {
+			a.note(time.Now(), "it was injected, and nothing was seen to go down")
+		}
+	}
+	if a.removed || a.created.IsZero() {
+		return nil
+	}
+	now := time.Now()
+	a.emit(plan.Removed, now, fmt.Sprintf("%s was seen gone %.2f s after it was deleted", a, now.Sub(r.start).Seconds()))
+	a.removed = true
+	if a.outage == nil || a.down.IsZero() || !a.ready.IsZero() {
+		delete(d.faults, a.identity)
+	}
+	return nil
+}
+
+// grace is how long what a kill hits may take to end.
+func (a *applied) grace() time.Duration {
+	if chaos, ok := a.object.(*v1alpha1.PodChaos); ok {
+		return time.Duration(chaos.Spec.GracePeriod) * time.Second
+	}
+	return 0
+}
+
+// expectsDown says whether the fault is on its way to stop something.
+func (a *applied) expectsDown() bool {
+	return a.outage != nil && !a.removed && !a.injected.IsZero() && a.down.IsZero()
+}
+
+// remains says that the fault may still be on, although its object is gone: it
+// was freed before Chaos Mesh had taken the fault off.
+func (r *removal) remains() error {
+	r.driver.mu.Lock()
+	defer r.driver.mu.Unlock()
+	last := r.leaving.last
+	if last == nil {
+		last = r.last
+	}
+	if chaos, ok := last.(*v1alpha1.PodChaos); last == nil || ok && chaos.IsOneShot() {
+		return nil
+	}
+	var left []string
+	for _, record := range lingering(status(last)) {
+		namespace, name := podOf(record)
+		for _, pod := range r.driver.pods {
+			if pod.Namespace == namespace && pod.Name == name {
+				left = append(left, fmt.Sprintf("kubectl --namespace %s delete pod %s", namespace, name))
+			}
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	slices.Sort(left)
+	return errors.New("its object is gone, and Chaos Mesh has not taken the fault off: it may still be on; a new pod is free of it: " +
+		strings.Join(slices.Compact(left), "; "))
+}
+
+// note tells what there is to say about the removal.
+func (r *removal) note(text string) {
+	r.driver.mu.Lock()
+	defer r.driver.mu.Unlock()
+	switch {
+	case r.applied != nil:
+		r.applied.note(time.Now(), text)
+	case r.driver.options.Tell != nil:
+		r.driver.options.Tell(text)
+	}
+}

@@ -1,0 +1,306 @@
+package chaosmesh
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/emco-chaos/emco-chaos/experiments/fault"
+)
+
+// Pods are the pods of a namespace that have the labels, by name.
+func Pods(ctx context.Context, reader client.Reader, namespace string, having map[string]string) ([]corev1.Pod, error) {
+	var list corev1.PodList
+	if err := reader.List(ctx, &list, client.InNamespace(namespace), client.MatchingLabels(having)); err != nil {
+		return nil, explain(err, "list", "pods", namespace)
+	}
+	byName(list.Items)
+	return list.Items, nil
+}
+
+// Selection are the pods that Chaos Mesh selects for an object now: those of
+// its selector, then those of a NetworkChaos's target. That there are none is
+// no error here; see [Refusal].
+func Selection(ctx context.Context, reader client.Reader, object fault.Object) ([]corev1.Pod, error) {
+	ends, err := endsOf(object)
+	if err != nil {
+		return nil, err
+	}
+	var selected []corev1.Pod
+	for _, end := range ends {
+		pods, err := end.list(ctx, reader)
+		if err != nil {
+			return nil, err
+		}
+		selected = append(selected, end.of(pods)...)
+	}
+	return selected, nil
+}
+
+// Refusal says why the driver would refuse the object now because of the pods
+// that it selects, or nil.
+func Refusal(ctx context.Context, reader client.Reader, object fault.Object) error {
+	ends, err := endsOf(object)
+	if err != nil {
+		return err
+	}
+	for _, end := range ends {
+		pods, err := end.list(ctx, reader)
+		if err != nil {
+			return err
+		}
+		if err := end.check(pods); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func byName(pods []corev1.Pod) {
+	slices.SortFunc(pods, func(a, b corev1.Pod) int {
+		return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
+	})
+}
+
+// end is one end of a fault: a selector of pods.
+type end struct {
+	// field is where the selector stands in the object.
+	field string
+	mode  v1alpha1.SelectorMode
+	spec  v1alpha1.PodSelectorSpec
+	// network says that the fault is put on the pods' network.
+	network bool
+
+	labels, annotations labels.Selector
+}
+
+// endsOf are the ends of a fault. What the driver does not know of a selector
+// it refuses: it could not say whom the fault hits.
+func endsOf(object fault.Object) ([]end, error) {
+	switch chaos := object.(type) {
+	case *v1alpha1.PodChaos:
+		if chaos.Spec.RemoteCluster != "" {
+			return nil, remote
+		}
+		source, err := newEnd("spec", chaos.Spec.PodSelector, false)
+		return []end{source}, err
+	case *v1alpha1.NetworkChaos:
+		if chaos.Spec.RemoteCluster != "" {
+			return nil, remote
+		}
+		source, err := newEnd("spec", chaos.Spec.PodSelector, true)
+		if err != nil || chaos.Spec.Target == nil {
+			return []end{source}, err
+		}
+		target, err := newEnd("spec.target", *chaos.Spec.Target, true)
+		return []end{source, target}, err
+	}
+	return nil, fmt.Errorf("%w, not %T", fault.ErrKind, object)
+}
+
+var remote = &fault.FieldError{
+	Field:   "spec.remoteCluster",
+	Message: "is set, and the pods of that cluster are not watched",
+	Remedy:  "name the cluster itself in the target's driver",
+}
+
+func newEnd(field string, selector v1alpha1.PodSelector, network bool) (end, error) {
+	e := end{field: field, mode: selector.Mode, spec: selector.Selector, network: network}
+	if e.mode != v1alpha1.OneMode && e.mode != v1alpha1.AllMode {
+		return e, &fault.FieldError{
+			Field:   field + ".mode",
+			Message: fmt.Sprintf("is %q, and which pods that hits cannot be known before", string(e.mode)),
+			Remedy:  "write all",
+		}
+	}
+	for _, other := range []struct {
+		name string
+		set  bool
+	}{
+		{"fieldSelectors", len(e.spec.FieldSelectors) > 0},
+		{"nodeSelectors", len(e.spec.NodeSelectors) > 0},
+	} {
+		if other.set {
+			return e, &fault.FieldError{
+				Field:   field + ".selector." + other.name,
+				Message: "is not known to emco-chaos",
+				Remedy:  "select by namespaces and labelSelectors",
+			}
+		}
+	}
+	having, err := metav1.LabelSelectorAsSelector(&metav1.LabelSelector{
+		MatchLabels:      e.spec.LabelSelectors,
+		MatchExpressions: e.spec.ExpressionSelectors,
+	})
+	if err != nil {
+		return e, &fault.FieldError{Field: field + ".selector", Message: err.Error(), Remedy: "correct the selector"}
+	}
+	e.labels, e.annotations = having, labels.SelectorFromSet(e.spec.AnnotationSelectors)
+	return e, nil
+}
+
+// namespaces are those that the end can select pods of.
+func (e end) namespaces() []string {
+	if len(e.spec.Pods) > 0 {
+		return slices.Sorted(maps.Keys(e.spec.Pods))
+	}
+	return slices.Compact(slices.Sorted(slices.Values(e.spec.Namespaces)))
+}
+
+// matches says whether Chaos Mesh would select the pod.
+func (e end) matches(pod *corev1.Pod) bool {
+	// Pods that are named are taken, whatever else the selector says.
+	if len(e.spec.Pods) > 0 {
+		return slices.Contains(e.spec.Pods[pod.Namespace], pod.Name)
+	}
+	return slices.Contains(e.spec.Namespaces, pod.Namespace) &&
+		e.labels.Matches(labels.Set(pod.Labels)) &&
+		e.annotations.Matches(labels.Set(pod.Annotations)) &&
+		(len(e.spec.Nodes) == 0 || slices.Contains(e.spec.Nodes, pod.Spec.NodeName)) &&
+		(len(e.spec.PodPhaseSelectors) == 0 || slices.Contains(e.spec.PodPhaseSelectors, string(pod.Status.Phase)))
+}
+
+// of are those of the pods that the end selects.
+func (e end) of(pods []corev1.Pod) []corev1.Pod {
+	var selected []corev1.Pod
+	for i := range pods {
+		if e.matches(&pods[i]) {
+			selected = append(selected, pods[i])
+		}
+	}
+	return selected
+}
+
+// list reads all pods of the end's namespaces.
+func (e end) list(ctx context.Context, reader client.Reader) ([]corev1.Pod, error) {
+	var all []corev1.Pod
+	for _, namespace := range e.namespaces() {
+		pods, err := Pods(ctx, reader, namespace, nil)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, pods...)
+	}
+	return all, nil
+}
+
+// check says why a fault must not be put on what the end selects of the pods.
+func (e end) check(pods []corev1.Pod) error {
+	selected := e.of(pods)
+	switch {
+	case len(selected) == 0:
+		return e.nothing(pods)
+	case e.mode == v1alpha1.OneMode && len(selected) > 1:
+		return &fault.FieldError{
+			Field:   e.field + ".mode",
+			Message: fmt.Sprintf("is one, and %s each match: which of them is hit would be chance, and the others go on serving", names(selected)),
+			Remedy:  "write all, or run the service with one replica",
+		}
+	}
+	for i := range selected {
+		if pod := &selected[i]; e.network && pod.Status.Phase != corev1.PodRunning {
+			return &fault.FieldError{
+				Field:   e.field + ".selector",
+				Message: fmt.Sprintf("selects pod %s/%s, which is %s: a fault on the network needs a running pod", pod.Namespace, pod.Name, pod.Status.Phase),
+				Remedy:  fmt.Sprintf("see why: kubectl --namespace %s describe pod %s", pod.Namespace, pod.Name),
+			}
+		}
+	}
+	return nil
+}
+
+// nothing says that the end selects no pod, and which pods there are.
+func (e end) nothing(pods []corev1.Pod) error {
+	where := strings.Join(e.namespaces(), " and ")
+	message := fmt.Sprintf("selects no pod: none in namespace %s has %s", where, e.wanted())
+	if len(pods) == 0 {
+		message += "; there is no pod at all"
+	} else {
+		message += "; the pods there have " + LabelsThere(pods, e.spec.LabelSelectors)
+	}
+	remedy := "correct the selector, or the labels of the target that it was made for"
+	if spaces := e.namespaces(); len(spaces) > 0 {
+		remedy += fmt.Sprintf(" (kubectl --namespace %s get pods --show-labels)", spaces[0])
+	}
+	return &fault.FieldError{Field: e.field + ".selector", Message: message, Remedy: remedy}
+}
+
+// wanted says what a pod must have to be selected.
+func (e end) wanted() string {
+	if len(e.spec.Pods) > 0 {
+		var list []string
+		for _, namespace := range slices.Sorted(maps.Keys(e.spec.Pods)) {
+			list = append(list, e.spec.Pods[namespace]...)
+		}
+		return "the name " + strings.Join(list, " or ")
+	}
+	var list []string
+	if !e.labels.Empty() {
+		list = append(list, e.labels.String())
+	}
+	if !e.annotations.Empty() {
+		list = append(list, "annotation "+e.annotations.String())
+	}
+	if len(e.spec.Nodes) > 0 {
+		list = append(list, "node "+strings.Join(e.spec.Nodes, " or "))
+	}
+	if len(e.spec.PodPhaseSelectors) > 0 {
+		list = append(list, "phase "+strings.Join(e.spec.PodPhaseSelectors, " or "))
+	}
+	return strings.Join(list, ", ")
+}
+
+// listed is how many pods or labels a message names.
+const listed = 12
+
+// LabelsThere lists what the pods of a namespace have for the labels that are
+// asked for, or, when they have none of them, all that they have.
+func LabelsThere(pods []corev1.Pod, asked map[string]string) string {
+	seen := map[string]bool{}
+	collect := func(wanted func(string) bool) {
+		for _, pod := range pods {
+			for key, value := range pod.Labels {
+				if wanted(key) {
+					seen[key+"="+value] = true
+				}
+			}
+		}
+	}
+	collect(func(key string) bool { _, ok := asked[key]; return ok })
+	if len(seen) == 0 {
+		// What a controller adds to tell its own pods apart names no service.
+		collect(func(key string) bool {
+			return !strings.HasSuffix(key, "-hash") && !strings.HasPrefix(key, "statefulset.kubernetes.io/") && !strings.HasPrefix(key, "apps.kubernetes.io/")
+		})
+	}
+	if len(seen) == 0 {
+		return "no labels"
+	}
+	there := slices.Sorted(maps.Keys(seen))
+	if len(there) > listed {
+		there = append(there[:listed], fmt.Sprintf("and %d more", len(there)-listed))
+	}
+	return strings.Join(there, ", ")
+}
+
+func names(pods []corev1.Pod) string {
+	var list []string
+	for _, pod := range pods[:min(listed, len(pods))] {
+		list = append(list, pod.Name)
+	}
+	if more := len(pods) - listed; more > 0 {
+		list = append(list, fmt.Sprintf("%d more", more))
+	}
+	if len(list) == 1 {
+		return list[0]
+	}
+	return strings.Join(list[:len(list)-1], ", ") + " and " + list[len(list)-1]
+}

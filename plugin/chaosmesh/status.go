@@ -1,0 +1,100 @@
+package chaosmesh
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/emco-chaos/emco-chaos/experiments/fault"
+)
+
+// status is what Chaos Mesh says of an object.
+func status(object fault.Object) *v1alpha1.ChaosStatus {
+	return object.(v1alpha1.StatefulObject).GetStatus()
+}
+
+// isInjected says whether the fault is on all that it selected. The condition
+// AllInjected says the same of the phases, a moment later; that something was
+// injected at all, only the count says.
+func isInjected(status *v1alpha1.ChaosStatus) bool {
+	records := status.Experiment.Records
+	return len(records) > 0 && !slices.ContainsFunc(records, func(record *v1alpha1.Record) bool {
+		return record.InjectedCount == 0 || record.Phase != v1alpha1.Injected
+	})
+}
+
+// ended says whether a fault that was on has been taken off everything.
+func ended(status *v1alpha1.ChaosStatus) bool {
+	records := status.Experiment.Records
+	return len(records) > 0 && !slices.ContainsFunc(records, func(record *v1alpha1.Record) bool {
+		return record.RecoveredCount == 0 || record.Phase != v1alpha1.NotInjected
+	})
+}
+
+// selectedNothing says whether the object is to run and has selected nothing.
+// That is so for a moment before it selects, too.
+func selectedNothing(status *v1alpha1.ChaosStatus) bool {
+	return status.Experiment.DesiredPhase == v1alpha1.RunningPhase && len(status.Experiment.Records) == 0 &&
+		slices.ContainsFunc(status.Conditions, func(condition v1alpha1.ChaosCondition) bool {
+			return condition.Type == v1alpha1.ConditionSelected && condition.Status == corev1.ConditionFalse
+		})
+}
+
+// broken is the first record that could not be injected, and why.
+func broken(status *v1alpha1.ChaosStatus, operation v1alpha1.RecordEventOperation) (*v1alpha1.Record, string) {
+	for _, record := range status.Experiment.Records {
+		if operation == v1alpha1.Apply && record.Phase == v1alpha1.Injected {
+			continue
+		}
+		for _, event := range slices.Backward(record.Events) {
+			if event.Operation != operation {
+				continue
+			}
+			if event.Type == v1alpha1.TypeFailed {
+				return record, event.Message
+			}
+			break
+		}
+	}
+	return nil, ""
+}
+
+// failure is why something was not injected, or empty.
+func failure(status *v1alpha1.ChaosStatus) string {
+	_, message := broken(status, v1alpha1.Apply)
+	return message
+}
+
+// lingering are the records of what the fault is still on.
+func lingering(status *v1alpha1.ChaosStatus) []*v1alpha1.Record {
+	var list []*v1alpha1.Record
+	for _, record := range status.Experiment.Records {
+		if strings.HasPrefix(string(record.Phase), string(v1alpha1.Injected)) {
+			list = append(list, record)
+		}
+	}
+	return list
+}
+
+// podOf is the pod of a record, whose name is namespace/pod or
+// namespace/pod/container.
+func podOf(record *v1alpha1.Record) (namespace, name string) {
+	parts := strings.Split(record.Id, "/")
+	if len(parts) < 2 {
+		return "", record.Id
+	}
+	return parts[0], parts[1]
+}
+
+// targets names what the records are about.
+func targets(status *v1alpha1.ChaosStatus) string {
+	var list []string
+	for _, record := range status.Experiment.Records {
+		if !slices.Contains(list, record.Id) {
+			list = append(list, record.Id)
+		}
+	}
+	return strings.Join(list, ", ")
+}
