@@ -19,7 +19,7 @@ func TestFloors(t *testing.T) {
 		forbidden []string
 	}{
 		{
-			[]string{"plugin/sdk", "plugin/sdk/example", "plugin/host", "plugin/engine", "plugin/local", "plugin/journal", "plugin/verdict", "plugin/report"},
+			[]string{"plugin/sdk", "plugin/sdk/example", "plugin/host", "plugin/engine", "plugin/local", "plugin/journal", "plugin/verdict", "plugin/report", "plugin/chaosmesh", "plugin/lease", "plugin/controller", "plugin/controller/api", "plugin/doctor"},
 			[]string{module + "probes", module + "experiments$"},
 		},
 		{

@@ -23,7 +23,12 @@ func (plugin) Describe(context.Context) (sdk.Description, error) {
 	if err != nil {
 		return sdk.Description{}, err
 	}
-	return sdk.Describe("emco", version, experiments.Catalogue(), scenarios)
+	description, err := sdk.Describe("emco", version, experiments.Catalogue(), scenarios)
+	if err != nil {
+		return sdk.Description{}, err
+	}
+	description.Activities = append(description.Activities, previewDescription(description.Activities))
+	return description, nil
 }
 
 func (plugin) Compile(_ context.Context, source sdk.Source) (*plan.Plan, error) {
@@ -45,6 +50,9 @@ func (plugin) Compile(_ context.Context, source sdk.Source) (*plan.Plan, error) 
 }
 
 func (plugin) Run(ctx context.Context, task sdk.Task, observer sdk.Observer) sdk.Result {
+	if task.Activity == previewActivity {
+		return preview(ctx, task, observer)
+	}
 	probe, err := probes.New(task.Activity, task.Arguments)
 	if err != nil {
 		return sdk.Result{Conclusion: sdk.Errored, Message: err.Error()}

@@ -40,7 +40,8 @@ func (s *session) newBench(ctx context.Context, target *plan.Target) (*bench, er
 // drive starts the driver. Faults that a dead owner of the target left are
 // removed first: they would spoil whatever is run now.
 func (b *bench) drive(ctx context.Context) error {
-	started, err := drive(ctx, b.target)
+	tell := linesTo(b.s.errs)
+	started, err := drive(ctx, b.target, tell)
 	if err != nil {
 		return err
 	}
@@ -49,7 +50,8 @@ func (b *bench) drive(ctx context.Context) error {
 		return nil
 	}
 	fmt.Fprintf(b.s.errs, "%s died and may have left faults; removing them. `emco-chaos clean` removes its resources\n", started.inherited)
-	return failure(b.s.cleanFaults(ctx, started))
+	_, err = sweepFaults(ctx, started, tell)
+	return failure(err)
 }
 
 // close ends the driver and the plugin.
@@ -81,7 +83,7 @@ func (b *bench) make(ctx context.Context, how making) (report.Run, error) {
 	defer stop()
 	history := journal.New(how.journal, how.follow)
 	engine.Run(guarded, engine.Config{
-		Run: how.run, Plan: how.plan, Target: b.data, Driver: b.driver, Journal: history,
+		Run: how.run, Plan: how.plan, Target: b.data, Driver: b.driver.Driver, Journal: history,
 		Plugin:   b.plugin,
 		Attempts: how.attempts,
 		Version:  version,

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -17,17 +16,15 @@ type driver struct {
 	engine.Driver
 	// begin tells others which run is under way. A nil one tells nobody.
 	begin func(ctx context.Context, run string) error
-	// lost is closed when others may put faults on the target too; a nil one
-	// never is.
+	// lost is closed when others may put faults on the target too, and loss
+	// says then why. A nil one never is.
 	lost <-chan struct{}
+	loss func() error
 	// inherited says whom the target was taken over from: one that died and
 	// may have left faults. Empty if there was none.
 	inherited string
 	close     func() error
 }
-
-// errLost ends a run whose target is not ours alone any more.
-var errLost = errors.New("the lease on the target was lost: the cluster's API server was out of reach too long, or somebody deleted the lease")
 
 // guard returns a context that ends when the target is not ours alone any
 // more, and stop, which waits for the end of what it started.
@@ -38,7 +35,7 @@ func (d driver) guard(ctx context.Context) (guarded context.Context, stop func()
 		defer close(done)
 		select {
 		case <-d.lost:
-			cancel(errLost)
+			cancel(fmt.Errorf("the target is not this run's alone any more: %w", d.loss()))
 		case <-guarded.Done():
 		}
 	}()
@@ -58,10 +55,11 @@ func (d driver) end(errs io.Writer) {
 	}
 }
 
-// drive starts the target's driver, and keeps others from the target.
-func drive(ctx context.Context, target *plan.Target) (driver, error) {
+// drive starts the target's driver, and keeps others from the target. tell, if
+// not nil, is told what hinders the removal of faults that others put on.
+func drive(ctx context.Context, target *plan.Target, tell func(string)) (driver, error) {
 	if target.Driver.Kubernetes != nil {
-		return driveKubernetes(ctx, target)
+		return driveKubernetes(ctx, target, tell)
 	}
 	return driveLocal(ctx, target)
 }
@@ -81,8 +79,4 @@ func driveLocal(ctx context.Context, target *plan.Target) (driver, error) {
 		}
 		return nil
 	}}, nil
-}
-
-func driveKubernetes(_ context.Context, target *plan.Target) (driver, error) {
-	return driver{}, failure(fmt.Errorf("target %s: this version puts faults on local processes only; name them with driver: {local: {cluster: FILE}}", target.Name))
 }

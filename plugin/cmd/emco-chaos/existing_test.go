@@ -88,7 +88,7 @@ func (s *shop) history(t *testing.T) (emco.Status, []emco.State) {
 	if err := problems.Err(); err != nil {
 		t.Fatal(err)
 	}
-	driver, err := drive(t.Context(), target)
+	driver, err := drive(t.Context(), target, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -220,7 +220,7 @@ const timesOut = "holds, and kills nothing"
 // driven starts the target's own driver.
 func driven(t *testing.T, target *plan.Target) engine.Driver {
 	t.Helper()
-	driver, err := drive(t.Context(), target)
+	driver, err := drive(t.Context(), target, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -78,7 +78,8 @@ func newRoot(s *session) *cobra.Command {
 	)
 	root.AddCommand(newApply(s), newDelete(s), newGMS(s))
 	root.AddCommand(newPlugins(s), newSchema(s))
-	root.AddCommand(newConformance(s))
+	root.AddCommand(newConformance(s), newDoctor(s))
+	root.AddCommand(newController(s), newTrigger(s))
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
 }

@@ -27,6 +27,8 @@ type running struct {
 	// names, and yes that the user agrees to what is done to them.
 	existing bool
 	yes      bool
+	// dry says that what the runs would touch is told, and nothing done.
+	dry bool
 	// journals is the folder for the journals when none is named.
 	journals string
 }
@@ -56,6 +58,7 @@ deletes nothing. What will be done to each is told first, and asked for.`,
 	}
 	how.flags(command)
 	command.Flags().BoolVar(&how.existing, "use-existing", false, "work on the resources that the target names as settings.existing")
+	command.Flags().BoolVar(&how.dry, "dry-run", false, "tell which pods and which resources the runs would touch, and do nothing")
 	command.Flags().BoolVar(&how.yes, "yes", false, "agree to what --use-existing does, without being asked")
 	return command
 }
@@ -104,6 +107,9 @@ func (s *session) run(ctx context.Context, how running, names []string, target *
 	plans, err := compile(ctx, bench.plugin, sources)
 	if err != nil {
 		return err
+	}
+	if how.dry {
+		return s.dryRun(ctx, plans, target, bench.plugin)
 	}
 	if how.existing {
 		if err := s.agree(plans, how.yes); err != nil {

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/controller"
+	"github.com/emco-chaos/emco-chaos/plugin/controller/api"
+)
+
+// What the controller is asked for is compiled by the real plugin, and each
+// kind of mistake comes as the controller's interface says.
+func TestRunnerCompiles(t *testing.T) {
+	t.Parallel()
+	target, problems := plan.ReadTarget(emulated(t))
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := newRunner(newSession(t), target, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiled, err := r.Compile(t.Context(), api.Request{Experiment: "service-refused", Parameters: map[string]string{"call": "logical-cloud.terminate"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if compiled.Experiment != "service-refused" || compiled.Parameters["call"] != "logical-cloud.terminate" {
+		t.Errorf("compiled %s with %v", compiled.Experiment, compiled.Parameters)
+	}
+
+	_, err = r.Compile(t.Context(), api.Request{Experiment: "dig"})
+	if unknown, ok := errors.AsType[*controller.UnknownError](err); !ok || len(unknown.Known) != 10 {
+		t.Errorf("an unknown experiment: %v", err)
+	}
+	_, err = r.Compile(t.Context(), api.Request{Experiment: "service-refused", Parameters: map[string]string{"call": "nonsense"}})
+	if !errors.As(err, new(plan.Problems)) {
+		t.Errorf("a wrong parameter: %v", err)
+	}
+	r.s.plugin = "nobody"
+	if _, err = r.Compile(t.Context(), api.Request{Experiment: "service-refused"}); err == nil || errors.As(err, new(*exitError)) {
+		t.Errorf("no plugin: %v", err)
+	}
+}

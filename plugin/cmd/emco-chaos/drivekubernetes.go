@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"time"
+
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/chaosmesh"
+	"github.com/emco-chaos/emco-chaos/plugin/lease"
+)
+
+// releaseLimit is how long giving up a lease may take.
+const releaseLimit = 10 * time.Second
+
+// driveKubernetes starts the driver of a cluster with Chaos Mesh, under the
+// target's lease.
+func driveKubernetes(ctx context.Context, target *plan.Target, tell func(string)) (driver, error) {
+	cluster, config, err := clusterOf(target)
+	if err != nil {
+		return driver{}, err
+	}
+	held, err := lease.Take(ctx, cluster, lease.Options{Namespaces: namespaces(target), Holder: holder()})
+	if err != nil {
+		return driver{}, failure(fmt.Errorf("target %s: %w", target.Name, err))
+	}
+	release := func() error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseLimit)
+		defer cancel()
+		return held.Release(ctx)
+	}
+	faults, err := chaosmesh.Open(ctx, config, chaosmesh.Options{Namespaces: namespaces(target), Tell: tell})
+	if err != nil {
+		return driver{}, failure(errors.Join(fmt.Errorf("target %s: %w", target.Name, err), release()))
+	}
+	started := driver{
+		Driver: faults,
+		begin:  held.Note,
+		lost:   held.Lost(),
+		loss:   held.Err,
+		// Faults go before the lease does: who takes it next sees them all.
+		close: func() error { return errors.Join(faults.Close(), release()) },
+	}
+	if dead, took := held.Took(); took {
+		started.inherited = dead.String()
+	}
+	return started, nil
+}
+
+// holder names this process for those who find the lease held.
+func holder() string {
+	name := os.Getenv("POD_NAME")
+	if name == "" {
+		name, _ = os.Hostname()
+		if who, err := user.Current(); err == nil {
+			name = who.Username + "@" + name
+		}
+	}
+	return fmt.Sprintf("%s, process %d", name, os.Getpid())
+}

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/emco-chaos/emco-chaos/experiments/fault"
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/chaosmesh"
+	"github.com/emco-chaos/emco-chaos/plugin/engine"
+	"github.com/emco-chaos/emco-chaos/plugin/lease"
+	"github.com/emco-chaos/emco-chaos/plugin/local"
+	"github.com/emco-chaos/emco-chaos/plugin/sdk"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// previewActivity is the plugin's activity that takes what the one that brings
+// about the given state takes, and only tells what that would make.
+const previewActivity = "preview"
+
+// previewRun stands for the name of a run that there is not.
+const previewRun = "run"
+
+// dryRun tells what the runs would touch: the pods that each fault would
+// select, and the resources of the system under test. Nothing is started and
+// nothing created. What a run would refuse is refused.
+func (s *session) dryRun(ctx context.Context, plans []*plan.Plan, target *plan.Target, plugin describer) error {
+	data, err := wire(target)
+	if err != nil {
+		return err
+	}
+	reader, err := s.podsOf(ctx, target)
+	if err != nil {
+		return err
+	}
+	description, err := plugin.Describe(ctx)
+	if err != nil {
+		return failure(err)
+	}
+	var refused []error
+	for _, compiled := range plans {
+		fmt.Fprintf(s.out, "%s: nothing is started; a run would do this\n", compiled.Experiment)
+		if err := tellFaults(ctx, s.out, reader, compiled); err != nil {
+			refused = append(refused, fmt.Errorf("%s: %w", compiled.Experiment, err))
+		}
+		tellCalls(s.out, compiled)
+		if err := tellResources(ctx, s.out, compiled, description, plugin, data); err != nil {
+			refused = append(refused, fmt.Errorf("%s: %w", compiled.Experiment, err))
+		}
+	}
+	return failure(errors.Join(refused...))
+}
+
+// podsOf reads the target's pods; for a target on this machine those that its
+// description has.
+func (s *session) podsOf(ctx context.Context, target *plan.Target) (client.Reader, error) {
+	if target.Driver.Kubernetes == nil {
+		description, problems := local.Load(target.Driver.Local.Cluster)
+		if problems != nil {
+			return nil, problems
+		}
+		return described{description}, nil
+	}
+	cluster, _, err := clusterOf(target)
+	if err != nil {
+		return nil, err
+	}
+	for _, namespace := range namespaces(target) {
+		state, err := lease.Read(ctx, cluster, namespace)
+		if err != nil {
+			return nil, failure(fmt.Errorf("target %s: %w", target.Name, err))
+		}
+		if state.Held() && time.Now().Before(state.Until()) {
+			fmt.Fprintf(s.errs, "%s is at work on the target: a run would have to wait\n", state)
+		}
+	}
+	return cluster, nil
+}
+
+// tellFaults says which pods each fault would select now. The error is what
+// the driver would refuse.
+func tellFaults(ctx context.Context, out io.Writer, reader client.Reader, compiled *plan.Plan) error {
+	var refused []error
+	fmt.Fprintln(out, "  faults on")
+	for _, step := range compiled.Steps {
+		if step.Fault == nil {
+			continue
+		}
+		object, err := fault.Decode(step.Fault.Object)
+		if err != nil {
+			return fmt.Errorf("step %s: %w", step.Name, err)
+		}
+		fault.Stamp(object, previewRun, 1, compiled.Experiment, step.Name)
+		if err := chaosmesh.Refusal(ctx, reader, object); err != nil {
+			refused = append(refused, fmt.Errorf("step %s (%s): %w", step.Name, step.Fault.Summary, err))
+			continue
+		}
+		pods, err := chaosmesh.Selection(ctx, reader, object)
+		if err != nil {
+			refused = append(refused, fmt.Errorf("step %s (%s): %w", step.Name, step.Fault.Summary, err))
+			continue
+		}
+		fmt.Fprintf(out, "    %-12s %s\n", step.Name, step.Fault.Summary)
+		for _, pod := range pods {
+			fmt.Fprintf(out, "    %-12s   pod %s/%s\n", "", pod.Namespace, pod.Name)
+		}
+	}
+	return errors.Join(refused...)
+}
+
+// tellCalls says what the steps send to the system under test.
+func tellCalls(out io.Writer, compiled *plan.Plan) {
+	fmt.Fprintln(out, "  calls")
+	for _, step := range compiled.Steps {
+		if step.Activity != nil && step.Activity.Lasting {
+			fmt.Fprintf(out, "    %-12s %s\n", step.Name, step.Activity.Summary)
+		}
+	}
+}
+
+// tellResources says which resources of the system under test would be made,
+// or, if the run is to work on existing ones, what is done to those.
+func tellResources(ctx context.Context, out io.Writer, compiled *plan.Plan, description sdk.Description, plugin engine.Plugin, target []byte) error {
+	if len(compiled.Touches) > 0 {
+		fmt.Fprintln(out, "  resources that exist already")
+		for _, text := range compiled.Touches {
+			fmt.Fprintf(out, "    %s\n", text)
+		}
+		return nil
+	}
+	if compiled.Given.Activity == nil {
+		return nil
+	}
+	if !slices.ContainsFunc(description.Activities, func(activity sdk.Activity) bool { return activity.Name == previewActivity }) {
+		fmt.Fprintf(out, "  resources: %s; the plugin does not tell which\n", compiled.Given.Activity.Summary)
+		return nil
+	}
+	fmt.Fprintf(out, "  resources of its own, with the run's name in place of %q\n", previewRun)
+	result, err := plugin.Run(ctx, sdk.Task{
+		Run: previewRun, Attempt: 1, Target: target, Timeout: time.Minute,
+		Activity: previewActivity, Arguments: maps.Clone(compiled.Given.Activity.Arguments),
+	}, aloud{out})
+	switch {
+	case err != nil:
+		return fmt.Errorf("ask the plugin what a run would make: %w", err)
+	case result.Conclusion != sdk.Passed:
+		return fmt.Errorf("what a run would make: %s", result.Message)
+	}
+	fmt.Fprintf(out, "    %s\n", result.Message)
+	return nil
+}
+
+// aloud prints an activity's notes.
+type aloud struct{ out io.Writer }
+
+func (aloud) Event(string, time.Time, map[string]string) {}
+func (aloud) Resource(sdk.Resource)                      {}
+
+func (a aloud) Note(_ time.Time, text string) { fmt.Fprintf(a.out, "    %s\n", text) }
+
+// described reads the pods of a local cluster's description, none of which
+// need to run.
+type described struct{ *local.Description }
+
+func (described) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
+	return errors.New("a local cluster's description is not read by name")
+}
+
+func (d described) List(_ context.Context, list client.ObjectList, options ...client.ListOption) error {
+	pods, ok := list.(*corev1.PodList)
+	if !ok {
+		return fmt.Errorf("a local cluster has no %s", strings.TrimPrefix(fmt.Sprintf("%T", list), "*"))
+	}
+	asked := (&client.ListOptions{}).ApplyOptions(options)
+	for _, one := range d.Pods {
+		var pod corev1.Pod
+		pod.Namespace, pod.Name, pod.Labels = d.Namespace, one.Name, one.Labels
+		pod.Status.Phase = corev1.PodRunning
+		if asked.Namespace != "" && asked.Namespace != d.Namespace {
+			continue
+		}
+		if asked.LabelSelector != nil && !asked.LabelSelector.Matches(labels.Set(one.Labels)) {
+			continue
+		}
+		pods.Items = append(pods.Items, pod)
+	}
+	return nil
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	"github.com/emco-chaos/emco-chaos/experiments/fault"
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/chaosmesh"
+	"github.com/emco-chaos/emco-chaos/plugin/local"
+	"github.com/emco-chaos/emco-chaos/plugin/sdk"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// killing is a plan with one fault, on pods with a label.
+func killing(t *testing.T, label string) *plan.Plan {
+	t.Helper()
+	object := &v1alpha1.PodChaos{}
+	object.APIVersion, object.Kind, object.Namespace = fault.GroupVersion, fault.PodChaos, "market"
+	object.Spec.Action = v1alpha1.PodKillAction
+	object.Spec.Mode = v1alpha1.AllMode
+	object.Spec.Selector.Namespaces = []string{"market"}
+	object.Spec.Selector.LabelSelectors = map[string]string{"app": label}
+	object.Spec.Duration = new("60s")
+	described, err := fault.Describe(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &plan.Plan{Experiment: "sample", Steps: []plan.Step{{Name: "kill", Fault: described}}}
+}
+
+func market() client.Reader {
+	return described{&local.Description{Namespace: "market", Pods: []local.Pod{
+		{Name: "shop-1", Labels: map[string]string{"app": "shop"}}, {Name: "shop-2", Labels: map[string]string{"app": "shop"}}, {Name: "stock", Labels: map[string]string{"app": "stock"}},
+	}}}
+}
+
+func TestTellFaults(t *testing.T) {
+	var out bytes.Buffer
+	if err := tellFaults(t.Context(), &out, market(), killing(t, "shop")); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"kill", "pod-kill", "pod market/shop-1\n", "pod market/shop-2\n"} {
+		if !strings.Contains(out.String(), text) {
+			t.Errorf("%q does not say %q", out.String(), text)
+		}
+	}
+	if strings.Contains(out.String(), "stock") {
+		t.Errorf("%q names a pod that is not selected", out.String())
+	}
+}
+
+func TestTellFaultsRefusesWhatARunWould(t *testing.T) {
+	var out bytes.Buffer
+	err := tellFaults(t.Context(), &out, market(), killing(t, "shopp"))
+	if err == nil {
+		t.Fatalf("nothing is refused: %s", out.String())
+	}
+	for _, text := range []string{"step kill", "app=shopp", "app=shop", "market"} {
+		if !strings.Contains(err.Error(), text) {
+			t.Errorf("%q does not say %q", err, text)
+		}
+	}
+}
+
+func TestDescribedHasThePodsOfItsNamespace(t *testing.T) {
+	for namespace, want := range map[string]int{"market": 1, "elsewhere": 0} {
+		pods, err := chaosmesh.Pods(t.Context(), market(), namespace, map[string]string{"app": "stock"})
+		if err != nil || len(pods) != want {
+			t.Errorf("%s: %d pods, %v", namespace, len(pods), err)
+		}
+	}
+	if err := market().List(t.Context(), &corev1.NodeList{}); err == nil {
+		t.Error("it has nodes")
+	}
+}
+
+func TestTellResources(t *testing.T) {
+	given := &plan.Plan{Experiment: "sample", Given: plan.Step{Activity: &plan.Activity{Name: "ensure", Summary: "ensure a shop", Arguments: map[string]any{"given": "open"}}}}
+	existing := &plan.Plan{Experiment: "sample", Touches: []string{"shops/one: closed"}}
+	preview := sdk.Description{Activities: []sdk.Activity{{Name: previewActivity}}}
+	tests := []struct {
+		name        string
+		plan        *plan.Plan
+		description sdk.Description
+		result      sdk.Result
+		said        string
+		wrong       string
+	}{
+		{"a plugin that tells", given, preview, sdk.Result{Conclusion: sdk.Passed, Message: "1 resource"}, "    1 resource\n", ""},
+		{"a plugin that does not", given, sdk.Description{}, sdk.Result{}, "resources: ensure a shop; the plugin does not tell which", ""},
+		{"a given that cannot be", given, preview, sdk.Result{Conclusion: sdk.Errored, Message: "no such shop"}, "", "no such shop"},
+		{"existing ones", existing, preview, sdk.Result{}, "shops/one: closed", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var out bytes.Buffer
+			plugin := &sweeping{result: test.result}
+			err := tellResources(t.Context(), &out, test.plan, test.description, plugin, nil)
+			if test.wrong == "" && err != nil || test.wrong != "" && (err == nil || !strings.Contains(err.Error(), test.wrong)) {
+				t.Errorf("got %v, want %q", err, test.wrong)
+			}
+			if !strings.Contains(out.String(), test.said) {
+				t.Errorf("%q does not say %q", out.String(), test.said)
+			}
+			if plugin.task.Activity != "" {
+				if data, err := json.Marshal(plugin.task.Arguments); err != nil || string(data) != `{"given":"open"}` {
+					t.Errorf("asked with %s, %v", data, err)
+				}
+			}
+		})
+	}
+}

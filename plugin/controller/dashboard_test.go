@@ -1,0 +1,236 @@
+package controller
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/emco-chaos/emco-chaos/experiments/fault"
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/controller/api"
+	"github.com/emco-chaos/emco-chaos/plugin/journal"
+)
+
+// schedule is one of ours, as the chart makes it.
+func schedule(change ...func(*v1alpha1.Schedule)) *v1alpha1.Schedule {
+	one := &v1alpha1.Schedule{ObjectMeta: metav1.ObjectMeta{
+		Namespace: home, Name: "calm-kill", UID: "schedule-uid",
+		Labels:      map[string]string{RearmLabel: "true"},
+		Annotations: map[string]string{v1alpha1.PauseAnnotationKey: "true"},
+	}}
+	one.Spec.Type = v1alpha1.ScheduleTypeWorkflow
+	one.Status.LastScheduleTime = metav1.NewTime(time.Now().Add(-10 * armedAge))
+	for _, apply := range change {
+		apply(one)
+	}
+	return one
+}
+
+// started is what Start and Chaos Mesh make of it.
+func started(one *v1alpha1.Schedule) {
+	one.Annotations[v1alpha1.PauseAnnotationKey] = "false"
+	one.Status.LastScheduleTime = metav1.Now()
+}
+
+func TestRearm(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*v1alpha1.Schedule)
+		armed  bool
+	}{
+		"started":                   {started, true},
+		"made without a time":       {func(one *v1alpha1.Schedule) { one.Status.LastScheduleTime = metav1.Time{} }, true},
+		"armed already":             {func(*v1alpha1.Schedule) {}, false},
+		"started, and not yet seen": {func(one *v1alpha1.Schedule) { one.Annotations = nil }, false},
+		"not ours": {func(one *v1alpha1.Schedule) {
+			started(one)
+			one.Labels = nil
+		}, false},
+		"by the clock": {func(one *v1alpha1.Schedule) {
+			started(one)
+			one.Labels[RearmLabel] = "false"
+		}, false},
+		"no workflow": {func(one *v1alpha1.Schedule) {
+			started(one)
+			one.Spec.Type = v1alpha1.ScheduleTypePodChaos
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				one := schedule(test.change)
+				if err := w.cluster.Create(t.Context(), one); err != nil {
+					t.Fatal(err)
+				}
+				for range 2 {
+					if _, err := w.armer.Reconcile(t.Context(), reconcile.Request{NamespacedName: client.ObjectKeyFromObject(one)}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if !test.armed {
+					if len(w.patches) > 0 {
+						t.Errorf("patched with %s", w.patches)
+					}
+					return
+				}
+				old := time.Now().Add(-armedAge).UTC().Format(time.RFC3339)
+				want := fmt.Sprintf(`{"metadata":{"annotations":{"experiment.chaos-mesh.org/pause":"true"}},"status":{"time":%q}}`, old)
+				if !slices.Equal(w.patches, []string{want}) {
+					t.Errorf("patched with %s, not once with %s", w.patches, want)
+				}
+			})
+		})
+	}
+}
+
+func TestNoScheduleIsNoError(t *testing.T) {
+	w := newWorld(t)
+	if _, err := w.armer.Reconcile(t.Context(), reconcile.Request{NamespacedName: types.NamespacedName{Namespace: home, Name: "gone"}}); err != nil {
+		t.Error(err)
+	}
+}
+
+// dashboarded is a world in which a Schedule was started.
+func dashboarded(t *testing.T) *world {
+	t.Helper()
+	w := newWorld(t)
+	yes := true
+	workflow := &v1alpha1.Workflow{ObjectMeta: metav1.ObjectMeta{
+		Namespace: home, Name: "calm-kill-x2x7c", UID: "workflow-uid",
+		OwnerReferences: []metav1.OwnerReference{{
+			APIVersion: fault.GroupVersion, Kind: "Schedule", Name: "calm-kill", UID: "schedule-uid", Controller: &yes,
+		}},
+	}}
+	for _, object := range []client.Object{schedule(started), workflow} {
+		if err := w.cluster.Create(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The run puts a fault on.
+	w.runner.during = func(ctx context.Context, order Order) error {
+		object, err := fault.Decode(order.Plan.Steps[0].Fault.Object)
+		if err != nil {
+			return err
+		}
+		fault.Stamp(object, order.Run, 1, order.Plan.Experiment, "kill")
+		object.SetUID("kill-uid")
+		if err := w.cluster.Create(ctx, object); err != nil {
+			return err
+		}
+		at := time.Now()
+		for i, event := range []string{plan.Created, plan.Injected, plan.Down, plan.Ready, plan.Removed} {
+			order.Follow(journal.Record{Kind: journal.Event, Step: "kill", Event: event, At: time.Duration(i) * time.Second, Time: at})
+		}
+		for range 2 {
+			order.Follow(journal.Record{Kind: journal.Result, Step: "back", Conclusion: "passed", Text: "orchestrator is available"})
+		}
+		order.Follow(journal.Record{Kind: journal.Result, Step: plan.TeardownStep, Conclusion: "passed", Text: "all removed"})
+		order.Follow(journal.Record{Kind: journal.Skipped, Step: "back", Text: "too late"})
+		return nil
+	}
+	return w
+}
+
+func TestRunFromTheDashboard(t *testing.T) {
+	w := dashboarded(t)
+	defer w.manage()()
+	asked, err := json.Marshal(api.Request{Experiment: "calm-kill", Workflow: &api.Workflow{Namespace: home, Name: "calm-kill-x2x7c"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages := stream(t, send(t, w.serve(), "POST", "/v1/runs", friend, string(asked)).Body)
+	if last := messages[len(messages)-1]; last.End == nil || last.End.Verdict != "Passed" {
+		t.Fatalf("ended %+v", last)
+	}
+	if len(w.patches) != 1 || !strings.Contains(w.patches[0], `pause":"true"`) {
+		t.Errorf("the Schedule was patched with %s", w.patches)
+	}
+	var events corev1.EventList
+	if err := w.cluster.List(t.Context(), &events); err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(events.Items, func(a, b corev1.Event) int { return strings.Compare(a.Message, b.Message) })
+	for kind, want := range map[string][]string{
+		"Workflow": {
+			"Passed: The orchestrator is killed",
+			"back: not started: too late",
+			"back: orchestrator is available",
+			"back: orchestrator is available (2)",
+			"kill: pod-kill orchestrator: down",
+			"kill: pod-kill orchestrator: injected",
+			"kill: pod-kill orchestrator: ready",
+			"kill: pod-kill orchestrator: removed",
+			"run r1 of calm-kill: The orchestrator is killed",
+		},
+		"Schedule": {
+			"Passed: The orchestrator is killed (run r1)",
+			"run r1 of calm-kill: The orchestrator is killed",
+		},
+		"PodChaos": {
+			"kill: pod-kill orchestrator: down",
+			"kill: pod-kill orchestrator: injected",
+			"kill: pod-kill orchestrator: ready",
+			"kill: pod-kill orchestrator: removed",
+			"run r1 of calm-kill: kill: pod-kill orchestrator: created",
+		},
+	} {
+		if got := messagesOf(events.Items, kind); !slices.Equal(got, want) {
+			t.Errorf("on the %s it says\n  %s\nnot\n  %s", kind, strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+		}
+	}
+	for _, event := range events.Items {
+		on := event.InvolvedObject
+		if on.UID == "" || on.Namespace != event.Namespace || on.APIVersion != fault.GroupVersion || event.Reason == "" || event.Count != 1 {
+			t.Errorf("an Event is %+v", event)
+		}
+		if warns := event.Type == corev1.EventTypeWarning; warns != strings.Contains(event.Message, "too late") {
+			t.Errorf("%q is a %s", event.Message, event.Type)
+		}
+	}
+}
+
+func TestRunThatNeverBeganIsToldToo(t *testing.T) {
+	w := dashboarded(t)
+	w.queue.runner = &failing{w.runner}
+	defer w.manage()()
+	from, err := w.queue.dashboard.find(t.Context(), api.Workflow{Namespace: home, Name: "calm-kill-x2x7c"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked, err := w.queue.add(calmKill(), "", from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end(asked)
+	var events corev1.EventList
+	if err := w.cluster.List(t.Context(), &events); err != nil {
+		t.Fatal(err)
+	}
+	for kind, want := range map[string]string{
+		"Workflow": "Error: the plugin does not start",
+		"Schedule": "Error: the plugin does not start (run r1)",
+	} {
+		if got := messagesOf(events.Items, kind); !slices.Contains(got, want) {
+			t.Errorf("on the %s it says %q", kind, got)
+		}
+	}
+}
+
+func TestShortened(t *testing.T) {
+	for text, want := range map[string]string{"short": "short", "exactly ten": "exactly te…", "123456789ä": "123456789…"} {
+		if got := shortened(text, 10); got != want {
+			t.Errorf("%q became %q", text, got)
+		}
+	}
+}

@@ -1,0 +1,329 @@
+package controller
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	"github.com/prometheus/client_golang/prometheus"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/controller/api"
+	"github.com/emco-chaos/emco-chaos/plugin/journal"
+	"github.com/emco-chaos/emco-chaos/plugin/lease"
+	"github.com/emco-chaos/emco-chaos/plugin/report"
+	"github.com/emco-chaos/emco-chaos/plugin/verdict"
+)
+
+const (
+	home   = "emco-chaos"
+	target = "emco"
+	// friend is the token of who may ask for runs, and stranger's is of one
+	// that the cluster knows.
+	friend   = "friend-token"
+	stranger = "stranger-token"
+)
+
+// world is a cluster, and a controller in it.
+type world struct {
+	t       *testing.T
+	cluster client.WithWatch
+	runner  *scripted
+	*Controller
+	registry *prometheus.Registry
+	names    int
+
+	mu      sync.Mutex
+	reviews int
+	patches []string
+}
+
+func newWorld(t *testing.T, change ...func(*Parts)) *world {
+	t.Helper()
+	known, err := Scheme()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, runner: &scripted{}, registry: prometheus.NewRegistry()}
+	w.cluster = fake.NewClientBuilder().WithScheme(known).WithInterceptorFuncs(interceptor.Funcs{Create: w.create, Patch: w.patch}).Build()
+	w.start(change...)
+	return w
+}
+
+// start makes a controller, as after a restart.
+func (w *world) start(change ...func(*Parts)) {
+	w.t.Helper()
+	parts := Parts{
+		Cluster: w.cluster, Runner: w.runner, Namespace: home, Targets: []string{target}, Holder: "controller",
+		NewName:  func() string { w.names++; return "r" + strconv.Itoa(w.names) },
+		Journals: w.t.TempDir(), Keep: 5, Queue: 3, LeaseWait: time.Minute,
+		Registry: w.registry, Log: slog.New(slog.DiscardHandler),
+	}
+	for _, one := range change {
+		one(&parts)
+	}
+	var err error
+	if w.Controller, err = New(parts); err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() {
+		if err := w.Controller.Close(); err != nil {
+			w.t.Error(err)
+		}
+	})
+}
+
+// create plays the part of the API server that answers reviews.
+func (w *world) create(ctx context.Context, cluster client.WithWatch, object client.Object, options ...client.CreateOption) error {
+	switch object := object.(type) {
+	case *authenticationv1.TokenReview:
+		w.mu.Lock()
+		w.reviews++
+		w.mu.Unlock()
+		switch object.Spec.Token {
+		case friend, stranger:
+			object.Status = authenticationv1.TokenReviewStatus{
+				Authenticated: true, Audiences: []string{"emco-chaos"},
+				User: authenticationv1.UserInfo{Username: "system:serviceaccount:x:" + object.Spec.Token, Groups: []string{"g"}},
+			}
+		default:
+			object.Status = authenticationv1.TokenReviewStatus{Error: "no such token"}
+		}
+		return nil
+	case *authorizationv1.SubjectAccessReview:
+		asked := object.Spec.ResourceAttributes
+		object.Status.Allowed = object.Spec.User == "system:serviceaccount:x:"+friend &&
+			asked.Verb == "create" && asked.Group == "emco-chaos.io" && asked.Resource == "runs" && asked.Namespace == home
+		return nil
+	}
+	return cluster.Create(ctx, object, options...)
+}
+
+func (w *world) patch(ctx context.Context, cluster client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+	data, err := patch.Data(object)
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	w.patches = append(w.patches, string(data))
+	w.mu.Unlock()
+	return cluster.Patch(ctx, object, patch, options...)
+}
+
+// manage does what the manager does: it makes runs and has the leases looked
+// at, until stop.
+func (w *world) manage() (stop func()) {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var working sync.WaitGroup
+	working.Go(func() {
+		if err := w.queue.Start(ctx); err != nil {
+			w.t.Error(err)
+		}
+	})
+	leases, err := w.cluster.Watch(ctx, &coordinationv1.LeaseList{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	working.Go(func() {
+		defer leases.Stop()
+		again := time.NewTimer(0)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-again.C:
+			case <-leases.ResultChan():
+			}
+			result, err := w.sweeper.Reconcile(ctx, reconcile.Request{})
+			if err != nil && ctx.Err() == nil {
+				w.t.Error(err)
+			}
+			if result.RequeueAfter > 0 {
+				again.Reset(result.RequeueAfter)
+			}
+		}
+	})
+	return func() {
+		cancel()
+		working.Wait()
+	}
+}
+
+func (w *world) ask(experiment string) *run {
+	w.t.Helper()
+	compiled, err := w.runner.Compile(context.Background(), api.Request{Experiment: experiment})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	added, err := w.queue.add(compiled, "", nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return added
+}
+
+// end waits for the end of a run.
+func end(r *run) api.End {
+	for n := 0; ; {
+		messages, ended, changed := r.after(n)
+		if ended {
+			return *messages[len(messages)-1].End
+		}
+		n += len(messages)
+		<-changed
+	}
+}
+
+// heard are the texts of the messages of a kind.
+func heard(r *run, kind api.Kind) []string {
+	var texts []string
+	messages, _, _ := r.after(0)
+	for _, message := range messages {
+		if message.Kind == kind {
+			texts = append(texts, message.Text)
+		}
+	}
+	return texts
+}
+
+func (w *world) lease() lease.State {
+	w.t.Helper()
+	state, err := lease.Read(context.Background(), w.cluster, target)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return state
+}
+
+// die leaves the lease of a command-line run that has just been killed.
+func (w *world) die(run string) {
+	w.t.Helper()
+	held, err := lease.Take(context.Background(), w.cluster, lease.Options{Namespaces: []string{target}, Holder: "alice"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := held.Note(context.Background(), run); err != nil {
+		w.t.Fatal(err)
+	}
+	left := &coordinationv1.Lease{}
+	if err := w.cluster.Get(context.Background(), client.ObjectKey{Namespace: target, Name: lease.Name}, left); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := held.Release(context.Background()); err != nil {
+		w.t.Fatal(err)
+	}
+	left.ResourceVersion = ""
+	if err := w.cluster.Create(context.Background(), left); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// scripted is a runner that does what a test says.
+type scripted struct {
+	mu sync.Mutex
+	// during is what happens in a run; nil passes at once.
+	during func(ctx context.Context, order Order) error
+	// sweep is what a sweep finds; nil finds nothing.
+	sweep func(ctx context.Context, tell func(string)) (Swept, error)
+	swept []time.Time
+	ran   []string
+}
+
+func (s *scripted) Compile(_ context.Context, request api.Request) (*plan.Plan, error) {
+	switch request.Experiment {
+	case "wrong":
+		return nil, plan.Problems{{Field: "parameters.call", Message: "is not known", Remedy: "write another"}}
+	case "broken":
+		return nil, errors.New("the plugin does not start")
+	case "calm-kill", "busy-kill":
+		compiled := calmKill()
+		compiled.Experiment, compiled.Parameters = request.Experiment, request.Parameters
+		return compiled, nil
+	}
+	return nil, &UnknownError{Experiment: request.Experiment, Known: []string{"calm-kill", "busy-kill"}}
+}
+
+func (s *scripted) Run(ctx context.Context, order Order) (report.Run, error) {
+	s.mu.Lock()
+	s.ran = append(s.ran, order.Run)
+	during := s.during
+	s.mu.Unlock()
+	history := journal.New(order.Journal, order.Follow)
+	now := func(record journal.Record) { history.Add(time.Now(), record) }
+	now(journal.Record{Kind: journal.Run, Run: order.Run, Plan: order.Plan})
+	now(journal.Record{Kind: journal.Attempt, Attempt: 1})
+	said, why := verdict.Passed, ""
+	if during != nil {
+		if err := during(ctx, order); err != nil {
+			said, why = verdict.Error, err.Error()
+		}
+	}
+	now(journal.Record{Kind: journal.Verdict, Attempt: 1, Verdict: string(said), Text: why})
+	now(journal.Record{Kind: journal.End, Run: order.Run, Attempt: 1, Verdict: string(said)})
+	return report.Runs(history.Records())[0], nil
+}
+
+func (s *scripted) Sweep(ctx context.Context, tell func(string)) (Swept, error) {
+	s.mu.Lock()
+	s.swept = append(s.swept, time.Now())
+	sweep := s.sweep
+	s.mu.Unlock()
+	if sweep == nil {
+		return Swept{}, nil
+	}
+	return sweep(ctx, tell)
+}
+
+// sweeps are the times of the sweeps so far.
+func (s *scripted) sweeps() []time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]time.Time(nil), s.swept...)
+}
+
+func calmKill() *plan.Plan {
+	object := &v1alpha1.PodChaos{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "chaos-mesh.org/v1alpha1", Kind: "PodChaos"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: target},
+	}
+	object.Spec.Action = v1alpha1.PodKillAction
+	data, err := json.Marshal(object)
+	if err != nil {
+		panic(err)
+	}
+	return &plan.Plan{
+		Experiment: "calm-kill", Title: "The orchestrator is killed", Target: "test", Attempts: 1,
+		Given:    plan.Step{Name: plan.GivenStep, Activity: &plan.Activity{Name: "ensure", Events: []string{"started", "passed"}, Ends: []string{"passed"}}},
+		Teardown: plan.Step{Name: plan.TeardownStep, Activity: &plan.Activity{Name: "teardown", Events: []string{"started", "passed"}, Ends: []string{"passed"}}},
+		Steps: []plan.Step{
+			{Name: "kill", Fault: &plan.Fault{Kind: "PodChaos", Action: "pod-kill", Summary: "pod-kill orchestrator", Object: data}},
+			{Name: "back", Activity: &plan.Activity{Name: "available", Summary: "orchestrator is available", Events: []string{"started", "passed", "failed"}, Ends: []string{"passed", "failed"}}},
+		},
+	}
+}
+
+func messagesOf(events []corev1.Event, kind string) []string {
+	var texts []string
+	for _, event := range events {
+		if event.InvolvedObject.Kind == kind {
+			texts = append(texts, event.Message)
+		}
+	}
+	return texts
+}
