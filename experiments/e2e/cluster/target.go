@@ -1,0 +1,98 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+
+	"sigs.k8s.io/yaml"
+)
+
+// target is the file that says where the emulated EMCO is.
+type target struct {
+	APIVersion string            `json:"apiVersion"`
+	Kind       string            `json:"kind"`
+	Metadata   map[string]string `json:"metadata"`
+	Spec       targetSpec        `json:"spec"`
+}
+
+type targetSpec struct {
+	Driver   map[string]any           `json:"driver"`
+	Services map[string]targetService `json:"services"`
+	Settings map[string]any           `json:"settings"`
+}
+
+type targetService struct {
+	URL       string            `json:"url,omitempty"`
+	Address   string            `json:"address,omitempty"`
+	Namespace string            `json:"namespace,omitempty"`
+	Labels    map[string]string `json:"labels,omitempty"`
+}
+
+// ports are those of the services that answer HTTP.
+func ports() map[string]int {
+	return map[string]int{"orchestrator": 9015, "dcm": 9077, "clm": 9061}
+}
+
+// targetOf describes the emulated EMCO, whose services are at the addresses.
+func targetOf(addresses map[string]string, driver map[string]any) target {
+	inside := func(label, name string) targetService {
+		described := targetService{Namespace: EMCONamespace, Labels: map[string]string{label: name}}
+		if address := addresses[name]; address != "" {
+			described.URL = "http://" + address
+		}
+		return described
+	}
+	rsync := inside("app", "rsync")
+	// As EMCO's own services reach it, for its registration.
+	rsync.Address = "rsync:9031"
+	return target{
+		APIVersion: "emco-chaos/v1", Kind: "Target", Metadata: map[string]string{"name": "emco"},
+		Spec: targetSpec{
+			Driver: driver,
+			Services: map[string]targetService{
+				"orchestrator": inside("app", "orchestrator"),
+				"dcm":          inside("app", "dcm"),
+				"clm":          inside("app", "clm"),
+				"rsync":        rsync,
+				"etcd":         inside("app.kubernetes.io/name", "etcd"),
+				"mongo":        inside("app", "mongo"),
+				"edge":         {Address: EdgeAddress + ":" + edgePort},
+			},
+			Settings: map[string]any{
+				"edge": map[string]any{"kubeconfig": map[string]string{"file": "edge.kubeconfig"}},
+				"apps": []string{"adservice", "currencyservice"},
+			},
+		},
+	}
+}
+
+// writeTargets writes target.yaml, for whoever is in the network namespace of
+// the node, and target-in-cluster.yaml, for pods.
+func (c *Cluster) writeTargets(ctx context.Context) error {
+	node, pod := map[string]string{}, map[string]string{}
+	for service, port := range ports() {
+		address, err := c.address(ctx, EMCONamespace, service)
+		if err != nil {
+			return err
+		}
+		node[service] = address
+		pod[service] = service + "." + EMCONamespace + ":" + strconv.Itoa(port)
+	}
+	for file, content := range map[string]target{
+		c.folder.target(): targetOf(node, map[string]any{
+			"kubernetes": map[string]any{"kubeconfig": c.Kubeconfig()},
+		}),
+		c.folder.podTarget(): targetOf(pod, map[string]any{"kubernetes": map[string]any{}}),
+	} {
+		encoded, err := yaml.Marshal(content)
+		if err != nil {
+			return fmt.Errorf("write the target: %w", err)
+		}
+		if err := os.WriteFile(file, encoded, 0o644); err != nil {
+			return fmt.Errorf("write the target: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/emco-chaos/emco-chaos/experiments/e2e/cluster"
+	"github.com/spf13/cobra"
+)
+
+const (
+	// productImage is the name of the product's image in the cluster.
+	productImage = "emco-chaos.test/emco-chaos:e2e"
+	// source is the product's module, from this one's folder.
+	source = "../.."
+)
+
+// testing is a run of the end-to-end tests.
+type testing struct {
+	artefacts string
+	out, errs io.Writer
+	arguments []string
+}
+
+func test(name *string, folder func() string) *cobra.Command {
+	run := testing{}
+	command := &cobra.Command{
+		Use:   "test [-- ARGUMENT…]",
+		Short: "Run the end-to-end tests on a cluster that is brought up for them and taken down afterwards",
+		Long: `Run the end-to-end tests, with go test's ARGUMENTs, on a cluster that is brought
+up for them and taken down afterwards, also when they are interrupted or fail.
+Logs, events and journals are kept. With KUBECONFIG set that cluster is used and
+left alone: one that "up" has brought up, or one of your own, of which the
+environment says the rest (EMCO_CHAOS_TARGET and so on).
+
+Where no cluster can be brought up, the reason is told and the tests are skipped.`,
+		RunE: func(command *cobra.Command, arguments []string) error {
+			run.out, run.errs, run.arguments = command.OutOrStdout(), command.ErrOrStderr(), arguments
+			return run.run(command.Context(), *name, folder())
+		},
+	}
+	command.Flags().StringVar(&run.artefacts, "artefacts", filepath.Join(source, "bin", "e2e"), "the `DIRECTORY` for logs, events and journals; emptied first")
+	return command
+}
+
+func (r *testing) run(ctx context.Context, name, folder string) error {
+	artefacts, err := filepath.Abs(r.artefacts)
+	if err != nil {
+		return err
+	}
+	r.artefacts = artefacts
+	if err := os.RemoveAll(r.artefacts); err != nil {
+		return fmt.Errorf("empty the folder for artefacts: %w", err)
+	}
+	if err := os.MkdirAll(r.artefacts, 0o755); err != nil {
+		return fmt.Errorf("make the folder for artefacts: %w", err)
+	}
+	if file := os.Getenv("KUBECONFIG"); file != "" {
+		there, err := cluster.FromKubeconfig(file)
+		if err != nil {
+			return err
+		}
+		return r.on(ctx, there)
+	}
+	if err := cluster.Able(); err != nil {
+		fmt.Fprintf(r.errs, "the end-to-end tests are skipped: %v\n", err)
+		return r.goTest(ctx, nil, nil)
+	}
+	made, err := cluster.Up(ctx, cluster.Options{Name: name, Folder: folder, Readiness: cluster.Quick, Progress: r.errs})
+	if err != nil {
+		return err
+	}
+	err = r.on(ctx, made)
+	// Whatever happened, what was started goes.
+	after := context.WithoutCancel(ctx)
+	return errors.Join(err, made.Save(after, filepath.Join(r.artefacts, "cluster")), made.Down(after, cluster.DownOptions{}))
+}
+
+// on runs the tests on a cluster.
+func (r *testing) on(ctx context.Context, there *cluster.Cluster) error {
+	programs := filepath.Join(r.artefacts, "bin")
+	environment := []string{
+		"KUBECONFIG=" + there.Kubeconfig(),
+		"EMCO_CHAOS_BIN=" + programs,
+		// A machine that has a cluster can run everything.
+		"EMCO_CHAOS_E2E_REQUIRED=1",
+	}
+	if err := r.command(ctx, source, "go", "build", "-trimpath", "-o", programs+"/", "./plugin/cmd/...", "./probes/cmd/...").Run(); err != nil {
+		return fmt.Errorf("build the commands: %w", err)
+	}
+	if !there.Ours() {
+		return r.goTest(ctx, nil, environment)
+	}
+	image := filepath.Join(r.artefacts, "emco-chaos-image.tar")
+	if err := r.command(ctx, source, "go", "run", "./plugin/image/build", "--name", productImage, "--version", "e2e", "-o", image).Run(); err != nil {
+		return fmt.Errorf("build the image: %w", err)
+	}
+	if err := there.Import(ctx, image); err != nil {
+		return err
+	}
+	if err := os.Remove(image); err != nil {
+		return err
+	}
+	environment = append(environment,
+		"EMCO_CHAOS_TARGET="+there.Target(),
+		"EMCO_CHAOS_EDGE_KUBECONFIG="+there.EdgeKubeconfig(),
+		"EMCO_CHAOS_EDGE_ADDRESS="+cluster.EdgeEndpoint,
+		"EMCO_CHAOS_IMAGE="+productImage,
+	)
+	return r.goTest(ctx, strings.Fields(there.Prefix()), environment)
+}
+
+// goTest runs the tests behind the prefix: they are built outside the
+// cluster's network namespace, which has no way out.
+func (r *testing) goTest(ctx context.Context, prefix, environment []string) error {
+	arguments := []string{"test", "-tags", "e2e", "-count", "1", "-v", "-p", "1", "-timeout", "40m", "-artifacts", "-outputdir", r.artefacts}
+	if len(prefix) > 0 {
+		arguments = append(arguments, "-exec", strings.Join(prefix, " "))
+	}
+	arguments = append(arguments, r.arguments...)
+	command := r.command(ctx, "", "go", append(arguments, ".", "./driver", "./chart")...)
+	command.Env = append(command.Env, environment...)
+	if err := command.Run(); err != nil {
+		return fmt.Errorf("the tests: %w", err)
+	}
+	return nil
+}
+
+// command is a program that is interrupted, not killed, when ctx ends: tests
+// take back what they made.
+func (r *testing) command(ctx context.Context, folder, program string, arguments ...string) *exec.Cmd {
+	command := exec.CommandContext(ctx, program, arguments...)
+	command.Dir, command.Env = folder, os.Environ()
+	command.Stdout, command.Stderr = r.out, r.errs
+	command.Cancel = func() error { return command.Process.Signal(syscall.SIGINT) }
+	return command
+}

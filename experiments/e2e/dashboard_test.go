@@ -1,0 +1,223 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// dashboard is the REST API that the Chaos dashboard's page works by.
+type dashboard struct{ address string }
+
+func (s *site) dashboard(t *testing.T) dashboard {
+	t.Helper()
+	service := &corev1.Service{}
+	if err := s.client.Get(t.Context(), client.ObjectKey{Namespace: chaosMesh, Name: "chaos-dashboard"}, service); err != nil {
+		t.Fatal(err)
+	}
+	return dashboard{address: fmt.Sprintf("http://%s:%d", service.Spec.ClusterIP, service.Spec.Ports[0].Port)}
+}
+
+// ask asks the dashboard, and reads its answer into into unless that is nil.
+func (d dashboard) ask(ctx context.Context, method, path string, into any) error {
+	request, err := http.NewRequestWithContext(ctx, method, d.address+path, nil)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s %s: %s", method, path, answer.Status)
+	}
+	if into == nil {
+		return nil
+	}
+	if err := json.NewDecoder(answer.Body).Decode(into); err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	return nil
+}
+
+// What the dashboard says of schedules, workflows and events.
+type (
+	dashboardSchedule struct {
+		UID, Namespace, Name, Status string
+	}
+	dashboardNode struct {
+		Name, Template, State string
+	}
+	dashboardWorkflow struct {
+		Topology struct{ Nodes []dashboardNode }
+	}
+	dashboardEvent struct {
+		Kind, Reason, Message string
+	}
+)
+
+// schedules are ours, by name.
+func (d dashboard) schedules(ctx context.Context) (map[string]dashboardSchedule, error) {
+	var all []dashboardSchedule
+	if err := d.ask(ctx, http.MethodGet, "/api/schedules?namespace="+home, &all); err != nil {
+		return nil, err
+	}
+	found := map[string]dashboardSchedule{}
+	for _, one := range all {
+		found[one.Name] = one
+	}
+	return found, nil
+}
+
+// workflows are those that a schedule has started, the latest last.
+func (s *site) workflows(ctx context.Context, schedule string) ([]v1alpha1.Workflow, error) {
+	var found v1alpha1.WorkflowList
+	if err := s.client.List(ctx, &found, client.InNamespace(home), client.MatchingLabels{"managed-by": schedule}); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(found.Items, func(a, b v1alpha1.Workflow) int {
+		return a.CreationTimestamp.Compare(b.CreationTimestamp.Time)
+	})
+	return found.Items, nil
+}
+
+// TestDashboard starts every experiment from the dashboard, twice: each Start
+// makes one run, whose verdict the topology and the events show.
+func TestDashboard(t *testing.T) {
+	s := here(t)
+	s.install(t, s.given())
+	page := s.dashboard(t)
+	var schedules map[string]dashboardSchedule
+	eventually(t, time.Minute, func(ctx context.Context) (err error) {
+		if schedules, err = page.schedules(ctx); err == nil && len(schedules) != 10 {
+			err = fmt.Errorf("the dashboard shows %d schedules", len(schedules))
+		}
+		return err
+	})
+	var delays []time.Duration
+	for name, schedule := range schedules {
+		t.Run(name, func(t *testing.T) {
+			for _, count := range []int{1, 2} {
+				delays = append(delays, s.start(t, page, schedule, count))
+			}
+		})
+	}
+	slices.Sort(delays)
+	if len(delays) > 0 {
+		t.Logf("from Start to the first call to EMCO, %d runs: %v to %v, p50 %v", len(delays), delays[0], delays[len(delays)-1], delays[len(delays)/2])
+	}
+	s.clean(t)
+}
+
+// start starts a schedule from the dashboard for the count-th time, follows
+// its run, and returns how long it took until EMCO was called first.
+func (s *site) start(t *testing.T, page dashboard, schedule dashboardSchedule, count int) time.Duration {
+	t.Helper()
+	begun := time.Now()
+	if err := page.ask(t.Context(), http.MethodPut, "/api/schedules/start/"+schedule.UID, nil); err != nil {
+		t.Fatal(err)
+	}
+	var workflow v1alpha1.Workflow
+	eventually(t, 3*time.Minute, func(ctx context.Context) error {
+		found, err := s.workflows(ctx, schedule.Name)
+		if err != nil {
+			return err
+		}
+		if len(found) != count {
+			return fmt.Errorf("%d workflows are there after start %d", len(found), count)
+		}
+		workflow = found[count-1]
+		accomplished := slices.ContainsFunc(workflow.Status.Conditions, func(condition v1alpha1.WorkflowCondition) bool {
+			return condition.Type == v1alpha1.WorkflowConditionAccomplished && condition.Status == corev1.ConditionTrue
+		})
+		if !accomplished {
+			return fmt.Errorf("workflow %s is not accomplished", workflow.Name)
+		}
+		return nil
+	})
+	var shown dashboardWorkflow
+	if err := page.ask(t.Context(), http.MethodGet, "/api/workflows/"+string(workflow.UID), &shown); err != nil {
+		t.Fatal(err)
+	}
+	var verdicts []string
+	for _, node := range shown.Topology.Nodes {
+		if slices.Contains([]string{"passed", "failed", "inconclusive", "error"}, node.Template) {
+			verdicts = append(verdicts, node.Template)
+		}
+	}
+	if !slices.Equal(verdicts, []string{"passed"}) {
+		t.Errorf("the topology leads to %v: %+v", verdicts, shown.Topology.Nodes)
+	}
+	for kind, uid := range map[string]string{"Workflow": string(workflow.UID), "Schedule": schedule.UID} {
+		// What the dashboard shows of events comes a moment later.
+		eventually(t, 20*time.Second, func(ctx context.Context) error {
+			var events []dashboardEvent
+			if err := page.ask(ctx, http.MethodGet, "/api/events?object_id="+url.QueryEscape(uid), &events); err != nil {
+				return err
+			}
+			ours := 0
+			for _, event := range events {
+				if strings.HasPrefix(event.Message, "Passed") {
+					ours++
+				}
+			}
+			if want := map[string]int{"Workflow": 1, "Schedule": count}[kind]; ours != want {
+				return fmt.Errorf("%d events of the %s tell of a run that passed, not %d: %+v", ours, kind, want, events)
+			}
+			return nil
+		})
+	}
+	// Armed again: the Schedule is paused, and due as soon as it is not.
+	eventually(t, 10*time.Second, func(ctx context.Context) error {
+		armed := &v1alpha1.Schedule{}
+		if err := s.client.Get(ctx, client.ObjectKey{Namespace: home, Name: schedule.Name}, armed); err != nil {
+			return err
+		}
+		if !armed.IsPaused() || armed.Status.LastScheduleTime.Year() >= begun.Year() {
+			return fmt.Errorf("the schedule is not armed: paused %v, last time %v", armed.IsPaused(), armed.Status.LastScheduleTime)
+		}
+		return nil
+	})
+	return s.firstCall(t, workflow.Name).Sub(begun)
+}
+
+// firstCall is when the run that a workflow asked for called EMCO first, by
+// the kubelet's times in the Task's log.
+func (s *site) firstCall(t *testing.T, workflow string) time.Time {
+	t.Helper()
+	found, err := s.pods(t.Context(), home, map[string]string{"chaos-mesh.org/workflow": workflow})
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%d pods of the task: %v", len(found), err)
+	}
+	clients, err := kubernetes.NewForConfig(s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := clients.CoreV1().Pods(home).GetLogs(found[0].Name, &corev1.PodLogOptions{Timestamps: true}).DoRaw(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if at, rest, _ := strings.Cut(line, " "); strings.Contains(rest, "given") && strings.Contains(rest, "started") {
+			moment, err := time.Parse(time.RFC3339Nano, at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return moment
+		}
+	}
+	t.Fatalf("the task's log tells of no call:\n%s", text)
+	return time.Time{}
+}

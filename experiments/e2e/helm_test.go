@@ -1,0 +1,112 @@
+package e2e
+
+import (
+	"bytes"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"helm.sh/helm/v4/pkg/action"
+	"helm.sh/helm/v4/pkg/chart/v2/loader"
+	"helm.sh/helm/v4/pkg/kube"
+	release "helm.sh/helm/v4/pkg/release/v1"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+)
+
+const (
+	// home is the namespace that the chart is installed into, and its
+	// release's name.
+	home = "emco-chaos"
+	// chartFolder is the chart.
+	chartFolder = "../../charts/emco-chaos"
+	// edgeSecret has the edge's kubeconfig.
+	edgeSecret = "edge"
+	helmLimit  = 3 * time.Minute
+)
+
+// helm is what the helm command does its work with.
+func (s *site) helm(t *testing.T) *action.Configuration {
+	t.Helper()
+	flags := genericclioptions.NewConfigFlags(true)
+	space := home
+	flags.KubeConfig, flags.Namespace = &s.kubeconfig, &space
+	configuration := action.NewConfiguration(action.ConfigurationSetLogger(slog.DiscardHandler))
+	if err := configuration.Init(flags, home, "secret"); err != nil {
+		t.Fatal(err)
+	}
+	return configuration
+}
+
+// given are the values that a user must give.
+func (s *site) given() map[string]any {
+	return map[string]any{
+		"image": map[string]any{"repository": s.repository, "tag": s.tag},
+		"edge": map[string]any{
+			"address":    s.edgeAddress,
+			"kubeconfig": map[string]any{"secret": edgeSecret},
+		},
+	}
+}
+
+// install installs the chart as `helm install --wait` does, after the namespace
+// and the Secret that it needs. The test's end uninstalls it, unless that was done.
+func (s *site) install(t *testing.T, values map[string]any) {
+	t.Helper()
+	kubeconfig, err := os.ReadFile(s.edge)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.makeNamespace(t, home)
+	s.makeSecret(t, home, edgeSecret, map[string][]byte{"kubeconfig": kubeconfig})
+	chart, err := loader.Load(chartFolder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	install := action.NewInstall(s.helm(t))
+	install.ReleaseName, install.Namespace = home, home
+	install.WaitStrategy, install.Timeout = kube.StatusWatcherStrategy, helmLimit
+	t.Cleanup(func() {
+		s.keepLogs(t)
+		s.uninstall(t)
+	})
+	if _, err := install.RunWithContext(t.Context(), chart, values); err != nil {
+		t.Fatal(err)
+	}
+	// The controller's first look for what dead runs left has the target.
+	eventually(t, time.Minute, s.unheld)
+}
+
+// uninstall does what `helm uninstall --wait` does, if that was not done yet.
+func (s *site) uninstall(t *testing.T) {
+	t.Helper()
+	uninstall := action.NewUninstall(s.helm(t))
+	uninstall.WaitStrategy, uninstall.Timeout, uninstall.IgnoreNotFound = kube.StatusWatcherStrategy, helmLimit, true
+	if _, err := uninstall.Run(home); err != nil {
+		t.Errorf("helm uninstall: %v", err)
+	}
+}
+
+// helmTest does what `helm test --logs` does, and returns the logs.
+func (s *site) helmTest(t *testing.T) string {
+	t.Helper()
+	testing := action.NewReleaseTesting(s.helm(t))
+	testing.Namespace, testing.Timeout = home, helmLimit
+	found, shutdown, err := testing.Run(home)
+	var logs bytes.Buffer
+	if one, ok := found.(*release.Release); ok {
+		if err := testing.GetPodLogs(&logs, one); err != nil {
+			t.Logf("read the logs of helm test: %v", err)
+		}
+	}
+	t.Logf("helm test\n%s", logs.String())
+	if err != nil {
+		t.Errorf("helm test: %v", err)
+	}
+	if shutdown != nil {
+		if err := shutdown(); err != nil {
+			t.Errorf("helm test: end: %v", err)
+		}
+	}
+	return logs.String()
+}

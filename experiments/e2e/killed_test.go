@@ -1,0 +1,151 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	"k8s.io/apimachinery/pkg/watch"
+)
+
+// deadLimit is how long after the death of its run a chaos object may be
+// there.
+const deadLimit = 60 * time.Second
+
+// holding waits until a run holds a call: its partition is injected. start
+// starts the run once its partition is watched for.
+func (s *site) holding(t *testing.T, start func()) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	changes := s.watch(ctx, t, &v1alpha1.NetworkChaosList{})
+	defer changes.Stop()
+	start()
+	for change := range changes.ResultChan() {
+		chaos, ok := change.Object.(*v1alpha1.NetworkChaos)
+		if !ok {
+			t.Fatalf("watch the partition: %+v", change.Object)
+		}
+		if change.Type == watch.Deleted {
+			continue
+		}
+		for _, condition := range chaos.Status.Conditions {
+			if condition.Type == v1alpha1.ConditionAllInjected && condition.Status == "True" {
+				return
+			}
+		}
+	}
+	t.Fatalf("no call was held: %v", context.Cause(ctx))
+}
+
+// recovered checks that no chaos object of the dead run is left in time, and
+// that EMCO works: an experiment passes on it.
+func (s *site) recovered(t *testing.T, died time.Time) {
+	t.Helper()
+	ctx, cancel := context.WithDeadline(t.Context(), died.Add(deadLimit))
+	defer cancel()
+	if err := poll(ctx, s.faultless); err != nil {
+		t.Fatalf("%v after the death of the run: %v", time.Since(died), err)
+	}
+	t.Logf("no chaos object %v after the death of the run", time.Since(died))
+	// Its resources take longer to go than its faults, and whoever sweeps
+	// holds the target until then.
+	eventually(t, 2*time.Minute, s.unheld)
+	s.clean(t)
+	output, code := s.chaos(t, "run", "logical-cloud-instantiate-status-lost", "--target", s.target, "--journal", artefact(t, "after.jsonl"))
+	if code != 0 || !strings.Contains(output, "1 passed, 0 failed, 0 inconclusive, 0 errors") {
+		t.Errorf("EMCO does not work: exit code %d", code)
+	}
+}
+
+// slow is an experiment that holds a call for long enough to be killed.
+var slow = []string{"dig-instantiate-in-flight", "--set", "delay=15s"}
+
+// TestKilledCommand kills a command line's run in the middle of a hold: the
+// controller sweeps up.
+func TestKilledCommand(t *testing.T) {
+	s := here(t)
+	s.install(t, s.given())
+	// It is killed by its pid alone: what it started must see for itself that
+	// it is gone.
+	command := s.command(t.Context(), "emco-chaos", append([]string{"run", "--target", s.target, "--journal", artefact(t, "killed.jsonl")}, slow...)...)
+	var printed bytes.Buffer
+	command.Stdout, command.Stderr = &printed, &printed
+	t.Cleanup(func() { t.Logf("the killed command\n%s", printed.String()) })
+	s.holding(t, func() {
+		if err := command.Start(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if err := command.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	died := time.Now()
+	if err := command.Wait(); err == nil {
+		t.Fatal("it was not killed")
+	}
+	if err := s.faultless(t.Context()); err == nil {
+		t.Fatal("the run left no fault: there is nothing to see")
+	}
+	s.recovered(t, died)
+}
+
+// TestKilledController kills the controller in the middle of a hold: the one
+// that takes its place sweeps up.
+func TestKilledController(t *testing.T) {
+	s := here(t)
+	s.install(t, s.given())
+	s.holding(t, func() { s.trigger(t, slow...) })
+	if err := syscall.Kill(s.controllerProcess(t), syscall.SIGKILL); err != nil {
+		t.Fatalf("kill the controller: %v", err)
+	}
+	died := time.Now()
+	if err := s.faultless(t.Context()); err == nil {
+		t.Fatal("the run left no fault: there is nothing to see")
+	}
+	s.recovered(t, died)
+}
+
+// controllerProcess is the controller's process, by its number on this
+// machine, which is the node.
+func (s *site) controllerProcess(t *testing.T) int {
+	t.Helper()
+	found, err := s.pods(t.Context(), home, map[string]string{"app.kubernetes.io/component": "controller"})
+	if err == nil && len(found) != 1 {
+		err = fmt.Errorf("there are %d controllers", len(found))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, container, _ := strings.Cut(found[0].Status.ContainerStatuses[0].ContainerID, "://")
+	groups, err := filepath.Glob("/proc/[0-9]*/cgroup")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, group := range groups {
+		text, err := os.ReadFile(group)
+		if err != nil {
+			continue // it has ended meanwhile
+		}
+		folder := filepath.Dir(group)
+		command, err := os.ReadFile(filepath.Join(folder, "cmdline"))
+		// The plugin's process is in the same container.
+		if err == nil && container != "" && strings.Contains(string(text), container) && strings.Contains(string(command), "\x00controller\x00") {
+			number, err := strconv.Atoi(filepath.Base(folder))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return number
+		}
+	}
+	t.Fatalf("no process of container %s is here: the controller must run on this machine to be killed", container)
+	return 0
+}
