@@ -12,7 +12,7 @@ GOVULNCHECK := $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build emco-chaos, its plugin and the emulated EMCO into bin/
@@ -24,8 +24,31 @@ demo: build ## Run the experiments on an emulated EMCO on this machine
 	bin/emco-chaos demo
 
 .PHONY: test
-test: ## Run all tests, with the race detector
+test: ## Run all tests that need no cluster, with the race detector
+	$(GO) -C experiments/e2e test -race ./cluster ./chart
 	$(GO) test -race -timeout 20m ./...
+
+# Everything that the end-to-end tests and the cluster need is built from
+# source once, and kept in the user's cache.
+E2E := $(GO) -C experiments/e2e run ./cmd/cluster
+
+.PHONY: e2e
+e2e: ## Run the experiments on a real cluster with real Chaos Mesh (root on Linux), or on that of KUBECONFIG
+	$(E2E) test
+
+.PHONY: cluster-up
+cluster-up: ## Bring up that cluster, with an emulated EMCO in it
+	$(E2E) up
+
+.PHONY: cluster-down
+cluster-down: ## Take that cluster down
+	$(E2E) down
+
+IMAGE ?= emco-chaos:$(VERSION)
+
+.PHONY: image
+image: ## Build the container image IMAGE into bin/, without a container engine
+	$(GO) run ./plugin/image/build --version $(VERSION) --name $(IMAGE)
 
 FUZZTIME ?= 1m
 
@@ -62,10 +85,12 @@ format: ## Check that the code is formatted
 .PHONY: vet
 vet: ## Run go vet
 	$(GO) vet ./...
+	$(GO) -C experiments/e2e vet -tags e2e ./...
 
 .PHONY: lint
 lint: ## Run staticcheck
 	$(STATICCHECK) ./...
+	cd experiments/e2e && $(STATICCHECK) -tags e2e ./...
 
 .PHONY: generate
 generate: ## Generate the contract's Go code from its protobuf
@@ -81,6 +106,7 @@ generated: ## Check that the generated code is that of the protobuf
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities
 	$(GOVULNCHECK) ./...
+	cd experiments/e2e && $(GOVULNCHECK) ./...
 
 .PHONY: clean
 clean: ## Remove what was built

@@ -128,6 +128,10 @@ func (c *Cluster) Target() string { return c.folder.target() }
 // PodTarget is the path of the target file that holds inside pods.
 func (c *Cluster) PodTarget() string { return c.folder.podTarget() }
 
+// Kubectl is the path of a kubectl of the cluster's own version; empty if the
+// cluster is not ours.
+func (c *Cluster) Kubectl() string { return c.kubectl }
+
 // EdgeKubeconfig is the path of the kubeconfig of the emulated edge cluster.
 func (c *Cluster) EdgeKubeconfig() string { return c.folder.edge() }
 

@@ -22,15 +22,15 @@ const (
 	source = "../.."
 )
 
-// testing is a run of the end-to-end tests.
-type testing struct {
+// trial is a run of the end-to-end tests.
+type trial struct {
 	artefacts string
 	out, errs io.Writer
 	arguments []string
 }
 
 func test(name *string, folder func() string) *cobra.Command {
-	run := testing{}
+	run := trial{}
 	command := &cobra.Command{
 		Use:   "test [-- ARGUMENT…]",
 		Short: "Run the end-to-end tests on a cluster that is brought up for them and taken down afterwards",
@@ -50,7 +50,7 @@ Where no cluster can be brought up, the reason is told and the tests are skipped
 	return command
 }
 
-func (r *testing) run(ctx context.Context, name, folder string) error {
+func (r *trial) run(ctx context.Context, name, folder string) error {
 	artefacts, err := filepath.Abs(r.artefacts)
 	if err != nil {
 		return err
@@ -84,7 +84,7 @@ func (r *testing) run(ctx context.Context, name, folder string) error {
 }
 
 // on runs the tests on a cluster.
-func (r *testing) on(ctx context.Context, there *cluster.Cluster) error {
+func (r *trial) on(ctx context.Context, there *cluster.Cluster) error {
 	programs := filepath.Join(r.artefacts, "bin")
 	environment := []string{
 		"KUBECONFIG=" + there.Kubeconfig(),
@@ -95,8 +95,15 @@ func (r *testing) on(ctx context.Context, there *cluster.Cluster) error {
 	if err := r.command(ctx, source, "go", "build", "-trimpath", "-o", programs+"/", "./plugin/cmd/...", "./probes/cmd/...").Run(); err != nil {
 		return fmt.Errorf("build the commands: %w", err)
 	}
+	// The README's commands need them.
+	if err := r.command(ctx, "", "go", "build", "-trimpath", "-o", programs+"/", "helm.sh/helm/v4/cmd/helm").Run(); err != nil {
+		return fmt.Errorf("build helm: %w", err)
+	}
 	if !there.Ours() {
 		return r.goTest(ctx, nil, environment)
+	}
+	if err := os.Symlink(there.Kubectl(), filepath.Join(programs, "kubectl")); err != nil {
+		return fmt.Errorf("put kubectl beside helm: %w", err)
 	}
 	image := filepath.Join(r.artefacts, "emco-chaos-image.tar")
 	if err := r.command(ctx, source, "go", "run", "./plugin/image/build", "--name", productImage, "--version", "e2e", "-o", image).Run(); err != nil {
@@ -119,7 +126,7 @@ func (r *testing) on(ctx context.Context, there *cluster.Cluster) error {
 
 // goTest runs the tests behind the prefix: they are built outside the
 // cluster's network namespace, which has no way out.
-func (r *testing) goTest(ctx context.Context, prefix, environment []string) error {
+func (r *trial) goTest(ctx context.Context, prefix, environment []string) error {
 	arguments := []string{"test", "-tags", "e2e", "-count", "1", "-v", "-p", "1", "-timeout", "40m", "-artifacts", "-outputdir", r.artefacts}
 	if len(prefix) > 0 {
 		arguments = append(arguments, "-exec", strings.Join(prefix, " "))
@@ -127,7 +134,11 @@ func (r *testing) goTest(ctx context.Context, prefix, environment []string) erro
 	arguments = append(arguments, r.arguments...)
 	command := r.command(ctx, "", "go", append(arguments, ".", "./driver", "./chart")...)
 	command.Env = append(command.Env, environment...)
-	if err := command.Run(); err != nil {
+	counted := &tally{out: r.out}
+	command.Stdout = counted
+	err := command.Run()
+	fmt.Fprintln(r.out, counted)
+	if err != nil {
 		return fmt.Errorf("the tests: %w", err)
 	}
 	return nil
@@ -135,7 +146,7 @@ func (r *testing) goTest(ctx context.Context, prefix, environment []string) erro
 
 // command is a program that is interrupted, not killed, when ctx ends: tests
 // take back what they made.
-func (r *testing) command(ctx context.Context, folder, program string, arguments ...string) *exec.Cmd {
+func (r *trial) command(ctx context.Context, folder, program string, arguments ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, program, arguments...)
 	command.Dir, command.Env = folder, os.Environ()
 	command.Stdout, command.Stderr = r.out, r.errs

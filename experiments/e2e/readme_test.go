@@ -1,0 +1,75 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestReadme runs the README's commands for a cluster, in order and in one
+// shell, as a reader would who follows it from the top, with the names of
+// what that reader has in place of the examples'. Then nothing is left.
+func TestReadme(t *testing.T) {
+	s := here(t)
+	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := strings.NewReplacer(
+		"registry.example/emco-chaos", s.repository, "image.tag=v1", "image.tag="+s.tag,
+		"edge.example:6443", s.edgeAddress,
+	).Replace(strings.Join(blocks(string(text)), "\n"))
+	folder := t.TempDir()
+	charts, err := filepath.Abs(filepath.Join("..", "..", "charts"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, file := range map[string]string{"charts": charts, "edge.kubeconfig": s.edge, "target.yaml": s.target} {
+		if err := os.Symlink(file, filepath.Join(folder, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	command := exec.CommandContext(ctx, "sh", "-eux")
+	command.Stdin = strings.NewReader(script)
+	command.Dir = folder
+	command.Env = append(os.Environ(), "PATH="+s.programs+":"+os.Getenv("PATH"), "XDG_STATE_HOME="+t.TempDir(), "HOME="+t.TempDir())
+	command.WaitDelay = 10 * time.Second
+	var printed bytes.Buffer
+	command.Stdout, command.Stderr = &printed, &printed
+	err = command.Run()
+	t.Log(printed.String())
+	if err != nil {
+		t.Error(err)
+		s.uninstall(t)
+	}
+	if !strings.Contains(printed.String(), "dig-instantiate-in-flight: PASSED") {
+		t.Error("no run passed")
+	}
+	left, err := s.ours(t.Context())
+	if err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+	s.clean(t)
+}
+
+// blocks are the blocks of shell commands of a Markdown text that need a
+// cluster.
+func blocks(text string) []string {
+	const begin, end = "```sh cluster\n", "```"
+	var found []string
+	_, rest, more := strings.Cut(text, begin)
+	for more {
+		var block string
+		block, rest, _ = strings.Cut(rest, end)
+		found = append(found, block)
+		_, rest, more = strings.Cut(rest, begin)
+	}
+	return found
+}
