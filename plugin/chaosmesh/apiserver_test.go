@@ -42,6 +42,8 @@ type apiServer struct {
 	erased int
 	// counts are how often a verb on a resource was asked.
 	counts map[string]int
+	// without is a group that is not installed.
+	without string
 	// delayed is how long a create takes.
 	delayed time.Duration
 }
@@ -61,11 +63,9 @@ type watchEvent struct {
 }
 
 var groups = map[string][]string{
-	"v1":                       {"pods Pod", "events Event"},
-	"discovery.k8s.io/v1":      {"endpointslices EndpointSlice"},
-	"chaos-mesh.org/v1alpha1":  {"podchaos PodChaos", "networkchaos NetworkChaos", "podnetworkchaos PodNetworkChaos"},
-	"coordination.k8s.io/v1":   {"leases Lease"},
-	"no-chaos.example.org/v1x": nil,
+	"v1":                      {"pods Pod", "events Event"},
+	"discovery.k8s.io/v1":     {"endpointslices EndpointSlice"},
+	"chaos-mesh.org/v1alpha1": {"podchaos PodChaos", "networkchaos NetworkChaos", "podnetworkchaos PodNetworkChaos"},
 }
 
 func newAPIServer(t *testing.T) *apiServer {
@@ -102,7 +102,7 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	known, there := groups[group]
 	switch {
-	case !there:
+	case !there, group == a.without:
 		answer(w, 404, failed(404, metav1.StatusReasonNotFound, "the server could not find the requested resource"))
 	case len(parts) == 0:
 		answer(w, 200, resources(group, known))
@@ -121,7 +121,7 @@ func (a *apiServer) groupList() metav1.APIGroupList {
 	list := metav1.APIGroupList{TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"}}
 	for _, group := range slices.Sorted(maps.Keys(groups)) {
 		name, version, found := strings.Cut(group, "/")
-		if !found {
+		if !found || group == a.without {
 			continue
 		}
 		this := metav1.GroupVersionForDiscovery{GroupVersion: group, Version: version}

@@ -572,6 +572,25 @@ func TestCannotBeInjected(t *testing.T) {
 	}
 }
 
+// Without the right to what Chaos Mesh keeps for each pod the object can be
+// freed all the same, and what stays is told.
+func TestRulesStay(t *testing.T) {
+	m := newMesh(t)
+	m.set(func() {
+		m.failing = "unable to set tcs"
+		m.refuse = forbid("patch", "podnetworkchaos")
+	})
+	driver := m.open(func(o *chaosmesh.Options) { o.Limits.Retry, o.Limits.Notice = 50*time.Millisecond, 50*time.Millisecond })
+	object := partition(t)
+	w := apply(t, driver, object)
+	w.trouble()
+	remove(t, driver, object)
+	w.note("the role needs the verb patch on podnetworkchaos.chaos-mesh.org")
+	w.note("its rules stay with its pods")
+	w.note("was freed of its finalizer by force")
+	w.want(plan.Created, plan.Removed)
+}
+
 // What fails first and succeeds then is no trouble.
 func TestRetriedInjection(t *testing.T) {
 	m := newMesh(t)
@@ -841,6 +860,13 @@ func TestControllerIsDownAtCreate(t *testing.T) {
 func TestOpenWithoutNamespaces(t *testing.T) {
 	_, err := chaosmesh.Open(t.Context(), newAPIServer(t).config, chaosmesh.Options{})
 	contains(t, err, "no namespace is named")
+}
+
+func TestChaosMeshIsNotInstalled(t *testing.T) {
+	server := newAPIServer(t)
+	server.without = "chaos-mesh.org/v1alpha1"
+	_, err := chaosmesh.Open(t.Context(), server.config, chaosmesh.Options{Namespaces: []string{namespace}})
+	contains(t, err, "podchaos.chaos-mesh.org", "is Chaos Mesh installed?", "emco-chaos doctor")
 }
 
 // A watch that breaks is taken up again, and what happened meanwhile is seen.

@@ -138,8 +138,7 @@ func (r *removal) await(ctx context.Context) error {
 				return nil
 			}
 			r.note(fmt.Sprintf("%s is deleted and still there after %v: %s", r.identity, limits.Notice, r.hangs()))
-			// Chaos Mesh has to inject it first, and has said that it cannot.
-			if r.last != nil && len(lingering(status(r.last))) == 0 && failure(status(r.last)) != "" {
+			if r.last != nil && r.hopeless() {
 				free.Reset(0)
 			}
 		case <-free.C:
@@ -192,40 +191,68 @@ func (r *removal) hangs() string {
 	return text + ", and Chaos Mesh does not say why"
 }
 
-// free frees the object, by one way after the other: what Chaos Mesh cannot
-// carry out is forgotten, so that it comes to an end by itself; Chaos Mesh is
-// asked to let go; its finalizer is taken off.
+// way is one way to free an object.
+type way int
+
+const (
+	// forgetting: what Chaos Mesh cannot carry out is forgotten, so that it
+	// comes to an end by itself.
+	forgetting way = iota
+	// asking: Chaos Mesh is asked to let go.
+	asking
+	// forcing: the finalizer is taken off.
+	forcing
+)
+
+// next is the way to try now.
+func (r *removal) next() way {
+	next := forcing
+	switch {
+	case r.tried == 0 && r.kind == fault.NetworkChaos:
+		next = forgetting
+	case r.tried <= 1 && !r.hopeless():
+		next = asking
+	}
+	return next
+}
+
+// hopeless says whether Chaos Mesh tries for ever to inject the object before
+// it takes it off again. It does not get to being asked then.
+func (r *removal) hopeless() bool {
+	return len(lingering(status(r.last))) == 0 && failure(status(r.last)) != ""
+}
+
+// free tries the next way to free the object.
 func (r *removal) free(ctx context.Context) {
 	if r.last == nil {
 		return // it could not be looked at
 	}
 	var what string
 	var err error
-	way := r.tried
-	if r.kind != fault.NetworkChaos {
-		way++
-	}
+	way := r.next()
 	switch way {
-	case 0:
+	case forgetting:
 		what, err = "its rules were taken from its pods", r.forget(ctx)
-	case 1:
+	case asking:
 		what, err = "Chaos Mesh was asked to free it", r.patch(ctx, askToFree)
-	default:
+	case forcing:
 		what, err = "it was freed of its finalizer by force", r.patch(ctx, takeFree)
 	}
 	if ctx.Err() != nil {
 		return
 	}
-	// What is refused is tried again, and what else there is, too.
-	if r.refused = err; err == nil || way == 0 {
+	// What is refused is tried again, except for what is not enough anyway.
+	if err == nil || way == forgetting {
 		r.tried++
 	}
 	waited := time.Since(r.start).Round(100 * time.Millisecond)
-	if err != nil {
+	switch {
+	case err == nil:
+		r.note(fmt.Sprintf("%s is not gone after %v: %s", r.identity, waited, what))
+	case r.refused == nil || r.refused.Error() != err.Error():
 		r.note(fmt.Sprintf("%s is not gone after %v, and it could not be freed: %v", r.identity, waited, err))
-		return
 	}
-	r.note(fmt.Sprintf("%s is not gone after %v: %s", r.identity, waited, what))
+	r.refused = err
 }
 
 func (r *removal) patch(ctx context.Context, patch string) error {

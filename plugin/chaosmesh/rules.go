@@ -2,7 +2,7 @@ package chaosmesh
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
@@ -18,7 +18,6 @@ import (
 // because of it. Once it is gone Chaos Mesh comes to an end with the
 // NetworkChaos, too.
 func (r *removal) forget(ctx context.Context) error {
-	var troubles []error
 	var done []types.NamespacedName
 	for _, record := range status(r.last).Experiment.Records {
 		namespace, name := podOf(record)
@@ -27,10 +26,11 @@ func (r *removal) forget(ctx context.Context) error {
 			continue
 		}
 		done = append(done, at)
-		err := retry.RetryOnConflict(retry.DefaultRetry, func() error { return r.forgetOn(ctx, at) })
-		troubles = append(troubles, err)
+		if err := retry.RetryOnConflict(retry.DefaultRetry, func() error { return r.forgetOn(ctx, at) }); err != nil {
+			return fmt.Errorf("its rules stay with its pods, and Chaos Mesh may fail to put another fault on their network until they are new: %w", err)
+		}
 	}
-	return errors.Join(troubles...)
+	return nil
 }
 
 func (r *removal) forgetOn(ctx context.Context, pod types.NamespacedName) error {

@@ -133,7 +133,8 @@ func (r *trial) goTest(ctx context.Context, prefix, environment []string) error 
 	}
 	arguments = append(arguments, r.arguments...)
 	command := r.command(ctx, "", "go", append(arguments, ".", "./driver", "./chart")...)
-	command.Env = append(command.Env, environment...)
+	// A test binary is also what runs in pods: with nothing else beside it.
+	command.Env = append(append(command.Env, "CGO_ENABLED=0"), environment...)
 	counted := &tally{out: r.out}
 	command.Stdout = counted
 	err := command.Run()
