@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/emco-chaos/emco-chaos/experiments/e2e/cluster"
 	"github.com/spf13/cobra"
@@ -20,6 +21,8 @@ const (
 	productImage = "emco-chaos.test/emco-chaos:e2e"
 	// source is the product's module, from this one's folder.
 	source = "../.."
+	// endLimit is how long a program that was interrupted may take to end.
+	endLimit = 30 * time.Second
 )
 
 // trial is a run of the end-to-end tests.
@@ -43,6 +46,10 @@ environment says the rest (EMCO_CHAOS_TARGET and so on).
 Where no cluster can be brought up, the reason is told and the tests are skipped.`,
 		RunE: func(command *cobra.Command, arguments []string) error {
 			run.out, run.errs, run.arguments = command.OutOrStdout(), command.ErrOrStderr(), arguments
+			if !command.Flag("name").Changed {
+				// Beside one that "up" has brought up.
+				*name = cluster.DefaultName + "-e2e"
+			}
 			return run.run(command.Context(), *name, folder())
 		},
 	}
@@ -145,12 +152,15 @@ func (r *trial) goTest(ctx context.Context, prefix, environment []string) error 
 	return nil
 }
 
-// command is a program that is interrupted, not killed, when ctx ends: tests
-// take back what they made.
+// command is a program that is interrupted, and all that it started with it,
+// when ctx ends.
 func (r *trial) command(ctx context.Context, folder, program string, arguments ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, program, arguments...)
 	command.Dir, command.Env = folder, os.Environ()
 	command.Stdout, command.Stderr = r.out, r.errs
-	command.Cancel = func() error { return command.Process.Signal(syscall.SIGINT) }
+	// go test passes no interrupt on.
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGINT) }
+	command.WaitDelay = endLimit
 	return command
 }
