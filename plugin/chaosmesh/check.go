@@ -5,7 +5,10 @@ import (
 	"fmt"
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
+	"github.com/emco-chaos/emco-chaos/plugin/engine"
 )
+
+var _ engine.Checker = (*Driver)(nil)
 
 // Check says whether the object would be refused because of the pods that are
 // there now. While one of them is on its way out it says nothing: Apply waits

@@ -468,11 +468,52 @@ func TestSelectionIsRefused(t *testing.T) {
 			driver := m.open(nil)
 			object := test.object(t)
 			w := newWatcher(t)
+			contains(t, driver.Check(t.Context(), object), test.words...)
 			contains(t, driver.Apply(t.Context(), object, w.observe), test.words...)
 			if created := m.count("create podchaos") + m.count("create networkchaos"); created > 0 {
 				t.Errorf("%d objects were created", created)
 			}
 			w.want()
+		})
+	}
+}
+
+func TestCheckLetsPass(t *testing.T) {
+	tests := map[string]struct {
+		change func(*mesh)
+		object func(*testing.T) fault.Object
+	}{
+		"a partition": {object: func(t *testing.T) fault.Object { return partition(t) }},
+		"a kill":      {object: func(t *testing.T) fault.Object { return podChaos(t, v1alpha1.PodKillAction) }},
+		"one of two, of which one is on its way out": {
+			change: func(m *mesh) {
+				m.run("orchestrator")
+				edit(m.apiServer, podKey("orchestrator-1"), func(pod *corev1.Pod) {
+					now := metav1.Now()
+					pod.DeletionTimestamp = &now
+				})
+			},
+			object: func(t *testing.T) fault.Object {
+				chaos := podChaos(t, v1alpha1.PodKillAction)
+				chaos.Spec.Mode = v1alpha1.OneMode
+				return chaos
+			},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMesh(t)
+			if test.change != nil {
+				test.change(m)
+			}
+			driver := m.open(nil)
+			if err := driver.Check(t.Context(), test.object(t)); err != nil {
+				t.Error(err)
+			}
+			if created := m.count("create podchaos") + m.count("create networkchaos"); created > 0 {
+				t.Errorf("%d objects were created", created)
+			}
 		})
 	}
 }
