@@ -14,6 +14,9 @@ import (
 // stopLimit is how long clients may take to hear the end of the last run.
 const stopLimit = 5 * time.Second
 
+// answerLimit is how long a request and its answer may take, but for a stream.
+const answerLimit = readLimit + 2*checkLimit + writeLimit
+
 // server is the HTTP server of the API.
 type server struct {
 	listener net.Listener

@@ -19,7 +19,9 @@ type Held struct {
 	cluster  client.Client
 	identity string
 	duration time.Duration
-	took     *State
+	// began is from when on the leases last: none was claimed before.
+	began time.Time
+	took  *State
 
 	// mu is held during the requests on the leases, so that there is one at a
 	// time.
@@ -40,6 +42,7 @@ func newHeld(cluster client.Client, options Options) *Held {
 		cluster:  cluster,
 		identity: newIdentity(options.Holder),
 		duration: options.Duration,
+		began:    time.Now(),
 		lost:     make(chan struct{}),
 	}
 	held.living, held.end = context.WithCancel(context.Background())
@@ -117,8 +120,9 @@ func (h *Held) delete(ctx context.Context, lease *coordinationv1.Lease) error {
 
 // keep renews the leases until they are released or lost.
 func (h *Held) keep() {
-	deadline := time.Now().Add(h.duration)
-	wait := h.duration / 3
+	deadline := h.began.Add(h.duration)
+	wait := time.Until(h.began.Add(h.duration / 3))
+	var failed error
 	for {
 		timer := time.NewTimer(wait)
 		select {
@@ -128,17 +132,18 @@ func (h *Held) keep() {
 			return
 		}
 		at := time.Now()
-		err := h.renew(at)
+		if !at.Before(deadline) {
+			h.lose(expired(h.duration, failed))
+			return
+		}
+		failed = h.renew(at, deadline)
 		switch {
 		case h.living.Err() != nil:
 			return
-		case err == nil:
+		case failed == nil:
 			deadline, wait = at.Add(h.duration), h.duration/3
-		case errors.As(err, new(*takenError)):
-			h.lose(err)
-			return
-		case !time.Now().Before(deadline):
-			h.lose(fmt.Errorf("the lease was not renewed for %v: %w", h.duration, err))
+		case errors.As(failed, new(*takenError)):
+			h.lose(failed)
 			return
 		default:
 			// An API server that is out of reach may be back any moment.
@@ -147,8 +152,17 @@ func (h *Held) keep() {
 	}
 }
 
-func (h *Held) renew(at time.Time) error {
-	ctx, cancel := context.WithTimeout(h.living, h.duration/3)
+func expired(after time.Duration, why error) error {
+	if why == nil {
+		return fmt.Errorf("the lease was not renewed for %v", after)
+	}
+	return fmt.Errorf("the lease was not renewed for %v: %w", after, why)
+}
+
+// renew renews the leases. It waits for an answer no longer than they last:
+// from the deadline on another may hold them.
+func (h *Held) renew(at, deadline time.Time) error {
+	ctx, cancel := context.WithTimeout(h.living, min(h.duration/3, deadline.Sub(at)))
 	defer cancel()
 	return h.change(ctx, func(lease *coordinationv1.Lease) {
 		now := metav1.NewMicroTime(at)

@@ -388,3 +388,37 @@ func TestMistakes(t *testing.T) {
 		t.Errorf("forbidden: %v", err)
 	}
 }
+
+// An API server that takes requests and never answers does not keep the holder
+// from knowing in time: whoever watches the lease takes it over after its
+// duration.
+func TestLostInTimeWhenNobodyAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		silent := atomic.Bool{}
+		c := interceptor.NewClient(newCluster(), interceptor.Funcs{
+			Create: func(ctx context.Context, server client.WithWatch, object client.Object, options ...client.CreateOption) error {
+				// The second lease of two is long in coming.
+				if object.GetNamespace() == "shop" {
+					time.Sleep(4 * time.Second)
+				}
+				return server.Create(ctx, object, options...)
+			},
+			Update: func(ctx context.Context, server client.WithWatch, object client.Object, options ...client.UpdateOption) error {
+				if silent.Load() {
+					<-ctx.Done()
+					return ctx.Err()
+				}
+				return server.Update(ctx, object, options...)
+			},
+		})
+		held := take(t, c, "alice", "data", "shop")
+		defer release(t, held)
+		silent.Store(true)
+		until := read(t, c, "data").Until()
+		<-held.Lost()
+		if late := time.Since(until); late > 0 {
+			t.Errorf("it was lost %v after it had expired", late)
+		}
+		silent.Store(false)
+	})
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -155,5 +156,53 @@ func TestInterrupted(t *testing.T) {
 	}
 	if output := clean(t, target); !strings.Contains(output, "0 resources of 0 attempts removed") {
 		t.Errorf("something was left:\n%s", output)
+	}
+}
+
+// TestLeftAlone: a terminal that hangs up, and a reader of the output that goes
+// away, end the run as Ctrl-C does.
+func TestLeftAlone(t *testing.T) {
+	t.Parallel()
+	for name, leave := range map[string]func(t *testing.T, command *started, reader *os.File){
+		"the terminal hangs up": func(t *testing.T, command *started, _ *os.File) {
+			if err := command.Process.Signal(syscall.SIGHUP); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"nobody reads": func(t *testing.T, _ *started, reader *os.File) {
+			if err := reader.Close(); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			target := emulated(t)
+			reader, words, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer reader.Close()
+			defer words.Close()
+			command := startTo(t, words, "run", "dig-instantiate-in-flight", "--target", target, "--plugin-dir", bin)
+			if err := words.Close(); err != nil {
+				t.Fatal(err)
+			}
+			command.await(t, "the hold", event("hold", "injected"))
+			leave(t, command, reader)
+			_ = command.Wait()
+			if code := command.ProcessState.ExitCode(); code != report.ExitError {
+				t.Errorf("exit %d, %v", code, command.ProcessState)
+			}
+			if records := command.records(t); records[len(records)-1].Kind != journal.End {
+				t.Errorf("the run was not ended: %+v", records[len(records)-1])
+			}
+			if left := command.left(t); len(left) > 0 {
+				t.Errorf("left: %v", left)
+			}
+			if output := clean(t, target); !strings.Contains(output, "0 resources of 0 attempts removed") {
+				t.Errorf("something was left:\n%s", output)
+			}
+		})
 	}
 }

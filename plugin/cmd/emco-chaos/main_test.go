@@ -102,9 +102,18 @@ type started struct {
 // start starts emco-chaos with a journal of its own.
 func start(t *testing.T, args ...string) *started {
 	t.Helper()
+	return startTo(t, nil, args...)
+}
+
+// startTo starts the command with a file for its words; nil keeps them.
+func startTo(t *testing.T, words *os.File, args ...string) *started {
+	t.Helper()
 	s := &started{out: &bytes.Buffer{}, journal: filepath.Join(t.TempDir(), "journal.jsonl")}
 	s.Cmd = exec.Command(filepath.Join(bin, "emco-chaos"), append(args, "--journal", s.journal)...)
 	s.Stdout, s.Stderr = s.out, s.out
+	if words != nil {
+		s.Stdout, s.Stderr = words, words
+	}
 	// A killed command's children may hold its output a little longer.
 	s.WaitDelay = 5 * time.Second
 	if err := s.Start(); err != nil {
