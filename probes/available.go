@@ -31,26 +31,23 @@ var availableKind = Kind{
 func (p available) Run(ctx context.Context, on Subject, observer Observer) Result {
 	seen := newSights(p.service, observer)
 	door := on.door(p.service, nil)
-	for {
-		sight, err := on.look(ctx, door)
-		if err != nil {
-			return errored(err)
+	for glimpse := range volley(ctx, p.interval, on.glimpse(door)) {
+		if glimpse.err != nil {
+			return errored(glimpse.err)
 		}
-		if sight.look == lookAnswered {
-			seen.add(sight)
+		if glimpse.look == lookAnswered {
+			seen.add(glimpse.sight)
 			return Result{
 				Conclusion: Passed,
-				Message:    fmt.Sprintf("%s is available after %s: %s", p.service, shown(sight.at.Sub(seen.began)), sight.words),
+				Message:    fmt.Sprintf("%s is available after %s: %s", p.service, shown(glimpse.at.Sub(seen.began)), glimpse.words),
 				Evidence:   seen.evidence(),
 			}
 		}
 		if !over(ctx) {
-			seen.add(sight)
-		}
-		if !pause(ctx, p.interval) {
-			result := unfinished(ctx, time.Since(seen.began), fmt.Sprintf("%s did not become available (%s)", p.service, seen.lastWords()))
-			result.Evidence = seen.evidence()
-			return result
+			seen.add(glimpse.sight)
 		}
 	}
+	result := unfinished(ctx, time.Since(seen.began), fmt.Sprintf("%s did not become available (%s)", p.service, seen.lastWords()))
+	result.Evidence = seen.evidence()
+	return result
 }

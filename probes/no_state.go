@@ -37,36 +37,45 @@ var noStateKind = Kind{
 func (p noState) Run(ctx context.Context, on Subject, observer Observer) Result {
 	began := time.Now()
 	seen := changes{observer: observer}
-	for {
+	type status struct {
+		emco.Reading
+		answer emco.Answer
+		err    error
+	}
+	ask := func(ctx context.Context) status {
 		limited, cancel := context.WithTimeout(ctx, p.patience)
+		defer cancel()
 		reading, answer, err := on.read(limited, p.call)
-		cancel()
-		if err != nil {
-			return errored(err)
+		return status{reading, answer, err}
+	}
+	var last emco.Reading
+	for status := range volley(ctx, p.interval, ask) {
+		if status.err != nil {
+			return errored(status.err)
 		}
-		if ctx.Err() == nil {
-			seen.see(answer.Ended, "status: "+describe(reading))
-			switch {
-			case reading.Progress == emco.Unknown:
-				return Result{
-					Conclusion: Passed,
-					Message:    fmt.Sprintf("status gives %s after %s", reading.Text, shown(answer.Ended.Sub(began))),
-					Evidence:   readingEvidence(reading),
-				}
-			case reading.Ours:
-				return Result{
-					Conclusion: Inconclusive,
-					Message:    fmt.Sprintf("status says %s: %s took effect, or was not cut off", describe(reading), p.call.Name),
-					Evidence:   readingEvidence(reading),
-				}
+		if ctx.Err() != nil {
+			break
+		}
+		last = status.Reading
+		seen.see(status.answer.Ended, "status: "+describe(status.Reading))
+		switch {
+		case status.Progress == emco.Unknown:
+			return Result{
+				Conclusion: Passed,
+				Message:    fmt.Sprintf("status gives %s after %s", status.Text, shown(status.answer.Ended.Sub(began))),
+				Evidence:   readingEvidence(status.Reading),
 			}
-		}
-		if !pause(ctx, p.interval) {
+		case status.Ours:
 			return Result{
 				Conclusion: Inconclusive,
-				Message:    fmt.Sprintf("every status gave a state within %s (%s)", shown(time.Since(began)), or(seen.last, "none was read")),
-				Evidence:   readingEvidence(reading),
+				Message:    fmt.Sprintf("status says %s: %s took effect, or was not cut off", describe(status.Reading), p.call.Name),
+				Evidence:   readingEvidence(status.Reading),
 			}
 		}
+	}
+	return Result{
+		Conclusion: Inconclusive,
+		Message:    fmt.Sprintf("every status gave a state within %s (%s)", shown(time.Since(began)), or(seen.last, "none was read")),
+		Evidence:   readingEvidence(last),
 	}
 }

@@ -83,6 +83,20 @@ func (s Subject) look(ctx context.Context, d door) (sight, error) {
 	return seen, forbidden(answer)
 }
 
+// glimpse is what looking once came to, for a volley.
+type glimpse struct {
+	sight
+	err error
+}
+
+// glimpse looks once each time that it is called.
+func (s Subject) glimpse(d door) func(context.Context) glimpse {
+	return func(ctx context.Context) glimpse {
+		seen, err := s.look(ctx, d)
+		return glimpse{seen, err}
+	}
+}
+
 // knock connects to rsync's port.
 func (s Subject) knock(ctx context.Context) (sight, error) {
 	if _, _, err := s.Setup.rsync(); err != nil {

@@ -49,28 +49,25 @@ var unavailableKind = Kind{
 func (p unavailable) Run(ctx context.Context, on Subject, observer Observer) Result {
 	seen := newSights(p.service, observer)
 	door := on.door(p.service, p.call)
-	for {
-		sight, err := on.look(ctx, door)
-		if err != nil {
-			return errored(err)
+	for glimpse := range volley(ctx, p.interval, on.glimpse(door)) {
+		if glimpse.err != nil {
+			return errored(glimpse.err)
 		}
-		if sight.look == lookRefused {
-			seen.add(sight)
+		if glimpse.look == lookRefused {
+			seen.add(glimpse.sight)
 			return Result{
 				Conclusion: Passed,
-				Message:    fmt.Sprintf("%s refuses after %s: %s", p.service, shown(sight.at.Sub(seen.began)), sight.words),
+				Message:    fmt.Sprintf("%s refuses after %s: %s", p.service, shown(glimpse.at.Sub(seen.began)), glimpse.words),
 				Evidence:   seen.evidence(),
 			}
 		}
 		if !over(ctx) {
-			seen.add(sight)
+			seen.add(glimpse.sight)
 		}
-		if !pause(ctx, p.interval) {
-			return Result{
-				Conclusion: Inconclusive,
-				Message:    fmt.Sprintf("%s was not seen to refuse within %s (%s)", p.service, shown(time.Since(seen.began)), seen.lastWords()),
-				Evidence:   seen.evidence(),
-			}
-		}
+	}
+	return Result{
+		Conclusion: Inconclusive,
+		Message:    fmt.Sprintf("%s was not seen to refuse within %s (%s)", p.service, shown(time.Since(seen.began)), seen.lastWords()),
+		Evidence:   seen.evidence(),
 	}
 }

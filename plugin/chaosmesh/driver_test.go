@@ -479,41 +479,81 @@ func TestSelectionIsRefused(t *testing.T) {
 }
 
 func TestCheckLetsPass(t *testing.T) {
+	m := newMesh(t)
+	driver := m.open(nil)
+	for _, object := range []fault.Object{partition(t), podChaos(t, v1alpha1.PodKillAction)} {
+		if err := driver.Check(t.Context(), object); err != nil {
+			t.Errorf("%T: %v", object, err)
+		}
+	}
+	if created := m.count("create podchaos") + m.count("create networkchaos"); created > 0 {
+		t.Errorf("%d objects were created", created)
+	}
+}
+
+func TestCheckWaitsForSteadyPods(t *testing.T) {
+	leaving := func(pod *corev1.Pod) {
+		now := metav1.Now()
+		pod.DeletionTimestamp = &now
+	}
+	unready := func(pod *corev1.Pod) { pod.Status.Conditions = nil }
+	fresh := func(pod *corev1.Pod) {
+		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now()}}
+	}
+	old := func(pod *corev1.Pod) {
+		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(time.Now().Add(-time.Hour))}}
+	}
 	tests := map[string]struct {
-		change func(*mesh)
-		object func(*testing.T) fault.Object
+		change    func(*corev1.Pod)
+		meanwhile func(*mesh)
+		limits    chaosmesh.Limits
+		refused   string
 	}{
-		"a partition": {object: func(t *testing.T) fault.Object { return partition(t) }},
-		"a kill":      {object: func(t *testing.T) fault.Object { return podChaos(t, v1alpha1.PodKillAction) }},
-		"one of two, of which one is on its way out": {
-			change: func(m *mesh) {
-				m.run("orchestrator")
-				edit(m.apiServer, podKey("orchestrator-1"), func(pod *corev1.Pod) {
-					now := metav1.Now()
-					pod.DeletionTimestamp = &now
-				})
-			},
-			object: func(t *testing.T) fault.Object {
-				chaos := podChaos(t, v1alpha1.PodKillAction)
-				chaos.Spec.Mode = v1alpha1.OneMode
-				return chaos
-			},
+		"one that goes in time": {
+			change:    leaving,
+			meanwhile: func(m *mesh) { m.end("orchestrator-1") },
+		},
+		"one that does not go": {
+			change: leaving, limits: chaosmesh.Limits{Settle: 50 * time.Millisecond},
+			refused: "selects pod emco/orchestrator-1, which is on its way out",
+		},
+		"one that gets ready in time": {
+			change:    unready,
+			meanwhile: func(m *mesh) { edit(m.apiServer, podKey("orchestrator-1"), old) },
+		},
+		"one that does not get ready": {
+			change: unready, limits: chaosmesh.Limits{Settle: 50 * time.Millisecond},
+			refused: "selects pod emco/orchestrator-1, which is not ready",
+		},
+		"one that was ready for long enough in time": {
+			change: fresh, limits: chaosmesh.Limits{Steady: 1100 * time.Millisecond},
+		},
+		"one that was not ready for long enough": {
+			change: fresh, limits: chaosmesh.Limits{Steady: time.Hour, Settle: 50 * time.Millisecond},
+			refused: "selects pod emco/orchestrator-1, which has only just become ready",
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := newMesh(t)
-			if test.change != nil {
-				test.change(m)
+			// Of two, so that there is one to select when the other has gone.
+			m.run("orchestrator")
+			edit(m.apiServer, podKey("orchestrator-1"), test.change)
+			driver := m.open(func(o *chaosmesh.Options) { o.Limits.Steady, o.Limits.Settle = test.limits.Steady, test.limits.Settle })
+			var changing sync.WaitGroup
+			defer changing.Wait()
+			if test.meanwhile != nil {
+				changing.Go(func() { test.meanwhile(m) })
 			}
-			driver := m.open(nil)
-			if err := driver.Check(t.Context(), test.object(t)); err != nil {
-				t.Error(err)
+			err := driver.Check(t.Context(), podChaos(t, v1alpha1.PodKillAction))
+			if test.refused == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
 			}
-			if created := m.count("create podchaos") + m.count("create networkchaos"); created > 0 {
-				t.Errorf("%d objects were created", created)
-			}
+			contains(t, err, test.refused, "kubectl --namespace emco describe pod orchestrator-1")
 		})
 	}
 }

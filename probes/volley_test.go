@@ -1,0 +1,84 @@
+package probes
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestVolleyDoesNotWaitForWhatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var asked, open atomic.Int64
+		// The first two hang, as the first packets to a pod that has gone do.
+		ask := func(ctx context.Context) int64 {
+			open.Add(1)
+			defer open.Add(-1)
+			number := asked.Add(1)
+			if number <= 2 {
+				select {
+				case <-time.After(time.Second):
+				case <-ctx.Done():
+				}
+			}
+			return number
+		}
+		var got []int64
+		for number := range volley(t.Context(), 20*time.Millisecond, ask) {
+			got = append(got, number)
+			if len(got) == 3 {
+				break
+			}
+		}
+		if took := time.Since(began); !slices.Equal(got, []int64{3, 4, 5}) || took != 2*impatience+40*time.Millisecond {
+			t.Errorf("%v after %v", got, took)
+		}
+		if open.Load() != 0 {
+			t.Errorf("%d questions are open", open.Load())
+		}
+	})
+}
+
+func TestVolleyGivesTheLateAnswersToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked atomic.Int64
+		ask := func(context.Context) int64 {
+			number := asked.Add(1)
+			if number == 1 {
+				time.Sleep(impatience + 30*time.Millisecond)
+			}
+			return number
+		}
+		var got []int64
+		for number := range volley(t.Context(), 20*time.Millisecond, ask) {
+			if got = append(got, number); slices.Contains(got, 1) {
+				break
+			}
+		}
+		if !slices.Contains(got, 2) {
+			t.Errorf("%v", got)
+		}
+	})
+}
+
+func TestVolleyEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var open atomic.Int64
+		for answer := range volley(ctx, time.Millisecond, func(ctx context.Context) error {
+			open.Add(1)
+			defer open.Add(-1)
+			<-ctx.Done()
+			return ctx.Err()
+		}) {
+			t.Errorf("an answer from the end: %v", answer)
+		}
+		if open.Load() != 0 {
+			t.Errorf("%d questions are open", open.Load())
+		}
+	})
+}
