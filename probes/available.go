@@ -22,7 +22,7 @@ var availableKind = Kind{
 	},
 	Events: probeEvents(),
 	make: func(a arguments) (Probe, error) {
-		return available{service: emco.Service(a.text("service")), interval: 100 * time.Millisecond}, nil
+		return available{service: emco.Service(a.text("service")), interval: 250 * time.Millisecond}, nil
 	},
 }
 

@@ -13,7 +13,11 @@ import (
 type noState struct {
 	call     emco.Call
 	interval time.Duration
-	// patience bounds one GET: one that hangs gives no state either.
+	// patience bounds one GET: one that hangs gives no state either. It is
+	// short because a service can be down for less than half a second, and many
+	// a GET hangs then: a Service of Kubernetes without endpoints refuses by
+	// ICMP, and Linux sends of those six at once and one a second after that
+	// (net.ipv4.icmp_ratelimit); the rest is dropped.
 	patience time.Duration
 }
 
@@ -26,7 +30,7 @@ var noStateKind = Kind{
 	Events: probeEvents(),
 	make: func(a arguments) (Probe, error) {
 		call, err := a.call("call")
-		return noState{call: call, interval: 20 * time.Millisecond, patience: 500 * time.Millisecond}, err
+		return noState{call: call, interval: 20 * time.Millisecond, patience: 200 * time.Millisecond}, err
 	},
 }
 
