@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
@@ -67,6 +68,7 @@ func (s *site) watchFaults(t *testing.T) (created func() []string) {
 	var names []string
 	var watching sync.WaitGroup
 	var stops []func()
+	var stopped atomic.Bool
 	var mu sync.Mutex
 	for _, list := range []client.ObjectList{&v1alpha1.PodChaosList{}, &v1alpha1.NetworkChaosList{}} {
 		changes := s.watch(t.Context(), t, list)
@@ -75,7 +77,10 @@ func (s *site) watchFaults(t *testing.T) (created func() []string) {
 			for change := range changes.ResultChan() {
 				object, ok := change.Object.(client.Object)
 				if !ok {
-					t.Errorf("watch the chaos objects: %+v", change.Object)
+					// The end of a watch can look like a failure of it.
+					if !stopped.Load() {
+						t.Errorf("watch the chaos objects: %+v", change.Object)
+					}
 					continue
 				}
 				if change.Type == watch.Added {
@@ -87,6 +92,7 @@ func (s *site) watchFaults(t *testing.T) (created func() []string) {
 		})
 	}
 	stop := sync.OnceFunc(func() {
+		stopped.Store(true)
 		for _, stop := range stops {
 			stop()
 		}
