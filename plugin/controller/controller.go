@@ -107,7 +107,7 @@ func (c *Controller) add(all manager.Manager, serving Serving) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(all.Add(web), all.Add(c.queue)); err != nil {
+	if err := errors.Join(all.Add(c.queue), all.Add(web)); err != nil {
 		return errors.Join(fmt.Errorf("make the controller: %w", err), web.listener.Close())
 	}
 	// All leases are one thing to look at, and it is looked at once even when

@@ -62,12 +62,42 @@ func (d *dashboard) find(ctx context.Context, named api.Workflow) (*origin, erro
 		return nil, fmt.Errorf("look for the Workflow %s/%s: %w", named.Namespace, named.Name, err)
 	}
 	found := &origin{workflow: reference(v1alpha1.KindWorkflow, workflow)}
-	if owner := metav1.GetControllerOf(workflow); owner != nil && owner.Kind == v1alpha1.KindSchedule && owner.APIVersion == fault.GroupVersion {
-		found.schedule = corev1.ObjectReference{
-			APIVersion: owner.APIVersion, Kind: owner.Kind, Namespace: workflow.Namespace, Name: owner.Name, UID: owner.UID,
-		}
+	schedule, err := d.scheduleOf(ctx, workflow)
+	switch {
+	case err != nil:
+		return nil, err
+	case schedule != nil:
+		found.schedule = reference(v1alpha1.KindSchedule, schedule)
+	case !ours(workflow):
+		return nil, &RefusedError{fmt.Sprintf("the Workflow %s/%s is not emco-chaos's: none of its Schedules made it; give the Workflow the label %s, or name none",
+			named.Namespace, named.Name, fault.ExperimentLabel)}
 	}
 	return found, nil
+}
+
+// ours says whether an object is of emco-chaos. Whoever may ask for runs can
+// name any Workflow, and is not to have anything written on what is another's.
+func ours(object client.Object) bool {
+	_, labelled := object.GetLabels()[fault.ExperimentLabel]
+	return labelled
+}
+
+// scheduleOf is the Schedule of ours that made the Workflow; nil if none did.
+func (d *dashboard) scheduleOf(ctx context.Context, workflow *v1alpha1.Workflow) (*v1alpha1.Schedule, error) {
+	owner := metav1.GetControllerOf(workflow)
+	if owner == nil || owner.Kind != v1alpha1.KindSchedule || owner.APIVersion != fault.GroupVersion {
+		return nil, nil
+	}
+	schedule := &v1alpha1.Schedule{}
+	switch err := d.cluster.Get(ctx, client.ObjectKey{Namespace: workflow.Namespace, Name: owner.Name}, schedule); {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("look for the Schedule %s/%s: %w", workflow.Namespace, owner.Name, err)
+	case schedule.UID != owner.UID || !ours(schedule):
+		return nil, nil
+	}
+	return schedule, nil
 }
 
 func reference(kind string, object client.Object) corev1.ObjectReference {

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
@@ -27,7 +28,7 @@ import (
 func schedule(change ...func(*v1alpha1.Schedule)) *v1alpha1.Schedule {
 	one := &v1alpha1.Schedule{ObjectMeta: metav1.ObjectMeta{
 		Namespace: home, Name: "calm-kill", UID: "schedule-uid",
-		Labels:      map[string]string{RearmLabel: "true"},
+		Labels:      map[string]string{RearmLabel: "true", fault.ExperimentLabel: "calm-kill"},
 		Annotations: map[string]string{v1alpha1.PauseAnnotationKey: "true"},
 	}}
 	one.Spec.Type = v1alpha1.ScheduleTypeWorkflow
@@ -225,6 +226,127 @@ func TestRunThatNeverBeganIsToldToo(t *testing.T) {
 			t.Errorf("on the %s it says %q", kind, got)
 		}
 	}
+}
+
+// Who may ask for runs may name any Workflow of the namespace: what is not ours
+// gets no Events and stays as it is.
+func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
+	yes := true
+	for name, test := range map[string]struct {
+		owner, uid string
+	}{
+		"somebody's Schedule":         {owner: "backup", uid: "backup-uid"},
+		"a Schedule of the same name": {owner: "calm-kill", uid: "former-uid"},
+		"a Schedule that is gone":     {owner: "gone", uid: "gone-uid"},
+		"nobody's":                    {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			backup := schedule(started)
+			backup.Name, backup.UID, backup.Labels = "backup", "backup-uid", nil
+			workflow := &v1alpha1.Workflow{ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: "nightly", UID: "nightly-uid"}}
+			if test.owner != "" {
+				workflow.OwnerReferences = []metav1.OwnerReference{{
+					APIVersion: fault.GroupVersion, Kind: "Schedule", Name: test.owner, UID: types.UID(test.uid), Controller: &yes,
+				}}
+			}
+			for _, object := range []client.Object{schedule(started), backup, workflow} {
+				if err := w.cluster.Create(t.Context(), object); err != nil {
+					t.Fatal(err)
+				}
+			}
+			response := send(t, w.serve(), "POST", "/v1/runs", friend, `{"experiment":"calm-kill","workflow":{"namespace":"emco-chaos","name":"nightly"}}`)
+			if said := problemOf(t, response); response.StatusCode != 422 || !strings.Contains(said, "the Workflow emco-chaos/nightly is not emco-chaos's") || !strings.Contains(said, fault.ExperimentLabel) {
+				t.Errorf("got %d %q", response.StatusCode, said)
+			}
+			if len(w.queue.known) > 0 || len(w.patches) > 0 {
+				t.Errorf("%d runs were taken in, and patched was %s", len(w.queue.known), w.patches)
+			}
+		})
+	}
+}
+
+// A Workflow that somebody made by hand is ours when it says so, and a Schedule
+// that runs by the clock as well.
+func TestWhatSaysThatItIsOurs(t *testing.T) {
+	w := dashboarded(t)
+	byHand := &v1alpha1.Workflow{ObjectMeta: metav1.ObjectMeta{
+		Namespace: home, Name: "by-hand", UID: "by-hand-uid", Labels: map[string]string{fault.ExperimentLabel: "calm-kill"},
+	}}
+	if err := w.cluster.Create(t.Context(), byHand); err != nil {
+		t.Fatal(err)
+	}
+	for name, schedule := range map[string]string{"by-hand": "", "calm-kill-x2x7c": "calm-kill"} {
+		from, err := w.queue.dashboard.find(t.Context(), api.Workflow{Namespace: home, Name: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if from.workflow.Name != name || from.schedule.Name != schedule {
+			t.Errorf("%s comes from %+v", name, from)
+		}
+	}
+}
+
+// The same words of a second attempt are others.
+func TestAttemptsAreToldApart(t *testing.T) {
+	w := dashboarded(t)
+	w.runner.during = func(_ context.Context, order Order) error {
+		for attempt := 1; attempt <= 2; attempt++ {
+			order.Follow(journal.Record{Kind: journal.Attempt, Attempt: attempt})
+			order.Follow(journal.Record{Kind: journal.Result, Step: "back", Conclusion: "passed", Text: "orchestrator is available"})
+		}
+		return nil
+	}
+	defer w.manage()()
+	from, err := w.queue.dashboard.find(t.Context(), api.Workflow{Namespace: home, Name: "calm-kill-x2x7c"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked, err := w.queue.add(calmKill(), "", from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end(asked)
+	var events corev1.EventList
+	if err := w.cluster.List(t.Context(), &events); err != nil {
+		t.Fatal(err)
+	}
+	told := messagesOf(events.Items, "Workflow")
+	for _, text := range []string{"back: orchestrator is available", "attempt 2: back: orchestrator is available"} {
+		if !slices.Contains(told, text) {
+			t.Errorf("%q is not among %q", text, told)
+		}
+	}
+}
+
+// An API server that does not answer keeps no run from its end for long.
+func TestEventsThatAreNotTakenHoldNothingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := dashboarded(t)
+		w.queue.dashboard.cluster = interceptor.NewClient(w.cluster, interceptor.Funcs{
+			Create: func(ctx context.Context, _ client.WithWatch, _ client.Object, _ ...client.CreateOption) error {
+				<-ctx.Done()
+				return ctx.Err()
+			},
+		})
+		defer w.manage()()
+		synctest.Wait()
+		from, err := w.queue.dashboard.find(t.Context(), api.Workflow{Namespace: home, Name: "calm-kill-x2x7c"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		asked, err := w.queue.add(calmKill(), "", from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := end(asked); got.Verdict != "Passed" {
+			t.Errorf("ended %+v", got)
+		}
+		if took := time.Since(began); took != announceLimit {
+			t.Errorf("the end came after %v", took)
+		}
+	})
 }
 
 func TestShortened(t *testing.T) {

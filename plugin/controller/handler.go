@@ -32,8 +32,10 @@ const (
 	// aliveEvery is how often a quiet stream gets an empty line, so that either
 	// side learns when the other has gone.
 	aliveEvery = 15 * time.Second
-	// streams is how many clients may listen at once.
-	streams = 64
+	// streams is how many clients may listen at once, and compilations how many
+	// requests are compiled at once: each is a process of the plugin.
+	streams      = 64
+	compilations = 2
 	// fullAgain is when to ask again after the queue was full.
 	fullAgain = 15 * time.Second
 	// longestKey bounds what a client may call a run.
@@ -51,6 +53,8 @@ type handler struct {
 	log       *slog.Logger
 	// listening has room for as many as may listen at once.
 	listening chan struct{}
+	// compiling has room for as many as may be compiled at once.
+	compiling chan struct{}
 }
 
 func (h *handler) routes() http.Handler {
@@ -108,7 +112,7 @@ func (h *handler) post(w http.ResponseWriter, request *http.Request, user string
 	}
 	added, err := h.add(request.Context(), asked, key)
 	switch {
-	case errors.Is(err, errFull):
+	case errors.Is(err, errFull), errors.Is(err, errBusy):
 		h.refuseUntil(w, fullAgain, err.Error())
 		return
 	case errors.Is(err, errStopping):
@@ -130,7 +134,7 @@ func (h *handler) add(ctx context.Context, asked api.Request, key string) (*run,
 	if err := h.queue.room(); err != nil {
 		return nil, err
 	}
-	compiled, err := h.runner.Compile(ctx, asked)
+	compiled, err := h.compile(ctx, asked)
 	if err != nil {
 		return nil, err
 	}
@@ -152,6 +156,17 @@ func (h *handler) add(ctx context.Context, asked api.Request, key string) (*run,
 		}
 	}
 	return added, nil
+}
+
+// compile compiles what is asked for when it has a place.
+func (h *handler) compile(ctx context.Context, asked api.Request) (*plan.Plan, error) {
+	select {
+	case h.compiling <- struct{}{}:
+		defer func() { <-h.compiling }()
+	case <-ctx.Done():
+		return nil, errBusy
+	}
+	return h.runner.Compile(ctx, asked)
 }
 
 // decode reads a request. A mistake in it names the field.
@@ -177,7 +192,7 @@ func decode(w http.ResponseWriter, request *http.Request) (api.Request, error) {
 		return asked, badRequest(err)
 	}
 	switch {
-	case decoder.More():
+	case decoder.Decode(&struct{}{}) != io.EOF:
 		return asked, &deniedError{http.StatusBadRequest, "more follows the request's JSON object; send one object"}
 	case asked.Experiment == "":
 		return asked, &deniedError{http.StatusBadRequest, "experiment: is missing; write the experiment's name"}
@@ -269,6 +284,10 @@ func (h *handler) stream(w http.ResponseWriter, request *http.Request, r *run, n
 	h.metrics.answered(http.StatusOK)
 	w.WriteHeader(http.StatusOK)
 	control := http.NewResponseController(w)
+	// A run goes on for longer than a request may take to arrive.
+	if err := control.SetReadDeadline(time.Time{}); err != nil {
+		return
+	}
 	defer func() {
 		// The connection may serve another request. If that cannot be, it ends.
 		_ = control.SetWriteDeadline(time.Time{})

@@ -4,17 +4,20 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/controller/api"
 )
 
@@ -62,6 +65,8 @@ func TestRefusals(t *testing.T) {
 		"no token":            {"POST", "/v1/runs", "", `{}`, 401, "no token"},
 		"unknown token":       {"POST", "/v1/runs", "x", `{"experiment":"calm-kill"}`, 401, "does not know the token"},
 		"stranger":            {"POST", "/v1/runs", stranger, `{"experiment":"calm-kill"}`, 403, "stranger-token may not ask for runs; a Role in namespace emco-chaos must allow it to create runs.emco-chaos.io"},
+		"doubtful":            {"POST", "/v1/runs", doubtful, `{"experiment":"calm-kill"}`, 401, "does not know the token"},
+		"vetoed":              {"POST", "/v1/runs", vetoed, `{"experiment":"calm-kill"}`, 403, "vetoed-token may not ask for runs"},
 		"stranger reads":      {"GET", "/v1/runs/r1", stranger, ``, 403, "may not ask"},
 		"no JSON":             {"POST", "/v1/runs", friend, `experiment: x`, 400, "no JSON object"},
 		"nothing":             {"POST", "/v1/runs", friend, ``, 400, "no JSON object"},
@@ -70,6 +75,7 @@ func TestRefusals(t *testing.T) {
 		"wrong kind within":   {"POST", "/v1/runs", friend, `{"experiment":"calm-kill","workflow":{"name":[]}}`, 400, "workflow.name: is a JSON array; write a string"},
 		"no experiment":       {"POST", "/v1/runs", friend, `{"parameters":{}}`, 400, "experiment: is missing"},
 		"two objects":         {"POST", "/v1/runs", friend, `{"experiment":"calm-kill"} {}`, 400, "more follows"},
+		"a brace too many":    {"POST", "/v1/runs", friend, `{"experiment":"calm-kill"}}`, 400, "more follows"},
 		"half a workflow":     {"POST", "/v1/runs", friend, `{"experiment":"calm-kill","workflow":{"name":"w"}}`, 400, "workflow: needs a namespace"},
 		"long key":            {"POST", "/v1/runs", friend, `{"experiment":"calm-kill","key":"` + strings.Repeat("k", 129) + `"}`, 400, "key: is longer"},
 		"too long":            {"POST", "/v1/runs", friend, `{"experiment":"` + strings.Repeat("x", longestRequest) + `"}`, 413, "longer than 65536 bytes"},
@@ -302,5 +308,81 @@ func TestLimiterTellsAddressesApart(t *testing.T) {
 	}
 	if len(l.each) > addresses {
 		t.Errorf("%d addresses are told apart", len(l.each))
+	}
+}
+
+// A key is its user's own: nobody gets to hear another's run by it.
+func TestKeysOfTwoUsers(t *testing.T) {
+	w := newWorld(t)
+	defer w.manage()()
+	web := w.serve()
+	for _, token := range []string{friend, fellow} {
+		messages := stream(t, send(t, web, "POST", "/v1/runs", token, `{"experiment":"calm-kill","key":"k"}`).Body)
+		again := stream(t, send(t, web, "POST", "/v1/runs", token, `{"experiment":"calm-kill","key":"k"}`).Body)
+		if run := messages[0].Run; run != again[0].Run {
+			t.Errorf("the same key of %s is of runs %s and %s", token, run, again[0].Run)
+		}
+	}
+	if ran := len(w.runner.ran); ran != 2 {
+		t.Errorf("%d runs for two users", ran)
+	}
+}
+
+// Each compilation is a process of the plugin: whoever asks for many at once
+// must not take the memory that the run under way needs.
+func TestOnlySoManyCompileAtOnce(t *testing.T) {
+	w := newWorld(t)
+	held := &compilingAtOnce{scripted: w.runner, seen: make(chan int, 8), proceed: make(chan struct{})}
+	w.answers.runner = held
+	web := w.serve()
+	codes := make(chan int, 8)
+	for range 8 {
+		go func() { codes <- send(t, web, "POST", "/v1/runs", friend, `{"experiment":"dig"}`).StatusCode }()
+	}
+	for range compilations {
+		<-held.seen
+	}
+	close(held.proceed)
+	for range 8 {
+		if code := <-codes; code != http.StatusNotFound {
+			t.Errorf("got %d", code)
+		}
+	}
+	if most := held.most.Load(); most > compilations {
+		t.Errorf("%d at once", most)
+	}
+}
+
+// compilingAtOnce counts how many compile at once.
+type compilingAtOnce struct {
+	*scripted
+	now, most atomic.Int32
+	seen      chan int
+	proceed   chan struct{}
+}
+
+func (c *compilingAtOnce) Compile(ctx context.Context, request api.Request) (*plan.Plan, error) {
+	now := c.now.Add(1)
+	defer c.now.Add(-1)
+	for most := c.most.Load(); now > most && !c.most.CompareAndSwap(most, now); most = c.most.Load() {
+	}
+	c.seen <- int(now)
+	select {
+	case <-c.proceed:
+	case <-ctx.Done():
+	}
+	return c.scripted.Compile(ctx, request)
+}
+
+// Whoever waits too long for a place is told to come again.
+func TestCompilationThatHasNoPlace(t *testing.T) {
+	w := newWorld(t)
+	for range compilations {
+		w.answers.compiling <- struct{}{}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := w.answers.add(ctx, api.Request{Experiment: "calm-kill"}, ""); !errors.Is(err, errBusy) {
+		t.Errorf("the error is %v", err)
 	}
 }

@@ -74,7 +74,7 @@ func New(parts Parts) (*Controller, error) {
 	answers := &handler{
 		access:  &access{cluster: parts.Cluster, namespace: parts.Namespace, audiences: parts.Audiences},
 		limiter: newLimiter(), queue: queue, runner: parts.Runner, dashboard: shown, metrics: metrics, log: parts.Log,
-		listening: make(chan struct{}, streams),
+		listening: make(chan struct{}, streams), compiling: make(chan struct{}, compilations),
 	}
 	return &Controller{
 		queue: queue, sweeper: &sweeper{keeper: keeper, leases: parts.Leases}, armer: &armer{shown}, answers: answers, archive: archive,

@@ -18,6 +18,7 @@ import (
 
 var (
 	errFull     = errors.New("too many runs wait already; ask again later")
+	errBusy     = errors.New("too many requests are compiled already; ask again later")
 	errStopping = errors.New("the controller is stopping; ask again when it is back")
 )
 

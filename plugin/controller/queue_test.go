@@ -252,7 +252,7 @@ func TestForgetsTheOldest(t *testing.T) {
 		if _, err := w.queue.recall("r8"); err != nil {
 			t.Errorf("the last journal is gone: %v", err)
 		}
-		for _, name := range []string{"r1", "r9", "../r8", "*", ""} {
+		for _, name := range []string{"r1", "r9", "../r8", "*", "[", ""} {
 			var denied *deniedError
 			if _, err := w.queue.recall(name); !errors.As(err, &denied) {
 				t.Errorf("recalling %q: %v", name, err)

@@ -11,11 +11,13 @@ import (
 	"time"
 )
 
-// stopLimit is how long clients may take to hear the end of the last run.
-const stopLimit = 5 * time.Second
-
-// answerLimit is how long a request and its answer may take, but for a stream.
-const answerLimit = readLimit + 2*checkLimit + writeLimit
+const (
+	// stopLimit is how long clients may take to hear the end of the last run.
+	stopLimit = 5 * time.Second
+	// answerLimit is how long a request and its answer may take, but for those
+	// who listen to a run.
+	answerLimit = readLimit + 2*checkLimit + writeLimit
+)
 
 // server is the HTTP server of the API.
 type server struct {
@@ -34,9 +36,12 @@ func (s *server) Start(ctx context.Context) error {
 	web := &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: readLimit,
-		IdleTimeout:       time.Minute,
-		MaxHeaderBytes:    32 << 10,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		// A body that never comes is waited for even after its refusal.
+		ReadTimeout:    answerLimit,
+		WriteTimeout:   answerLimit,
+		IdleTimeout:    time.Minute,
+		MaxHeaderBytes: 32 << 10,
+		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	served := make(chan error, 1)
 	go func() {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -188,6 +189,50 @@ func TestRunWaitsForASweep(t *testing.T) {
 		}
 		if len(w.runner.sweeps()) != 1 {
 			t.Errorf("%d sweeps", len(w.runner.sweeps()))
+		}
+	})
+}
+
+// A run that comes before the sweeper takes the target over from a dead holder,
+// and removes what that one left.
+func TestRunTakesOverAndSweeps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.queue.keeper.set(nothing, 0)
+		w.die("ra")
+		ctx, cancel := context.WithCancel(t.Context())
+		var working sync.WaitGroup
+		defer working.Wait()
+		defer cancel()
+		working.Go(func() {
+			if err := w.queue.Start(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+		asked := w.ask("calm-kill")
+		if got := end(asked); got.Verdict != "Passed" {
+			t.Errorf("ended %+v", got)
+		}
+		if swept := w.runner.sweeps(); len(swept) != 1 {
+			t.Errorf("%d sweeps", len(swept))
+		}
+		if told := heard(asked, api.Waiting); !slices.Contains(told, "alice (run ra) died; removing what it left") {
+			t.Errorf("told %q", told)
+		}
+	})
+}
+
+func TestWhatARunLeavesIsSwept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.manage()()
+		synctest.Wait()
+		before := len(w.runner.sweeps())
+		w.runner.left = []string{"the fault r1-1-hold"}
+		end(w.ask("calm-kill"))
+		synctest.Wait()
+		if after := len(w.runner.sweeps()); after != before+1 {
+			t.Errorf("%d sweeps, and %d before", after, before)
 		}
 	})
 }

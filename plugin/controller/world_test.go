@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -33,10 +35,15 @@ import (
 const (
 	home   = "emco-chaos"
 	target = "emco"
-	// friend is the token of who may ask for runs, and stranger's is of one
-	// that the cluster knows.
+	// friend and fellow are the tokens of who may ask for runs, and stranger's
+	// is of one that the cluster knows.
 	friend   = "friend-token"
+	fellow   = "fellow-token"
 	stranger = "stranger-token"
+	// doubtful is known, and the cluster says that something is wrong with it;
+	// allowed and denied at once is vetoed.
+	doubtful = "doubtful-token"
+	vetoed   = "vetoed-token"
 )
 
 // world is a cluster, and a controller in it.
@@ -96,7 +103,7 @@ func (w *world) create(ctx context.Context, cluster client.WithWatch, object cli
 		w.reviews++
 		w.mu.Unlock()
 		switch object.Spec.Token {
-		case friend, stranger:
+		case friend, fellow, stranger, doubtful, vetoed:
 			object.Status = authenticationv1.TokenReviewStatus{
 				Authenticated: true, Audiences: []string{"emco-chaos"},
 				User: authenticationv1.UserInfo{Username: "system:serviceaccount:x:" + object.Spec.Token, Groups: []string{"g"}},
@@ -104,10 +111,15 @@ func (w *world) create(ctx context.Context, cluster client.WithWatch, object cli
 		default:
 			object.Status = authenticationv1.TokenReviewStatus{Error: "no such token"}
 		}
+		if object.Spec.Token == doubtful {
+			object.Status.Error = "it could not be checked"
+		}
 		return nil
 	case *authorizationv1.SubjectAccessReview:
 		asked := object.Spec.ResourceAttributes
-		object.Status.Allowed = object.Spec.User == "system:serviceaccount:x:"+friend &&
+		user := strings.TrimPrefix(object.Spec.User, "system:serviceaccount:x:")
+		object.Status.Denied = user == vetoed
+		object.Status.Allowed = slices.Contains([]string{friend, fellow, doubtful, vetoed}, user) &&
 			asked.Verb == "create" && asked.Group == "emco-chaos.io" && asked.Resource == "runs" && asked.Namespace == home
 		return nil
 	}
@@ -239,6 +251,8 @@ type scripted struct {
 	mu sync.Mutex
 	// during is what happens in a run; nil passes at once.
 	during func(ctx context.Context, order Order) error
+	// left is what each run leaves behind.
+	left []string
 	// sweep is what a sweep finds; nil finds nothing.
 	sweep func(ctx context.Context, tell func(string)) (Swept, error)
 	swept []time.Time
@@ -273,6 +287,9 @@ func (s *scripted) Run(ctx context.Context, order Order) (report.Run, error) {
 		if err := during(ctx, order); err != nil {
 			said, why = verdict.Error, err.Error()
 		}
+	}
+	for _, one := range s.left {
+		now(journal.Record{Kind: journal.Left, Text: one})
 	}
 	now(journal.Record{Kind: journal.Verdict, Attempt: 1, Verdict: string(said), Text: why})
 	now(journal.Record{Kind: journal.End, Run: order.Run, Attempt: 1, Verdict: string(said)})

@@ -154,10 +154,12 @@ func Examine(ctx context.Context, options Options, tell func(Finding)) (Report, 
 		failed: map[string]bool{}, pods: map[string][]Pod{}, stuck: map[string]bool{}, we: "--user=NAME",
 	}
 	for _, check := range checks() {
+		if ctx.Err() == nil {
+			e.run(ctx, check)
+		}
 		if ctx.Err() != nil {
 			return e.report, fmt.Errorf("look at target %s: %w", options.Target.Name, context.Cause(ctx))
 		}
-		e.run(ctx, check)
 	}
 	return e.report, nil
 }

@@ -155,8 +155,8 @@ func (p *patient) without(names ...string) {
 	p.objects = slices.DeleteFunc(p.objects, func(object client.Object) bool { return slices.Contains(names, object.GetName()) })
 }
 
-func (p *patient) examine(t *testing.T) (doctor.Report, string) {
-	t.Helper()
+// prepared are the options for an examination.
+func (p *patient) prepared() doctor.Options {
 	options := p.options
 	options.Target = p.target
 	options.Discovery = p
@@ -176,8 +176,13 @@ func (p *patient) examine(t *testing.T) (doctor.Report, string) {
 			return doctor.Driver{Driver: p.driver, Close: p.driver.close}, p.open
 		}
 	}
+	return options
+}
+
+func (p *patient) examine(t *testing.T) (doctor.Report, string) {
+	t.Helper()
 	var text strings.Builder
-	report, err := doctor.Examine(t.Context(), options, func(finding doctor.Finding) {
+	report, err := doctor.Examine(t.Context(), p.prepared(), func(finding doctor.Finding) {
 		if err := doctor.Text(&text, finding); err != nil {
 			t.Error(err)
 		}
@@ -240,6 +245,8 @@ type scripted struct {
 	there                  map[string]fault.Object
 	applied                []fault.Object
 	closed                 int
+	// during is what happens while the first fault is on.
+	during func()
 }
 
 func actionOf(object fault.Object) string {
@@ -260,6 +267,9 @@ func (d *scripted) Apply(_ context.Context, object fault.Object, observe func(en
 	}
 	d.there[object.GetName()] = object
 	observe(engine.Moment{Event: plan.Created})
+	if d.during != nil {
+		d.during()
+	}
 	switch err := d.broken[action]; {
 	case err != nil:
 		observe(engine.Moment{Err: err})
@@ -269,7 +279,10 @@ func (d *scripted) Apply(_ context.Context, object fault.Object, observe func(en
 	return nil
 }
 
-func (d *scripted) Remove(_ context.Context, object fault.Object) error {
+func (d *scripted) Remove(ctx context.Context, object fault.Object) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if err := d.stuck[actionOf(object)]; err != nil {
 		return err
 	}
@@ -439,6 +452,24 @@ func TestExamineEndsWhenItIsInterrupted(t *testing.T) {
 	_, err := doctor.Examine(ctx, doctor.Options{Target: sound().target}, nil)
 	if err == nil || !strings.Contains(err.Error(), "interrupted") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestInterruptedTrial: a fault that is on when the examination is interrupted
+// is taken off, no other is put on, and the target is given back.
+func TestInterruptedTrial(t *testing.T) {
+	patient := sound()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	patient.driver.silent = string(v1alpha1.PartitionAction)
+	patient.driver.during = func() { cancel(errors.New("interrupted")) }
+	report, err := doctor.Examine(ctx, patient.prepared(), nil)
+	if err == nil || !strings.Contains(err.Error(), "interrupted") || report.Failed > 0 {
+		t.Errorf("got %v, with %d findings of the target", err, report.Failed)
+	}
+	if len(patient.driver.applied) != 1 || len(patient.driver.there) != 0 || patient.driver.closed != 1 {
+		t.Errorf("%d faults were put on, %d are still there, and the target was given back %d times",
+			len(patient.driver.applied), len(patient.driver.there), patient.driver.closed)
 	}
 }
 

@@ -100,6 +100,7 @@ func (e *examination) try(ctx context.Context, driver engine.Driver, pod Pod, ac
 		return false
 	}
 	switch {
+	case ctx.Err() != nil: // It was interrupted, which says nothing of the target.
 	case err == nil:
 		e.ok(subject, "can be injected, in %s", took.Round(10*time.Millisecond))
 	case action == v1alpha1.DelayAction:

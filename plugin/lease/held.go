@@ -147,7 +147,7 @@ func (h *Held) keep() {
 			return
 		default:
 			// An API server that is out of reach may be back any moment.
-			wait = min(h.duration/15, time.Until(deadline))
+			wait = min(h.duration/30, time.Until(deadline))
 		}
 	}
 }

@@ -225,6 +225,10 @@ func TestObserverKnowsTheDeadByItsOwnClock(t *testing.T) {
 		if _, err := lease.Take(t.Context(), c, options); !errors.As(err, new(*lease.HeldError)) {
 			t.Fatalf("the error is %v", err)
 		}
+		time.Sleep(time.Until(dies) - time.Second)
+		if _, err := lease.Take(t.Context(), c, options); !errors.As(err, new(*lease.HeldError)) {
+			t.Fatalf("before its time the error is %v", err)
+		}
 		time.Sleep(time.Until(dies))
 		if again := observer.See(read(t, c, "shop")); !again.Equal(dies) {
 			t.Errorf("the same lease dies at %v now", again)

@@ -102,7 +102,7 @@ type HeldError struct {
 
 func (e *HeldError) Error() string {
 	holder := State{Holder: e.Holder, Run: e.Run}
-	return fmt.Sprintf("the target is in use: %s holds the lease %s in namespace %s until %s; wait for the run to end or end it there; when it has died the lease expires by itself",
+	return fmt.Sprintf("the target is in use: %s holds the lease %s in namespace %s until %s UTC; wait for the run to end or end it there; when it has died the lease expires by itself",
 		holder, Name, e.Namespace, e.Until.UTC().Format(time.TimeOnly))
 }
 

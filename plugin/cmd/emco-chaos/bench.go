@@ -37,8 +37,8 @@ func (s *session) newBench(ctx context.Context, target *plan.Target) (*bench, er
 	return &bench{s: s, target: target, data: data, plugin: plugin}, nil
 }
 
-// drive starts the driver. Faults that a dead owner of the target left are
-// removed first: they would spoil whatever is run now.
+// drive starts the driver. Faults that are on the target already are removed
+// first: they would spoil whatever is run now.
 func (b *bench) drive(ctx context.Context) error {
 	tell := linesTo(b.s.errs)
 	started, err := drive(ctx, b.target, tell)
@@ -46,12 +46,22 @@ func (b *bench) drive(ctx context.Context) error {
 		return err
 	}
 	b.driver = started
-	if started.inherited == "" {
-		return nil
+	return failure(b.sweep(ctx, tell))
+}
+
+// sweep removes what runs left that died, or could not remove it themselves and
+// gave the target back all the same.
+func (b *bench) sweep(ctx context.Context, tell func(string)) error {
+	if b.driver.lost == nil {
+		return nil // a cluster that has just been started for us
 	}
-	fmt.Fprintf(b.s.errs, "%s died and may have left faults; removing them. `emco-chaos clean` removes its resources\n", started.inherited)
-	_, err = sweepFaults(ctx, started, tell)
-	return failure(err)
+	if b.driver.inherited != "" {
+		fmt.Fprintf(b.s.errs, "%s died and may have left faults; removing them. `emco-chaos clean` removes its resources\n", b.driver.inherited)
+	}
+	guarded, stop := b.driver.guard(ctx)
+	defer stop()
+	_, err := sweepFaults(guarded, b.driver, tell)
+	return err
 }
 
 // close ends the driver and the plugin.

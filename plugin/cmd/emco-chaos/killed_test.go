@@ -159,20 +159,21 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// TestLeftAlone: a terminal that hangs up, and a reader of the output that goes
-// away, end the run as Ctrl-C does.
+// TestLeftAlone: a terminal that hangs up ends the run as Ctrl-C does, and a run
+// whose output nobody reads any more goes on to its end.
 func TestLeftAlone(t *testing.T) {
 	t.Parallel()
-	for name, leave := range map[string]func(t *testing.T, command *started, reader *os.File){
-		"the terminal hangs up": func(t *testing.T, command *started, _ *os.File) {
-			if err := command.Process.Signal(syscall.SIGHUP); err != nil {
-				t.Fatal(err)
-			}
+	for name, test := range map[string]struct {
+		leave   func(command *started, reader *os.File) error
+		verdict string
+	}{
+		"the terminal hangs up": {
+			leave:   func(command *started, _ *os.File) error { return command.Process.Signal(syscall.SIGHUP) },
+			verdict: "Error",
 		},
-		"nobody reads": func(t *testing.T, _ *started, reader *os.File) {
-			if err := reader.Close(); err != nil {
-				t.Fatal(err)
-			}
+		"nobody reads": {
+			leave:   func(_ *started, reader *os.File) error { return reader.Close() },
+			verdict: "Passed",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -189,13 +190,17 @@ func TestLeftAlone(t *testing.T) {
 				t.Fatal(err)
 			}
 			command.await(t, "the hold", event("hold", "injected"))
-			leave(t, command, reader)
+			if err := test.leave(command, reader); err != nil {
+				t.Fatal(err)
+			}
 			_ = command.Wait()
+			// What could not be printed is an error of its own.
 			if code := command.ProcessState.ExitCode(); code != report.ExitError {
 				t.Errorf("exit %d, %v", code, command.ProcessState)
 			}
-			if records := command.records(t); records[len(records)-1].Kind != journal.End {
-				t.Errorf("the run was not ended: %+v", records[len(records)-1])
+			records := command.records(t)
+			if last := records[len(records)-1]; last.Kind != journal.End || last.Verdict != test.verdict {
+				t.Errorf("the run ended with %+v", last)
 			}
 			if left := command.left(t); len(left) > 0 {
 				t.Errorf("left: %v", left)

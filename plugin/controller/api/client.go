@@ -190,7 +190,7 @@ func (f *follower) listen(ctx context.Context) (End, error) {
 
 // because says why ctx ended, when that is why it went wrong.
 func because(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
+	if cause := context.Cause(ctx); cause != nil && (errors.Is(err, context.Canceled) || errors.Is(err, cause)) {
 		return cause
 	}
 	return err

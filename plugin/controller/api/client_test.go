@@ -178,6 +178,22 @@ func TestPatienceEnds(t *testing.T) {
 	}
 }
 
+// Whoever listens when the patience ends is told that, and not of a connection.
+func TestPatienceEndsInTheMiddle(t *testing.T) {
+	held := make(chan struct{})
+	defer close(held)
+	_, client := start(t, func(w http.ResponseWriter) {
+		tells(false, line("a"))(w)
+		w.(http.Flusher).Flush()
+		<-held
+	})
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 100*time.Millisecond, errors.New("no longer than that"))
+	defer cancel()
+	if _, err := client.Run(ctx, api.Request{}, func(api.Message) {}); err == nil || err.Error() != "no longer than that" {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 func TestAskDoesNotWait(t *testing.T) {
 	held := make(chan struct{})
 	defer close(held)
