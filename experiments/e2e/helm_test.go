@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"log/slog"
 	"os"
 	"testing"
@@ -10,7 +9,6 @@ import (
 	"helm.sh/helm/v4/pkg/action"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
 	"helm.sh/helm/v4/pkg/kube"
-	release "helm.sh/helm/v4/pkg/release/v1"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 )
 
@@ -85,28 +83,4 @@ func (s *site) uninstall(t *testing.T) {
 	if _, err := uninstall.Run(home); err != nil {
 		t.Errorf("helm uninstall: %v", err)
 	}
-}
-
-// helmTest does what `helm test --logs` does, and returns the logs.
-func (s *site) helmTest(t *testing.T) string {
-	t.Helper()
-	testing := action.NewReleaseTesting(s.helm(t))
-	testing.Namespace, testing.Timeout = home, helmLimit
-	found, shutdown, err := testing.Run(home)
-	var logs bytes.Buffer
-	if one, ok := found.(*release.Release); ok {
-		if err := testing.GetPodLogs(&logs, one); err != nil {
-			t.Logf("read the logs of helm test: %v", err)
-		}
-	}
-	t.Logf("helm test\n%s", logs.String())
-	if err != nil {
-		t.Errorf("helm test: %v", err)
-	}
-	if shutdown != nil {
-		if err := shutdown(); err != nil {
-			t.Errorf("helm test: end: %v", err)
-		}
-	}
-	return logs.String()
 }

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,35 +14,6 @@ import (
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 )
-
-// TestInstall installs the chart with only the values that must be given,
-// lets it test itself, has it make a run, and uninstalls it: nothing of ours
-// is left, and Chaos Mesh's definitions are what they were.
-func TestInstall(t *testing.T) {
-	s := here(t)
-	before := s.definitions(t)
-	s.install(t, s.given())
-	if log := s.helmTest(t); !strings.Contains(log, "partition") {
-		t.Error("helm test says nothing of partitions")
-	}
-	pod := s.trigger(t, "dig-terminate-in-flight")
-	if code, log := s.ended(t, pod, 3*time.Minute); code != 0 || !strings.Contains(log, "PASSED") {
-		t.Errorf("the run: exit code %d", code)
-	}
-	s.keepLogs(t)
-	s.uninstall(t)
-	eventually(t, time.Minute, func(ctx context.Context) error {
-		left, err := s.ours(ctx)
-		if err == nil && len(left) > 0 {
-			err = fmt.Errorf("left: %s", strings.Join(left, ", "))
-		}
-		return err
-	})
-	s.clean(t)
-	if after := s.definitions(t); !maps.Equal(before, after) {
-		t.Errorf("Chaos Mesh's definitions were touched: %v before, %v after", before, after)
-	}
-}
 
 // definitions are the UIDs and generations of Chaos Mesh's definitions.
 func (s *site) definitions(t *testing.T) map[string]string {

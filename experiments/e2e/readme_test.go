@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,7 +14,10 @@ import (
 
 // TestReadme runs the README's commands for a cluster, in order and in one
 // shell, as a reader would who follows it from the top, with the names of
-// what that reader has in place of the examples'. Then nothing is left.
+// what that reader has in place of the examples': helm install with only the
+// values that must be given, helm test, a run from the dashboard and one from
+// the command line, helm uninstall. Then nothing of ours is left, and Chaos
+// Mesh's definitions are what they were.
 func TestReadme(t *testing.T) {
 	s := here(t)
 	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
@@ -24,6 +28,7 @@ func TestReadme(t *testing.T) {
 		"registry.example/emco-chaos", s.repository, "image.tag=v1", "image.tag="+s.tag,
 		"edge.example:6443", s.edgeAddress,
 	).Replace(strings.Join(blocks(string(text)), "\n"))
+	before := s.definitions(t)
 	folder := t.TempDir()
 	charts, err := filepath.Abs(filepath.Join("..", "..", "charts"))
 	if err != nil {
@@ -49,8 +54,15 @@ func TestReadme(t *testing.T) {
 		t.Error(err)
 		s.uninstall(t)
 	}
-	if !strings.Contains(printed.String(), "dig-instantiate-in-flight: PASSED") {
-		t.Error("no run passed")
+	// The one in the Task's log, and the one on the command line.
+	if passed := strings.Count(printed.String(), "dig-instantiate-in-flight: PASSED"); passed != 2 {
+		t.Errorf("%d runs passed, not 2", passed)
+	}
+	if !strings.Contains(printed.String(), "partition on node") {
+		t.Error("helm test says nothing of partitions")
+	}
+	if after := s.definitions(t); !maps.Equal(before, after) {
+		t.Errorf("Chaos Mesh's definitions were touched: %v before, %v after", before, after)
 	}
 	left, err := s.ours(t.Context())
 	if err != nil || len(left) > 0 {

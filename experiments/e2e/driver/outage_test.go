@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	kills = 10
+	kills = 5
 	// settled is how long a pod is left alone before it is killed. The kubelet
 	// looks once a second at what it has just changed, and takes as long to
 	// end a pod that it has just started.
