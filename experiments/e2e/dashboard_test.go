@@ -31,6 +31,9 @@ func (s *site) dashboard(t *testing.T) dashboard {
 
 // ask asks the dashboard, and reads its answer into into unless that is nil.
 func (d dashboard) ask(ctx context.Context, method, path string, into any) error {
+	// It answers within milliseconds, or, now and then, not at all.
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, method, d.address+path, nil)
 	if err != nil {
 		return err
@@ -162,7 +165,7 @@ func (s *site) start(t *testing.T, page dashboard, schedule dashboardSchedule, c
 	}
 	for kind, uid := range map[string]string{"Workflow": string(workflow.UID), "Schedule": schedule.UID} {
 		// What the dashboard shows of events comes a moment later.
-		eventually(t, 20*time.Second, func(ctx context.Context) error {
+		eventually(t, time.Minute, func(ctx context.Context) error {
 			var events []dashboardEvent
 			if err := page.ask(ctx, http.MethodGet, "/api/events?object_id="+url.QueryEscape(uid), &events); err != nil {
 				return err
