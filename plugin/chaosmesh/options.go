@@ -41,7 +41,7 @@ type Limits struct {
 	// Free is how long a delete may hang before the object is freed of its
 	// finalizer: 10 s.
 	Free time.Duration
-	// Steady is how long pods have been ready that a run begins with: 4 s.
+	// Steady is how long pods have been ready that a run begins with: 3 s.
 	Steady time.Duration
 	// Settle is how long they may take to be: 90 s, as a pod of EMCO's own
 	// chart can take 40 s to be ready.
@@ -74,7 +74,7 @@ func (o Options) complete() (Options, error) {
 		{&o.Limits.Down, 10 * time.Second},
 		{&o.Limits.Notice, 2 * time.Second},
 		{&o.Limits.Free, 10 * time.Second},
-		{&o.Limits.Steady, 4 * time.Second},
+		{&o.Limits.Steady, 3 * time.Second},
 		{&o.Limits.Settle, 90 * time.Second},
 		{&o.Limits.Create, 30 * time.Second},
 	} {
