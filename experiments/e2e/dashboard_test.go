@@ -131,12 +131,22 @@ func TestDashboard(t *testing.T) {
 	s.clean(t)
 }
 
-// start starts a schedule from the dashboard.
+// start starts a schedule from the dashboard. When the dashboard gives no
+// answer it may have done it all the same, and is only asked again if not: two
+// starts would be two runs.
 func (s *site) start(t *testing.T, page dashboard, schedule dashboardSchedule) {
 	t.Helper()
-	if err := page.ask(t.Context(), http.MethodPut, "/api/schedules/start/"+schedule.UID, nil); err != nil {
+	before, err := s.workflows(t.Context(), schedule.Name)
+	if err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, time.Minute, func(ctx context.Context) error {
+		there, err := s.workflows(ctx, schedule.Name)
+		if err != nil || len(there) > len(before) {
+			return err
+		}
+		return page.ask(ctx, http.MethodPut, "/api/schedules/start/"+schedule.UID, nil)
+	})
 }
 
 // follow follows the run of a schedule that was started for the count-th time,
@@ -162,9 +172,9 @@ func (s *site) follow(t *testing.T, page dashboard, schedule dashboardSchedule, 
 		return nil
 	})
 	var shown dashboardWorkflow
-	if err := page.ask(t.Context(), http.MethodGet, "/api/workflows/"+string(workflow.UID), &shown); err != nil {
-		t.Fatal(err)
-	}
+	eventually(t, time.Minute, func(ctx context.Context) error {
+		return page.ask(ctx, http.MethodGet, "/api/workflows/"+string(workflow.UID), &shown)
+	})
 	var verdicts []string
 	for _, node := range shown.Topology.Nodes {
 		if slices.Contains([]string{"passed", "failed", "inconclusive", "error"}, node.Template) {
