@@ -41,6 +41,7 @@ const (
 	programPath = "/opt/driver/driver.test"
 	// startLimit is how long pods may take to serve.
 	startLimit = 2 * time.Minute
+	askEvery   = 50 * time.Millisecond
 	patience   = time.Minute
 )
 
@@ -154,19 +155,41 @@ func (s *site) newPair(t *testing.T) *pair {
 	for _, name := range []string{p.backEnd, p.service} {
 		s.available(t, name)
 	}
-	// The pods are ready, and the way to them is made a little later.
+	// The pods are ready, and the ways to them are made a little later, each in
+	// its own time: that of the back end, which the service takes, is another.
+	s.passable(t, "the service", func(ctx context.Context) error {
+		_, err := p.Ask(ctx)
+		return err
+	})
+	s.passable(t, "the back end", func(ctx context.Context) error {
+		_, err := p.Received(ctx, "nothing")
+		return err
+	})
+	s.passable(t, "the back end, asked by the service,", func(ctx context.Context) error {
+		return p.Send(ctx, "ready")
+	})
+	return p
+}
+
+// passable asks until there is an answer: nothing tells when the node has the
+// way to a Service.
+func (s *site) passable(t *testing.T, what string, ask func(context.Context) error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), startLimit)
 	defer cancel()
+	ticker := time.NewTicker(askEvery)
+	defer ticker.Stop()
 	for {
-		_, err := p.Ask(ctx)
+		err := ask(ctx)
 		if err == nil {
-			break
+			return
 		}
-		if ctx.Err() != nil {
-			t.Fatalf("the service does not answer: %v", err)
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			t.Fatalf("%s does not answer: %v", what, err)
 		}
 	}
-	return p
 }
 
 // run makes a Deployment of one replica with a Service in front of it, and
