@@ -2,17 +2,40 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 )
 
-// tally passes on what go test -v prints, and counts the tests by how they
-// ended: one that was skipped has not passed.
+// tally passes on what go test -json tells as go test -v would print it,
+// counts the tests by how they ended (one that was skipped has not passed),
+// and keeps what those that failed printed.
 type tally struct {
 	out                     io.Writer
 	line                    []byte
+	printed                 map[testName][]string
+	failures                []failure
 	passed, failed, skipped int
+}
+
+// testName names a test of a package, or the package. A subtest's name has
+// that of its test before it.
+type testName struct{ folder, name string }
+
+// failure is a test that failed and what it printed itself.
+type failure struct {
+	testName
+	printed []string
+}
+
+// event is a line of go test -json. The source is `go doc test2json`.
+type event struct {
+	Action, Package, Test, Output string
+}
+
+func newTally(out io.Writer) *tally {
+	return &tally{out: out, printed: map[testName][]string{}}
 }
 
 func (t *tally) Write(text []byte) (int, error) {
@@ -20,22 +43,64 @@ func (t *tally) Write(text []byte) (int, error) {
 	for {
 		end := bytes.IndexByte(t.line, '\n')
 		if end < 0 {
-			break
+			return len(text), nil
 		}
-		// Subtests, which are indented, are parts of theirs.
-		switch line := string(t.line[:end]); {
-		case strings.HasPrefix(line, "--- PASS: "):
-			t.passed++
-		case strings.HasPrefix(line, "--- FAIL: "):
-			t.failed++
-		case strings.HasPrefix(line, "--- SKIP: "):
-			t.skipped++
+		if err := t.read(t.line[:end+1]); err != nil {
+			return 0, err
 		}
 		t.line = t.line[end+1:]
 	}
-	return t.out.Write(text)
 }
 
+// read takes a whole line.
+func (t *tally) read(line []byte) error {
+	var one event
+	if err := json.Unmarshal(line, &one); err != nil {
+		// A tool that go test started has printed it.
+		one = event{Action: "output", Output: string(line)}
+	}
+	t.count(one)
+	_, err := io.WriteString(t.out, one.Output)
+	return err
+}
+
+func (t *tally) count(one event) {
+	this := testName{one.Package, one.Test}
+	whole := one.Test != "" && !strings.Contains(one.Test, "/")
+	switch one.Action {
+	case "output":
+		if !strings.HasPrefix(one.Output, "=== ") {
+			t.printed[this] = append(t.printed[this], one.Output)
+		}
+		return
+	case "pass":
+		if whole {
+			t.passed++
+		}
+	case "skip":
+		if whole {
+			t.skipped++
+		}
+	case "fail":
+		t.failures = append(t.failures, failure{this, t.printed[this]})
+		if whole {
+			t.failed++
+		}
+	default:
+		return
+	}
+	delete(t.printed, this)
+}
+
+// String is what the tests that failed have printed, and the count.
 func (t *tally) String() string {
-	return fmt.Sprintf("end-to-end tests: %d passed, %d failed, %d skipped", t.passed, t.failed, t.skipped)
+	var text strings.Builder
+	for _, one := range t.failures {
+		fmt.Fprintf(&text, "failed: %s\n", strings.TrimSpace(one.folder+" "+one.name))
+		for _, line := range one.printed {
+			text.WriteString("  " + line)
+		}
+	}
+	fmt.Fprintf(&text, "end-to-end tests: %d passed, %d failed, %d skipped", t.passed, t.failed, t.skipped)
+	return text.String()
 }

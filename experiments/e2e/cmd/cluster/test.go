@@ -134,7 +134,7 @@ func (r *trial) on(ctx context.Context, there *cluster.Cluster) error {
 // goTest runs the tests behind the prefix: they are built outside the
 // cluster's network namespace, which has no way out.
 func (r *trial) goTest(ctx context.Context, prefix, environment []string) error {
-	arguments := []string{"test", "-tags", "e2e", "-count", "1", "-v", "-p", "1", "-timeout", "40m", "-artifacts", "-outputdir", r.artefacts}
+	arguments := []string{"test", "-tags", "e2e", "-count", "1", "-json", "-p", "1", "-timeout", "40m", "-artifacts", "-outputdir", r.artefacts}
 	if len(prefix) > 0 {
 		arguments = append(arguments, "-exec", strings.Join(prefix, " "))
 	}
@@ -142,7 +142,7 @@ func (r *trial) goTest(ctx context.Context, prefix, environment []string) error 
 	command := r.command(ctx, "", "go", append(arguments, ".", "./driver", "./chart")...)
 	// A test binary is also what runs in pods: with nothing else beside it.
 	command.Env = append(append(command.Env, "CGO_ENABLED=0"), environment...)
-	counted := &tally{out: r.out}
+	counted := newTally(r.out)
 	command.Stdout = counted
 	err := command.Run()
 	fmt.Fprintln(r.out, counted)
