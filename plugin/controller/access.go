@@ -37,6 +37,14 @@ type deniedError struct {
 
 func (e *deniedError) Error() string { return e.text }
 
+// uncheckedError says that it could not be found out whether a request is to be
+// granted. Its cause is for the log: who asks has not shown any right yet.
+type uncheckedError struct{ cause error }
+
+func (e *uncheckedError) Error() string {
+	return "the token could not be checked; the controller's log says why"
+}
+
 // bearer is the token of a request.
 func bearer(request *http.Request) (string, error) {
 	scheme, token, _ := strings.Cut(request.Header.Get("Authorization"), " ")
@@ -52,7 +60,7 @@ func bearer(request *http.Request) (string, error) {
 func (a *access) check(ctx context.Context, token string) (string, error) {
 	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: a.audiences}}
 	if err := a.cluster.Create(ctx, review); err != nil {
-		return "", fmt.Errorf("have the token checked: %w", err)
+		return "", &uncheckedError{fmt.Errorf("have the token checked: %w", err)}
 	}
 	meant := len(a.audiences) == 0 || slices.ContainsFunc(a.audiences, func(audience string) bool {
 		return slices.Contains(review.Status.Audiences, audience)
@@ -68,7 +76,7 @@ func (a *access) check(ctx context.Context, token string) (string, error) {
 		},
 	}}
 	if err := a.cluster.Create(ctx, question); err != nil {
-		return "", fmt.Errorf("have the rights of %s checked: %w", user.Username, err)
+		return "", &uncheckedError{fmt.Errorf("have the rights of %s checked: %w", user.Username, err)}
 	}
 	if !question.Status.Allowed || question.Status.Denied {
 		return "", &deniedError{http.StatusForbidden, fmt.Sprintf("%s may not ask for runs; a Role in namespace %s must allow it to %s %s.%s",

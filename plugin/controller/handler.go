@@ -325,6 +325,7 @@ func (h *handler) stream(w http.ResponseWriter, request *http.Request, r *run, n
 func (h *handler) refuse(w http.ResponseWriter, err error) {
 	code, text := http.StatusServiceUnavailable, err.Error()
 	var denied *deniedError
+	var unchecked *uncheckedError
 	var unknown *UnknownError
 	var refused *RefusedError
 	var problems plan.Problems
@@ -335,6 +336,8 @@ func (h *handler) refuse(w http.ResponseWriter, err error) {
 		code = http.StatusNotFound
 	case errors.As(err, &refused), errors.As(err, &problems):
 		code = http.StatusUnprocessableEntity
+	case errors.As(err, &unchecked):
+		h.log.Error("a request could not be checked", "error", unchecked.cause)
 	default:
 		h.log.Error("a request could not be answered", "error", err)
 	}

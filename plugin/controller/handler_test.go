@@ -67,6 +67,8 @@ func TestRefusals(t *testing.T) {
 		"stranger":            {"POST", "/v1/runs", stranger, `{"experiment":"calm-kill"}`, 403, "stranger-token may not ask for runs; a Role in namespace emco-chaos must allow it to create runs.emco-chaos.io"},
 		"doubtful":            {"POST", "/v1/runs", doubtful, `{"experiment":"calm-kill"}`, 401, "does not know the token"},
 		"vetoed":              {"POST", "/v1/runs", vetoed, `{"experiment":"calm-kill"}`, 403, "vetoed-token may not ask for runs"},
+		"cannot be known":     {"POST", "/v1/runs", unknowable, `{"experiment":"calm-kill"}`, 503, "the token could not be checked; the controller's log says why"},
+		"cannot be weighed":   {"GET", "/v1/runs/r1", unweighed, ``, 503, "the token could not be checked; the controller's log says why"},
 		"stranger reads":      {"GET", "/v1/runs/r1", stranger, ``, 403, "may not ask"},
 		"no JSON":             {"POST", "/v1/runs", friend, `experiment: x`, 400, "no JSON object"},
 		"nothing":             {"POST", "/v1/runs", friend, ``, 400, "no JSON object"},
@@ -101,6 +103,9 @@ func TestRefusals(t *testing.T) {
 			}
 			if len(w.queue.known) > 0 {
 				t.Error("a run was taken in")
+			}
+			if strings.Contains(said, "10.0.0.1") {
+				t.Errorf("a stranger is told what the API server says: %q", said)
 			}
 			if strings.Contains(said, friend) {
 				t.Error("the token is told")

@@ -174,7 +174,7 @@ func (k *keeper) take(ctx context.Context, tell func(string)) (*lease.Held, erro
 
 // clean removes what dead runs left, on a target that is ours.
 func (k *keeper) clean(ctx context.Context, held *holding, tell func(string)) error {
-	guarded, stop := held.guard(ctx)
+	guarded, stop := held.Guard(ctx)
 	defer stop()
 	swept, err := k.runner.Sweep(guarded, func(text string) {
 		k.log.Info("sweep: " + text)
@@ -191,22 +191,4 @@ func (k *keeper) clean(ctx context.Context, held *holding, tell func(string)) er
 		k.set(nothing, 0)
 	}
 	return nil
-}
-
-// guard returns a context that ends when the target is not ours alone any
-// more, and stop, which waits for the end of what it started.
-func (h *holding) guard(ctx context.Context) (guarded context.Context, stop func()) {
-	guarded, cancel := context.WithCancelCause(ctx)
-	var watching sync.WaitGroup
-	watching.Go(func() {
-		select {
-		case <-h.Lost():
-			cancel(fmt.Errorf("the target is not ours alone any more: %w", h.Err()))
-		case <-guarded.Done():
-		}
-	})
-	return guarded, func() {
-		cancel(nil)
-		watching.Wait()
-	}
 }

@@ -237,7 +237,7 @@ func (q *queue) serve(ctx context.Context, r *run) api.End {
 	if err := held.Note(ctx, r.name); err != nil {
 		return q.dashboard.closing(ctx, r, errored(err.Error()))
 	}
-	guarded, stop := held.guard(ctx)
+	guarded, stop := held.Guard(ctx)
 	defer stop()
 	end, err := q.make(guarded, r)
 	if err != nil {

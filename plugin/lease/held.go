@@ -69,6 +69,24 @@ func (h *Held) Err() error {
 	return h.err
 }
 
+// Guard returns a context that ends when the leases are lost, and stop, which
+// ends it and waits for the end of what Guard started.
+func (h *Held) Guard(ctx context.Context) (guarded context.Context, stop func()) {
+	guarded, cancel := context.WithCancelCause(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		select {
+		case <-h.lost:
+			cancel(fmt.Errorf("the target is not ours alone any more: %w", h.Err()))
+		case <-guarded.Done():
+		}
+	})
+	return guarded, func() {
+		cancel(nil)
+		watching.Wait()
+	}
+}
+
 // Note tells others which run is under way; an empty name takes that back.
 func (h *Held) Note(ctx context.Context, run string) error {
 	// No renewal may wait long for this.

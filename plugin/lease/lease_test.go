@@ -285,6 +285,8 @@ func TestLost(t *testing.T) {
 				c := newCluster()
 				held := take(t, c, "alice", "shop")
 				defer release(t, held)
+				guarded, stop := held.Guard(t.Context())
+				defer stop()
 				began := time.Now()
 				test.happen(t, c)
 				<-held.Lost()
@@ -294,9 +296,43 @@ func TestLost(t *testing.T) {
 				if err := held.Err(); err == nil || !strings.Contains(err.Error(), test.words) {
 					t.Errorf("lost because %v", err)
 				}
+				<-guarded.Done()
+				if why := context.Cause(guarded); !errors.Is(why, held.Err()) || !strings.Contains(why.Error(), "the target is not ours alone any more") {
+					t.Errorf("what it guards ends because %v", why)
+				}
 				c.unreachable.Store(false)
 			})
 		})
+	}
+}
+
+func TestGuardEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		held := take(t, newCluster(), "alice", "shop")
+		defer release(t, held)
+		ctx, cancel := context.WithCancel(t.Context())
+		inner, stopInner := held.Guard(ctx)
+		cancel()
+		<-inner.Done()
+		stopInner()
+		stopped, stop := held.Guard(t.Context())
+		stop()
+		if !errors.Is(context.Cause(stopped), context.Canceled) || held.Err() != nil {
+			t.Errorf("it ends because %v; the lease: %v", context.Cause(stopped), held.Err())
+		}
+	})
+}
+
+// Whoever may write a lease writes to the terminal of whoever finds it held.
+func TestNamesAreHarmless(t *testing.T) {
+	c := newCluster()
+	held := take(t, c, "mallory\x1b[2J", "shop")
+	defer release(t, held)
+	if err := held.Note(t.Context(), "r\r\none"); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := read(t, c, "shop").String(), "mallory\ufffd[2J (run r\ufffd\ufffdone)"; got != want {
+		t.Errorf("%q, not %q", got, want)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -56,12 +57,13 @@ func Read(ctx context.Context, reader client.Reader, namespace string) (State, e
 func stateOf(lease *coordinationv1.Lease) State {
 	state := State{
 		Namespace: lease.Namespace,
-		Run:       lease.Annotations[RunAnnotation],
+		Run:       printable(lease.Annotations[RunAnnotation]),
 		Duration:  DefaultDuration,
 		version:   lease.ResourceVersion,
 	}
 	if lease.Spec.HolderIdentity != nil {
-		state.Holder, _, _ = strings.Cut(*lease.Spec.HolderIdentity, nonceMark)
+		holder, _, _ := strings.Cut(*lease.Spec.HolderIdentity, nonceMark)
+		state.Holder = printable(holder)
 	}
 	if lease.Spec.RenewTime != nil {
 		state.Renewed = lease.Spec.RenewTime.Time
@@ -70,6 +72,17 @@ func stateOf(lease *coordinationv1.Lease) State {
 		state.Duration = time.Duration(*seconds) * time.Second
 	}
 	return state
+}
+
+// printable is a text that anybody may have written into a lease, without what
+// would do something to a terminal.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }
 
 // Held says whether somebody holds the lease, dead or alive.

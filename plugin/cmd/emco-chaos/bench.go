@@ -52,12 +52,17 @@ func (b *bench) drive(ctx context.Context) error {
 // sweep removes what runs left that died, or could not remove it themselves and
 // gave the target back all the same.
 func (b *bench) sweep(ctx context.Context, tell func(string)) error {
-	if b.driver.lost == nil {
-		return nil // a cluster that has just been started for us
+	if b.driver.hold == nil {
+		return nil
 	}
-	if b.driver.inherited != "" {
-		fmt.Fprintf(b.s.errs, "%s died and may have left faults; removing them. `emco-chaos clean` removes its resources\n", b.driver.inherited)
+	if dead, took := b.driver.hold.Took(); took {
+		fmt.Fprintf(b.s.errs, "%s died and may have left faults; removing them. `emco-chaos clean` removes its resources\n", dead)
 	}
+	return b.removeFaults(ctx, tell)
+}
+
+// removeFaults removes all faults that are on the target.
+func (b *bench) removeFaults(ctx context.Context, tell func(string)) error {
 	guarded, stop := b.driver.guard(ctx)
 	defer stop()
 	_, err := sweepFaults(guarded, b.driver, tell)
@@ -84,10 +89,8 @@ type making struct {
 
 // make makes a run.
 func (b *bench) make(ctx context.Context, how making) (report.Run, error) {
-	if b.driver.begin != nil {
-		if err := b.driver.begin(ctx, how.run); err != nil {
-			return report.Run{}, err
-		}
+	if err := b.driver.note(ctx, how.run); err != nil {
+		return report.Run{}, err
 	}
 	guarded, stop := b.driver.guard(ctx)
 	defer stop()

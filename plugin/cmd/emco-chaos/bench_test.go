@@ -2,23 +2,34 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
+	"github.com/emco-chaos/emco-chaos/plugin/lease"
 )
+
+// taken is a hold of a target that was another's.
+type taken struct{ from lease.State }
+
+func (t taken) Note(context.Context, string) error { return nil }
+
+func (t taken) Guard(ctx context.Context) (context.Context, func()) { return ctx, func() {} }
+
+func (t taken) Took() (lease.State, bool) { return t.from, t.from.Held() }
 
 // Whatever faults are there when the target is ours are of no living run.
 func TestFaultsAreRemovedBeforeARun(t *testing.T) {
 	for name, test := range map[string]struct {
-		inherited string
+		inherited lease.State
 		stuck     error
 		gone      []string
 		says      string
 	}{
-		"of a run that died":              {inherited: "alice (run rone)", gone: []string{"rone-1-hold"}, says: "alice (run rone) died and may have left faults"},
+		"of a run that died":              {inherited: lease.State{Holder: "alice", Run: "rone"}, gone: []string{"rone-1-hold"}, says: "alice (run rone) died and may have left faults"},
 		"of a run that could not do more": {gone: []string{"rone-1-hold"}, says: "removed the fault rone-1-hold of run rone"},
 		"that do not go":                  {stuck: errors.New("it hangs"), says: ""},
 	} {
@@ -28,7 +39,7 @@ func TestFaultsAreRemovedBeforeARun(t *testing.T) {
 				faults.stuck = map[string]error{"rone-1-hold": test.stuck}
 			}
 			var errs bytes.Buffer
-			b := &bench{s: &session{errs: &errs}, driver: driver{Driver: faults, lost: make(chan struct{}), inherited: test.inherited}}
+			b := &bench{s: &session{errs: &errs}, driver: driver{Driver: faults, hold: taken{test.inherited}}}
 			if err := b.sweep(t.Context(), linesTo(&errs)); !errors.Is(err, test.stuck) {
 				t.Errorf("the error is %v", err)
 			}

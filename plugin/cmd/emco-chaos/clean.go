@@ -52,10 +52,8 @@ func (s *session) clean(ctx context.Context) error {
 		return err
 	}
 	defer driver.end(s.errs)
-	if driver.begin != nil {
-		if err := driver.begin(ctx, cleanActivity); err != nil {
-			return failure(err)
-		}
+	if err := driver.note(ctx, cleanActivity); err != nil {
+		return failure(err)
 	}
 	guarded, release := driver.guard(ctx)
 	defer release()

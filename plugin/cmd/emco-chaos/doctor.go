@@ -126,10 +126,8 @@ func openDriver(ctx context.Context, target *plan.Target) (doctor.Driver, error)
 	if err != nil {
 		return doctor.Driver{}, err
 	}
-	if started.begin != nil {
-		if err := started.begin(ctx, "doctor"); err != nil {
-			return doctor.Driver{}, errors.Join(err, started.close())
-		}
+	if err := started.note(ctx, "doctor"); err != nil {
+		return doctor.Driver{}, errors.Join(err, started.close())
 	}
 	return doctor.Driver{Driver: started, Close: started.close}, nil
 }

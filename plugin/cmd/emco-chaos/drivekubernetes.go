@@ -36,18 +36,12 @@ func driveKubernetes(ctx context.Context, target *plan.Target, tell func(string)
 	if err != nil {
 		return driver{}, failure(errors.Join(fmt.Errorf("target %s: %w", target.Name, err), release()))
 	}
-	started := driver{
+	return driver{
 		Driver: faults,
-		begin:  held.Note,
-		lost:   held.Lost(),
-		loss:   held.Err,
+		hold:   held,
 		// Faults go before the lease does: who takes it next sees them all.
 		close: func() error { return errors.Join(faults.Close(), release()) },
-	}
-	if dead, took := held.Took(); took {
-		started.inherited = dead.String()
-	}
-	return started, nil
+	}, nil
 }
 
 // holder names this process for those who find the lease held.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
+	"github.com/emco-chaos/emco-chaos/plugin/lease"
 	"github.com/emco-chaos/emco-chaos/plugin/local"
 )
 
@@ -14,35 +15,39 @@ import (
 // meanwhile.
 type driver struct {
 	engine.Driver
-	// begin tells others which run is under way. A nil one tells nobody.
-	begin func(ctx context.Context, run string) error
-	// lost is closed when others may put faults on the target too, and loss
-	// says then why. A nil one never is.
-	lost <-chan struct{}
-	loss func() error
-	// inherited says whom the target was taken over from: one that died and
-	// may have left faults. Empty if there was none.
-	inherited string
-	close     func() error
+	// hold keeps others from the target. There is none where nobody else can
+	// come: on a cluster that has just been started for us.
+	hold  hold
+	close func() error
+}
+
+// hold keeps others from a target, as [lease.Held] does.
+type hold interface {
+	// Note tells others which run is under way.
+	Note(ctx context.Context, run string) error
+	// Guard returns a context that ends when others may put faults on the
+	// target too, and stop, which waits for the end of what it started.
+	Guard(ctx context.Context) (guarded context.Context, stop func())
+	// Took returns whom the target was taken over from: one that died and may
+	// have left faults.
+	Took() (lease.State, bool)
+}
+
+// note tells others which run is under way.
+func (d driver) note(ctx context.Context, run string) error {
+	if d.hold == nil {
+		return nil
+	}
+	return d.hold.Note(ctx, run)
 }
 
 // guard returns a context that ends when the target is not ours alone any
 // more, and stop, which waits for the end of what it started.
 func (d driver) guard(ctx context.Context) (guarded context.Context, stop func()) {
-	guarded, cancel := context.WithCancelCause(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		select {
-		case <-d.lost:
-			cancel(fmt.Errorf("the target is not this run's alone any more: %w", d.loss()))
-		case <-guarded.Done():
-		}
-	}()
-	return guarded, func() {
-		cancel(nil)
-		<-done
+	if d.hold == nil {
+		return ctx, func() {}
 	}
+	return d.hold.Guard(ctx)
 }
 
 // end ends a driver that was started, and says what went wrong.
