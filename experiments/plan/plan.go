@@ -122,6 +122,11 @@ const (
 // Started is the first event of every activity.
 const Started = "started"
 
+// Sent is the event of an activity that makes a request: the request has left,
+// whole. One that emits it otherwise, and came to an outcome without it, has
+// sent nothing that can still take effect.
+const Sent = "sent"
+
 // Events are the events that the step can emit, in their usual order.
 func (s Step) Events() []string {
 	if s.Activity != nil {

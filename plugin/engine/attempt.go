@@ -414,8 +414,7 @@ func (a *attempt) result(p *progress, result sdk.Result, err error) {
 	if err != nil {
 		result = sdk.Result{Conclusion: sdk.Errored, Message: err.Error()}
 	}
-	p.unanswered = p.step.Activity.Lasting && plan.Unanswered(result.Outcome) &&
-		(result.Outcome != "" || result.Conclusion != sdk.Passed)
+	p.unanswered = a.mayTakeEffect(p, result)
 	record := journal.Record{
 		Kind: journal.Result, Step: p.step.Name, Conclusion: string(result.Conclusion),
 		Outcome: result.Outcome, Text: result.Message, Evidence: result.Evidence,
@@ -434,6 +433,22 @@ func (a *attempt) result(p *progress, result sdk.Result, err error) {
 	if a.open {
 		a.advance()
 	}
+}
+
+// mayTakeEffect says whether an activity that has ended may have sent
+// something that was not answered.
+func (a *attempt) mayTakeEffect(p *progress, result sdk.Result) bool {
+	switch {
+	case !p.step.Activity.Lasting || !plan.Unanswered(result.Outcome):
+		return false
+	case result.Outcome == "":
+		// A plugin that died may have had no time to tell.
+		return result.Conclusion != sdk.Passed
+	case p.step.Emits(plan.Sent):
+		_, sent := a.fired[plan.Ref{Step: p.step.Name, Event: plan.Sent}]
+		return sent
+	}
+	return true
 }
 
 // apply has the driver put the step's fault on.

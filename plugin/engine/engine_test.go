@@ -565,11 +565,14 @@ func TestUnanswered(t *testing.T) {
 	for _, test := range []struct {
 		name       string
 		kills      bool
+		call       do
 		verdict    verdict.Verdict
 		unanswered []string
 	}{
-		{"the call died with its service", true, verdict.Passed, nil},
-		{"nothing was killed, and the client gave up", false, verdict.Inconclusive, []string{"call"}},
+		{"the call died with its service", true, nil, verdict.Passed, nil},
+		{"nothing was killed, and the client gave up", false, nil, verdict.Inconclusive, []string{"call"}},
+		{"it was never sent", false, unsent("timeout"), verdict.Inconclusive, nil},
+		{"nobody knows whether it was sent", false, unsent(""), verdict.Error, []string{"call"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -577,7 +580,11 @@ func TestUnanswered(t *testing.T) {
 				if !test.kills {
 					w.applies["kill"] = liesOf(plan.Created, plan.Injected, plan.Down)
 				}
-				plugin := newScripted(w.activities())
+				activities := w.activities()
+				if test.call != nil {
+					activities["call"] = test.call
+				}
+				plugin := newScripted(activities)
 				outcome := engine.Run(t.Context(), engine.Config{
 					Run: "r", Plan: inFlight(nil), Driver: w, Plugin: plugin, Journal: journal.New(&bytes.Buffer{}), Settle: 7 * time.Second,
 				})
@@ -594,6 +601,19 @@ func TestUnanswered(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// unsent is a call that ended before its request had left, or that does not
+// say how it ended.
+func unsent(outcome string) do {
+	return func(_ context.Context, _ sdk.Task, o sdk.Observer) sdk.Result {
+		o.Event("started", time.Now(), nil)
+		o.Event("failed", time.Now(), nil)
+		if outcome == "" {
+			return sdk.Result{Conclusion: sdk.Errored, Message: "the plugin is confused"}
+		}
+		return sdk.Result{Conclusion: sdk.Passed, Outcome: outcome, Message: "no connection"}
 	}
 }
 

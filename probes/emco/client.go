@@ -35,8 +35,13 @@ type Config struct {
 	// Timeout bounds each call, from start to the last byte. 0 means 60 s.
 	Timeout time.Duration
 	// DialTimeout bounds the making of a connection, so that one lost SYN
-	// does not hide seconds of an outage. 0 means 1 s. A TLS handshake, which
-	// loses no SYN but costs both ends some work, may last five times as long.
+	// does not hide seconds of an outage. 0 means 1 s. What is asked again
+	// bears that, and a request that changes something is not: it may take
+	// two and a half times as long, which lets the second SYN, 1 s after the
+	// first (RFC 6298), have its answer. A Service without endpoints refuses
+	// by ICMP, of which Linux sends one a second (icmp_ratelimit). A TLS
+	// handshake, which loses no SYN but costs both ends some work, may last
+	// five times as long.
 	DialTimeout time.Duration
 	// Answered, if not nil, is called with what became of each call when it
 	// has ended, by the goroutine that made the call.
@@ -205,8 +210,8 @@ func (c *Client) Watch(ctx context.Context, request Request, on func(Moment)) (A
 	// write: when that is done, the request is sent.
 	const headers = 8 << 10
 	transport := &http.Transport{
-		DialContext:       c.dialer(w, nil),
-		DialTLSContext:    c.dialer(w, &tls.Config{RootCAs: c.roots, MinVersion: tls.VersionTLS12, ServerName: u.Hostname()}),
+		DialContext:       c.dialer(w, c.dialLimit(request.Method), nil),
+		DialTLSContext:    c.dialer(w, c.dialLimit(request.Method), &tls.Config{RootCAs: c.roots, MinVersion: tls.VersionTLS12, ServerName: u.Hostname()}),
 		DisableKeepAlives: true,
 		Protocols:         new(http.Protocols),
 		WriteBufferSize:   len(body) + len(u.String()) + len(token) + headers,
@@ -227,12 +232,20 @@ func (c *Client) Watch(ctx context.Context, request Request, on func(Moment)) (A
 	return answer, nil
 }
 
+// dialLimit is how long a request may take to be connected.
+func (c *Client) dialLimit(method string) time.Duration {
+	if method == http.MethodGet {
+		return c.dial
+	}
+	return c.dial * 5 / 2
+}
+
 // dialer makes connections that tell w when they have written. With a TLS
 // configuration it makes the handshake itself, so that what w is told is
 // what went into the TLS connection whole.
-func (c *Client) dialer(w *watch, config *tls.Config) func(context.Context, string, string) (net.Conn, error) {
+func (c *Client) dialer(w *watch, limit time.Duration, config *tls.Config) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		dialer := net.Dialer{Timeout: c.dial}
+		dialer := net.Dialer{Timeout: limit}
 		connection, err := dialer.DialContext(ctx, network, address)
 		if err != nil {
 			return nil, err

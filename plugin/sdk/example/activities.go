@@ -56,7 +56,7 @@ func call(ctx context.Context, on system, _ sdk.Task, observer sdk.Observer) sdk
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		WroteRequest: func(info httptrace.WroteRequestInfo) {
 			if info.Err == nil {
-				observer.Event("sent", time.Now(), nil)
+				observer.Event(plan.Sent, time.Now(), nil)
 			}
 		},
 	})

@@ -22,7 +22,7 @@ func catalogue() scenario.Catalogue {
 			{
 				Name: "call", Summary: "makes one call, once; whatever becomes of it is its outcome",
 				Arguments: []scenario.Argument{{Name: "call", Type: scenario.CallName, Required: true, Description: "the call"}},
-				Events:    []string{plan.Started, "sent", plan.Accepted, plan.Rejected, plan.Failed},
+				Events:    []string{plan.Started, plan.Sent, plan.Accepted, plan.Rejected, plan.Failed},
 				Ends:      []string{plan.Accepted, plan.Rejected, plan.Failed}, HasOutcome: true, Lasting: true,
 			},
 			{
