@@ -52,7 +52,7 @@ SIGTERM ends the run under way and cleans up; give it the time.`,
 	flags.StringVar(&how.Metrics, "metrics", ":8080", "the `ADDRESS` of the metrics for Prometheus; 0 is none")
 	flags.StringVar(&how.Health, "health", ":8081", "the `ADDRESS` of /healthz and /readyz; 0 is none")
 	flags.BoolVar(&how.Dashboard, "dashboard", true, "watch the Schedules that experiments are started by in the Chaos dashboard, and arm them again after each start")
-	flags.StringVar(&how.Journals, "journals", "", "the `DIRECTORY` for the runs' journals; else that of emco-chaos run")
+	flags.StringVar(&how.Journals, "journals", "", "the `DIRECTORY` for the runs' journals; else one of its own among the user's state")
 	flags.IntVar(&how.Keep, "keep", 100, "how many runs, `N`, and their journals are kept")
 	flags.IntVar(&how.Queue, "queue", 10, "how many runs, `N`, may wait")
 	flags.DurationVar(&how.LeaseWait, "lease-wait", 10*time.Minute, "how long a run waits until another one's, from a command line, gives up the target")
@@ -91,7 +91,8 @@ func (s *session) control(ctx context.Context, how controlling) error {
 		return err
 	}
 	if how.Journals == "" {
-		if how.Journals, err = stateFolder(); err != nil {
+		// Of its own: it removes old ones.
+		if how.Journals, err = stateFolder("controller"); err != nil {
 			return failure(err)
 		}
 	}

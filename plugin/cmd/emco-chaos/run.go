@@ -50,7 +50,7 @@ deletes nothing. What will be done to each is told first, and asked for.`,
 			if err != nil {
 				return err
 			}
-			if how.journals, err = stateFolder(); err != nil {
+			if how.journals, err = stateFolder("journals"); err != nil {
 				return failure(err)
 			}
 			return s.run(cmd.Context(), how, args, target)
@@ -70,8 +70,8 @@ func (how *running) flags(command *cobra.Command) {
 	command.Flags().IntVar(&how.attempts, "attempts", 0, "how often an inconclusive run is tried, `N` in all; 0 leaves it to the experiment")
 }
 
-// stateFolder is where journals are kept.
-func stateFolder() (string, error) {
+// stateFolder is a folder of the user's state, for journals.
+func stateFolder(name string) (string, error) {
 	state := os.Getenv("XDG_STATE_HOME")
 	if state == "" {
 		home, err := os.UserHomeDir()
@@ -80,7 +80,7 @@ func stateFolder() (string, error) {
 		}
 		state = filepath.Join(home, ".local", "state")
 	}
-	return filepath.Join(state, "emco-chaos", "journals"), nil
+	return filepath.Join(state, "emco-chaos", name), nil
 }
 
 // run runs the chosen experiments on the target.
@@ -125,27 +125,28 @@ func (s *session) run(ctx context.Context, how running, names []string, target *
 
 	screen := newScreen(s, how.output)
 	defer screen.close()
-	for _, compiled := range plans {
-		if interrupted.Err() != nil {
-			break
-		}
+	makeOne := func(compiled *plan.Plan) (left []string, err error) {
 		name := newRunName()
 		file, err := how.open(compiled.Experiment, name)
 		if err != nil {
-			return failure(err)
+			return nil, err
 		}
 		made, err := bench.make(interrupted, making{
 			run: name, plan: compiled, attempts: how.attempts,
 			journal: file, follow: screen.follow, abandon: abandon,
 		})
 		if err := errors.Join(err, file.Close()); err != nil {
-			return failure(fmt.Errorf("run %s, journal %s: %w", name, file.Name(), err))
+			return nil, fmt.Errorf("run %s, journal %s: %w", name, file.Name(), err)
 		}
-		if err := screen.show(made, file.Name()); err != nil {
-			return failure(err)
-		}
+		return made.Left, screen.show(made, file.Name())
 	}
-	return screen.end()
+	clean := func() error { return bench.removeFaults(interrupted, linesTo(s.errs)) }
+	err = inTurn(interrupted, plans, makeOne, clean)
+	ended := screen.end()
+	if err != nil {
+		return failure(err)
+	}
+	return ended
 }
 
 // open opens the journal of a run, to add to it.

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+)
+
+func TestNoRunBeginsOnAFaultOfTheOneBefore(t *testing.T) {
+	hangs, broken := errors.New("its finalizer hangs"), errors.New("disk full")
+	for name, test := range map[string]struct {
+		left    map[string][]string
+		fails   map[string]error
+		cleans  []error
+		stop    string
+		made    []string
+		cleaned int
+		want    error
+		says    string
+	}{
+		"nothing is left":              {made: []string{"a", "b", "c"}},
+		"what is left goes":            {left: map[string][]string{"a": {"hold"}}, cleans: []error{nil}, made: []string{"a", "b", "c"}, cleaned: 1},
+		"what is left stays":           {left: map[string][]string{"a": {"hold"}}, cleans: []error{hangs}, made: []string{"a"}, cleaned: 1, want: hangs, says: "not begun: b, c, because a fault of a is still on the target: its finalizer hangs"},
+		"the last one left something":  {left: map[string][]string{"c": {"hold"}}, made: []string{"a", "b", "c"}},
+		"a run cannot be made":         {fails: map[string]error{"b": broken}, made: []string{"a", "b"}, want: broken, says: "disk full"},
+		"interrupted in the second":    {stop: "b", made: []string{"a", "b"}},
+		"interrupted, and it left one": {stop: "a", left: map[string][]string{"a": {"hold"}}, made: []string{"a"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			var made []string
+			cleaned := 0
+			err := inTurn(ctx, []*plan.Plan{{Experiment: "a"}, {Experiment: "b"}, {Experiment: "c"}},
+				func(one *plan.Plan) ([]string, error) {
+					made = append(made, one.Experiment)
+					if one.Experiment == test.stop {
+						cancel()
+					}
+					return test.left[one.Experiment], test.fails[one.Experiment]
+				},
+				func() error { cleaned++; return test.cleans[cleaned-1] })
+			if !slices.Equal(made, test.made) || cleaned != test.cleaned {
+				t.Errorf("made are %v, with %d clean-ups", made, cleaned)
+			}
+			if !errors.Is(err, test.want) || err != nil && err.Error() != test.says {
+				t.Errorf("the error is %v", err)
+			}
+		})
+	}
+}
