@@ -168,6 +168,9 @@ func (c *Controller) ready(all manager.Manager) healthz.Checker {
 		if err := c.queue.room(); errors.Is(err, errStopping) {
 			return err
 		}
+		if !c.queue.keeper.open() {
+			return errors.New("what dead runs may have left is being looked for")
+		}
 		return nil
 	}
 }

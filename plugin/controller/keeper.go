@@ -34,7 +34,15 @@ type keeper struct {
 	next time.Time
 	// changed is closed when a lease changed.
 	changed chan struct{}
+	// looked says that the first look for what a former self left has ended,
+	// and begun is when it could begin.
+	looked bool
+	begun  time.Time
 }
+
+// firstLook is how long the controller keeps people off the target for its
+// first look. An EMCO that does not answer can draw it out.
+const firstLook = 30 * time.Second
 
 // leftovers is what dead runs may have left.
 type leftovers int
@@ -55,7 +63,23 @@ func newKeeper(parts Parts, metrics *metrics) *keeper {
 		// A former self may have died without a trace of its leases.
 		left:    faults,
 		changed: make(chan struct{}),
+		begun:   time.Now(),
 	}
+}
+
+// look says that a look for what dead runs left has ended, however it did.
+func (k *keeper) look() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.looked = true
+}
+
+// open says whether the target is people's to use: they would find it held
+// during the first look.
+func (k *keeper) open() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.looked || time.Since(k.begun) >= firstLook
 }
 
 // news says that a lease changed.
@@ -151,22 +175,30 @@ func (k *keeper) take(ctx context.Context, tell func(string)) (*lease.Held, erro
 		held, err := lease.Take(ctx, k.cluster, lease.Options{
 			Namespaces: k.namespaces, Holder: k.holder, Observer: &k.observer,
 		})
+		var why string
+		wait := time.Second
 		busy, isBusy := errors.AsType[*lease.HeldError](err)
-		if !isBusy {
+		switch {
+		case isBusy:
+			why = fmt.Sprintf("waiting until %s gives up the target", lease.State{Holder: busy.Holder, Run: busy.Run})
+			// A renewal is told by the watch; this is for a holder that dies.
+			wait = max(time.Until(busy.Until), wait)
+		case err != nil && lease.Passing(err):
+			why = fmt.Sprintf("waiting until the API server answers: %v", err)
+		default:
 			return held, err
 		}
-		if who := (lease.State{Holder: busy.Holder, Run: busy.Run}).String(); who != told {
-			told = who
-			tell(fmt.Sprintf("waiting until %s gives up the target", who))
+		if why != told {
+			told = why
+			tell(why)
 		}
-		// A renewal is told by the watch; this is for a holder that dies.
-		timer := time.NewTimer(max(time.Until(busy.Until), time.Second))
+		timer := time.NewTimer(wait)
 		select {
 		case <-changed:
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return nil, fmt.Errorf("%w: %w", context.Cause(ctx), busy)
+			return nil, fmt.Errorf("%w: %w", context.Cause(ctx), err)
 		}
 		timer.Stop()
 	}

@@ -140,6 +140,30 @@ func TestWaitsForACommandLineRun(t *testing.T) {
 	})
 }
 
+func TestWaitsForTheAPIServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.manage()()
+		synctest.Wait()
+		w.mu.Lock()
+		w.away = true
+		w.mu.Unlock()
+		timer := time.AfterFunc(5*time.Second, func() {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.away = false
+		})
+		defer timer.Stop()
+		asked := w.ask("calm-kill")
+		if got := end(asked); got.Verdict != "Passed" {
+			t.Errorf("ended %+v", got)
+		}
+		if told := heard(asked, api.Waiting); len(told) != 1 || !strings.Contains(told[0], "waiting until the API server answers") {
+			t.Errorf("told %q", told)
+		}
+	})
+}
+
 func TestWaitsOnlySoLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -45,6 +45,65 @@ func TestSweepsAtTheStart(t *testing.T) {
 	})
 }
 
+// Whoever comes at once after the installation is not to find the target held
+// by the controller's first look.
+func TestOpensAfterTheFirstLook(t *testing.T) {
+	for name, test := range map[string]struct {
+		sweep func(context.Context, func(string)) (Swept, error)
+		after time.Duration
+	}{
+		"nothing is left": {func(context.Context, func(string)) (Swept, error) {
+			time.Sleep(4 * time.Second)
+			return Swept{}, nil
+		}, 4 * time.Second},
+		"it fails": {func(context.Context, func(string)) (Swept, error) {
+			time.Sleep(4 * time.Second)
+			return Swept{}, errors.New("a fault hangs on its finalizer")
+		}, 4 * time.Second},
+		"EMCO does not answer": {func(context.Context, func(string)) (Swept, error) {
+			time.Sleep(2 * firstLook)
+			return Swept{Remains: true}, nil
+		}, firstLook},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.runner.sweep = test.sweep
+				defer w.manage()()
+				time.Sleep(test.after - time.Millisecond)
+				synctest.Wait()
+				if w.queue.keeper.open() {
+					t.Error("it is open during the first look")
+				}
+				time.Sleep(2 * time.Millisecond)
+				synctest.Wait()
+				if !w.queue.keeper.open() {
+					t.Errorf("it is not open after %v", test.after)
+				}
+			})
+		})
+	}
+}
+
+// A target that somebody else uses is no reason not to be ready.
+func TestOpensWhileAnotherHasTheTarget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		held, err := lease.Take(t.Context(), w.cluster, lease.Options{Namespaces: []string{target}, Holder: "alice"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.manage()()
+		synctest.Wait()
+		if !w.queue.keeper.open() {
+			t.Error("it is not open")
+		}
+		if err := held.Release(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestSweepsAfterADeadRun(t *testing.T) {
 	for name, later := range map[string]time.Duration{"the controller was there": time.Minute, "the controller comes later": 0} {
 		t.Run(name, func(t *testing.T) {

@@ -29,6 +29,7 @@ type sweeper struct {
 // holds them.
 func (s *sweeper) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
 	k := s.keeper
+	defer k.look()
 	k.news()
 	dead, wait := false, time.Duration(0)
 	for _, namespace := range k.namespaces {

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -62,6 +64,8 @@ type world struct {
 
 	mu      sync.Mutex
 	reviews int
+	// away says that the API server cannot be reached by who wants a lease.
+	away    bool
 	patches []string
 }
 
@@ -122,6 +126,13 @@ func (w *world) create(ctx context.Context, cluster client.WithWatch, object cli
 			object.Status.Error = "it could not be checked"
 		}
 		return nil
+	case *coordinationv1.Lease:
+		w.mu.Lock()
+		away := w.away
+		w.mu.Unlock()
+		if away {
+			return &url.Error{Op: "Post", URL: "https://10.0.0.1:6443", Err: syscall.ECONNREFUSED}
+		}
 	case *authorizationv1.SubjectAccessReview:
 		asked := object.Spec.ResourceAttributes
 		user := strings.TrimPrefix(object.Spec.User, "system:serviceaccount:x:")

@@ -92,13 +92,28 @@ func (h *Held) Note(ctx context.Context, run string) error {
 	// No renewal may wait long for this.
 	ctx, cancel := context.WithTimeout(ctx, h.duration/3)
 	defer cancel()
-	return h.change(ctx, func(lease *coordinationv1.Lease) {
-		if run == "" {
-			delete(lease.Annotations, RunAnnotation)
-			return
+	for {
+		err := h.change(ctx, func(lease *coordinationv1.Lease) {
+			if run == "" {
+				delete(lease.Annotations, RunAnnotation)
+				return
+			}
+			metav1.SetMetaDataAnnotation(&lease.ObjectMeta, RunAnnotation, run)
+		})
+		if err == nil || !Passing(err) {
+			return err
 		}
-		metav1.SetMetaDataAnnotation(&lease.ObjectMeta, RunAnnotation, run)
-	})
+		timer := time.NewTimer(h.duration / 30)
+		select {
+		case <-timer.C:
+		case <-h.lost:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if ctx.Err() != nil || h.Err() != nil {
+			return err
+		}
+	}
 }
 
 // Release gives the leases up: they are not renewed any more, and those that

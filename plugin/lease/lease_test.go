@@ -3,8 +3,10 @@ package lease_test
 import (
 	"context"
 	"errors"
+	"net/url"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,7 +22,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
 )
 
-var errUnreachable = errors.New("connection refused")
+var errUnreachable error = &url.Error{Op: "Put", URL: "https://10.96.0.1:443", Err: syscall.ECONNREFUSED}
 
 // cluster is an API server whose leases can be put out of reach.
 type cluster struct {
@@ -277,7 +279,7 @@ func TestLost(t *testing.T) {
 		"out of reach": {
 			happen: func(_ *testing.T, c *cluster) { c.unreachable.Store(true) },
 			after:  15 * time.Second,
-			words:  "not renewed for 15s: renew the lease emco-chaos in namespace shop: connection refused",
+			words:  "not renewed for 15s: renew the lease emco-chaos in namespace shop: Put \"https://10.96.0.1:443\": connection refused",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -343,6 +345,35 @@ func object(t *testing.T, c client.Client) *coordinationv1.Lease {
 		t.Fatal(err)
 	}
 	return found
+}
+
+func TestNoteOutlastsAShortOutage(t *testing.T) {
+	for name, test := range map[string]struct {
+		away time.Duration
+		says string
+	}{
+		"3s":           {3 * time.Second, ""},
+		"for too long": {time.Minute, "connection refused"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster()
+				held := take(t, c, "alice", "shop")
+				defer release(t, held)
+				c.unreachable.Store(true)
+				defer c.unreachable.Store(false)
+				timer := time.AfterFunc(test.away, func() { c.unreachable.Store(false) })
+				defer timer.Stop()
+				err := held.Note(t.Context(), "rone")
+				if test.says == "" && (err != nil || read(t, c, "shop").Run != "rone") {
+					t.Errorf("it is not noted: %v", err)
+				}
+				if test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says)) {
+					t.Errorf("the error is %v", err)
+				}
+			})
+		})
+	}
 }
 
 func TestShortOutageIsNoLoss(t *testing.T) {

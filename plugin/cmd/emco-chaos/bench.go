@@ -92,6 +92,14 @@ func (b *bench) make(ctx context.Context, how making) (report.Run, error) {
 	if err := b.driver.note(ctx, how.run); err != nil {
 		return report.Run{}, err
 	}
+	select {
+	case <-b.plugin.Gone():
+		// It died in the run before, which could do without it.
+		if _, err := b.restart(ctx); err != nil {
+			return report.Run{}, err
+		}
+	default:
+	}
 	guarded, stop := b.driver.guard(ctx)
 	defer stop()
 	history := journal.New(how.journal, how.follow)

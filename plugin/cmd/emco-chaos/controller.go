@@ -182,7 +182,12 @@ func (r *runner) Run(ctx context.Context, order controller.Order) (report.Run, e
 		return report.Run{}, worded(err)
 	}
 	defer b.close()
-	if b.driver, err = r.drive(ctx, func(string) {}); err != nil {
+	tell := linesTo(r.s.errs)
+	if b.driver, err = r.drive(ctx, tell); err != nil {
+		return report.Run{}, err
+	}
+	// Whoever had the target before may have given it back with a fault on it.
+	if err := b.removeFaults(ctx, tell); err != nil {
 		return report.Run{}, err
 	}
 	return b.make(ctx, making{run: order.Run, plan: order.Plan, journal: order.Journal, follow: order.Follow})

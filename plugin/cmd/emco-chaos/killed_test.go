@@ -22,17 +22,9 @@ func TestPluginKilled(t *testing.T) {
 	target := emulated(t)
 	command := start(t, "run", "dig-instantiate-in-flight", "--target", target, "--plugin-dir", bin)
 	command.await(t, "the call", event("instantiate", "sent"))
-	var plugins []int
-	for pid, line := range descendants(t, command.Process.Pid) {
-		if strings.Contains(line, "emco-chaos-plugin-emco") {
-			plugins = append(plugins, pid)
-		}
-	}
-	if len(plugins) != 1 {
-		t.Fatalf("%d plugins run, want 1", len(plugins))
-	}
+	plugin := command.plugin(t)
 	killed := time.Now()
-	if err := syscall.Kill(plugins[0], syscall.SIGKILL); err != nil {
+	if err := syscall.Kill(plugin, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	err := command.Wait()
@@ -65,6 +57,41 @@ func TestPluginKilled(t *testing.T) {
 	}
 	if output := clean(t, target); !strings.Contains(output, "0 resources of 0 attempts removed") {
 		t.Errorf("something was left:\n%s", output)
+	}
+}
+
+// plugin is the process of the plugin.
+func (s *started) plugin(t *testing.T) int {
+	t.Helper()
+	var found []int
+	for pid, line := range descendants(t, s.Process.Pid) {
+		if strings.Contains(line, "emco-chaos-plugin-emco") {
+			found = append(found, pid)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("%d plugins run, want 1", len(found))
+	}
+	return found[0]
+}
+
+// A plugin that dies when its run needs it no more, or cannot have it back, is
+// there again for the next.
+func TestPluginKilledAtTheEnd(t *testing.T) {
+	t.Parallel()
+	target := emulated(t)
+	command := start(t, "run", "logical-cloud-instantiate-status-lost", "logical-cloud-terminate-status-lost", "--target", target, "--plugin-dir", bin)
+	command.await(t, "the teardown", event("teardown", "started"))
+	if err := syscall.Kill(command.plugin(t), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	err := command.Wait()
+	if output := command.out.String(); !strings.Contains(output, "logical-cloud-terminate-status-lost: PASSED") {
+		t.Errorf("the next run did not pass (%v):\n%s", err, output)
+	}
+	clean(t, target)
+	if output := clean(t, target); !strings.Contains(output, "0 resources of 0 attempts removed") {
+		t.Errorf("clean left something:\n%s", output)
 	}
 }
 
