@@ -45,10 +45,11 @@ cluster-down: ## Take that cluster down
 	$(E2E) down
 
 IMAGE ?= emco-chaos:$(VERSION)
+ARCH ?= $(shell $(GO) env GOARCH)
 
 .PHONY: image
 image: ## Build the container image IMAGE into bin/, without a container engine
-	$(GO) run ./plugin/image/build --version $(VERSION) --name $(IMAGE)
+	$(GO) run ./plugin/image/build --version $(VERSION) --name $(IMAGE) --arch $(ARCH)
 
 FUZZTIME ?= 1m
 

@@ -107,7 +107,7 @@ func (e *examination) try(ctx context.Context, driver engine.Driver, pod Pod, ac
 		e.warn(subject, "experiments that come with emco-chaos do not need it; for your own, let the nodes' kernel have netem: modprobe sch_netem",
 			"cannot be injected, for want of netem in the node's kernel most likely: %v", err)
 	default:
-		e.fail(subject, fmt.Sprintf("kubectl -n %s logs --selector %s=%s --tail=50\npartition needs ipset and iptables on the node", e.ChaosMesh, componentLabel, chaosDaemon),
+		e.fail(subject, fmt.Sprintf("kubectl -n %s logs --selector %s=%s --tail=50\nchaosDaemon.runtime and chaosDaemon.socketPath of Chaos Mesh's chart must be those of the nodes\npartition needs ipset and iptables there", e.ChaosMesh, componentLabel, chaosDaemon),
 			"cannot be injected: %v", err)
 	}
 	return err == nil

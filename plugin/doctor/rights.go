@@ -62,6 +62,8 @@ const podNetworkChaos = "podnetworkchaos"
 // Roles grant the same.
 func Rights() []Right {
 	const chaosMesh = "chaos-mesh.org"
+	// We patch and do not update, but to Chaos Mesh's web hook, which asks once
+	// more in each namespace that a fault selects pods in, a patch is an update.
 	faults := []string{"create", "get", "list", "watch", "patch", "update", "delete"}
 	return []Right{
 		{Where: InTarget, Group: chaosMesh, Resource: "podchaos", Verbs: faults, For: "put faults on, watch them and remove them"},
