@@ -289,6 +289,8 @@ func TestWhatARunLeavesIsSwept(t *testing.T) {
 		before := len(w.runner.sweeps())
 		w.runner.left = []string{"the fault r1-1-hold"}
 		end(w.ask("calm-kill"))
+		// The run's turn ends a little later than its lease.
+		time.Sleep(turnAgain)
 		synctest.Wait()
 		if after := len(w.runner.sweeps()); after != before+1 {
 			t.Errorf("%d sweeps, and %d before", after, before)

@@ -14,6 +14,8 @@ import (
 const (
 	// sweepAgain is how long after a sweep that failed the next one comes.
 	sweepAgain = 15 * time.Second
+	// turnAgain is how long after the turn was another's it is asked for again.
+	turnAgain = time.Second
 	// sweepRest is how long after one that could not remove all it is.
 	sweepRest = 5 * time.Minute
 )
@@ -61,8 +63,9 @@ func (s *sweeper) sweep(ctx context.Context) (reconcile.Result, error) {
 	select {
 	case k.turn <- struct{}{}:
 	default:
-		// Whoever has the turn takes the leases over, and sweeps.
-		return reconcile.Result{RequeueAfter: sweepAgain}, nil
+		// Whoever has the turn takes the leases over, and sweeps, or is about
+		// to give it up, having given up the leases.
+		return reconcile.Result{RequeueAfter: turnAgain}, nil
 	}
 	held, err := lease.Take(ctx, k.cluster, lease.Options{Namespaces: k.namespaces, Holder: k.holder, Observer: &k.observer})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -212,6 +213,11 @@ func TestLeftAlone(t *testing.T) {
 			}
 			defer reader.Close()
 			defer words.Close()
+			// Where hanging up is ignored, as below nohup, what is started
+			// ignores it too, unless somebody here is notified of it.
+			hangups := make(chan os.Signal, 1)
+			signal.Notify(hangups, syscall.SIGHUP)
+			defer signal.Stop(hangups)
 			command := startTo(t, words, "run", "dig-instantiate-in-flight", "--target", target, "--plugin-dir", bin)
 			if err := words.Close(); err != nil {
 				t.Fatal(err)
