@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -12,13 +13,18 @@ import (
 	"time"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 )
 
-// dashboard is the REST API that the Chaos dashboard's page works by.
-type dashboard struct{ address string }
+// dashboard is the REST API that the Chaos dashboard's page works by, for one
+// of its users.
+type dashboard struct{ address, token string }
 
 func (s *site) dashboard(t *testing.T) dashboard {
 	t.Helper()
@@ -38,13 +44,17 @@ func (d dashboard) ask(ctx context.Context, method, path string, into any) error
 	if err != nil {
 		return err
 	}
+	if d.token != "" {
+		request.Header.Set("Authorization", "Bearer "+d.token)
+	}
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return err
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s %s: %s", method, path, answer.Status)
+		why, _ := io.ReadAll(io.LimitReader(answer.Body, 4<<10))
+		return fmt.Errorf("%s %s: %s: %s", method, path, answer.Status, why)
 	}
 	if into == nil {
 		return nil
@@ -53,6 +63,66 @@ func (d dashboard) ask(ctx context.Context, method, path string, into any) error
 		return fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	return nil
+}
+
+// logIn makes an account that manages our namespace, as the dashboard itself
+// says how, and uses the dashboard with its token.
+func (s *site) logIn(t *testing.T, page dashboard) dashboard {
+	t.Helper()
+	var advice map[string]string
+	eventually(t, time.Minute, func(ctx context.Context) error {
+		return page.ask(ctx, http.MethodGet, "/api/common/rbac-config?role=manager&namespace="+home, &advice)
+	})
+	if len(advice) != 1 {
+		t.Fatalf("the dashboard tells of %d accounts", len(advice))
+	}
+	for account, manifests := range advice {
+		for _, manifest := range strings.Split(manifests, "\n---\n") {
+			object := &unstructured.Unstructured{}
+			if err := yaml.Unmarshal([]byte(manifest), object); err != nil {
+				t.Fatalf("%v in\n%s", err, manifest)
+			}
+			s.make(t, object)
+		}
+		clients, err := kubernetes.NewForConfig(s.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		made, err := clients.CoreV1().ServiceAccounts(home).CreateToken(t.Context(), account, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		page.token = made.Status.Token
+	}
+	return page
+}
+
+// isKeptOut sees that somebody who has not logged in starts nothing, where the
+// dashboard has people log in.
+func (d dashboard) isKeptOut(t *testing.T, schedules map[string]dashboardSchedule) {
+	t.Helper()
+	var config struct {
+		Secure bool `json:"security_mode"`
+	}
+	eventually(t, time.Minute, func(ctx context.Context) error {
+		return d.ask(ctx, http.MethodGet, "/api/common/config", &config)
+	})
+	if !config.Secure {
+		t.Log("this dashboard has nobody log in")
+		return
+	}
+	for name, schedule := range schedules {
+		eventually(t, time.Minute, func(ctx context.Context) error {
+			err := d.ask(ctx, http.MethodPut, "/api/schedules/start/"+schedule.UID, nil)
+			switch {
+			case err == nil:
+				t.Fatalf("somebody who has not logged in has started %s", name)
+			case strings.Contains(err.Error(), "400") && strings.Contains(err.Error(), "token is empty"):
+				return nil
+			}
+			return err
+		})
+	}
 }
 
 // What the dashboard says of schedules, workflows and events.
@@ -101,7 +171,8 @@ func (s *site) workflows(ctx context.Context, schedule string) ([]v1alpha1.Workf
 func TestDashboard(t *testing.T) {
 	s := here(t)
 	s.install(t, s.given())
-	page := s.dashboard(t)
+	stranger := s.dashboard(t)
+	page := s.logIn(t, stranger)
 	var schedules map[string]dashboardSchedule
 	eventually(t, time.Minute, func(ctx context.Context) (err error) {
 		if schedules, err = page.schedules(ctx); err == nil && len(schedules) != 10 {
@@ -109,20 +180,27 @@ func TestDashboard(t *testing.T) {
 		}
 		return err
 	})
+	stranger.isKeptOut(t, schedules)
+	for name := range schedules {
+		if begun, err := s.workflows(t.Context(), name); err != nil || len(begun) > 0 {
+			t.Fatalf("before any Start %s has %d workflows: %v", name, len(begun), err)
+		}
+	}
 	var delays []time.Duration
 	for name, schedule := range schedules {
 		t.Run(name, func(t *testing.T) {
 			begun := time.Now()
 			s.start(t, page, schedule)
-			delays = append(delays, s.firstCall(t, s.follow(t, page, schedule, 1)).Sub(begun))
+			delays = append(delays, s.firstCall(t, s.follow(t, page, schedule, 1, runLimit)).Sub(begun))
 		})
 	}
-	// All at once: they wait for one another.
+	// All at once: they wait for one another, and the first to be followed may
+	// be the last in the queue.
 	for _, schedule := range schedules {
 		s.start(t, page, schedule)
 	}
 	for name, schedule := range schedules {
-		t.Run(name+" again", func(t *testing.T) { s.follow(t, page, schedule, 2) })
+		t.Run(name+" again", func(t *testing.T) { s.follow(t, page, schedule, 2, time.Duration(len(schedules))*runLimit) })
 	}
 	slices.Sort(delays)
 	if len(delays) > 0 {
@@ -149,12 +227,15 @@ func (s *site) start(t *testing.T, page dashboard, schedule dashboardSchedule) {
 	})
 }
 
+// runLimit is how long a run may take that nothing else runs before.
+const runLimit = 5 * time.Minute
+
 // follow follows the run of a schedule that was started for the count-th time,
-// and returns the name of its Workflow.
-func (s *site) follow(t *testing.T, page dashboard, schedule dashboardSchedule, count int) string {
+// no longer than limit, and returns the name of its Workflow.
+func (s *site) follow(t *testing.T, page dashboard, schedule dashboardSchedule, count int, limit time.Duration) string {
 	t.Helper()
 	var workflow v1alpha1.Workflow
-	eventually(t, 5*time.Minute, func(ctx context.Context) error {
+	eventually(t, limit, func(ctx context.Context) error {
 		found, err := s.workflows(ctx, schedule.Name)
 		if err != nil {
 			return err
@@ -184,11 +265,14 @@ func (s *site) follow(t *testing.T, page dashboard, schedule dashboardSchedule, 
 	if !slices.Equal(verdicts, []string{"passed"}) {
 		t.Errorf("the topology leads to %v: %+v", verdicts, shown.Topology.Nodes)
 	}
-	for kind, uid := range map[string]string{"Workflow": string(workflow.UID), "Schedule": schedule.UID} {
+	for kind, path := range map[string]string{
+		"Workflow": "/api/events/workflow/" + string(workflow.UID) + "?namespace=" + home,
+		"Schedule": "/api/events?namespace=" + home + "&object_id=" + url.QueryEscape(schedule.UID),
+	} {
 		// What the dashboard shows of events comes a moment later.
 		eventually(t, time.Minute, func(ctx context.Context) error {
 			var events []dashboardEvent
-			if err := page.ask(ctx, http.MethodGet, "/api/events?object_id="+url.QueryEscape(uid), &events); err != nil {
+			if err := page.ask(ctx, http.MethodGet, path, &events); err != nil {
 				return err
 			}
 			ours := 0

@@ -75,8 +75,11 @@ func chaosMeshValues(socket string) map[string]any {
 			"podChaos":       map[string]any{"podFailure": map[string]any{"pauseImage": pauseImage}},
 		},
 		"chaosDaemon": map[string]any{"runtime": "containerd", "socketPath": socket},
-		"dashboard":   map[string]any{"create": true, "securityMode": false},
-		"dnsServer":   map[string]any{"create": false},
+		// Its security mode stays on, as it is by default: whoever creates a
+		// fault must be allowed to in the namespaces that it selects, and
+		// whoever uses the dashboard logs in.
+		"dashboard": map[string]any{"create": true},
+		"dnsServer": map[string]any{"create": false},
 	}
 }
 
