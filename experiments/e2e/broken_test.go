@@ -21,8 +21,12 @@ func (s *site) daemonAway(t *testing.T) {
 	t.Helper()
 	const label = "emco-chaos.test/nowhere"
 	daemons := &appsv1.DaemonSet{}
-	if err := s.client.Get(t.Context(), client.ObjectKey{Namespace: chaosMesh, Name: "chaos-daemon"}, daemons); err != nil {
+	err := s.client.Get(t.Context(), client.ObjectKey{Namespace: chaosMesh, Name: "chaos-daemon"}, daemons)
+	if client.IgnoreNotFound(err) != nil {
 		t.Fatal(err)
+	}
+	if err != nil || daemons.Status.DesiredNumberScheduled != 1 {
+		unavailable(t, fmt.Sprintf("the one chaos-daemon of a cluster of one node is to be taken away, and namespace %s has %d of them", chaosMesh, daemons.Status.DesiredNumberScheduled))
 	}
 	place := func(ctx context.Context, patch string) error {
 		if err := s.client.Patch(ctx, daemons, client.RawPatch("application/merge-patch+json", []byte(patch))); err != nil {

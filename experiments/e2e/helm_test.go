@@ -68,7 +68,7 @@ func (s *site) install(t *testing.T, values map[string]any) {
 		s.keepLogs(t)
 		s.uninstall(t)
 	})
-	if _, err := install.RunWithContext(t.Context(), chart, values); err != nil {
+	if _, err := install.RunWithContext(during(t), chart, values); err != nil {
 		t.Fatal(err)
 	}
 	// The controller's first look for what dead runs left has the target.

@@ -24,26 +24,30 @@ func (s *site) make(t *testing.T, object client.Object) {
 	if err := s.client.Create(t.Context(), object); err != nil {
 		t.Fatalf("make %T %s: %v", object, object.GetName(), err)
 	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), objectLimit)
-		defer cancel()
-		if err := s.client.Delete(ctx, object, client.GracePeriodSeconds(0)); client.IgnoreNotFound(err) != nil {
-			t.Error(err)
+	t.Cleanup(func() { s.remove(t, object) })
+}
+
+// remove removes an object, if it is there, and waits until it is gone.
+func (s *site) remove(t *testing.T, object client.Object) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), objectLimit)
+	defer cancel()
+	if err := s.client.Delete(ctx, object, client.GracePeriodSeconds(0)); client.IgnoreNotFound(err) != nil {
+		t.Error(err)
+	}
+	err := poll(ctx, func(ctx context.Context) error {
+		err := s.client.Get(ctx, client.ObjectKeyFromObject(object), object)
+		if apierrors.IsNotFound(err) {
+			return nil
 		}
-		err := poll(ctx, func(ctx context.Context) error {
-			err := s.client.Get(ctx, client.ObjectKeyFromObject(object), object)
-			if apierrors.IsNotFound(err) {
-				return nil
-			}
-			if err == nil {
-				err = fmt.Errorf("%T %s is still there", object, object.GetName())
-			}
-			return err
-		})
-		if err != nil {
-			t.Error(err)
+		if err == nil {
+			err = fmt.Errorf("%T %s is still there", object, object.GetName())
 		}
+		return err
 	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 func (s *site) makeNamespace(t *testing.T, name string) {

@@ -9,6 +9,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -21,22 +22,28 @@ func (s *site) readiness(t *testing.T, service string, delay, period int32) {
 		t.Fatal(err)
 	}
 	probe := deployment.Spec.Template.Spec.Containers[0].ReadinessProbe
+	if probe == nil {
+		unavailable(t, service+" of this EMCO has no readiness probe to be changed")
+	}
 	before := [2]int32{probe.InitialDelaySeconds, probe.PeriodSeconds}
 	set := func(ctx context.Context, delay, period int32) error {
-		err := s.client.Get(ctx, client.ObjectKeyFromObject(deployment), deployment)
+		// The deployment's controller writes too.
+		err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+			if err := s.client.Get(ctx, client.ObjectKeyFromObject(deployment), deployment); err != nil {
+				return err
+			}
+			// One at a time: two would be hit by the fault of the next run.
+			none, one := intstr.FromInt32(0), intstr.FromInt32(1)
+			deployment.Spec.Strategy = appsv1.DeploymentStrategy{
+				Type:          appsv1.RollingUpdateDeploymentStrategyType,
+				RollingUpdate: &appsv1.RollingUpdateDeployment{MaxSurge: &none, MaxUnavailable: &one},
+			}
+			probe := deployment.Spec.Template.Spec.Containers[0].ReadinessProbe
+			probe.InitialDelaySeconds, probe.PeriodSeconds = delay, period
+			return s.client.Update(ctx, deployment)
+		})
 		if err != nil {
-			return err
-		}
-		// One at a time: two would be hit by the fault of the next run.
-		none, one := intstr.FromInt32(0), intstr.FromInt32(1)
-		deployment.Spec.Strategy = appsv1.DeploymentStrategy{
-			Type:          appsv1.RollingUpdateDeploymentStrategyType,
-			RollingUpdate: &appsv1.RollingUpdateDeployment{MaxSurge: &none, MaxUnavailable: &one},
-		}
-		probe := deployment.Spec.Template.Spec.Containers[0].ReadinessProbe
-		probe.InitialDelaySeconds, probe.PeriodSeconds = delay, period
-		if err := s.client.Update(ctx, deployment); err != nil {
-			return err
+			return fmt.Errorf("change the readiness of %s: %w", service, err)
 		}
 		limited, cancel := context.WithTimeout(ctx, 3*time.Minute)
 		defer cancel()
@@ -60,9 +67,16 @@ func (s *site) readiness(t *testing.T, service string, delay, period int32) {
 			t.Error(err)
 		}
 	})
-	if err := set(t.Context(), delay, period); err != nil {
+	if err := set(during(t), delay, period); err != nil {
 		t.Fatal(err)
 	}
+	// The new pod is ready, and the way to it is made a little later.
+	eventually(t, time.Minute, func(context.Context) error {
+		if _, code := s.chaos(t, "doctor", "--no-inject", "--target", s.target); code != 0 {
+			return fmt.Errorf("doctor does not find everything in order: exit code %d", code)
+		}
+		return nil
+	})
 }
 
 // TestOfficialReadiness runs an experiment for each kind of fault on an EMCO

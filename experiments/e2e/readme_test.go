@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // TestReadme runs the README's commands for a cluster, in order and in one
@@ -39,20 +42,22 @@ func TestReadme(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	ctx, cancel := context.WithTimeout(during(t), 10*time.Minute)
 	defer cancel()
-	command := exec.CommandContext(ctx, "sh", "-eux")
+	command := gently(exec.CommandContext(ctx, "sh", "-eux"))
 	command.Stdin = strings.NewReader(script)
 	command.Dir = folder
 	command.Env = append(os.Environ(), "PATH="+s.programs+":"+os.Getenv("PATH"), "XDG_STATE_HOME="+t.TempDir(), "HOME="+t.TempDir())
-	command.WaitDelay = 10 * time.Second
 	var printed bytes.Buffer
 	command.Stdout, command.Stderr = &printed, &printed
 	err = command.Run()
 	t.Log(printed.String())
 	if err != nil {
 		t.Error(err)
+		// The script ended before it took all of it away.
+		s.keepLogs(t)
 		s.uninstall(t)
+		s.remove(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: home}})
 	}
 	// The one in the Task's log, and the one on the command line.
 	if passed := strings.Count(printed.String(), "dig-instantiate-in-flight: PASSED"); passed != 2 {

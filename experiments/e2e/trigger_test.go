@@ -45,6 +45,15 @@ func secretVolume(name, secret string) corev1.Volume {
 // trigger asks the controller for a run from a pod, as a Task of the dashboard does.
 func (s *site) trigger(t *testing.T, arguments ...string) *corev1.Pod {
 	t.Helper()
+	// Kubernetes fills the Secret after it is made.
+	eventually(t, objectLimit, func(ctx context.Context) error {
+		secret := &corev1.Secret{}
+		err := s.client.Get(ctx, client.ObjectKey{Namespace: home, Name: triggerName}, secret)
+		if err == nil && len(secret.Data[corev1.ServiceAccountTokenKey]) == 0 {
+			err = fmt.Errorf("the Secret %s has no token", triggerName)
+		}
+		return err
+	})
 	pod := s.asking("ask-"+strings.ToLower(fmt.Sprint(time.Now().UnixNano())), home, "/token/token",
 		[]corev1.Volume{secretVolume("token", triggerName), secretVolume("tls", tlsName)},
 		[]corev1.VolumeMount{{Name: "token", MountPath: "/token"}, {Name: "tls", MountPath: "/tls"}},

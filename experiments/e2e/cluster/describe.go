@@ -24,6 +24,21 @@ func (c *Cluster) Check() error {
 	return errors.Join(problems...)
 }
 
+// Alive are the cluster's processes that run.
+func (c *Cluster) Alive() ([]string, error) {
+	started, err := recorded(c.folder)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, one := range started {
+		if one.alive() {
+			names = append(names, one.Name)
+		}
+	}
+	return names, nil
+}
+
 // Describe tells a person how to use the cluster.
 func (c *Cluster) Describe(ctx context.Context) (string, error) {
 	client, err := c.client()

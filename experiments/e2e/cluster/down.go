@@ -39,6 +39,7 @@ func (c *Cluster) Down(ctx context.Context, options DownOptions) error {
 	note(c.endProcesses())
 	late, err := containersOf(c.folder) // those that were being made meanwhile
 	note(err)
+	note(endIn(c.namespace.path()))
 	note(c.unmount())
 	note(c.namespace.remove(ctx))
 	note(c.removeTraces(append(containers, late...)))
@@ -109,6 +110,69 @@ func (c *Cluster) endPods() error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// endIn ends the processes that are in the network namespace at the path,
+// whoever started them there. What they start meanwhile ends with them. Those
+// that this one is a descendant of are spared, and everybody is if it is in
+// there itself: the name may be that of the machine's own network.
+func endIn(path string) error {
+	space, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("find the processes in the network namespace: %w", err)
+	}
+	const rounds = 5
+	for range rounds {
+		table, err := processTable()
+		if err != nil {
+			return err
+		}
+		found := inside(space, table)
+		if len(found) == 0 {
+			return nil
+		}
+		var problems []error
+		for _, one := range found {
+			problems = append(problems, one.end(time.Second))
+		}
+		if err := errors.Join(problems...); err != nil {
+			return err
+		}
+	}
+	return errors.New("processes keep starting in the network namespace")
+}
+
+// inside are the processes in a network namespace that may be ended.
+func inside(space fs.FileInfo, table map[int]tableEntry) []*process {
+	spared := ancestors(table, os.Getpid())
+	var found []*process
+	for pid, entry := range table {
+		of, err := os.Stat(filepath.Join("/proc", strconv.Itoa(pid), "ns", "net"))
+		// One that cannot be looked into has ended, or is not of ours.
+		if err != nil || !os.SameFile(of, space) {
+			continue
+		}
+		if pid == os.Getpid() {
+			return nil
+		}
+		if !slices.Contains(spared, pid) {
+			found = append(found, &process{Name: "process in the network namespace " + entry.name, PID: pid, Started: entry.started})
+		}
+	}
+	return found
+}
+
+// ancestors are a process and those that it is a descendant of.
+func ancestors(table map[int]tableEntry, pid int) []int {
+	var found []int
+	for pid != 0 && !slices.Contains(found, pid) {
+		found = append(found, pid)
+		pid = table[pid].parent
+	}
+	return found
 }
 
 type tableEntry struct {

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"syscall"
 	"testing"
 )
 
@@ -51,6 +54,90 @@ func TestShims(t *testing.T) {
 	below := descendants(table, 10)
 	if want := []int{13, 12, 11}; !slices.Equal(below, want) {
 		t.Errorf("below the shim %v, want %v, the youngest first", below, want)
+	}
+}
+
+func TestAncestors(t *testing.T) {
+	t.Parallel()
+	table := map[int]tableEntry{1: {}, 10: {parent: 1}, 11: {parent: 10}, 12: {parent: 11}, 13: {parent: 11}, 20: {parent: 99}}
+	if got := ancestors(table, 12); !slices.Equal(got, []int{12, 11, 10, 1}) {
+		t.Errorf("above 12 are %v", got)
+	}
+	// Its parent has ended, or is in another PID namespace.
+	if got := ancestors(table, 20); !slices.Equal(got, []int{20, 99}) {
+		t.Errorf("above 20 are %v", got)
+	}
+}
+
+// What is in a network namespace ends, and nothing else, whoever started it.
+func TestEndIn(t *testing.T) {
+	t.Parallel()
+	start := func(flags uintptr) *exec.Cmd {
+		command := exec.Command("sleep", "600")
+		command.SysProcAttr = &syscall.SysProcAttr{Cloneflags: flags}
+		if err := command.Start(); errors.Is(err, fs.ErrPermission) {
+			t.Skipf("no network namespace can be made: %v", err)
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = command.Process.Kill() })
+		return command
+	}
+	alone, outside := start(syscall.CLONE_NEWNET), start(0)
+	space := filepath.Join("/proc", strconv.Itoa(alone.Process.Pid), "ns", "net")
+	beside := exec.Command("nsenter", "--net="+space, "--", "sh", "-c", "trap '' TERM; echo ready; while :; do sleep 600; done")
+	reading, err := beside.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := beside.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reading.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 2)
+	for _, command := range []*exec.Cmd{alone, beside} {
+		go func() { ended <- command.Wait() }()
+	}
+	// The path is gone with the process: as that of a name is not.
+	file, err := os.Open(space)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if err := endIn(filepath.Join("/proc/self/fd", strconv.Itoa(int(file.Fd())))); err != nil {
+		t.Error(err)
+	}
+	for range 2 {
+		if err := <-ended; err == nil {
+			t.Error("a process in the namespace ended by itself")
+		}
+	}
+	if err := outside.Process.Kill(); err != nil {
+		t.Errorf("a process outside of the namespace: %v", err)
+	}
+	if err := outside.Wait(); err == nil || outside.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		t.Errorf("a process outside of the namespace: %v, want it to live until it is killed", err)
+	}
+	if err := endIn(filepath.Join(t.TempDir(), "nothing")); err != nil {
+		t.Errorf("a namespace that is gone: %v", err)
+	}
+}
+
+// A name for the machine's own network ends nobody.
+func TestEndInOwnNetwork(t *testing.T) {
+	t.Parallel()
+	own, err := os.Stat("/proc/self/ns/net")
+	if err != nil {
+		t.Skip(err)
+	}
+	table, err := processTable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found := inside(own, table); len(found) > 0 {
+		t.Errorf("%d processes of the machine's own network would be ended", len(found))
 	}
 }
 

@@ -54,10 +54,14 @@ func enter() error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	inside := up.Enter(ctx, program, os.Args[1:]...)
 	inside.Stdout, inside.Stderr = os.Stdout, os.Stderr
+	// An interrupt that is sent to all of a group comes once, from here.
+	inside.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	inside.Cancel = func() error { return inside.Process.Signal(os.Interrupt) }
+	inside.WaitDelay = 2 * interruptLimit
 	inside.Env = append(inside.Environ(), enteredVariable+"=yes")
 	err = inside.Run()
 	if ended, ok := errors.AsType[*exec.ExitError](err); ok && ended.ExitCode() >= 0 {

@@ -4,14 +4,17 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -43,6 +46,8 @@ const (
 	startLimit = 2 * time.Minute
 	askEvery   = 50 * time.Millisecond
 	patience   = time.Minute
+	// interruptLimit is how long tests that were interrupted may take to end.
+	interruptLimit = 10 * time.Second
 )
 
 // site is a namespace of its own on a real cluster.
@@ -90,7 +95,26 @@ func newSite(t *testing.T) *site {
 			t.Error(err)
 		}
 	})
+	s.goOnInterrupt(t, space)
 	return s
+}
+
+// goOnInterrupt ends the tests when they are interrupted, with the namespace:
+// all that they made is in it. The API server and Chaos Mesh do the rest.
+func (s *site) goOnInterrupt(t *testing.T, space *corev1.Namespace) {
+	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	going := context.AfterFunc(interrupted, func() {
+		// A second interrupt does not wait.
+		stop()
+		ctx, cancel := context.WithTimeout(context.Background(), interruptLimit)
+		defer cancel()
+		fmt.Fprintln(os.Stderr, errors.Join(context.Cause(interrupted), s.client.Delete(ctx, space)))
+		os.Exit(1)
+	})
+	t.Cleanup(func() {
+		going()
+		stop()
+	})
 }
 
 // unavailable ends a test that cannot run here.
@@ -157,23 +181,23 @@ func (s *site) newPair(t *testing.T) *pair {
 	}
 	// The pods are ready, and the ways to them are made a little later, each in
 	// its own time: that of the back end, which the service takes, is another.
-	s.passable(t, "the service", func(ctx context.Context) error {
+	s.passable(t, "the service does not answer", func(ctx context.Context) error {
 		_, err := p.Ask(ctx)
 		return err
 	})
-	s.passable(t, "the back end", func(ctx context.Context) error {
+	s.passable(t, "the back end does not answer", func(ctx context.Context) error {
 		_, err := p.Received(ctx, "nothing")
 		return err
 	})
-	s.passable(t, "the back end, asked by the service,", func(ctx context.Context) error {
+	s.passable(t, "the back end does not answer the service", func(ctx context.Context) error {
 		return p.Send(ctx, "ready")
 	})
 	return p
 }
 
 // passable asks until there is an answer: nothing tells when the node has the
-// way to a Service.
-func (s *site) passable(t *testing.T, what string, ask func(context.Context) error) {
+// way to a Service, or the API server a right.
+func (s *site) passable(t *testing.T, otherwise string, ask func(context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), startLimit)
 	defer cancel()
@@ -187,7 +211,7 @@ func (s *site) passable(t *testing.T, what string, ask func(context.Context) err
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			t.Fatalf("%s does not answer: %v", what, err)
+			t.Fatalf("%s: %v", otherwise, err)
 		}
 	}
 }

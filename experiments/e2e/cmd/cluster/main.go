@@ -18,8 +18,16 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	// What nohup started goes on.
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()
+	// Whoever reads our words may be interrupted too: what was started is still
+	// taken down.
+	signal.Ignore(syscall.SIGPIPE)
 	// Kubernetes' own libraries write about every watch that ends.
 	klog.LogToStderr(false)
 	klog.SetOutput(io.Discard)

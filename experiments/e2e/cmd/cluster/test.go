@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -23,6 +25,9 @@ const (
 	source = "../.."
 	// endLimit is how long a program that was interrupted may take to end.
 	endLimit = 30 * time.Second
+	// tidyLimit is how long tests that were interrupted may take to end, on a
+	// cluster that stays: they take back what they did to it.
+	tidyLimit = 5 * time.Minute
 )
 
 // trial is a run of the end-to-end tests.
@@ -30,6 +35,8 @@ type trial struct {
 	artefacts string
 	out, errs io.Writer
 	arguments []string
+	// stays says that the cluster is somebody's and not taken down afterwards.
+	stays bool
 }
 
 func test(name *string, folder func() string) *cobra.Command {
@@ -41,7 +48,8 @@ func test(name *string, folder func() string) *cobra.Command {
 up for them and taken down afterwards, also when they are interrupted or fail.
 Logs, events and journals are kept. With KUBECONFIG set that cluster is used and
 left alone: one that "up" has brought up, or one of your own, of which the
-environment says the rest (EMCO_CHAOS_TARGET and so on).
+environment says the rest (EMCO_CHAOS_TARGET and so on): tests that need more than
+there is are skipped, and say what.
 
 Where no cluster can be brought up, the reason is told and the tests are skipped.`,
 		RunE: func(command *cobra.Command, arguments []string) error {
@@ -74,11 +82,20 @@ func (r *trial) run(ctx context.Context, name, folder string) error {
 		if err != nil {
 			return err
 		}
+		r.stays = true
+		stop := context.AfterFunc(ctx, func() {
+			fmt.Fprintln(r.errs, "interrupted: the tests take back what they did to the cluster; interrupt again not to wait for that")
+			signal.Reset(os.Interrupt, syscall.SIGTERM)
+		})
+		defer stop()
 		return r.on(ctx, there)
 	}
 	if err := cluster.Able(); err != nil {
 		fmt.Fprintf(r.errs, "the end-to-end tests are skipped: %v\n", err)
 		return r.goTest(ctx, nil, nil)
+	}
+	if err := r.clear(ctx, name, folder); err != nil {
+		return err
 	}
 	made, err := cluster.Up(ctx, cluster.Options{Name: name, Folder: folder, Readiness: cluster.Quick, Progress: r.errs})
 	if err != nil {
@@ -90,14 +107,38 @@ func (r *trial) run(ctx context.Context, name, folder string) error {
 	return errors.Join(err, made.Save(after, filepath.Join(r.artefacts, "cluster")), made.Down(after, cluster.DownOptions{}))
 }
 
+// clear takes down what is left of a cluster of earlier tests that could not
+// do it themselves.
+func (r *trial) clear(ctx context.Context, name, folder string) error {
+	left, err := cluster.Open(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	alive, err := left.Alive()
+	if err != nil {
+		return err
+	}
+	if len(alive) > 0 {
+		down := "go -C experiments/e2e run ./cmd/cluster down --name " + name
+		if folder != cluster.DefaultFolder(name) {
+			down += " --dir " + folder
+		}
+		return fmt.Errorf("a cluster of other tests is up in %s (%s): wait for them, or if there are none any more take it down:\n  %s",
+			folder, strings.Join(alive, ", "), down)
+	}
+	fmt.Fprintf(r.errs, "taking down what is left of the cluster of earlier tests in %s\n", folder)
+	return left.Down(context.WithoutCancel(ctx), cluster.DownOptions{})
+}
+
 // on runs the tests on a cluster.
 func (r *trial) on(ctx context.Context, there *cluster.Cluster) error {
 	programs := filepath.Join(r.artefacts, "bin")
 	environment := []string{
 		"KUBECONFIG=" + there.Kubeconfig(),
 		"EMCO_CHAOS_BIN=" + programs,
-		// A machine that has a cluster can run everything.
-		"EMCO_CHAOS_E2E_REQUIRED=1",
 	}
 	if err := r.command(ctx, source, "go", "build", "-trimpath", "-o", programs+"/", "./plugin/cmd/...", "./probes/cmd/...").Run(); err != nil {
 		return fmt.Errorf("build the commands: %w", err)
@@ -123,6 +164,8 @@ func (r *trial) on(ctx context.Context, there *cluster.Cluster) error {
 		return err
 	}
 	environment = append(environment,
+		// Everything can be run on one of ours.
+		"EMCO_CHAOS_E2E_REQUIRED=1",
 		"EMCO_CHAOS_TARGET="+there.Target(),
 		"EMCO_CHAOS_EDGE_KUBECONFIG="+there.EdgeKubeconfig(),
 		"EMCO_CHAOS_EDGE_ADDRESS="+cluster.EdgeEndpoint,
@@ -142,6 +185,9 @@ func (r *trial) goTest(ctx context.Context, prefix, environment []string) error 
 	command := r.command(ctx, "", "go", append(arguments, ".", "./driver", "./chart")...)
 	// A test binary is also what runs in pods: with nothing else beside it.
 	command.Env = append(append(command.Env, "CGO_ENABLED=0"), environment...)
+	if r.stays {
+		command.WaitDelay = tidyLimit
+	}
 	counted := newTally(r.out)
 	command.Stdout = counted
 	err := command.Run()
