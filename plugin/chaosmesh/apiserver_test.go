@@ -352,6 +352,19 @@ func (a *apiServer) dropWatches(resource string) {
 	}
 }
 
+// interrupt ends all watches of a resource, and refuses new ones.
+func (a *apiServer) interrupt(resource string) {
+	a.set(func() {
+		a.refuse = func(verb, of string) *metav1.Status {
+			if of != resource || verb != "list" && verb != "watch" {
+				return nil
+			}
+			return failed(503, metav1.StatusReasonServiceUnavailable, "the server is starting")
+		}
+	})
+	a.dropWatches(resource)
+}
+
 // tell gives an object a new version and tells whoever watches; the lock is
 // held.
 func (a *apiServer) tell(event string, at key, object *unstructured.Unstructured) {

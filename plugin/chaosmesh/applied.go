@@ -1,7 +1,6 @@
 package chaosmesh
 
 import (
-	"context"
 	"fmt"
 	"time"
 
@@ -81,9 +80,25 @@ func (a *applied) told(object fault.Object, gone bool, now time.Time) {
 	a.latest, a.gone = object, gone
 	a.progress(now)
 	if gone && !a.removing && !a.created.IsZero() && !a.healed {
-		a.healed = true
-		a.note(now, fmt.Sprintf("%s has gone, and emco-chaos did not remove it", a))
+		a.over(now, fmt.Errorf("%s has gone, and emco-chaos did not remove it: somebody else did, such as a user of Chaos Mesh's dashboard; leave the objects of a run alone while it is under way", a))
 	}
+}
+
+// over: the fault has ended, and nobody has removed it. One that was to stay on
+// until it is removed is in trouble then.
+func (a *applied) over(now time.Time, err error) {
+	a.healed = true
+	if a.lasts() && !a.troubled {
+		a.trouble(now, err)
+		return
+	}
+	a.note(now, err.Error())
+}
+
+// lasts says whether the fault stays on once it is injected.
+func (a *applied) lasts() bool {
+	chaos, pods := a.object.(*v1alpha1.PodChaos)
+	return !pods || !chaos.IsOneShot()
 }
 
 // progress observes what there is to observe now.
@@ -122,8 +137,7 @@ func (a *applied) look(status *v1alpha1.ChaosStatus, now time.Time) {
 	switch {
 	case !a.injected.IsZero():
 		if !a.healed && !a.removing && ended(status) {
-			a.healed = true
-			a.note(now, fmt.Sprintf("%s ended by itself: its duration is over", a))
+			a.over(now, fmt.Errorf("%s ended by itself: its duration is over; give the fault a duration that is longer than it has to stay on", a))
 		}
 	case isInjected(status):
 		a.patient()
@@ -152,46 +166,6 @@ func (a *applied) failed(now time.Time) {
 		return
 	}
 	a.trouble(now, a.uninjectable(status))
-}
-
-// unanswered: Chaos Mesh has said nothing for too long.
-func (a *applied) unanswered(now time.Time) {
-	if a.latest == nil {
-		a.trouble(now, a.ignored(nil))
-		return
-	}
-	status := status(a.latest)
-	if failure(status) != "" {
-		a.trouble(now, a.uninjectable(status))
-		return
-	}
-	a.trouble(now, a.ignored(status))
-}
-
-// empty: the object has selected nothing. It is removed at once, since any
-// change would have it select again, whatever there is then.
-func (a *applied) empty(now time.Time) {
-	if !selectedNothing(status(a.latest)) {
-		return
-	}
-	a.troubled = true
-	driver := a.driver
-	driver.work.Go(func() {
-		limit := driver.options.Limits
-		ctx, cancel := context.WithTimeout(context.Background(), limit.Free+limit.Create)
-		defer cancel()
-		said := driver.warning(ctx, a.object)
-		driver.mu.Lock()
-		if !a.removing {
-			a.tell(now, a.selectedNothing(said))
-		}
-		driver.mu.Unlock()
-		if err := driver.Remove(ctx, a.object); err != nil {
-			driver.mu.Lock()
-			defer driver.mu.Unlock()
-			a.note(time.Now(), fmt.Sprintf("%s selected nothing and could not be removed: %v", a, err))
-		}
-	})
 }
 
 // note tells something that nothing waits for.

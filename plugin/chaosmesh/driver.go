@@ -19,6 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
@@ -51,6 +52,9 @@ type Driver struct {
 	faults  map[identity]*applied
 	// leaving are the objects that somebody waits to see gone.
 	leaving map[identity]*departure
+	// remaining are the faults that may still be on a pod although their
+	// objects are gone, by that pod.
+	remaining map[types.UID]remainder
 	// pods and slices are what the watches have told so far. They are not
 	// read from the cache, which can be ahead of what was told.
 	pods   map[types.UID]*corev1.Pod
@@ -76,14 +80,15 @@ func Open(ctx context.Context, config *rest.Config, options Options) (*Driver, e
 		return nil, fmt.Errorf("connect to the cluster: %w", err)
 	}
 	d := &Driver{
-		options: options,
-		client:  direct,
-		closed:  make(chan struct{}),
-		faults:  map[identity]*applied{},
-		leaving: map[identity]*departure{},
-		pods:    map[types.UID]*corev1.Pod{},
-		slices:  map[types.UID]*discoveryv1.EndpointSlice{},
-		changed: make(chan struct{}),
+		options:   options,
+		client:    direct,
+		closed:    make(chan struct{}),
+		faults:    map[identity]*applied{},
+		leaving:   map[identity]*departure{},
+		remaining: map[types.UID]remainder{},
+		pods:      map[types.UID]*corev1.Pod{},
+		slices:    map[types.UID]*discoveryv1.EndpointSlice{},
+		changed:   make(chan struct{}),
 	}
 	if err := d.watch(ctx, config); err != nil {
 		return nil, fmt.Errorf("watch the cluster: %w", err)
@@ -119,6 +124,15 @@ func identify(object fault.Object) identity {
 		kind = fault.PodChaos
 	}
 	return identity{kind: kind, namespace: object.GetNamespace(), name: object.GetName()}
+}
+
+// empty is an object of the kind and name, without anything else.
+func (i identity) empty() fault.Object {
+	meta := metav1.ObjectMeta{Namespace: i.namespace, Name: i.name}
+	if i.kind == fault.PodChaos {
+		return &v1alpha1.PodChaos{ObjectMeta: meta}
+	}
+	return &v1alpha1.NetworkChaos{ObjectMeta: meta}
 }
 
 // shortest is the shortest grace period after which Kubernetes still tells
@@ -297,7 +311,9 @@ func (d *Driver) takeBack(a *applied) error {
 }
 
 // Leftovers are the objects of emco-chaos in the driver's namespaces, of
-// whatever run, as the API server has them now; see [engine.Driver].
+// whatever run, as the API server has them now; see [engine.Driver]. With them
+// comes an error as long as a pod is there on which a fault may be whose object
+// this driver removed.
 func (d *Driver) Leftovers(ctx context.Context) ([]fault.Object, error) {
 	var objects []fault.Object
 	for _, namespace := range d.options.Namespaces {
@@ -323,7 +339,7 @@ func (d *Driver) Leftovers(ctx context.Context) ([]fault.Object, error) {
 	for _, object := range objects {
 		object.GetObjectKind().SetGroupVersionKind(schema.FromAPIVersionAndKind(fault.GroupVersion, identify(object).kind))
 	}
-	return objects, nil
+	return objects, d.remainders()
 }
 
 // emit observes an event, at the time given or at the latest time before it

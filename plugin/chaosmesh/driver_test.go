@@ -370,7 +370,7 @@ func TestDurationIsOver(t *testing.T) {
 			record.Phase, record.RecoveredCount = v1alpha1.NotInjected, 1
 		}
 	})
-	w.note("its duration is over")
+	contains(t, w.trouble(), "its duration is over", "give the fault a duration that is longer")
 	remove(t, driver, object)
 	w.want(plan.Created, plan.Injected, plan.Removed)
 }
@@ -382,9 +382,23 @@ func TestSomebodyElseRemoved(t *testing.T) {
 	w := apply(t, driver, object)
 	w.event(plan.Injected)
 	m.erase(chaosKey(object))
-	w.note("emco-chaos did not remove it")
+	contains(t, w.trouble(), "emco-chaos did not remove it", "somebody else did")
 	remove(t, driver, object)
 	w.want(plan.Created, plan.Injected, plan.Removed)
+}
+
+// A kill is not kept on: what becomes of its object is no trouble.
+func TestSomebodyElseRemovedAKill(t *testing.T) {
+	m := newMesh(t)
+	driver := m.open(nil)
+	object := podChaos(t, v1alpha1.PodKillAction)
+	w := apply(t, driver, object)
+	w.event(plan.Injected)
+	m.erase(chaosKey(object))
+	w.note("emco-chaos did not remove it")
+	m.run("orchestrator")
+	w.event(plan.Ready)
+	w.want(plan.Created, plan.Injected, plan.Down, plan.Ready)
 }
 
 func TestSelectionIsRefused(t *testing.T) {
@@ -654,22 +668,81 @@ func TestCannotBeInjected(t *testing.T) {
 }
 
 // Without the right to what Chaos Mesh keeps for each pod the object can be
-// freed all the same, and what stays is told.
+// freed all the same. What stays there may be carried out later, and no run
+// begins before the pod is a new one.
 func TestRulesStay(t *testing.T) {
 	m := newMesh(t)
 	m.set(func() {
 		m.failing = "unable to set tcs"
 		m.refuse = forbid("patch", "podnetworkchaos")
 	})
+	driver := m.open(func(o *chaosmesh.Options) {
+		o.Limits.Retry, o.Limits.Notice, o.Limits.Free = 50*time.Millisecond, 50*time.Millisecond, 200*time.Millisecond
+	})
+	object := partition(t)
+	w := apply(t, driver, object)
+	w.trouble()
+	remedy := "kubectl --namespace emco delete pod orchestrator-1"
+	contains(t, driver.Remove(t.Context(), object), "its object is gone", "its rules stay with its pods", "no duration takes them off", remedy)
+	w.note("the role needs the verb patch on podnetworkchaos.chaos-mesh.org")
+	w.note("was freed of its finalizer by force")
+	w.want(plan.Created, plan.Removed)
+	remembered(t, m, driver, object, remedy)
+}
+
+// remembered checks that a fault that may still be on a pod is told as long as
+// that pod is there.
+func remembered(t *testing.T, m *mesh, driver *chaosmesh.Driver, object fault.Object, remedy string) {
+	t.Helper()
+	contains(t, driver.Remove(t.Context(), object), remedy)
+	left, err := driver.Leftovers(t.Context())
+	contains(t, err, object.GetName()+" was removed", remedy)
+	if len(left) > 0 {
+		t.Errorf("%d objects are left", len(left))
+	}
+	m.end("orchestrator-1")
+	m.run("orchestrator")
+	within(t, "the leftovers are free of errors", func() bool { _, err = driver.Leftovers(t.Context()); return err == nil })
+	remove(t, driver, object)
+}
+
+// within waits until something is so.
+func within(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !is(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it never came that %s", what)
+		}
+	}
+}
+
+// Chaos Mesh's web hook may be away for a moment.
+func TestRulesAreTakenLater(t *testing.T) {
+	m := newMesh(t)
+	refusals := 0
+	m.set(func() {
+		m.failing = "unable to set tcs"
+		m.refuse = func(verb, resource string) *metav1.Status {
+			if verb != "patch" || resource != "podnetworkchaos" {
+				return nil
+			}
+			if refusals++; refusals > 3 {
+				return nil
+			}
+			return failed(500, metav1.StatusReasonInternalError, `Internal error occurred: failed calling webhook "mpodnetworkchaos.kb.io": connection refused`)
+		}
+	})
 	driver := m.open(func(o *chaosmesh.Options) { o.Limits.Retry, o.Limits.Notice = 50*time.Millisecond, 50*time.Millisecond })
 	object := partition(t)
 	w := apply(t, driver, object)
 	w.trouble()
 	remove(t, driver, object)
-	w.note("the role needs the verb patch on podnetworkchaos.chaos-mesh.org")
 	w.note("its rules stay with its pods")
-	w.note("was freed of its finalizer by force")
+	w.note("its rules were taken from its pods")
 	w.want(plan.Created, plan.Removed)
+	if _, err := driver.Leftovers(t.Context()); err != nil {
+		t.Error(err)
+	}
 }
 
 // What fails first and succeeds then is no trouble.
@@ -735,6 +808,84 @@ func TestSelectedNothing(t *testing.T) {
 	w.want(plan.Created, plan.Removed)
 }
 
+// Without Chaos Mesh's word for it, an object is empty once it has had its time.
+func TestSelectedNothingAndDoesNotSay(t *testing.T) {
+	m := newMesh(t)
+	m.set(func() {
+		m.nothing = true
+		m.refuse = forbid("list", "events")
+	})
+	driver := m.open(func(o *chaosmesh.Options) {
+		o.Limits.Select, o.Limits.Answer = 50*time.Millisecond, 400*time.Millisecond
+	})
+	object := partition(t)
+	w := apply(t, driver, object)
+	contains(t, w.trouble(), "no pod was written down", "within 400ms", "kubectl --namespace chaos-mesh logs", "the object was removed")
+	w.event(plan.Removed)
+	if asked := m.count("get networkchaos"); asked < 2 {
+		t.Errorf("it was asked for %d times", asked)
+	}
+	w.want(plan.Created, plan.Removed)
+}
+
+// Chaos Mesh writes down what it has selected when it has tried to inject all of
+// it: an object that is empty until then is none that selected nothing.
+func TestSlowToWriteDown(t *testing.T) {
+	m := newMesh(t)
+	m.set(func() { m.silent = true })
+	driver := m.open(func(o *chaosmesh.Options) { o.Limits.Select = 30 * time.Millisecond })
+	object := partition(t)
+	w := apply(t, driver, object)
+	m.said(chaosKey(object), func(_ *metav1.ObjectMeta, status *v1alpha1.ChaosStatus) {
+		status.Experiment.DesiredPhase = v1alpha1.RunningPhase
+		status.Conditions = []v1alpha1.ChaosCondition{{Type: v1alpha1.ConditionSelected, Status: corev1.ConditionFalse}}
+	})
+	within(t, "it was asked for three times", func() bool { return m.count("get networkchaos") >= 3 })
+	m.said(chaosKey(object), func(_ *metav1.ObjectMeta, status *v1alpha1.ChaosStatus) {
+		status.Experiment.Records = []*v1alpha1.Record{{Id: "emco/orchestrator-1", Phase: v1alpha1.Injected, InjectedCount: 1}}
+	})
+	w.event(plan.Injected)
+	w.want(plan.Created, plan.Injected)
+	if text := w.String(); strings.Contains(text, "removed") || strings.Contains(text, "no pod") {
+		t.Errorf("there was trouble:\n%s", text)
+	}
+}
+
+// What the watch is late to tell is asked for before anybody is blamed.
+func TestWatchIsLate(t *testing.T) {
+	m := newMesh(t)
+	m.set(func() { m.silent = true })
+	driver := m.open(func(o *chaosmesh.Options) { o.Limits.Answer = 300 * time.Millisecond })
+	m.interrupt("networkchaos")
+	object := partition(t)
+	w := apply(t, driver, object)
+	m.said(chaosKey(object), func(_ *metav1.ObjectMeta, status *v1alpha1.ChaosStatus) {
+		status.Experiment.DesiredPhase = v1alpha1.RunningPhase
+		status.Experiment.Records = []*v1alpha1.Record{{Id: "emco/orchestrator-1", Phase: v1alpha1.Injected, InjectedCount: 1}}
+	})
+	w.event(plan.Injected)
+	if text := w.String(); strings.Contains(text, "nobody has touched") {
+		t.Errorf("somebody was blamed:\n%s", text)
+	}
+}
+
+// And if the API server does not say, nobody else is.
+func TestNobodyIsBlamed(t *testing.T) {
+	m := newMesh(t)
+	m.set(func() {
+		m.silent = true
+		m.refuse = func(verb, resource string) *metav1.Status {
+			if verb != "get" || resource != "networkchaos" {
+				return nil
+			}
+			return failed(500, metav1.StatusReasonInternalError, "etcdserver: leader changed")
+		}
+	})
+	driver := m.open(func(o *chaosmesh.Options) { o.Limits.Answer = 50 * time.Millisecond })
+	w := apply(t, driver, partition(t))
+	contains(t, w.trouble(), "the API server does not say", "etcdserver: leader changed")
+}
+
 // A fault that Chaos Mesh cannot take off stays on, whatever becomes of its
 // object.
 func TestCannotBeRecovered(t *testing.T) {
@@ -750,6 +901,137 @@ func TestCannotBeRecovered(t *testing.T) {
 	w.note("Chaos Mesh says of emco/orchestrator-1: cannot find daemonIP on node node-1")
 	w.note("was freed of its finalizer by force")
 	w.want(plan.Created, plan.Injected, plan.Removed)
+	remembered(t, m, driver, object, "kubectl --namespace emco delete pod orchestrator-1")
+}
+
+// Chaos Mesh lets an object go only when the fault is off: what was seen of it
+// before says nothing, unless that was the last of it, or it was forced.
+func TestGoneIsBelieved(t *testing.T) {
+	tests := map[string]struct {
+		// free is when the object is looked at a second time.
+		free time.Duration
+		// go away lets the object go.
+		goAway  func(*mesh, key)
+		refused string
+	}{
+		"seen by a look": {
+			free: 500 * time.Millisecond,
+			goAway: func(m *mesh, at key) {
+				m.interrupt(at.resource)
+				m.recover(manner{}, at)
+			},
+		},
+		"seen by a list": {
+			free: time.Hour,
+			goAway: func(m *mesh, at key) {
+				m.interrupt(at.resource)
+				m.recover(manner{}, at)
+				m.set(func() { m.refuse = func(string, string) *metav1.Status { return nil } })
+			},
+		},
+		"freed by somebody else": {
+			free: time.Hour,
+			goAway: func(m *mesh, at key) {
+				m.said(at, func(meta *metav1.ObjectMeta, _ *v1alpha1.ChaosStatus) { meta.Finalizers = nil })
+			},
+			refused: "it may still be on",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMesh(t)
+			driver := m.open(func(o *chaosmesh.Options) { o.Limits.Notice, o.Limits.Free = 50*time.Millisecond, test.free })
+			object := partition(t)
+			w := apply(t, driver, object)
+			w.event(plan.Injected)
+			m.work.Wait()
+			m.set(func() { m.silent = true })
+			removed := make(chan error, 1)
+			go func() { removed <- driver.Remove(t.Context(), object) }()
+			w.note("its finalizer chaos-mesh/records keeps it")
+			test.goAway(m, chaosKey(object))
+			err := <-removed
+			switch {
+			case test.refused != "":
+				contains(t, err, test.refused)
+			case err != nil:
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// What the API server could not do while it was started anew is asked again.
+func TestDeleteIsTriedAgain(t *testing.T) {
+	m := newMesh(t)
+	driver := m.open(nil)
+	object := partition(t)
+	w := apply(t, driver, object)
+	w.event(plan.Injected)
+	refusals := 0
+	m.set(func() {
+		m.refuse = func(verb, _ string) *metav1.Status {
+			if verb != "delete" {
+				return nil
+			}
+			if refusals++; refusals > 2 {
+				return nil
+			}
+			return failed(500, metav1.StatusReasonInternalError, "etcdserver: leader changed")
+		}
+	})
+	remove(t, driver, object)
+	w.note("could not be deleted, which is tried again: delete networkchaos.chaos-mesh.org in namespace emco: etcdserver: leader changed")
+	w.want(plan.Created, plan.Injected, plan.Removed)
+	if asked := m.count("delete networkchaos"); asked != 3 {
+		t.Errorf("it was asked %d times", asked)
+	}
+}
+
+// What cannot be deleted was not, and Remove says so.
+func TestCannotBeDeleted(t *testing.T) {
+	tests := map[string]struct {
+		status *metav1.Status
+		asks   int
+	}{
+		"for a while": {status: failed(503, metav1.StatusReasonServiceUnavailable, "the server is busy")},
+		"denied":      {status: failed(403, metav1.StatusReasonForbidden, `admission webhook "vauth.kb.io" denied the request: not yours`), asks: 1},
+		"invalid":     {status: failed(422, metav1.StatusReasonInvalid, "no such field"), asks: 1},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMesh(t)
+			driver := m.open(nil)
+			object := partition(t)
+			w := apply(t, driver, object)
+			w.event(plan.Injected)
+			m.set(func() {
+				m.refuse = func(verb, _ string) *metav1.Status {
+					if verb != "delete" {
+						return nil
+					}
+					return test.status
+				}
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
+			defer cancel()
+			err := driver.Remove(ctx, object)
+			contains(t, err, "it could not be deleted, so the fault may still be on", test.status.Message)
+			if strings.Contains(err.Error(), "it is deleted") {
+				t.Errorf("it says that the object is deleted: %v", err)
+			}
+			asked := m.count("delete networkchaos")
+			if test.asks > 0 && asked != test.asks {
+				t.Errorf("it was asked %d times", asked)
+			}
+			if test.asks == 0 && (asked < 2 || !errors.Is(err, context.DeadlineExceeded)) {
+				t.Errorf("it was asked %d times: %v", asked, err)
+			}
+			w.want(plan.Created, plan.Injected)
+		})
+	}
 }
 
 // With the controller down nothing frees an object, and Remove says so.
@@ -962,6 +1244,25 @@ func TestWatchBreaks(t *testing.T) {
 	m.run("orchestrator")
 	w.event(plan.Ready)
 	w.want(plan.Created, plan.Injected, plan.Down, plan.Ready)
+}
+
+// Pods of a StatefulSet keep their names: after an interruption the watch tells
+// the next one as a change of the one before.
+func TestPodOfTheSameName(t *testing.T) {
+	m := newMesh(t)
+	m.set(func() { m.lazy = true })
+	driver := m.open(func(o *chaosmesh.Options) { o.Limits.Leave = time.Second })
+	w := apply(t, driver, podChaos(t, v1alpha1.PodKillAction))
+	w.event(plan.Injected)
+	m.interrupt("pods")
+	m.erase(podKey("orchestrator-1"))
+	next := m.pod("orchestrator")
+	next.Name, next.UID = "orchestrator-1", "another"
+	m.put(next)
+	m.set(func() { m.refuse = func(string, string) *metav1.Status { return nil } })
+	w.event(plan.Ready)
+	w.want(plan.Created, plan.Injected, plan.Down, plan.Ready)
+	apply(t, driver, partition(t)).event(plan.Injected)
 }
 
 func TestClose(t *testing.T) {

@@ -69,6 +69,13 @@ func webhookDown(err error) bool {
 	return strings.Contains(err.Error(), "failed calling webhook")
 }
 
+// final says whether a request that failed would be answered alike if it were
+// made again.
+func final(err error) bool {
+	return fromWebhook(err) || apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) ||
+		apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || meta.IsNoMatchError(err) || isNoResource(err)
+}
+
 // uncertain says whether a request that failed may have been done all the
 // same: nobody answered, or what answered did not know.
 func uncertain(err error) bool {

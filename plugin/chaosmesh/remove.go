@@ -26,6 +26,9 @@ const (
 	takeFree = `{"metadata":{"finalizers":null}}`
 )
 
+// pause lies between a delete that failed and the next one.
+const pause = 200 * time.Millisecond
+
 // removal is one removal of an object.
 type removal struct {
 	driver *Driver
@@ -41,11 +44,19 @@ type removal struct {
 	// one could not be.
 	tried   int
 	refused error
+	// forgetting is since when it was tried in vain to take its rules from its
+	// pods, and ruled are the pods that they could not be taken from.
+	forgetting time.Time
+	ruled      []types.NamespacedName
+	// forced says that the object was freed, or was to be, whatever has become
+	// of the fault.
+	forced bool
 }
 
 // Remove deletes the object and returns when it has been seen gone; see
-// [engine.Driver]. A delete that hangs on Chaos Mesh's finalizer is told, and
-// freed after a while; if the fault may still be on a pod then, that is an
+// [engine.Driver]. A delete that fails is tried again until ctx ends, unless
+// it would be refused again. One that hangs on Chaos Mesh's finalizer is told,
+// and freed after a while; if the fault may still be on a pod then, that is an
 // error that says so.
 func (d *Driver) Remove(ctx context.Context, object fault.Object) error {
 	id := identify(object)
@@ -95,32 +106,49 @@ func (r *removal) run(ctx context.Context) error {
 	return r.remains()
 }
 
-// delete asks the API server to delete the object, and says whether there is
-// one to wait for.
+// delete asks the API server to delete the object until that has an answer, and
+// says whether there is one to wait for.
 func (r *removal) delete(ctx context.Context) (bool, error) {
 	options := []client.DeleteOption{client.PropagationPolicy(metav1.DeletePropagationBackground)}
 	if r.applied != nil && r.applied.uid != "" {
 		options = append(options, client.Preconditions{UID: &r.applied.uid})
 	}
-	err := r.driver.client.Delete(ctx, r.empty(), options...)
-	switch {
-	case err == nil:
-		return true, nil
-	case apierrors.IsNotFound(err) && !isNoResource(err), apierrors.IsConflict(err):
-		return false, nil
-	case ctx.Err() != nil:
-		return false, ctx.Err()
+	for {
+		err := r.driver.client.Delete(ctx, r.empty(), options...)
+		switch {
+		case err == nil:
+			r.refused = nil
+			return true, nil
+		case apierrors.IsNotFound(err) && !isNoResource(err), apierrors.IsConflict(err):
+			return false, nil
+		case ctx.Err() != nil:
+			return false, r.undeleted(ctx.Err())
+		}
+		err = explain(err, "delete", resource(r.kind), r.namespace)
+		if final(err) {
+			r.refused = nil
+			return false, r.undeleted(err)
+		}
+		if r.refused == nil || r.refused.Error() != err.Error() {
+			r.note(fmt.Sprintf("%s could not be deleted, which is tried again: %v", r.identity, err))
+		}
+		r.refused = err
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return false, r.undeleted(ctx.Err())
+		case <-r.driver.closed:
+			return false, ErrClosed
+		}
 	}
-	return false, explain(err, "delete", resource(r.kind), r.namespace)
 }
 
-// empty is an object of the kind and name, without anything else.
-func (r *removal) empty() fault.Object {
-	meta := metav1.ObjectMeta{Namespace: r.namespace, Name: r.name}
-	if r.kind == fault.PodChaos {
-		return &v1alpha1.PodChaos{ObjectMeta: meta}
+// undeleted says that the object was not deleted.
+func (r *removal) undeleted(err error) error {
+	if r.refused != nil {
+		err = errors.Join(err, r.refused)
 	}
-	return &v1alpha1.NetworkChaos{ObjectMeta: meta}
+	return fmt.Errorf("it could not be deleted, so the fault may still be on: %w", err)
 }
 
 // await waits until the object has been seen gone.
@@ -232,17 +260,24 @@ func (r *removal) free(ctx context.Context) {
 	way := r.next()
 	switch way {
 	case forgetting:
+		if r.forgetting.IsZero() {
+			r.forgetting = time.Now()
+		}
 		what, err = "its rules were taken from its pods", r.forget(ctx)
 	case asking:
 		what, err = "Chaos Mesh was asked to free it", r.patch(ctx, askToFree)
 	case forcing:
 		what, err = "it was freed of its finalizer by force", r.patch(ctx, takeFree)
 	}
+	if way != forgetting && (err == nil || uncertain(err)) {
+		r.forced = true
+	}
 	if ctx.Err() != nil {
 		return
 	}
-	// What is refused is tried again, except for what is not enough anyway.
-	if err == nil || way == forgetting {
+	// What is refused is tried again. Without its rules having been taken the
+	// object can still be freed, and that is put off no longer than this.
+	if err == nil || way == forgetting && time.Since(r.forgetting) >= r.driver.options.Limits.Free {
 		r.tried++
 	}
 	waited := time.Since(r.start).Round(100 * time.Millisecond)
@@ -324,35 +359,6 @@ func (a *applied) grace() time.Duration {
 // expectsDown says whether the fault is on its way to stop something.
 func (a *applied) expectsDown() bool {
 	return a.outage != nil && !a.removed && !a.injected.IsZero() && a.down.IsZero()
-}
-
-// remains says that the fault may still be on, although its object is gone: it
-// was freed before Chaos Mesh had taken the fault off.
-func (r *removal) remains() error {
-	r.driver.mu.Lock()
-	defer r.driver.mu.Unlock()
-	last := r.leaving.last
-	if last == nil {
-		last = r.last
-	}
-	if chaos, ok := last.(*v1alpha1.PodChaos); last == nil || ok && chaos.IsOneShot() {
-		return nil
-	}
-	var left []string
-	for _, record := range lingering(status(last)) {
-		namespace, name := podOf(record)
-		for _, pod := range r.driver.pods {
-			if pod.Namespace == namespace && pod.Name == name {
-				left = append(left, fmt.Sprintf("kubectl --namespace %s delete pod %s", namespace, name))
-			}
-		}
-	}
-	if len(left) == 0 {
-		return nil
-	}
-	slices.Sort(left)
-	return errors.New("its object is gone, and Chaos Mesh has not taken the fault off: it may still be on; a new pod is free of it: " +
-		strings.Join(slices.Compact(left), "; "))
 }
 
 // note tells what there is to say about the removal.

@@ -1,6 +1,7 @@
 package chaosmesh
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -19,6 +20,8 @@ import (
 // NetworkChaos, too.
 func (r *removal) forget(ctx context.Context) error {
 	var done []types.NamespacedName
+	var first error
+	r.ruled = nil
 	for _, record := range status(r.last).Experiment.Records {
 		namespace, name := podOf(record)
 		at := types.NamespacedName{Namespace: namespace, Name: name}
@@ -27,8 +30,12 @@ func (r *removal) forget(ctx context.Context) error {
 		}
 		done = append(done, at)
 		if err := retry.RetryOnConflict(retry.DefaultRetry, func() error { return r.forgetOn(ctx, at) }); err != nil {
-			return fmt.Errorf("its rules stay with its pods, and Chaos Mesh may fail to put another fault on their network until they are new: %w", err)
+			r.ruled = append(r.ruled, at)
+			first = cmp.Or(first, err)
 		}
+	}
+	if first != nil {
+		return fmt.Errorf("its rules stay with its pods, and Chaos Mesh may fail to put another fault on their network until they are new: %w", first)
 	}
 	return nil
 }

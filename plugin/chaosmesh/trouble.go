@@ -54,16 +54,22 @@ func (a *applied) ignored(status *v1alpha1.ChaosStatus) error {
 		a, targets(status), limit, mesh, daemonLabel)
 }
 
-// selectedNothing says that the object found no pod although there was one.
+// selectedNothing says that the object found no pod although there was one, or,
+// if Chaos Mesh has not said so, that it may not have.
 func (a *applied) selectedNothing(said string) error {
 	if said == "" {
-		said = "no pod is selected"
+		return fmt.Errorf("no pod was written down by Chaos Mesh for %s within %v: it selected none, or it is slow to inject: kubectl --namespace %s logs --selector %s --since 5m; the object was removed",
+			a, a.driver.options.Limits.Answer, a.driver.options.ChaosMeshNamespace, controllerLabel)
 	}
 	return fmt.Errorf("nothing was selected by Chaos Mesh for %s (%s), although there were such pods just before: they went meanwhile, or Chaos Mesh does not look after their namespace; it was removed", a, said)
 }
 
-// warning is the last warning that Chaos Mesh gave about an object, or empty.
-// Without the right to read events there is none.
+// selecting is in what Chaos Mesh says of an object that it could not select
+// anything for. It does not try that again.
+const selecting = "select targets"
+
+// warning is Chaos Mesh's last warning that an object has selected nothing, or
+// empty. Without the right to read events there is none.
 func (d *Driver) warning(ctx context.Context, object fault.Object) string {
 	var events corev1.EventList
 	if d.client.List(ctx, &events, client.InNamespace(object.GetNamespace()),
@@ -73,7 +79,7 @@ func (d *Driver) warning(ctx context.Context, object fault.Object) string {
 	text := ""
 	var latest corev1.Event
 	for _, event := range events.Items {
-		if !event.LastTimestamp.Before(&latest.LastTimestamp) {
+		if strings.Contains(event.Message, selecting) && !event.LastTimestamp.Before(&latest.LastTimestamp) {
 			latest, text = event, event.Message
 		}
 	}

@@ -104,7 +104,8 @@ func (d *Driver) allowed(ctx context.Context, kind watched, namespace string) er
 func (d *Driver) handler() toolscache.ResourceEventHandler {
 	take := func(told any, gone bool) {
 		now := time.Now()
-		if last, ok := told.(toolscache.DeletedFinalStateUnknown); ok {
+		last, unseen := told.(toolscache.DeletedFinalStateUnknown)
+		if unseen {
 			told = last.Obj
 		}
 		d.mu.Lock()
@@ -115,21 +116,36 @@ func (d *Driver) handler() toolscache.ResourceEventHandler {
 		case *discoveryv1.EndpointSlice:
 			d.sliceTold(object, gone, now)
 		case fault.Object:
-			d.chaosTold(object, gone, now)
+			d.chaosTold(object, gone, unseen, now)
 		}
 		close(d.changed)
 		d.changed = make(chan struct{})
 	}
 	return toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    func(object any) { take(object, false) },
-		UpdateFunc: func(_, object any) { take(object, false) },
+		AddFunc: func(object any) { take(object, false) },
+		UpdateFunc: func(before, object any) {
+			if replaced(before, object) {
+				take(toolscache.DeletedFinalStateUnknown{Obj: before}, true)
+			}
+			take(object, false)
+		},
 		DeleteFunc: func(object any) { take(object, true) },
 	}
+}
+
+// replaced says whether an object is another one than the one before it of the
+// same name. After an interruption a watch tells that as a change, and not that
+// the first one went.
+func replaced(before, object any) bool {
+	first, one := before.(metav1.Object)
+	second, other := object.(metav1.Object)
+	return one && other && first.GetUID() != second.GetUID()
 }
 
 func (d *Driver) podTold(pod *corev1.Pod, gone bool, now time.Time) {
 	if gone {
 		delete(d.pods, pod.UID)
+		delete(d.remaining, pod.UID)
 	} else {
 		d.pods[pod.UID] = pod
 	}
@@ -152,13 +168,15 @@ func (d *Driver) sliceTold(slice *discoveryv1.EndpointSlice, gone bool, now time
 	}
 }
 
-func (d *Driver) chaosTold(object fault.Object, gone bool, now time.Time) {
+// chaosTold: the watch tells something of a fault's object. That it went unseen
+// means that the object is an older state than its last.
+func (d *Driver) chaosTold(object fault.Object, gone, unseen bool, now time.Time) {
 	id := identify(object)
 	if a, there := d.faults[id]; there {
 		a.told(object, gone, now)
 	}
 	if leaving, waited := d.leaving[id]; waited {
-		leaving.last = object
+		leaving.last, leaving.final = object, gone && !unseen
 		if gone {
 			d.left(id)
 		}
@@ -167,9 +185,11 @@ func (d *Driver) chaosTold(object fault.Object, gone bool, now time.Time) {
 
 // departure is an object that is to go.
 type departure struct {
-	// last is the object as the watch told last of it, and seen is closed
-	// when it was seen gone.
-	last fault.Object
+	// last is the object as the watch told last of it, and final says that it
+	// was that when it went.
+	last  fault.Object
+	final bool
+	// seen is closed when it was seen gone.
 	seen chan struct{}
 }
 

@@ -486,7 +486,11 @@ func (a *attempt) moment(p *progress, m Moment) {
 	switch {
 	case m.Err != nil:
 		a.recordAt(m.At, journal.Record{Kind: journal.Note, Step: p.step.Name, Text: m.Err.Error()})
-		a.failed(p, m.Err)
+		if _, injected := a.fired[plan.Ref{Step: p.step.Name, Event: plan.Injected}]; injected {
+			a.lost(p, m.Err)
+		} else {
+			a.failed(p, m.Err)
+		}
 		return
 	case m.Event == "":
 		a.recordAt(m.At, journal.Record{Kind: journal.Note, Step: p.step.Name, Text: m.Detail})
@@ -539,7 +543,20 @@ func (a *attempt) failed(p *progress, err error) {
 	a.trouble(fmt.Sprintf("the fault of step %s (%s) could not be injected: %v", p.step.Name, p.step.Fault.Summary, err))
 }
 
-// remove has the driver take a fault off.
+// lost: a fault that was on is not as it should be. What was seen under it
+// proves nothing.
+func (a *attempt) lost(p *progress, err error) {
+	p.stopTimer()
+	p.giveUp(plan.Down, plan.Ready)
+	what := "did not stay on"
+	if p.ending || !p.lasts() {
+		what = "has not gone as it should"
+	}
+	a.trouble(fmt.Sprintf("the fault of step %s (%s) %s: %v", p.step.Name, p.step.Fault.Summary, what, err))
+}
+
+// remove has the driver take a fault off. A removal that fails is told, and why
+// is kept.
 func (a *attempt) remove(p *progress) {
 	driver := a.Driver
 	a.work.Go(func() {
@@ -549,9 +566,12 @@ func (a *attempt) remove(p *progress) {
 		err := driver.Remove(ctx, p.object)
 		a.mail.post(func() {
 			p.cancel(nil)
-			p.removed = true
-			if err != nil {
-				a.leave(p.step.Name, fmt.Sprintf("%s %s: it was deleted but not seen gone: %v", p.step.Fault.Kind, p.object.GetName(), err))
+			first := p.stays == nil
+			p.removed, p.returned, p.stays = true, true, err
+			switch {
+			case err == nil && !first:
+				a.record(journal.Record{Kind: journal.Note, Step: p.step.Name, Text: "the fault could be removed the second time"})
+			case err != nil && first:
 				a.trouble(fmt.Sprintf("the fault of step %s could not be removed: %v", p.step.Name, err))
 			}
 			p.giveUp(plan.Created, plan.Injected, plan.Removed)

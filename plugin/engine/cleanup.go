@@ -33,8 +33,10 @@ func (a *attempt) cleanUp(judgement verdict.Judgement) {
 	}
 }
 
+// removeFaults takes off what is on. What could not be taken off during the
+// attempt is tried once more: what was in the way may have been so for a moment.
 func (a *attempt) removeFaults() {
-	var on []*progress
+	var on, tried []*progress
 	for _, p := range a.steps {
 		if p.applied == nil {
 			continue
@@ -44,12 +46,31 @@ func (a *attempt) removeFaults() {
 			p.ending = true
 			p.cancel(errors.New("the attempt is over"))
 			a.remove(p)
+		} else {
+			tried = append(tried, p)
 		}
 	}
-	// The driver's own limit bounds this wait, and not the user's hurry: a
-	// fault that stays on harms the system long after.
+	a.awaitRemoved(on)
+	for _, p := range tried {
+		if p.stays != nil {
+			p.returned = false
+			a.remove(p)
+		}
+	}
+	a.awaitRemoved(on)
+	for _, p := range on {
+		if p.stays != nil {
+			a.leave(p.step.Name, fmt.Sprintf("%s %s: it could not be removed: %v", p.step.Fault.Kind, p.object.GetName(), p.stays))
+		}
+	}
+}
+
+// awaitRemoved waits until the removal of each fault has ended. The driver's own
+// limit bounds this wait, and not the user's hurry: a fault that stays on harms
+// the system long after.
+func (a *attempt) awaitRemoved(faults []*progress) {
 	a.pump(nil, nil, func() bool {
-		return !slices.ContainsFunc(on, func(p *progress) bool { return !p.removed })
+		return !slices.ContainsFunc(faults, func(p *progress) bool { return !p.returned })
 	})
 }
 

@@ -24,7 +24,7 @@ type Driver interface {
 	// Remove returns. What the fault stopped comes back by itself.
 	Remove(ctx context.Context, object fault.Object) error
 	// Leftovers lists the objects of emco-chaos that are there, of whatever
-	// run.
+	// run. That a fault may still be on whose object is gone is an error.
 	Leftovers(ctx context.Context) ([]fault.Object, error)
 }
 
@@ -46,5 +46,8 @@ type Moment struct {
 	// Detail says more for a reader, such as which pod or process it was.
 	Detail string
 	// Err says that the fault cannot be injected, and why; Event is empty.
+	// After Injected it says that something is wrong with the fault since: one
+	// that stays on until it is removed has ended before, because its duration
+	// was over or somebody else deleted its object.
 	Err error
 }

@@ -407,7 +407,46 @@ func TestVerdicts(t *testing.T) {
 				w.removes["hold"] = func(func(engine.Moment)) error { return errors.New("it hangs on its finalizer") }
 			},
 			verdict: verdict.Error, reason: "could not be removed: it hangs on its finalizer",
-			has: []string{"left: NetworkChaos r-1-hold: it was deleted but not seen gone: it hangs on its finalizer"},
+			has: []string{"left: NetworkChaos r-1-hold: it could not be removed: it hangs on its finalizer"},
+		},
+		{
+			name: "a fault that is said to be removed, and may still be on",
+			world: func(w *world, _ map[string]do) {
+				w.removes["hold"] = func(observe func(engine.Moment)) error {
+					w.tell(observe, plan.Removed)
+					time.Sleep(time.Second)
+					return errors.New("it may still be on")
+				}
+			},
+			verdict: verdict.Error, reason: "could not be removed: it may still be on",
+			has: []string{"left: NetworkChaos r-1-hold: it could not be removed: it may still be on"},
+		},
+		{
+			name: "a fault that does not stay on",
+			world: func(w *world, _ map[string]do) {
+				hold := w.applies["hold"]
+				w.applies["hold"] = func(ctx context.Context, observe func(engine.Moment)) error {
+					w.after(5*time.Second, func() { observe(engine.Moment{At: time.Now(), Err: errors.New("its duration is over")}) })
+					return hold(ctx, observe)
+				}
+			},
+			plan: func(p *plan.Plan) {
+				step(p, "hold").Until, step(p, "back").After = refs("back.passed"), refs("call.failed")
+				step(p, "back").Delay = plan.Duration(4 * time.Second)
+			},
+			verdict: verdict.Error, reason: "the fault of step hold (partition a b) did not stay on: its duration is over",
+			has: []string{"hold.removed"},
+		},
+		{
+			name: "a kill whose service cannot come back",
+			world: func(w *world, _ map[string]do) {
+				kill := w.applies["kill"]
+				w.applies["kill"] = func(ctx context.Context, observe func(engine.Moment)) error {
+					w.after(time.Second, func() { observe(engine.Moment{At: time.Now(), Err: errors.New("no such program")}) })
+					return kill(ctx, observe)
+				}
+			},
+			verdict: verdict.Error, reason: "the fault of step kill (pod-kill a) has not gone as it should: no such program",
 		},
 		{
 			name: "an activity emits what it cannot",
@@ -498,6 +537,34 @@ func never(ctx context.Context, _ sdk.Task, o sdk.Observer) sdk.Result {
 	<-ctx.Done()
 	o.Event("failed", time.Now(), nil)
 	return sdk.Result{Conclusion: sdk.Failed, Message: "never came"}
+}
+
+// TestRemovedTheSecondTime: a fault that could not be removed during the attempt
+// is tried once more, and is left behind only if that fails too.
+func TestRemovedTheSecondTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		removals := 0
+		w.removes["hold"] = func(observe func(engine.Moment)) error {
+			if removals++; removals == 1 {
+				return errors.New("connection refused")
+			}
+			w.tell(observe, plan.Removed)
+			return nil
+		}
+		j := journal.New(&bytes.Buffer{})
+		outcome := engine.Run(t.Context(), engine.Config{
+			Run: "r", Plan: inFlight(nil), Driver: w, Plugin: newScripted(w.activities()), Journal: j,
+		})
+		if outcome.Verdict != verdict.Error || !strings.Contains(outcome.Reason, "could not be removed: connection refused") || len(outcome.Left) > 0 {
+			t.Errorf("%s: %s, left %q", outcome.Verdict, outcome.Reason, outcome.Left)
+		}
+		lines := trace(j.Records())
+		before(t, lines, "trouble: the fault of step hold could not be removed: connection refused", "hold.removed")
+		if removals != 2 {
+			t.Errorf("it was tried %d times", removals)
+		}
+	})
 }
 
 func TestAttempts(t *testing.T) {

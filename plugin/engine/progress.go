@@ -45,7 +45,10 @@ type progress struct {
 	applied chan struct{}
 	// refused says that Apply failed, so that there is nothing to remove.
 	refused bool
-	removed bool
+	// removed says that the removal was observed or has ended, returned that it
+	// has ended, and stays why it failed.
+	removed, returned bool
+	stays             error
 }
 
 func newProgress(step plan.Step) *progress {
@@ -66,6 +69,12 @@ func (p *progress) giveUp(events ...string) {
 	for _, event := range events {
 		p.hopeless[event] = true
 	}
+}
+
+// lasts says whether the fault stays on until it is removed.
+func (p *progress) lasts() bool {
+	chaos, able := p.object.(interface{ IsOneShot() bool })
+	return able && !chaos.IsOneShot()
 }
 
 func (p *progress) stopTimer() {

@@ -109,7 +109,12 @@ func (c *Cluster) limit(a *applied, duration *string) {
 		if a.healed || a.silent {
 			return
 		}
-		a.note(fmt.Sprintf("%s ends by itself: its duration of %v is over", a, after))
+		over := fmt.Errorf("%s ends by itself: its duration of %v is over; give the fault a duration that is longer than it has to stay on", a, after)
+		if chaos, pods := a.object.(*v1alpha1.PodChaos); pods && chaos.IsOneShot() {
+			a.note(over.Error())
+		} else {
+			a.trouble(over)
+		}
 		a.end()
 	})
 }

@@ -258,6 +258,24 @@ func (a *applied) noted(words string) {
 	}
 }
 
+// troubled waits for the driver to say an error that has the words.
+func (a *applied) troubled(words string) {
+	a.t.Helper()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for {
+		select {
+		case moment := <-a.moments:
+			if moment.Err != nil && strings.Contains(moment.Err.Error(), words) {
+				return
+			}
+			a.take(moment)
+		case <-timer.C:
+			a.t.Fatalf("the driver did not say %q, only %v %q", words, a.seen, a.notes)
+		}
+	}
+}
+
 func (a *applied) remove() {
 	a.t.Helper()
 	ctx, cancel := context.WithTimeout(a.t.Context(), patience)

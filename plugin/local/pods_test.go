@@ -209,11 +209,11 @@ func TestFailureEndsByItself(t *testing.T) {
 	duration := "1s"
 	chaos.Spec.Duration = &duration
 	failure := apply(t, cluster, chaos)
+	failure.troubled("its duration of 1s is over; give the fault a duration that is longer")
 	ready := failure.await(plan.Ready)
 	if took := ready.At.Sub(failure.await(plan.Created).At); took < time.Second {
 		t.Errorf("it was over after %v", took)
 	}
-	failure.noted("its duration of 1s is over")
 	if failure.has(plan.Removed) {
 		t.Error("removed was observed, and nobody removed it")
 	}
@@ -225,6 +225,20 @@ func TestFailureEndsByItself(t *testing.T) {
 	if !failure.has(plan.Removed) {
 		t.Error("removed was not observed")
 	}
+}
+
+// A kill is not kept on: that its duration is over is no trouble.
+func TestKillOutlivesItsDuration(t *testing.T) {
+	t.Parallel()
+	description := localtest.Description(t)
+	cluster := localtest.Start(t, description)
+	chaos := localtest.PodChaos(v1alpha1.PodKillAction, localtest.Service)
+	duration := "1s"
+	chaos.Spec.Duration = &duration
+	kill := apply(t, cluster, chaos)
+	kill.noted("its duration of 1s is over")
+	kill.await(plan.Ready)
+	kill.remove()
 }
 
 func TestMode(t *testing.T) {

@@ -84,9 +84,11 @@ func linesTo(out io.Writer) func(string) {
 // at once: one that hangs keeps no other. It comes before sweepResources: a
 // system under a fault does not clean up. It returns how many it removed.
 func sweepFaults(ctx context.Context, driver engine.Driver, tell func(string)) (int, error) {
+	// Those that are found go, although others may be on that have no object
+	// any more.
 	objects, err := driver.Leftovers(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("look for faults of dead runs: %w", err)
+		err = fmt.Errorf("look for faults of dead runs: %w", err)
 	}
 	errs := make([]error, len(objects))
 	var removing sync.WaitGroup
@@ -107,7 +109,7 @@ func sweepFaults(ctx context.Context, driver engine.Driver, tell func(string)) (
 		removed++
 		tell(fmt.Sprintf("removed the fault %s of run %s", object.GetName(), object.GetLabels()[fault.RunLabel]))
 	}
-	return removed, errors.Join(errs...)
+	return removed, errors.Join(append(errs, err)...)
 }
 
 // sweepResources has the plugin remove what runs made in the system, and

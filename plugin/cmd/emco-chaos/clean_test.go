@@ -66,6 +66,11 @@ func TestSweepFaults(t *testing.T) {
 			}, 1,
 			[]string{"removed the fault rone-1-kill of run rone"}, []string{"remove the fault rone-1-hold: it hangs"},
 		},
+		{
+			"one is on without an object",
+			&littered{objects: []fault.Object{leftover("rone-1-hold", "rone")}, looking: errors.New("delete pod shop-1")}, 1,
+			[]string{"removed the fault rone-1-hold of run rone"}, []string{"look for faults of dead runs: delete pod shop-1"},
+		},
 		{"not to be seen", &littered{looking: errors.New("forbidden")}, 0, nil, []string{"look for faults of dead runs: forbidden"}},
 	}
 	for _, test := range tests {

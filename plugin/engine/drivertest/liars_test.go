@@ -207,6 +207,17 @@ var liars = []liar{
 		[]string{duration},
 	},
 	{
+		"does not say that a fault is over",
+		func(honest engine.Driver) engine.Driver {
+			return changed{Driver: honest, moment: func(m engine.Moment, observe func(engine.Moment)) {
+				if m.Err == nil {
+					observe(m)
+				}
+			}}
+		},
+		[]string{duration},
+	},
+	{
 		"delays hardly",
 		func(honest engine.Driver) engine.Driver {
 			return changed{Driver: honest, apply: func(object fault.Object) fault.Object {

@@ -136,9 +136,10 @@ func removeAfterDeath(ctx context.Context, system System) error {
 	return errors.Join(kill.remove(ctx), partition.inOrder(), kill.inOrder(), nothingLeft(ctx, system))
 }
 
-// shortDuration is a duration that a check waits for. Chaos Mesh counts in
-// whole seconds.
-const shortDuration = 3 * time.Second
+// shortDuration is a duration that a check waits for. Chaos Mesh counts it from
+// the object's creation, cut to whole seconds: up to a second of it is over
+// then. The rest must be longer than a slow injection and Quiet.
+const shortDuration = 6 * time.Second
 
 func durationEnds(ctx context.Context, system System) error {
 	object := system.Partition()
@@ -156,8 +157,13 @@ func durationEnds(ctx context.Context, system System) error {
 	if err := message.held(ctx, system); err != nil {
 		return err
 	}
+	// Patience begins when the duration is over.
+	system.Patience += shortDuration
 	if err := message.result(ctx, system); err != nil {
 		return fmt.Errorf("what was held did not go on when the duration of %v was over: %w", shortDuration, err)
+	}
+	if err := partition.awaitTrouble(ctx, system); err != nil {
+		return fmt.Errorf("the duration is over, and the driver does not say that the fault is off: %w", err)
 	}
 	if partition.has(plan.Removed) {
 		return errors.New("removed was observed, and nobody removed the partition")

@@ -133,3 +133,25 @@ func (r *record) inOrder() error {
 	}
 	return nil
 }
+
+// awaitTrouble waits for the driver to say an error.
+func (r *record) awaitTrouble(ctx context.Context, system System) error {
+	timer := time.NewTimer(system.Patience)
+	defer timer.Stop()
+	for {
+		r.mu.Lock()
+		changed := r.changed
+		said := slices.ContainsFunc(r.moments, func(m engine.Moment) bool { return m.Err != nil })
+		r.mu.Unlock()
+		if said {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			return fmt.Errorf("no error within %v", system.Patience)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
