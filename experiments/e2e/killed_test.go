@@ -69,11 +69,9 @@ func (s *site) recovered(t *testing.T, died time.Time) {
 // slow is an experiment that holds a call for long enough to be killed.
 var slow = []string{"dig-instantiate-in-flight", "--set", "delay=15s"}
 
-// TestKilledCommand kills a command line's run in the middle of a hold: the
+// killedCommand kills a command line's run in the middle of a hold: the
 // controller sweeps up.
-func TestKilledCommand(t *testing.T) {
-	s := here(t)
-	s.install(t, s.given())
+func (s *site) killedCommand(t *testing.T) {
 	// It is killed by its pid alone: what it started must see for itself that
 	// it is gone.
 	command := s.command(during(t), "emco-chaos", append([]string{"run", "--target", s.target, "--journal", artefact(t, "killed.jsonl")}, slow...)...)
@@ -98,12 +96,10 @@ func TestKilledCommand(t *testing.T) {
 	s.recovered(t, died)
 }
 
-// TestKilledController kills the controller in the middle of a hold: the one
+// killedController kills the controller in the middle of a hold: the one
 // that takes its place sweeps up. Its run begins on a target that another run
 // has given back with a fault on it, which goes first.
-func TestKilledController(t *testing.T) {
-	s := here(t)
-	s.install(t, s.given())
+func (s *site) killedController(t *testing.T) {
 	controller := s.controllerProcess(t)
 	gone := s.leaveFault(t)
 	s.holding(t, func() { s.trigger(t, slow...) })

@@ -82,12 +82,10 @@ func (s *site) ended(t *testing.T, pod *corev1.Pod, limit time.Duration) (code i
 	return int(pod.Status.ContainerStatuses[0].State.Terminated.ExitCode), log
 }
 
-// TestStranger has pods ask that may not: one with the token of a service
+// stranger has pods ask that may not: one with the token of a service
 // account without rights, and one with a token that is none. They are told so,
 // and nothing runs.
-func TestStranger(t *testing.T) {
-	s := here(t)
-	s.install(t, s.given())
+func (s *site) stranger(t *testing.T) {
 	created := s.watchFaults(t)
 	const other = "emco-chaos-stranger"
 	s.makeNamespace(t, other)

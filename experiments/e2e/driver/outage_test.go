@@ -23,6 +23,7 @@ const (
 // TestDownIsTrue compares when the driver says that a pod is down and ready
 // with when the service was last and first seen to answer from outside.
 func TestDownIsTrue(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	p := s.newPair(t)
 	driver := s.open(t)

@@ -82,6 +82,7 @@ func (s *site) allowed(ctx context.Context, user string, right doctor.Right, ver
 // TestRights drives with exactly the rights that doctor asks about, which
 // Chaos Mesh's own web hook looks at as well.
 func TestRights(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	p := s.newPair(t)
 	const user = "driver-test"

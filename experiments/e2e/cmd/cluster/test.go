@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -88,6 +89,9 @@ func (r *trial) run(ctx context.Context, name, folder string) error {
 			signal.Reset(os.Interrupt, syscall.SIGTERM)
 		})
 		defer stop()
+		if err := r.build(ctx); err != nil {
+			return err
+		}
 		return r.on(ctx, there)
 	}
 	if err := cluster.Able(); err != nil {
@@ -97,11 +101,21 @@ func (r *trial) run(ctx context.Context, name, folder string) error {
 	if err := r.clear(ctx, name, folder); err != nil {
 		return err
 	}
+	building, stop := context.WithCancel(ctx)
+	defer stop()
+	var built error
+	var work sync.WaitGroup
+	work.Go(func() { built = r.build(building) })
 	made, err := cluster.Up(ctx, cluster.Options{Name: name, Folder: folder, Readiness: cluster.Quick, Progress: r.errs})
 	if err != nil {
+		stop()
+		work.Wait()
 		return err
 	}
-	err = r.on(ctx, made)
+	work.Wait()
+	if err = built; err == nil {
+		err = r.on(ctx, made)
+	}
 	// Whatever happened, what was started goes.
 	after := context.WithoutCancel(ctx)
 	return errors.Join(err, made.Save(after, filepath.Join(r.artefacts, "cluster")), made.Down(after, cluster.DownOptions{}))
@@ -133,13 +147,15 @@ func (r *trial) clear(ctx context.Context, name, folder string) error {
 	return left.Down(context.WithoutCancel(ctx), cluster.DownOptions{})
 }
 
-// on runs the tests on a cluster.
-func (r *trial) on(ctx context.Context, there *cluster.Cluster) error {
-	programs := filepath.Join(r.artefacts, "bin")
-	environment := []string{
-		"KUBECONFIG=" + there.Kubeconfig(),
-		"EMCO_CHAOS_BIN=" + programs,
-	}
+// programs is the folder of the commands that the tests start.
+func (r *trial) programs() string { return filepath.Join(r.artefacts, "bin") }
+
+// image is the product's image, for the cluster.
+func (r *trial) image() string { return filepath.Join(r.artefacts, "emco-chaos-image.tar") }
+
+// build builds what the tests try out.
+func (r *trial) build(ctx context.Context) error {
+	programs := r.programs()
 	if err := r.command(ctx, source, "go", "build", "-trimpath", "-o", programs+"/", "./plugin/cmd/...", "./probes/cmd/...").Run(); err != nil {
 		return fmt.Errorf("build the commands: %w", err)
 	}
@@ -147,20 +163,28 @@ func (r *trial) on(ctx context.Context, there *cluster.Cluster) error {
 	if err := r.command(ctx, "", "go", "build", "-trimpath", "-o", programs+"/", "helm.sh/helm/v4/cmd/helm").Run(); err != nil {
 		return fmt.Errorf("build helm: %w", err)
 	}
+	if err := r.command(ctx, source, "go", "run", "./plugin/image/build", "--name", productImage, "--version", "e2e", "-o", r.image()).Run(); err != nil {
+		return fmt.Errorf("build the image: %w", err)
+	}
+	return nil
+}
+
+// on runs the tests on a cluster.
+func (r *trial) on(ctx context.Context, there *cluster.Cluster) error {
+	environment := []string{
+		"KUBECONFIG=" + there.Kubeconfig(),
+		"EMCO_CHAOS_BIN=" + r.programs(),
+	}
 	if !there.Ours() {
 		return r.goTest(ctx, nil, environment)
 	}
-	if err := os.Symlink(there.Kubectl(), filepath.Join(programs, "kubectl")); err != nil {
+	if err := os.Symlink(there.Kubectl(), filepath.Join(r.programs(), "kubectl")); err != nil {
 		return fmt.Errorf("put kubectl beside helm: %w", err)
 	}
-	image := filepath.Join(r.artefacts, "emco-chaos-image.tar")
-	if err := r.command(ctx, source, "go", "run", "./plugin/image/build", "--name", productImage, "--version", "e2e", "-o", image).Run(); err != nil {
-		return fmt.Errorf("build the image: %w", err)
-	}
-	if err := there.Import(ctx, image); err != nil {
+	if err := there.Import(ctx, r.image()); err != nil {
 		return err
 	}
-	if err := os.Remove(image); err != nil {
+	if err := os.Remove(r.image()); err != nil {
 		return err
 	}
 	environment = append(environment,
