@@ -36,10 +36,12 @@ type Config struct {
 	Timeout time.Duration
 	// DialTimeout bounds the making of a connection, so that one lost SYN
 	// does not hide seconds of an outage. 0 means 1 s. What is asked again
-	// bears that, and a request that changes something is not: it may take
-	// two and a half times as long, which lets the second SYN, 1 s after the
-	// first (RFC 6298), have its answer. A Service without endpoints refuses
-	// by ICMP, of which Linux sends one a second (icmp_ratelimit). A TLS
+	// bears that, and a request that changes something is not: its dial may
+	// take a fifth longer, which lets the second SYN, 1 s after the first (RFC
+	// 6298), have its answer, and is made a second time from another port. A
+	// Service without endpoints refuses by ICMP, of which Linux sends one a
+	// second (icmp_ratelimit), and a port from which a SYN went to a pod that
+	// had died leads there for two minutes (conntrack). A TLS
 	// handshake, which loses no SYN but costs both ends some work, may last
 	// five times as long.
 	DialTimeout time.Duration
@@ -210,8 +212,8 @@ func (c *Client) Watch(ctx context.Context, request Request, on func(Moment)) (A
 	// write: when that is done, the request is sent.
 	const headers = 8 << 10
 	transport := &http.Transport{
-		DialContext:       c.dialer(w, c.dialLimit(request.Method), nil),
-		DialTLSContext:    c.dialer(w, c.dialLimit(request.Method), &tls.Config{RootCAs: c.roots, MinVersion: tls.VersionTLS12, ServerName: u.Hostname()}),
+		DialContext:       c.dialer(w, request.Method, nil),
+		DialTLSContext:    c.dialer(w, request.Method, &tls.Config{RootCAs: c.roots, MinVersion: tls.VersionTLS12, ServerName: u.Hostname()}),
 		DisableKeepAlives: true,
 		Protocols:         new(http.Protocols),
 		WriteBufferSize:   len(body) + len(u.String()) + len(token) + headers,
@@ -232,21 +234,27 @@ func (c *Client) Watch(ctx context.Context, request Request, on func(Moment)) (A
 	return answer, nil
 }
 
-// dialLimit is how long a request may take to be connected.
-func (c *Client) dialLimit(method string) time.Duration {
+// connect makes a connection for a request with the method. What a dial that
+// timed out has sent is no request, so it can be made again.
+func (c *Client) connect(ctx context.Context, method, network, address string) (net.Conn, error) {
 	if method == http.MethodGet {
-		return c.dial
+		dialer := net.Dialer{Timeout: c.dial}
+		return dialer.DialContext(ctx, network, address)
 	}
-	return c.dial * 5 / 2
+	dialer := net.Dialer{Timeout: c.dial * 6 / 5}
+	connection, err := dialer.DialContext(ctx, network, address)
+	if hung, ok := errors.AsType[net.Error](err); ok && hung.Timeout() && ctx.Err() == nil {
+		return dialer.DialContext(ctx, network, address)
+	}
+	return connection, err
 }
 
 // dialer makes connections that tell w when they have written. With a TLS
 // configuration it makes the handshake itself, so that what w is told is
 // what went into the TLS connection whole.
-func (c *Client) dialer(w *watch, limit time.Duration, config *tls.Config) func(context.Context, string, string) (net.Conn, error) {
+func (c *Client) dialer(w *watch, method string, config *tls.Config) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		dialer := net.Dialer{Timeout: limit}
-		connection, err := dialer.DialContext(ctx, network, address)
+		connection, err := c.connect(ctx, method, network, address)
 		if err != nil {
 			return nil, err
 		}

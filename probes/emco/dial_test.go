@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -63,6 +64,31 @@ func TestSecondSYN(t *testing.T) {
 			}
 			if got := answer.Outcome.String(); got != want {
 				t.Errorf("the outcome is %s after %s, want %s", got, answer.Ended.Sub(answer.Started), want)
+			}
+		})
+	}
+}
+
+// A call that hangs is dialled again from another port, and a question is not.
+func TestSecondDial(t *testing.T) {
+	for method, want := range map[string]int{http.MethodPost: 2, http.MethodGet: 1} {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			url, _ := deafened(t)
+			const limit = 50 * time.Millisecond
+			client := newClient(t, url, func(c *Config) { c.DialTimeout = limit })
+			var moments []MomentName
+			answer, err := client.Watch(t.Context(), Request{Method: method, Anchor: "projects/p"}, func(m Moment) {
+				moments = append(moments, m.Name)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if took := answer.Ended.Sub(answer.Started); took < time.Duration(want)*limit {
+				t.Errorf("it ended after %s: that is no %d dials", took, want)
+			}
+			if got := answer.Outcome; got.Kind != Timeout || got.Sent || !slices.Equal(moments, []MomentName{Started, HasFailed}) {
+				t.Errorf("the outcome is %s, sent %t, after %v", got, got.Sent, moments)
 			}
 		})
 	}
