@@ -706,7 +706,7 @@ func remembered(t *testing.T, m *mesh, driver *chaosmesh.Driver, object fault.Ob
 	remove(t, driver, object)
 }
 
-// within waits until something is so.
+// within asks until something is so, of what nothing tells.
 func within(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !is(); time.Sleep(10 * time.Millisecond) {
@@ -781,7 +781,7 @@ func TestChaosMeshIsSilent(t *testing.T) {
 func TestDaemonIsSilent(t *testing.T) {
 	m := newMesh(t)
 	m.set(func() { m.silent = true })
-	driver := m.open(func(o *chaosmesh.Options) { o.Limits.Answer = 300 * time.Millisecond })
+	driver := m.open(func(o *chaosmesh.Options) { o.Limits.Answer = 2 * time.Second })
 	object := partition(t)
 	w := apply(t, driver, object)
 	m.said(chaosKey(object), func(_ *metav1.ObjectMeta, status *v1alpha1.ChaosStatus) {
@@ -816,11 +816,11 @@ func TestSelectedNothingAndDoesNotSay(t *testing.T) {
 		m.refuse = forbid("list", "events")
 	})
 	driver := m.open(func(o *chaosmesh.Options) {
-		o.Limits.Select, o.Limits.Answer = 50*time.Millisecond, 400*time.Millisecond
+		o.Limits.Select, o.Limits.Answer = 50*time.Millisecond, 2*time.Second
 	})
 	object := partition(t)
 	w := apply(t, driver, object)
-	contains(t, w.trouble(), "no pod was written down", "within 400ms", "kubectl --namespace chaos-mesh logs", "the object was removed")
+	contains(t, w.trouble(), "no pod was written down", "within 2s", "kubectl --namespace chaos-mesh logs", "the object was removed")
 	w.event(plan.Removed)
 	if asked := m.count("get networkchaos"); asked < 2 {
 		t.Errorf("it was asked for %d times", asked)

@@ -165,14 +165,19 @@ func (c *Controller) ready(all manager.Manager) healthz.Checker {
 		if !all.GetCache().WaitForCacheSync(ctx) {
 			return errors.New("the leases and Schedules of the cluster are not known yet")
 		}
-		if err := c.queue.room(); errors.Is(err, errStopping) {
-			return err
-		}
-		if !c.queue.keeper.open() {
-			return errors.New("what dead runs may have left is being looked for")
-		}
-		return nil
+		return c.open()
 	}
+}
+
+// open says why no runs are taken in, or that the target cannot be used yet.
+func (c *Controller) open() error {
+	if err := c.queue.room(); errors.Is(err, errStopping) {
+		return err
+	}
+	if !c.queue.keeper.open() {
+		return errors.New("what dead runs may have left is being looked for")
+	}
+	return nil
 }
 
 // cached are the objects that are watched: those that the rights are for, and

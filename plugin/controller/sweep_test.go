@@ -72,13 +72,13 @@ func TestOpensAfterTheFirstLook(t *testing.T) {
 				defer w.manage()()
 				time.Sleep(test.after - time.Millisecond)
 				synctest.Wait()
-				if w.queue.keeper.open() {
+				if w.open() == nil {
 					t.Error("it is open during the first look")
 				}
 				time.Sleep(2 * time.Millisecond)
 				synctest.Wait()
-				if !w.queue.keeper.open() {
-					t.Errorf("it is not open after %v", test.after)
+				if err := w.open(); err != nil {
+					t.Errorf("after %v: %v", test.after, err)
 				}
 			})
 		})
@@ -95,8 +95,8 @@ func TestOpensWhileAnotherHasTheTarget(t *testing.T) {
 		}
 		defer w.manage()()
 		synctest.Wait()
-		if !w.queue.keeper.open() {
-			t.Error("it is not open")
+		if err := w.open(); err != nil {
+			t.Error(err)
 		}
 		if err := held.Release(t.Context()); err != nil {
 			t.Error(err)
@@ -290,7 +290,7 @@ func TestWhatARunLeavesIsSwept(t *testing.T) {
 		w.runner.left = []string{"the fault r1-1-hold"}
 		end(w.ask("calm-kill"))
 		// The run's turn ends a little later than its lease.
-		time.Sleep(turnAgain)
+		time.Sleep(time.Second)
 		synctest.Wait()
 		if after := len(w.runner.sweeps()); after != before+1 {
 			t.Errorf("%d sweeps, and %d before", after, before)

@@ -51,13 +51,18 @@ func (a *attempt) removeFaults() {
 		}
 	}
 	a.awaitRemoved(on)
-	for _, p := range tried {
-		if p.stays != nil {
-			p.returned = false
-			a.remove(p)
+	select {
+	case <-a.Abandon:
+		// One limit is bound to be waited for, and not two.
+	default:
+		for _, p := range tried {
+			if p.stays != nil {
+				p.returned = false
+				a.remove(p)
+			}
 		}
+		a.awaitRemoved(on)
 	}
-	a.awaitRemoved(on)
 	for _, p := range on {
 		if p.stays != nil {
 			a.leave(p.step.Name, fmt.Sprintf("%s %s: it could not be removed: %v", p.step.Fault.Kind, p.object.GetName(), p.stays))

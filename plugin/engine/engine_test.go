@@ -567,6 +567,26 @@ func TestRemovedTheSecondTime(t *testing.T) {
 	})
 }
 
+// Whoever does not want to wait for the clean-up does not wait for a second try.
+func TestNoSecondTryForOneInAHurry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		removals := 0
+		w.removes["hold"] = func(func(engine.Moment)) error {
+			removals++
+			return errors.New("connection refused")
+		}
+		abandon := make(chan struct{})
+		close(abandon)
+		outcome := engine.Run(t.Context(), engine.Config{
+			Run: "r", Plan: inFlight(nil), Driver: w, Plugin: newScripted(w.activities()), Journal: journal.New(&bytes.Buffer{}), Abandon: abandon,
+		})
+		if removals != 1 || !slices.ContainsFunc(outcome.Left, func(text string) bool { return strings.Contains(text, "it could not be removed: connection refused") }) {
+			t.Errorf("it was tried %d times, left %q", removals, outcome.Left)
+		}
+	})
+}
+
 func TestAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()

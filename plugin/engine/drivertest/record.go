@@ -55,30 +55,43 @@ func (r *record) events() []string {
 
 func (r *record) has(event string) bool { return slices.Contains(r.events(), event) }
 
-// await waits for an event.
+// await waits for an event. That the driver says an error ends the wait.
 func (r *record) await(ctx context.Context, system System, event string) (engine.Moment, error) {
+	moment, err := r.first(ctx, system, func(m engine.Moment) bool { return m.Err != nil || m.Event == event })
+	if err == nil && moment.Err != nil {
+		err = fmt.Errorf("the driver says: %w", moment.Err)
+	}
+	if err != nil {
+		return moment, fmt.Errorf("wait for %s: %w", event, err)
+	}
+	return moment, nil
+}
+
+// awaitTrouble waits for the driver to say an error.
+func (r *record) awaitTrouble(ctx context.Context, system System) error {
+	_, err := r.first(ctx, system, func(m engine.Moment) bool { return m.Err != nil })
+	return err
+}
+
+// first waits for the first moment that is so.
+func (r *record) first(ctx context.Context, system System, is func(engine.Moment) bool) (engine.Moment, error) {
 	timer := time.NewTimer(system.Patience)
 	defer timer.Stop()
 	for {
 		r.mu.Lock()
 		changed := r.changed
-		for _, moment := range r.moments {
-			if moment.Err != nil {
-				r.mu.Unlock()
-				return moment, fmt.Errorf("wait for %s: the driver says: %w", event, moment.Err)
-			}
-			if moment.Event == event {
-				r.mu.Unlock()
-				return moment, nil
-			}
+		at := slices.IndexFunc(r.moments, is)
+		if at >= 0 {
+			defer r.mu.Unlock()
+			return r.moments[at], nil
 		}
 		r.mu.Unlock()
 		select {
 		case <-changed:
 		case <-timer.C:
-			return engine.Moment{}, fmt.Errorf("%s was not observed within %v, only %v", event, system.Patience, r.events())
+			return engine.Moment{}, fmt.Errorf("it was not observed within %v, only %v", system.Patience, r.events())
 		case <-ctx.Done():
-			return engine.Moment{}, fmt.Errorf("wait for %s: %w", event, ctx.Err())
+			return engine.Moment{}, ctx.Err()
 		}
 	}
 }
@@ -132,26 +145,4 @@ func (r *record) inOrder() error {
 		last, at = place, moment.At
 	}
 	return nil
-}
-
-// awaitTrouble waits for the driver to say an error.
-func (r *record) awaitTrouble(ctx context.Context, system System) error {
-	timer := time.NewTimer(system.Patience)
-	defer timer.Stop()
-	for {
-		r.mu.Lock()
-		changed := r.changed
-		said := slices.ContainsFunc(r.moments, func(m engine.Moment) bool { return m.Err != nil })
-		r.mu.Unlock()
-		if said {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-timer.C:
-			return fmt.Errorf("no error within %v", system.Patience)
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 }
