@@ -11,7 +11,7 @@ COPY probes probes
 RUN mkdir -p /image/usr/local/bin /image/etc/ssl/certs /image/plugins /image/tmp && chmod 1777 /image/tmp
 RUN CGO_ENABLED=0 GOOS=linux go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=${VERSION}" -o /image/usr/local/bin/ \
     ./plugin/cmd/emco-chaos ./plugin/cmd/emco-chaos-plugin-emco ./probes/cmd/emco-probe
-RUN go run ./plugin/image/certificates > /image/etc/ssl/certs/ca-certificates.crt
+RUN cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/
 RUN chown 65532:65532 /image/plugins
 
 FROM scratch

@@ -49,7 +49,7 @@ ARCH ?= $(shell $(GO) env GOARCH)
 
 .PHONY: image
 image: ## Build the container image IMAGE into bin/, without a container engine
-	$(GO) run ./plugin/image/build --version $(VERSION) --name $(IMAGE) --arch $(ARCH)
+	$(GO) -C experiments/e2e run ./image/build --source $(CURDIR) -o $(CURDIR)/bin/emco-chaos-image.tar --version $(VERSION) --name $(IMAGE) --arch $(ARCH)
 
 FUZZTIME ?= 1m
 

@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 	"github.com/emco-chaos/emco-chaos/probes/emcoctl"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 // Access is how a target is reached.
@@ -21,7 +21,7 @@ type Access struct {
 // AccessOf says how a target is reached: by the URLs of its services and its
 // ingress and, for what has none there, by emcoctl's configuration file, which
 // its settings may name as emcoctl: {config: {file: NAME}}.
-func AccessOf(target *plan.Target) (Access, error) {
+func AccessOf(target *target.Target) (Access, error) {
 	access := Access{
 		Client: emco.Config{Endpoints: map[emco.Service]string{}},
 		Rsync:  target.Services[string(emco.Rsync)].Address,
@@ -58,7 +58,7 @@ func AccessOf(target *plan.Target) (Access, error) {
 }
 
 // emcoctlConfig reads emcoctl's configuration if the target names it.
-func emcoctlConfig(target *plan.Target) (emcoctl.Config, error) {
+func emcoctlConfig(target *target.Target) (emcoctl.Config, error) {
 	setting, named := target.Settings["emcoctl"]
 	if !named {
 		return emcoctl.Config{}, nil

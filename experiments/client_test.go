@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/emco-chaos/emco-chaos/experiments"
-	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 func TestAccessOf(t *testing.T) {
@@ -19,25 +19,25 @@ func TestAccessOf(t *testing.T) {
 	}
 	settings := map[string]any{"emcoctl": map[string]any{"config": map[string]any{"file": config}}}
 	for name, test := range map[string]struct {
-		target    plan.Target
+		target    target.Target
 		endpoints map[emco.Service]string
 		ingress   string
 		rsync     string
 	}{
 		"its own": {
-			target:    plan.Target{Services: map[string]plan.Service{"dcm": {URL: "http://x:1"}, "rsync": {Address: "y:2"}}},
+			target:    target.Target{Services: map[string]target.Service{"dcm": {URL: "http://x:1"}, "rsync": {Address: "y:2"}}},
 			endpoints: map[emco.Service]string{emco.DCM: "http://x:1"}, rsync: "y:2",
 		},
 		"emcoctl's": {
-			target:    plan.Target{Settings: settings},
+			target:    target.Target{Settings: settings},
 			endpoints: map[emco.Service]string{emco.Orchestrator: "http://o:1", emco.DCM: "http://d:2"}, rsync: "r:3",
 		},
 		"its own go before emcoctl's": {
-			target:    plan.Target{Settings: settings, Services: map[string]plan.Service{"dcm": {URL: "http://x:1"}, "rsync": {Address: "y:2"}}},
+			target:    target.Target{Settings: settings, Services: map[string]target.Service{"dcm": {URL: "http://x:1"}, "rsync": {Address: "y:2"}}},
 			endpoints: map[emco.Service]string{emco.Orchestrator: "http://o:1", emco.DCM: "http://x:1"}, rsync: "y:2",
 		},
 		"its ingress goes before emcoctl's": {
-			target:    plan.Target{Settings: settings, Ingress: &plan.Ingress{URL: "http://i:1"}},
+			target:    target.Target{Settings: settings, Ingress: &target.Ingress{URL: "http://i:1"}},
 			endpoints: map[emco.Service]string{}, ingress: "http://i:1", rsync: "r:3",
 		},
 	} {
@@ -57,7 +57,7 @@ func TestAccessOfRefuses(t *testing.T) {
 		"settings.emcoctl: names no file":                    map[string]any{},
 		"settings.emcoctl.config: none.yaml: cannot be read": map[string]any{"config": map[string]any{"file": "none.yaml"}},
 	} {
-		_, err := experiments.AccessOf(&plan.Target{Name: "t", Settings: map[string]any{"emcoctl": setting}})
+		_, err := experiments.AccessOf(&target.Target{Name: "t", Settings: map[string]any{"emcoctl": setting}})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}

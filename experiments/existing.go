@@ -9,7 +9,9 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/probes"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 const (
@@ -19,10 +21,10 @@ const (
 
 // Existing are the resources that a target names, as settings.existing, for
 // runs that work on resources that exist already.
-func Existing(target *plan.Target) (emco.Chosen, plan.Problems) {
+func Existing(target *target.Target) (emco.Chosen, document.Problems) {
 	var chosen emco.Chosen
-	wrong := func(field, message, remedy string) plan.Problems {
-		return plan.Problems{existingProblem(target, field, message, remedy)}
+	wrong := func(field, message, remedy string) document.Problems {
+		return document.Problems{existingProblem(target, field, message, remedy)}
 	}
 	setting, named := target.Settings["existing"]
 	if !named {
@@ -34,7 +36,7 @@ func Existing(target *plan.Target) (emco.Chosen, plan.Problems) {
 	}
 	known := map[string]*string{}
 	chosen.Fields(func(name string, value *string) { known[settingName(name)] = value })
-	var problems plan.Problems
+	var problems document.Problems
 	for _, key := range slices.Sorted(maps.Keys(fields)) {
 		field := existingField + "." + key
 		into, ok := known[key]
@@ -54,8 +56,8 @@ func Existing(target *plan.Target) (emco.Chosen, plan.Problems) {
 
 // existingProblem is a mistake in the target. The target's file is not known
 // here, and its name is.
-func existingProblem(target *plan.Target, field, message, remedy string) plan.Problem {
-	return plan.Problem{Field: "target " + target.Name + ": " + field, Message: message, Remedy: remedy}
+func existingProblem(target *target.Target, field, message, remedy string) document.Problem {
+	return document.Problem{Field: "target " + target.Name + ": " + field, Message: message, Remedy: remedy}
 }
 
 // settingName is a resource's name in settings: compositeApp for
@@ -70,20 +72,20 @@ func settingName(name string) string {
 
 // touches says what a compiled plan does to the resources that the target
 // names, and finds what it cannot do there.
-func touches(file string, compiled *plan.Plan, target *plan.Target) ([]string, plan.Problems) {
+func touches(file string, compiled *plan.Plan, target *target.Target) ([]string, document.Problems) {
 	chosen, problems := Existing(target)
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	refused := func(err error) plan.Problems {
-		problem := plan.Problem{File: file, Field: "spec", Message: err.Error(), Remedy: "run this experiment without --use-existing"}
+	refused := func(err error) document.Problems {
+		problem := document.Problem{File: file, Field: "spec", Message: err.Error(), Remedy: "run this experiment without --use-existing"}
 		if wrong, ok := errors.AsType[*emco.FieldError](err); ok {
 			problem.Field, problem.Message, problem.Remedy = "spec."+wrong.Field, wrong.Problem, wrong.Remedy
 		}
-		return plan.Problems{problem}
+		return document.Problems{problem}
 	}
-	document, _ := compiled.Given.Activity.Arguments["given"].(map[string]any)
-	given, err := emco.ParseGiven(document)
+	arguments, _ := compiled.Given.Activity.Arguments["given"].(map[string]any)
+	given, err := emco.ParseGiven(arguments)
 	if err != nil {
 		return nil, refused(err)
 	}
@@ -100,7 +102,7 @@ func touches(file string, compiled *plan.Plan, target *plan.Target) ([]string, p
 		names, err = names.Choose(chosen)
 	}
 	if wrong, ok := errors.AsType[*emco.FieldError](err); ok {
-		return nil, plan.Problems{existingProblem(target, existingField+"."+settingName(wrong.Field), wrong.Problem, wrong.Remedy)}
+		return nil, document.Problems{existingProblem(target, existingField+"."+settingName(wrong.Field), wrong.Problem, wrong.Remedy)}
 	}
 	if err != nil {
 		return nil, refused(err)

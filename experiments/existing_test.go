@@ -6,11 +6,11 @@ import (
 	"testing"
 
 	"github.com/emco-chaos/emco-chaos/experiments"
-	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 // existing is the sample target, told to use what its settings name.
-func existing(t *testing.T, names any) *plan.Target {
+func existing(t *testing.T, names any) *target.Target {
 	t.Helper()
 	target := sampleTarget(t)
 	target.UseExisting = true
@@ -137,7 +137,7 @@ func TestExistingRefuses(t *testing.T) {
 // TestNoTargetFileSaysUseExisting: only who starts a run does.
 func TestNoTargetFileSaysUseExisting(t *testing.T) {
 	for _, line := range []string{"useExisting: true", "UseExisting: true"} {
-		_, problems := plan.ParseTarget("target.yaml", []byte(`apiVersion: emco-chaos/v1
+		_, problems := target.Parse("target.yaml", []byte(`apiVersion: emco-chaos/v1
 kind: Target
 metadata: {name: t}
 spec:

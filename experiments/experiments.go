@@ -12,6 +12,8 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/experiments/scenario"
+	"github.com/emco-chaos/emco-chaos/probes/document"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 //go:embed *.yaml
@@ -71,7 +73,7 @@ func List() ([]scenario.Description, error) {
 }
 
 // Describe reads what an experiment says of itself.
-func Describe(source Source) (scenario.Description, plan.Problems) {
+func Describe(source Source) (scenario.Description, document.Problems) {
 	return scenario.Describe(source.File, source.Data)
 }
 
@@ -79,7 +81,7 @@ func Describe(source Source) (scenario.Description, plan.Problems) {
 // set; the others have their defaults. The plan is nil when there are
 // problems, and all problems are told at once. For a target that says so the
 // plan works on resources that exist already, and says what it does to them.
-func Compile(source Source, target *plan.Target, parameters map[string]string) (*plan.Plan, plan.Problems) {
+func Compile(source Source, target *target.Target, parameters map[string]string) (*plan.Plan, document.Problems) {
 	compiled, problems := scenario.Compile(source.File, source.Data, Catalogue(), target, parameters)
 	if len(problems) > 0 || target == nil || !target.UseExisting {
 		return compiled, problems

@@ -3,7 +3,7 @@ package experiments
 import (
 	_ "embed"
 
-	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 //go:embed targets/emco-chart.yaml
@@ -11,7 +11,7 @@ var chartTarget []byte
 
 // ChartTarget is an EMCO as its official Helm chart installs it: what
 // experiments are compiled for when no target is named.
-func ChartTarget() (*plan.Target, error) {
-	target, problems := plan.ParseTarget("emco-chart.yaml", chartTarget)
+func ChartTarget() (*target.Target, error) {
+	target, problems := target.Parse("emco-chart.yaml", chartTarget)
 	return target, problems.Err()
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	"k8s.io/apimachinery/pkg/runtime"
 
-	"github.com/emco-chaos/emco-chaos/experiments/document"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 // Check fills in Chaos Mesh's defaults and validates the object as an API
@@ -62,18 +62,18 @@ func (e *FieldError) Error() string { return e.Field + ": " + e.Message + "; " +
 
 // Problem makes a problem of an error of this package; the object stands at
 // the field.
-func Problem(field string, err error) plan.Problem {
+func Problem(field string, err error) document.Problem {
 	if wrong, ok := errors.AsType[*FieldError](err); ok {
-		return plan.Problem{Field: field + "." + wrong.Field, Message: wrong.Message, Remedy: wrong.Remedy}
+		return document.Problem{Field: field + "." + wrong.Field, Message: wrong.Message, Remedy: wrong.Remedy}
 	}
 	message := strings.ReplaceAll(err.Error(), "\n", ", ")
-	return plan.Problem{Field: field, Message: message, Remedy: "write apiVersion, kind and spec as in the reference of Chaos Mesh"}
+	return document.Problem{Field: field, Message: message, Remedy: "write apiVersion, kind and spec as in the reference of Chaos Mesh"}
 }
 
 // CheckPlan checks every fault of a plan: that its object is one of Chaos
 // Mesh, and the one that the fault says it is.
-func CheckPlan(p *plan.Plan) plan.Problems {
-	var problems plan.Problems
+func CheckPlan(p *plan.Plan) document.Problems {
+	var problems document.Problems
 	for _, step := range p.Steps {
 		if step.Fault == nil {
 			continue

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/emco-chaos/emco-chaos/experiments/document"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 // Limits of a plan. A plan can come from a stranger's plugin.
@@ -27,9 +27,9 @@ const (
 // that can never hold. The fields of its problems are paths into the plan,
 // such as steps.kill.after[0]. Nothing is said about what the unread steps do,
 // because that could not be read.
-func Check(p *Plan, unread ...string) Problems {
+func Check(p *Plan, unread ...string) document.Problems {
 	if p == nil {
-		return Problems{{Message: "there is no plan"}}
+		return document.Problems{{Message: "there is no plan"}}
 	}
 	c := &checker{plan: p, unread: unread, steps: map[string]Step{}}
 	if !c.withinLimits() {
@@ -54,14 +54,14 @@ type checker struct {
 	plan     *Plan
 	unread   []string
 	steps    map[string]Step
-	problems Problems
+	problems document.Problems
 	// endless says that some events wait for each other, so that nothing can
 	// be said about their order.
 	endless bool
 }
 
 func (c *checker) add(field, message, remedy string) {
-	c.problems = append(c.problems, Problem{Field: field, Message: message, Remedy: remedy})
+	c.problems = append(c.problems, document.Problem{Field: field, Message: message, Remedy: remedy})
 }
 
 func stepField(step, field string) string {
@@ -98,8 +98,8 @@ func (c *checker) withinLimits() bool {
 
 func (c *checker) head() {
 	p := c.plan
-	if !isLabel(p.Experiment) {
-		c.add("experiment", fmt.Sprintf("%q is not a name", shown(p.Experiment)), nameRemedy)
+	if !document.IsName(p.Experiment) {
+		c.add("experiment", fmt.Sprintf("%q is not a name", shown(p.Experiment)), document.NameRemedy)
 	}
 	if p.Attempts < 1 || p.Attempts > MaxAttempts {
 		c.add("attempts", fmt.Sprintf("%d attempts cannot be made", p.Attempts), fmt.Sprintf("write a number from 1 to %d", MaxAttempts))
@@ -128,7 +128,7 @@ func (c *checker) step(step Step) {
 	case step.Name == GivenStep || step.Name == TeardownStep:
 		c.add(field, fmt.Sprintf("every plan has a %s of its own", step.Name), "choose another name")
 		return
-	case !isLabel(step.Name) || len(step.Name) > MaxStepName:
+	case !document.IsName(step.Name) || len(step.Name) > MaxStepName:
 		c.add(field, fmt.Sprintf("%q cannot be the name of a step", shown(step.Name)),
 			fmt.Sprintf("write small letters, digits and hyphens, a letter or digit first and last, %d characters at most", MaxStepName))
 	}
@@ -177,8 +177,8 @@ func (c *checker) activity(field string, step Step) {
 	}
 	events := map[string]bool{}
 	for _, event := range activity.Events {
-		if !isLabel(event) || events[event] {
-			c.add(field, fmt.Sprintf("its activity cannot emit %q, or not twice", shown(event)), nameRemedy)
+		if !document.IsName(event) || events[event] {
+			c.add(field, fmt.Sprintf("its activity cannot emit %q, or not twice", shown(event)), document.NameRemedy)
 		}
 		events[event] = true
 	}

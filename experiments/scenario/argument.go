@@ -8,8 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/emco-chaos/emco-chaos/experiments/document"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/probes/document"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 // single reads the activity's first argument, which stands alone.
@@ -107,10 +108,10 @@ func (c *compiler) argument(argument Argument, value document.Value) (any, bool)
 func answered[T any](value T, ok bool) (any, bool) { return value, ok }
 
 // service reads the name of one of the target's services.
-func (c *compiler) service(value document.Value) (string, plan.Service, bool) {
+func (c *compiler) service(value document.Value) (string, target.Service, bool) {
 	name, ok := value.Text()
 	if !ok {
-		return "", plan.Service{}, false
+		return "", target.Service{}, false
 	}
 	service, known := c.target.Services[name]
 	if !known {
@@ -200,5 +201,5 @@ func (c *compiler) wrongArgument(activity Activity, value document.Value, err er
 	default:
 		message = below + " " + message
 	}
-	c.file.Add(plan.Problem{Field: field, Message: message, Remedy: wrong.Remedy})
+	c.file.Add(document.Problem{Field: field, Message: message, Remedy: wrong.Remedy})
 }

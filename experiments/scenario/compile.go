@@ -7,8 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/emco-chaos/emco-chaos/experiments/document"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/probes/document"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 // Description is what a reader wants to know of an experiment before it runs.
@@ -39,12 +40,12 @@ var defaultTimeouts = timeouts{
 
 // Describe reads what an experiment file says of itself. It does not look at
 // the steps.
-func Describe(file string, data []byte) (Description, plan.Problems) {
+func Describe(file string, data []byte) (Description, document.Problems) {
 	doc, root := document.Parse(file, data)
 	if root == nil {
 		return Description{}, doc.Problems()
 	}
-	name, spec := plan.Head(*root, "Experiment")
+	name, spec := document.Head(*root, "Experiment")
 	description := Description{Name: name}
 	if spec != nil {
 		description.Title, description.Description = readTitle(spec)
@@ -73,15 +74,15 @@ func readTitle(spec *document.Map) (title, description string) {
 
 // Compile makes a plan of an experiment file for a target. Set has values for
 // the experiment's parameters. The plan is nil when there is a problem.
-func Compile(file string, data []byte, catalogue Catalogue, target *plan.Target, set map[string]string) (*plan.Plan, plan.Problems) {
-	if target == nil {
-		target = &plan.Target{}
+func Compile(file string, data []byte, catalogue Catalogue, onto *target.Target, set map[string]string) (*plan.Plan, document.Problems) {
+	if onto == nil {
+		onto = &target.Target{}
 	}
 	doc, root := document.Parse(file, data)
 	if root == nil {
 		return nil, doc.Problems()
 	}
-	c := &compiler{file: doc, catalogue: catalogue, target: target, timeouts: defaultTimeouts}
+	c := &compiler{file: doc, catalogue: catalogue, target: onto, timeouts: defaultTimeouts}
 	result := c.experiment(*root, set)
 	if c.stepsRead {
 		for _, problem := range plan.Check(result, c.unread...) {
@@ -101,7 +102,7 @@ func Compile(file string, data []byte, catalogue Catalogue, target *plan.Target,
 type compiler struct {
 	file      *document.File
 	catalogue Catalogue
-	target    *plan.Target
+	target    *target.Target
 	timeouts  timeouts
 	// stepsRead says that there are steps to look at together.
 	stepsRead bool
@@ -114,7 +115,7 @@ func (c *compiler) serviceNames() []string { return slices.Sorted(maps.Keys(c.ta
 func (c *compiler) experiment(root document.Value, set map[string]string) *plan.Plan {
 	result := &plan.Plan{Target: c.target.Name, Attempts: defaultAttempts}
 	var spec *document.Map
-	result.Experiment, spec = plan.Head(root, "Experiment")
+	result.Experiment, spec = document.Head(root, "Experiment")
 	if spec == nil {
 		c.unread = append(c.unread, plan.GivenStep, plan.TeardownStep)
 		return result
@@ -252,7 +253,7 @@ func (c *compiler) teardown() plan.Step {
 	step := plan.Step{Name: plan.TeardownStep, Timeout: plan.Duration(c.timeouts.teardown)}
 	activity, known := c.catalogue.activity(c.catalogue.Teardown)
 	if !known {
-		c.file.Add(plan.Problem{Field: "spec.given", Message: "this plugin cannot take the given back", Remedy: "use another plugin"})
+		c.file.Add(document.Problem{Field: "spec.given", Message: "this plugin cannot take the given back", Remedy: "use another plugin"})
 		c.unread = append(c.unread, step.Name)
 		return step
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/experiments/scenario"
+	"github.com/emco-chaos/emco-chaos/probes/document"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -72,19 +74,19 @@ func market() scenario.Catalogue {
 	}
 }
 
-func target(t testing.TB) *plan.Target {
+func shop(t testing.TB) *target.Target {
 	t.Helper()
-	target, problems := plan.ReadTarget(filepath.Join("testdata", "target.yaml"))
+	read, problems := target.Read(filepath.Join("testdata", "target.yaml"))
 	if err := problems.Err(); err != nil {
 		t.Fatal(err)
 	}
-	return target
+	return read
 }
 
 var setting = regexp.MustCompile(`(?m)^# set: ([a-z]+)=(.*)$`)
 
 // compile compiles a file; comments "# set: NAME=VALUE" set its parameters.
-func compile(t testing.TB, file string) (*plan.Plan, plan.Problems) {
+func compile(t testing.TB, file string) (*plan.Plan, document.Problems) {
 	t.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -94,7 +96,7 @@ func compile(t testing.TB, file string) (*plan.Plan, plan.Problems) {
 	for _, match := range setting.FindAllStringSubmatch(string(data), -1) {
 		set[match[1]] = match[2]
 	}
-	return scenario.Compile(filepath.Base(file), data, market(), target(t), set)
+	return scenario.Compile(filepath.Base(file), data, market(), shop(t), set)
 }
 
 func golden(t *testing.T, file, got string) {
@@ -178,7 +180,7 @@ func FuzzCompile(f *testing.F) {
 		}
 		f.Add(data)
 	}
-	catalogue, where := market(), target(f)
+	catalogue, where := market(), shop(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		result, problems := scenario.Compile("experiment.yaml", data, catalogue, where, map[string]string{"goods": "pears"})
 		if (result == nil) == (len(problems) == 0) {

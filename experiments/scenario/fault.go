@@ -7,9 +7,10 @@ import (
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 
-	"github.com/emco-chaos/emco-chaos/experiments/document"
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/probes/document"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 // fault reads one of the short forms podChaos and networkChaos, or a whole
@@ -72,7 +73,7 @@ func (c *compiler) selected(value document.Value, remedy string) (string, v1alph
 }
 
 // pods selects all pods of a service.
-func pods(service plan.Service) v1alpha1.PodSelector {
+func pods(service target.Service) v1alpha1.PodSelector {
 	return v1alpha1.PodSelector{
 		Mode: v1alpha1.AllMode,
 		Selector: v1alpha1.PodSelectorSpec{GenericSelectorSpec: v1alpha1.GenericSelectorSpec{

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/emco-chaos/emco-chaos/experiments/document"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 // pairs checks what belongs together: the given state and the call that is
@@ -29,7 +29,7 @@ func (c *compiler) pairs(result *plan.Plan, spec *document.Map) {
 		}
 		activity, _ := c.catalogue.activity(step.Activity.Name)
 		if name := c.callOf(step); activity.Follows && name != "" && !slices.Contains(made, name) && len(c.unread) == 0 {
-			c.file.Add(plan.Problem{
+			c.file.Add(document.Problem{
 				Field:   "spec." + document.Join("steps", step.Name) + ".probe",
 				Message: fmt.Sprintf("waits for what %s leads to, and no step makes that call", name),
 				Remedy:  document.Instead(name, made),

@@ -9,8 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/emco-chaos/emco-chaos/experiments/document"
-	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 // Parameter is a value that whoever runs an experiment may choose. It stands
@@ -128,7 +127,7 @@ func (c *compiler) settle(parameters []Parameter, set map[string]string, declare
 			if len(names) > 0 {
 				remedy = document.Instead(name, names)
 			}
-			c.file.Add(plan.Problem{Field: declared, Message: fmt.Sprintf("a value is set for the parameter %q, which is not there", name), Remedy: remedy})
+			c.file.Add(document.Problem{Field: declared, Message: fmt.Sprintf("a value is set for the parameter %q, which is not there", name), Remedy: remedy})
 		}
 	}
 	for _, parameter := range parameters {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 // schema is a JSON Schema, or a part of one.
@@ -41,7 +42,7 @@ func Schema(catalogue Catalogue) ([]byte, error) {
 		"evidence": schema{"type": "array", "items": orParameter(schema{"type": "string", "pattern": claimPattern}), "description": "what must have happened, in this order, for the run to count, such as write.sent < kill.created"},
 	}, "title", "given", "steps", "evidence")
 	root := object(schema{
-		"apiVersion": schema{"const": plan.APIVersion},
+		"apiVersion": schema{"const": document.APIVersion},
 		"kind":       schema{"const": "Experiment"},
 		"metadata":   object(schema{"name": schema{"type": "string", "pattern": labelPattern, "maxLength": 63}}, "name"),
 		"spec":       spec,

@@ -18,6 +18,7 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/controller/api"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 const (
@@ -328,7 +329,7 @@ func (h *handler) refuse(w http.ResponseWriter, err error) {
 	var unchecked *uncheckedError
 	var unknown *UnknownError
 	var refused *RefusedError
-	var problems plan.Problems
+	var problems document.Problems
 	switch {
 	case errors.As(err, &denied):
 		code = denied.code

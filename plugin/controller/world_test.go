@@ -32,6 +32,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 const (
@@ -283,7 +284,7 @@ type scripted struct {
 func (s *scripted) Compile(_ context.Context, request api.Request) (*plan.Plan, error) {
 	switch request.Experiment {
 	case "wrong":
-		return nil, plan.Problems{{Field: "parameters.call", Message: "is not known", Remedy: "write another"}}
+		return nil, document.Problems{{Field: "parameters.call", Message: "is not known", Remedy: "write another"}}
 	case "broken":
 		return nil, errors.New("the plugin does not start")
 	case "calm-kill", "busy-kill":

@@ -16,8 +16,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/version"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -36,7 +36,7 @@ type Discovery interface {
 // Options say what is looked at, and by what means. Those without a word on
 // what a zero means are required.
 type Options struct {
-	Target *plan.Target
+	Target *target.Target
 	// TargetFile is the target's file, for the commands that mend something.
 	TargetFile string
 	// Server is the API server's address, for the reader.

@@ -21,6 +21,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/doctor"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -52,7 +53,7 @@ type patient struct {
 	forbidden []string
 	// hanging never answers a list.
 	hanging bool
-	target  *plan.Target
+	target  *target.Target
 	driver  *scripted
 	cluster client.Client
 	open    error
@@ -73,10 +74,10 @@ func sound() *patient {
 			}),
 		kinds: []string{"PodChaos", "NetworkChaos", "Workflow"},
 		user:  "anna",
-		target: &plan.Target{
+		target: &target.Target{
 			Name:   "sample",
-			Driver: plan.Driver{Kubernetes: &plan.KubernetesDriver{}},
-			Services: map[string]plan.Service{
+			Driver: target.Driver{Kubernetes: &target.KubernetesDriver{}},
+			Services: map[string]target.Service{
 				"shop":    {URL: "http://shop.example", Namespace: "market", Labels: map[string]string{"app": "shop"}},
 				"stock":   {Namespace: "market", Labels: map[string]string{"app": "stock"}},
 				"courier": {Address: "courier.example:443"},
@@ -439,7 +440,7 @@ func TestTriedFaultsHurtNobody(t *testing.T) {
 }
 
 func TestExamineRefusesATargetWithoutACluster(t *testing.T) {
-	target := &plan.Target{Name: "laptop", Driver: plan.Driver{Local: &plan.LocalDriver{}}}
+	target := &target.Target{Name: "laptop", Driver: target.Driver{Local: &target.LocalDriver{}}}
 	_, err := doctor.Examine(t.Context(), doctor.Options{Target: target}, nil)
 	if err == nil || !strings.Contains(err.Error(), "laptop") || !strings.Contains(err.Error(), "driver: {kubernetes: {}}") {
 		t.Errorf("got %v", err)

@@ -14,8 +14,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	goplugin "github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -176,7 +176,7 @@ func hostVersions() []int {
 // explain says of an error what it means that the plugin's process ended, or
 // that it did not answer in time.
 func (p *Process) explain(ctx context.Context, err error) error {
-	var problems plan.Problems
+	var problems document.Problems
 	switch {
 	case err == nil, errors.As(err, &problems), errors.Is(err, sdk.ErrNonsense), errors.Is(err, sdk.ErrFlood):
 		return err

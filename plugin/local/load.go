@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/emco-chaos/emco-chaos/experiments/document"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 const (

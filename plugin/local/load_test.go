@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/emco-chaos/emco-chaos/experiments/document"
 	"github.com/emco-chaos/emco-chaos/plugin/local"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 const sample = `apiVersion: emco-chaos/v1

@@ -10,6 +10,7 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk/pluginv1"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -53,7 +54,7 @@ func (c *Client) Compile(ctx context.Context, source Source) (*plan.Plan, error)
 	}
 	if problems := response.GetProblems(); len(problems) > 0 {
 		problems = problems[:min(len(problems), problemLimit)]
-		return nil, plan.Problems(each(problems, problemFromWire))
+		return nil, document.Problems(each(problems, problemFromWire))
 	}
 	if response.GetPlan() == nil {
 		return nil, fmt.Errorf("%w: it sent neither a plan nor a problem", ErrNonsense)

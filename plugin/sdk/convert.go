@@ -6,6 +6,7 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk/pluginv1"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
 )
@@ -181,10 +182,10 @@ func refsFromWire(texts []string) ([]plan.Ref, error) {
 	return refs, nil
 }
 
-func problemToWire(p plan.Problem) *pluginv1.Problem {
+func problemToWire(p document.Problem) *pluginv1.Problem {
 	return &pluginv1.Problem{File: p.File, Line: int32(p.Line), Column: int32(p.Column), Field: p.Field, Message: p.Message, Remedy: p.Remedy}
 }
 
-func problemFromWire(p *pluginv1.Problem) plan.Problem {
-	return plan.Problem{File: p.GetFile(), Line: int(p.GetLine()), Column: int(p.GetColumn()), Field: p.GetField(), Message: p.GetMessage(), Remedy: p.GetRemedy()}
+func problemFromWire(p *pluginv1.Problem) document.Problem {
+	return document.Problem{File: p.GetFile(), Line: int(p.GetLine()), Column: int(p.GetColumn()), Field: p.GetField(), Message: p.GetMessage(), Remedy: p.GetRemedy()}
 }

@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk/pluginv1"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -37,7 +37,7 @@ func (s *server) Compile(ctx context.Context, request *pluginv1.CompileRequest) 
 		Target:     request.GetTarget(),
 		Parameters: request.GetParameters(),
 	})
-	var problems plan.Problems
+	var problems document.Problems
 	switch {
 	case errors.As(err, &problems):
 		return &pluginv1.CompileResponse{Problems: each(problems, problemToWire)}, nil

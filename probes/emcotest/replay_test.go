@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/emco-chaos/emco-chaos/probes/conformance"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest"
+	"github.com/emco-chaos/emco-chaos/probes/emcotest/conformance"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/rsync"
 )
 

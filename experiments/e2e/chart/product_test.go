@@ -26,8 +26,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/emco-chaos/emco-chaos/experiments"
-	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/doctor"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 // pod is the part of a manifest that becomes a pod.
@@ -392,11 +392,11 @@ func TestTargetOfEverything(t *testing.T) {
 	}
 }
 
-func targetOf(t *testing.T, given map[string]any) *plan.Target {
+func targetOf(t *testing.T, given map[string]any) *target.Target {
 	t.Helper()
 	for _, config := range of[*corev1.ConfigMap](objects(t, given)) {
 		if text, there := config.Data["target.yaml"]; there {
-			target, problems := plan.ParseTarget("/etc/emco-chaos/target/target.yaml", []byte(text))
+			target, problems := target.Parse("/etc/emco-chaos/target/target.yaml", []byte(text))
 			if err := problems.Err(); err != nil {
 				t.Fatal(err)
 			}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/emco-chaos/emco-chaos/plugin/image"
+	"github.com/emco-chaos/emco-chaos/experiments/e2e/image"
 )
 
 // What is built is built anew when a pin, the compiler or a flag changes.

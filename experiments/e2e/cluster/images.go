@@ -17,7 +17,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/emco-chaos/emco-chaos/plugin/image"
+	"github.com/emco-chaos/emco-chaos/experiments/e2e/image"
 )
 
 const (

@@ -9,8 +9,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// target is the file that says where the emulated EMCO is.
-type target struct {
+// targetFile is the file that says where the emulated EMCO is.
+type targetFile struct {
 	APIVersion string            `json:"apiVersion"`
 	Kind       string            `json:"kind"`
 	Metadata   map[string]string `json:"metadata"`
@@ -36,7 +36,7 @@ func ports() map[string]int {
 }
 
 // targetOf describes the emulated EMCO, whose services are at the addresses.
-func targetOf(addresses map[string]string, driver map[string]any) target {
+func targetOf(addresses map[string]string, driver map[string]any) targetFile {
 	inside := func(label, name string) targetService {
 		described := targetService{Namespace: EMCONamespace, Labels: map[string]string{label: name}}
 		if address := addresses[name]; address != "" {
@@ -47,7 +47,7 @@ func targetOf(addresses map[string]string, driver map[string]any) target {
 	rsync := inside("app", "rsync")
 	// As EMCO's own services reach it, for its registration.
 	rsync.Address = "rsync:9031"
-	return target{
+	return targetFile{
 		APIVersion: "emco-chaos/v1", Kind: "Target", Metadata: map[string]string{"name": "emco"},
 		Spec: targetSpec{
 			Driver: driver,
@@ -80,7 +80,7 @@ func (c *Cluster) writeTargets(ctx context.Context) error {
 		node[service] = address
 		pod[service] = service + "." + EMCONamespace + ":" + strconv.Itoa(port)
 	}
-	for file, content := range map[string]target{
+	for file, content := range map[string]targetFile{
 		c.folder.target(): targetOf(node, map[string]any{
 			"kubernetes": map[string]any{"kubeconfig": c.Kubeconfig()},
 		}),

@@ -6,9 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/emco-chaos/emco-chaos/probes/target"
 	"sigs.k8s.io/yaml"
-
-	"github.com/emco-chaos/emco-chaos/experiments/plan"
 )
 
 // The targets are the same as those that the plan's own reader takes, and
@@ -16,7 +15,7 @@ import (
 func TestTargets(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()
-	for name, described := range map[string]target{
+	for name, described := range map[string]targetFile{
 		"target.yaml": targetOf(
 			map[string]string{"orchestrator": "10.96.0.15:9015", "dcm": "10.96.0.77:9077", "clm": "10.96.0.61:9061"},
 			map[string]any{"kubernetes": map[string]any{"kubeconfig": "/state/kubeconfig"}}),
@@ -33,7 +32,7 @@ func TestTargets(t *testing.T) {
 		if err := os.WriteFile(file, content, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		read, problems := plan.ReadTarget(file)
+		read, problems := target.Read(file)
 		if len(problems) > 0 {
 			t.Fatalf("%s: %v", name, problems)
 		}

@@ -30,10 +30,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/emco-chaos/emco-chaos/experiments/e2e/cluster"
+	"github.com/emco-chaos/emco-chaos/experiments/e2e/image"
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/plugin/chaosmesh"
 	"github.com/emco-chaos/emco-chaos/plugin/engine/drivertest"
-	"github.com/emco-chaos/emco-chaos/plugin/image"
 )
 
 const (

@@ -20,6 +20,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/host"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 // pluginName is the name under which the test binary is the plugin.
@@ -53,7 +54,7 @@ func BenchmarkByteToApply(b *testing.B) {
 	defer process.Close()
 
 	service := newService(b)
-	target := &plan.Target{Name: "bench", Services: map[string]plan.Service{"orchestrator": {
+	target := &target.Target{Name: "bench", Services: map[string]target.Service{"orchestrator": {
 		URL: "http://" + service.listener.Addr().String(), Namespace: "emco", Labels: map[string]string{"app": "orchestrator"},
 	}}}
 	wire, err := json.Marshal(target)

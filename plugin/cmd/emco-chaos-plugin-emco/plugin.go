@@ -10,6 +10,8 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
 	"github.com/emco-chaos/emco-chaos/probes"
+	"github.com/emco-chaos/emco-chaos/probes/document"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 // version is set when a release is built.
@@ -32,14 +34,14 @@ func (plugin) Describe(context.Context) (sdk.Description, error) {
 }
 
 func (plugin) Compile(_ context.Context, source sdk.Source) (*plan.Plan, error) {
-	target, err := target(source.Target)
+	target, err := readTarget(source.Target)
 	if err != nil {
 		return nil, err
 	}
 	text := experiments.Source{File: source.File, Data: source.Text}
 	if source.Experiment != "" {
 		if text, err = experiments.Read(source.Experiment); err != nil {
-			return nil, plan.Problems{{Field: "experiment", Message: err.Error(), Remedy: "emco-chaos list shows the experiments"}}
+			return nil, document.Problems{{Field: "experiment", Message: err.Error(), Remedy: "emco-chaos list shows the experiments"}}
 		}
 	}
 	compiled, problems := experiments.Compile(text, target, source.Parameters)
@@ -79,15 +81,15 @@ func (r relay) Resource(resource probes.Resource) {
 	r.to.Resource(sdk.Resource{Anchor: resource.Anchor, State: sdk.ResourceState(resource.State), Reason: resource.Reason})
 }
 
-// target reads the target that the host sent; without one it is an EMCO as
+// readTarget reads the target that the host sent; without one it is an EMCO as
 // its own chart installs it.
-func target(data []byte) (*plan.Target, error) {
+func readTarget(data []byte) (*target.Target, error) {
 	if len(data) == 0 {
 		return experiments.ChartTarget()
 	}
-	target := &plan.Target{}
-	if err := json.Unmarshal(data, target); err != nil {
+	read := &target.Target{}
+	if err := json.Unmarshal(data, read); err != nil {
 		return nil, fmt.Errorf("read the target: %w", err)
 	}
-	return target, nil
+	return read, nil
 }

@@ -28,7 +28,7 @@ var defaultApps = []string{"adservice", "currencyservice"}
 // resources of the task's run and attempt, or those that the target names when
 // runs are to work on existing ones.
 func subject(task sdk.Task) (probes.Subject, error) {
-	target, err := target(task.Target)
+	target, err := readTarget(task.Target)
 	if err != nil {
 		return probes.Subject{}, err
 	}

@@ -8,10 +8,10 @@ import (
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/experiments"
-	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 	"github.com/emco-chaos/emco-chaos/probes/emcoctl"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 	"github.com/spf13/cobra"
 )
 
@@ -129,7 +129,7 @@ func (u *users) form() (emcoctl.Form, error) {
 
 // access says how EMCO is reached: as emcoctl's configuration has it, or by
 // a target, which is nil in the first case.
-func (s *session) access(u *users) (emco.Config, *plan.Target, error) {
+func (s *session) access(u *users) (emco.Config, *target.Target, error) {
 	if u.config == "" {
 		if u.tokenEnv != "" || u.tokenFile != "" || u.ca != "" {
 			return emco.Config{}, nil, errors.New("--token-env, --token-file and --ca go with --config; a target has its own credentials")

@@ -11,12 +11,13 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/host"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 // bench is what runs are made on: a target, its plugin and its driver.
 type bench struct {
 	s      *session
-	target *plan.Target
+	target *target.Target
 	// data is the target as it goes to the plugin.
 	data   []byte
 	plugin *host.Process
@@ -25,7 +26,7 @@ type bench struct {
 
 // newBench starts the plugin. Until drive, nothing keeps others from the
 // target, and nothing is to be cleaned up.
-func (s *session) newBench(ctx context.Context, target *plan.Target) (*bench, error) {
+func (s *session) newBench(ctx context.Context, target *target.Target) (*bench, error) {
 	data, err := wire(target)
 	if err != nil {
 		return nil, err

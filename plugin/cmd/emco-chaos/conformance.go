@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/experiments"
-	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
-	"github.com/emco-chaos/emco-chaos/probes/conformance"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
+	"github.com/emco-chaos/emco-chaos/probes/emcotest/conformance"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 	"github.com/spf13/cobra"
 )
 
@@ -111,7 +111,7 @@ func (s *session) conform(ctx context.Context, how *conforming) error {
 }
 
 // edgeKubeconfig reads the kubeconfig of the target's edge cluster.
-func edgeKubeconfig(target *plan.Target) ([]byte, error) {
+func edgeKubeconfig(target *target.Target) ([]byte, error) {
 	edge, _ := target.Settings["edge"].(map[string]any)
 	kubeconfig, _ := edge["kubeconfig"].(map[string]any)
 	file, _ := kubeconfig["file"].(string)

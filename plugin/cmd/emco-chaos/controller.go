@@ -16,6 +16,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/controller/api"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
@@ -122,12 +123,12 @@ func (s *session) control(ctx context.Context, how controlling) error {
 // Mesh, and the leases of the target are the controller's.
 type runner struct {
 	s       *session
-	target  *plan.Target
+	target  *target.Target
 	data    []byte
 	cluster *rest.Config
 }
 
-func newRunner(s *session, target *plan.Target, cluster *rest.Config) (*runner, error) {
+func newRunner(s *session, target *target.Target, cluster *rest.Config) (*runner, error) {
 	data, err := wire(target)
 	if err != nil {
 		return nil, err

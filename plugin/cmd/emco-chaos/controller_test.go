@@ -4,16 +4,17 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/controller"
 	"github.com/emco-chaos/emco-chaos/plugin/controller/api"
+	"github.com/emco-chaos/emco-chaos/probes/document"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 // What the controller is asked for is compiled by the real plugin, and each
 // kind of mistake comes as the controller's interface says.
 func TestRunnerCompiles(t *testing.T) {
 	t.Parallel()
-	target, problems := plan.ReadTarget(emulated(t))
+	target, problems := target.Read(emulated(t))
 	if err := problems.Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +35,7 @@ func TestRunnerCompiles(t *testing.T) {
 		t.Errorf("an unknown experiment: %v", err)
 	}
 	_, err = r.Compile(t.Context(), api.Request{Experiment: "service-refused", Parameters: map[string]string{"call": "nonsense"}})
-	if !errors.As(err, new(plan.Problems)) {
+	if !errors.As(err, new(document.Problems)) {
 		t.Errorf("a wrong parameter: %v", err)
 	}
 	r.s.plugin = "nobody"

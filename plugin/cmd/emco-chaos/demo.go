@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 	"github.com/spf13/cobra"
 )
 
@@ -32,7 +32,7 @@ func newDemo(s *session) *cobra.Command {
 			if err != nil {
 				return failure(err)
 			}
-			target, problems := plan.ReadTarget(file)
+			target, problems := target.Read(file)
 			if err := problems.Err(); err != nil {
 				return failure(err)
 			}

@@ -9,11 +9,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/doctor"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/discovery"
 )
@@ -121,7 +121,7 @@ func (s *session) doctor(ctx context.Context, how examining) error {
 
 // openDriver starts the target's driver with others kept off the target, to
 // try faults out.
-func openDriver(ctx context.Context, target *plan.Target) (doctor.Driver, error) {
+func openDriver(ctx context.Context, target *target.Target) (doctor.Driver, error) {
 	started, err := drive(ctx, target, nil)
 	if err != nil {
 		return doctor.Driver{}, err

@@ -8,9 +8,9 @@ import (
 	"os/user"
 	"time"
 
-	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/chaosmesh"
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 // releaseLimit is how long giving up a lease may take.
@@ -18,7 +18,7 @@ const releaseLimit = 10 * time.Second
 
 // driveKubernetes starts the driver of a cluster with Chaos Mesh, under the
 // target's lease.
-func driveKubernetes(ctx context.Context, target *plan.Target, tell func(string)) (driver, error) {
+func driveKubernetes(ctx context.Context, target *target.Target, tell func(string)) (driver, error) {
 	cluster, config, err := clusterOf(target)
 	if err != nil {
 		return driver{}, err

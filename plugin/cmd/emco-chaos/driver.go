@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
 	"github.com/emco-chaos/emco-chaos/plugin/local"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 // driver is a running driver of a target that nobody else puts faults on
@@ -62,14 +62,14 @@ func (d driver) end(errs io.Writer) {
 
 // drive starts the target's driver, and keeps others from the target. tell, if
 // not nil, is told what hinders the removal of faults that others put on.
-func drive(ctx context.Context, target *plan.Target, tell func(string)) (driver, error) {
+func drive(ctx context.Context, target *target.Target, tell func(string)) (driver, error) {
 	if target.Driver.Kubernetes != nil {
 		return driveKubernetes(ctx, target, tell)
 	}
 	return driveLocal(ctx, target)
 }
 
-func driveLocal(ctx context.Context, target *plan.Target) (driver, error) {
+func driveLocal(ctx context.Context, target *target.Target) (driver, error) {
 	description, problems := local.Load(target.Driver.Local.Cluster)
 	if problems != nil {
 		return driver{}, problems

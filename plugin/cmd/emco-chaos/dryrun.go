@@ -17,6 +17,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
 	"github.com/emco-chaos/emco-chaos/plugin/local"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -32,7 +33,7 @@ const previewRun = "run"
 // dryRun tells what the runs would touch: the pods that each fault would
 // select, and the resources of the system under test. Nothing is started and
 // nothing created. What a run would refuse is refused.
-func (s *session) dryRun(ctx context.Context, plans []*plan.Plan, target *plan.Target, plugin describer) error {
+func (s *session) dryRun(ctx context.Context, plans []*plan.Plan, target *target.Target, plugin describer) error {
 	data, err := wire(target)
 	if err != nil {
 		return err
@@ -61,7 +62,7 @@ func (s *session) dryRun(ctx context.Context, plans []*plan.Plan, target *plan.T
 
 // podsOf reads the target's pods; for a target on this machine those that its
 // description has.
-func (s *session) podsOf(ctx context.Context, target *plan.Target) (client.Reader, error) {
+func (s *session) podsOf(ctx context.Context, target *target.Target) (client.Reader, error) {
 	if target.Driver.Kubernetes == nil {
 		description, problems := local.Load(target.Driver.Local.Cluster)
 		if problems != nil {

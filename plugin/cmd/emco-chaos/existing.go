@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 // agree tells what runs on existing resources will do to them, and asks
@@ -51,7 +52,7 @@ func affirmed(in io.Reader) bool {
 }
 
 // useExisting has the runs work on the resources that the target names.
-func (how *running) useExisting(target *plan.Target) (*plan.Target, error) {
+func (how *running) useExisting(target *target.Target) (*target.Target, error) {
 	if how.yes && !how.existing {
 		return nil, errors.New("--yes stands without --use-existing: leave it out, since there is nothing to agree to")
 	}

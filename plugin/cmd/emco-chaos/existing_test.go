@@ -18,6 +18,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 	"golang.org/x/sys/unix"
 )
 
@@ -84,7 +85,7 @@ func (s *shop) experiment(t *testing.T, want int, in io.Reader, args ...string) 
 // history is all that EMCO was ever told to do with the application.
 func (s *shop) history(t *testing.T) (emco.Status, []emco.State) {
 	t.Helper()
-	target, problems := plan.ReadTarget(s.target)
+	target, problems := target.Read(s.target)
 	if err := problems.Err(); err != nil {
 		t.Fatal(err)
 	}

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/chaosmesh"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -24,7 +24,7 @@ import (
 // process is one, else by ~/.kube/config. What somebody set comes before where
 // the process happens to be: faults must not hit the cluster of a CI job that
 // means another one.
-func restConfig(where *plan.KubernetesDriver) (*rest.Config, error) {
+func restConfig(where *target.KubernetesDriver) (*rest.Config, error) {
 	config, err := loadConfig(where)
 	if err != nil {
 		return nil, err
@@ -34,7 +34,7 @@ func restConfig(where *plan.KubernetesDriver) (*rest.Config, error) {
 	return config, nil
 }
 
-func loadConfig(where *plan.KubernetesDriver) (*rest.Config, error) {
+func loadConfig(where *target.KubernetesDriver) (*rest.Config, error) {
 	if where.Kubeconfig == "" && where.Context == "" && os.Getenv(clientcmd.RecommendedConfigPathEnvVar) == "" {
 		switch config, err := rest.InClusterConfig(); {
 		case err == nil:
@@ -91,7 +91,7 @@ func contexts(known map[string]*api.Context) string {
 }
 
 // namespaces are those of the target's services that have pods, sorted.
-func namespaces(target *plan.Target) []string {
+func namespaces(target *target.Target) []string {
 	var names []string
 	for _, service := range target.Services {
 		if service.HasPods() {
@@ -103,7 +103,7 @@ func namespaces(target *plan.Target) []string {
 }
 
 // clusterOf reaches the target's cluster, without a word to it yet.
-func clusterOf(target *plan.Target) (client.Client, *rest.Config, error) {
+func clusterOf(target *target.Target) (client.Client, *rest.Config, error) {
 	// Else controller-runtime prints a stack trace after 30 s, to say that it
 	// was given no log. What a command has to say it says itself.
 	log.SetLogger(logr.Discard())

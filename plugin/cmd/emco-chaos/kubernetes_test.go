@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 const twoContexts = `apiVersion: v1
@@ -40,21 +40,21 @@ func TestRestConfig(t *testing.T) {
 	tests := []struct {
 		name        string
 		environment string
-		where       plan.KubernetesDriver
+		where       target.KubernetesDriver
 		host        string
 		wrong       []string
 	}{
-		{"the current context", "", plan.KubernetesDriver{Kubeconfig: current}, "https://north.example:6443", nil},
-		{"a context of a file", "", plan.KubernetesDriver{Kubeconfig: both, Context: "south"}, "https://south.example:6443", nil},
-		{"the environment's file", current, plan.KubernetesDriver{}, "https://north.example:6443", nil},
-		{"a context of the environment's file", current, plan.KubernetesDriver{Context: "south"}, "https://south.example:6443", nil},
-		{"the target before the environment", garbage, plan.KubernetesDriver{Kubeconfig: current}, "https://north.example:6443", nil},
-		{"a file that is not there", "", plan.KubernetesDriver{Kubeconfig: missing}, "", []string{missing, "is not there", "kubeconfig: FILE"}},
-		{"no kubeconfig at all", "", plan.KubernetesDriver{}, "", []string{"no cluster", "kubeconfig: FILE"}},
-		{"a file that is none", "", plan.KubernetesDriver{Kubeconfig: garbage}, "", []string{"read the kubeconfig", garbage}},
-		{"no current context", "", plan.KubernetesDriver{Kubeconfig: both}, "", []string{"no current context", "context: NAME", "broken, north, south"}},
-		{"a context that is not there", "", plan.KubernetesDriver{Kubeconfig: current, Context: "west"}, "", []string{`no context "west"`, "broken, north, south"}},
-		{"a context without its cluster", "", plan.KubernetesDriver{Kubeconfig: current, Context: "broken"}, "", []string{"context broken", "east"}},
+		{"the current context", "", target.KubernetesDriver{Kubeconfig: current}, "https://north.example:6443", nil},
+		{"a context of a file", "", target.KubernetesDriver{Kubeconfig: both, Context: "south"}, "https://south.example:6443", nil},
+		{"the environment's file", current, target.KubernetesDriver{}, "https://north.example:6443", nil},
+		{"a context of the environment's file", current, target.KubernetesDriver{Context: "south"}, "https://south.example:6443", nil},
+		{"the target before the environment", garbage, target.KubernetesDriver{Kubeconfig: current}, "https://north.example:6443", nil},
+		{"a file that is not there", "", target.KubernetesDriver{Kubeconfig: missing}, "", []string{missing, "is not there", "kubeconfig: FILE"}},
+		{"no kubeconfig at all", "", target.KubernetesDriver{}, "", []string{"no cluster", "kubeconfig: FILE"}},
+		{"a file that is none", "", target.KubernetesDriver{Kubeconfig: garbage}, "", []string{"read the kubeconfig", garbage}},
+		{"no current context", "", target.KubernetesDriver{Kubeconfig: both}, "", []string{"no current context", "context: NAME", "broken, north, south"}},
+		{"a context that is not there", "", target.KubernetesDriver{Kubeconfig: current, Context: "west"}, "", []string{`no context "west"`, "broken, north, south"}},
+		{"a context without its cluster", "", target.KubernetesDriver{Kubeconfig: current, Context: "broken"}, "", []string{"context broken", "east"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -88,7 +88,7 @@ func TestRestConfig(t *testing.T) {
 
 func TestNamespacesAreThoseOfServicesWithPods(t *testing.T) {
 	labels := map[string]string{"app": "a"}
-	target := &plan.Target{Services: map[string]plan.Service{
+	target := &target.Target{Services: map[string]target.Service{
 		"one":   {Namespace: "south", Labels: labels},
 		"two":   {Namespace: "north", Labels: labels},
 		"three": {Namespace: "south", Labels: labels},

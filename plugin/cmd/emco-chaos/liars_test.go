@@ -18,6 +18,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 // liar is a driver that says of some faults that they did what they should,
@@ -139,7 +140,7 @@ func (c *cutter) cut() {
 }
 
 // inFrontOf puts a cutter in front of each of the target's services.
-func inFrontOf(t *testing.T, target *plan.Target) (cut func()) {
+func inFrontOf(t *testing.T, target *target.Target) (cut func()) {
 	t.Helper()
 	var cutters []*cutter
 	for name, service := range target.Services {
@@ -175,15 +176,15 @@ func hopeless(experiment string) []string {
 // about a Passed or a Failed. What it says is evidence, and so is what the
 // client sees from outside.
 func TestLyingDrivers(t *testing.T) {
-	liars := map[string]func(*testing.T, *plan.Target, engine.Driver) *liar{
-		"reports everything and does nothing": func(_ *testing.T, _ *plan.Target, real engine.Driver) *liar {
+	liars := map[string]func(*testing.T, *target.Target, engine.Driver) *liar{
+		"reports everything and does nothing": func(_ *testing.T, _ *target.Target, real engine.Driver) *liar {
 			return &liar{Driver: real, honest: nothing, ready: 500 * time.Millisecond}
 		},
-		timesOut: func(_ *testing.T, _ *plan.Target, real engine.Driver) *liar {
+		timesOut: func(_ *testing.T, _ *target.Target, real engine.Driver) *liar {
 			// Ready comes after the client's patience is over.
 			return &liar{Driver: real, honest: holds, ready: 4 * time.Second}
 		},
-		"cuts the client's connection, and kills nothing": func(t *testing.T, target *plan.Target, real engine.Driver) *liar {
+		"cuts the client's connection, and kills nothing": func(t *testing.T, target *target.Target, real engine.Driver) *liar {
 			return &liar{Driver: real, honest: holds, ready: 500 * time.Millisecond, instead: inFrontOf(t, target)}
 		},
 	}
@@ -218,7 +219,7 @@ func TestLyingDrivers(t *testing.T) {
 const timesOut = "holds, and kills nothing"
 
 // driven starts the target's own driver.
-func driven(t *testing.T, target *plan.Target) engine.Driver {
+func driven(t *testing.T, target *target.Target) engine.Driver {
 	t.Helper()
 	driver, err := drive(t.Context(), target, nil)
 	if err != nil {
@@ -233,7 +234,7 @@ func driven(t *testing.T, target *plan.Target) engine.Driver {
 }
 
 // runWith runs a plan once with a driver of the test's.
-func runWith(t *testing.T, s *session, target *plan.Target, driver engine.Driver, p *plan.Plan) (engine.Outcome, string) {
+func runWith(t *testing.T, s *session, target *target.Target, driver engine.Driver, p *plan.Plan) (engine.Outcome, string) {
 	t.Helper()
 	plugin, err := s.start(t.Context(), target)
 	if err != nil {

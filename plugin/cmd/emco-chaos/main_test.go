@@ -17,6 +17,7 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 // bin is the folder of the built commands.
@@ -74,7 +75,7 @@ func newSession(t *testing.T) *session {
 }
 
 // compiled compiles an experiment for a target by the built plugin.
-func compiled(t *testing.T, s *session, target *plan.Target, experiment string, set ...string) *plan.Plan {
+func compiled(t *testing.T, s *session, target *target.Target, experiment string, set ...string) *plan.Plan {
 	t.Helper()
 	plugin, err := s.start(t.Context(), target)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
@@ -84,7 +85,7 @@ func stateFolder(name string) (string, error) {
 }
 
 // run runs the chosen experiments on the target.
-func (s *session) run(ctx context.Context, how running, names []string, target *plan.Target) error {
+func (s *session) run(ctx context.Context, how running, names []string, target *target.Target) error {
 	if err := checkOutput(how.output); err != nil {
 		return err
 	}

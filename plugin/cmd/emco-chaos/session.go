@@ -13,6 +13,8 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/host"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
+	"github.com/emco-chaos/emco-chaos/probes/document"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 // session is what the flags that all commands have say, and where the
@@ -29,15 +31,15 @@ type session struct {
 
 // start starts the plugin. The target's credentials may name environment
 // variables; the plugin gets those, and no others.
-func (s *session) start(ctx context.Context, target *plan.Target) (*host.Process, error) {
+func (s *session) start(ctx context.Context, target *target.Target) (*host.Process, error) {
 	path, err := host.Find(s.plugin, s.pluginDir)
 	if err != nil {
 		return nil, err
 	}
 	env := slices.Clone(s.pluginEnv)
 	if target != nil {
-		for _, secret := range []*plan.SecretRef{target.Credentials.Token, target.Credentials.CA} {
-			if secret != nil && secret.Env != "" {
+		for _, secret := range target.Credentials.References() {
+			if secret.Env != "" {
 				env = append(env, secret.Env)
 			}
 		}
@@ -51,16 +53,16 @@ func (s *session) start(ctx context.Context, target *plan.Target) (*host.Process
 
 // readTarget reads the target file; without one it returns nil, and the
 // plugin takes its own default.
-func (s *session) readTarget() (*plan.Target, error) {
+func (s *session) readTarget() (*target.Target, error) {
 	if s.target == "" {
 		return nil, nil
 	}
-	target, problems := plan.ReadTarget(s.target)
+	target, problems := target.Read(s.target)
 	return target, problems.Err()
 }
 
 // needTarget reads the target file that a command cannot do without.
-func (s *session) needTarget() (*plan.Target, error) {
+func (s *session) needTarget() (*target.Target, error) {
 	if s.target == "" {
 		return nil, errors.New("no target: name the EMCO under test with --target FILE, or run `emco-chaos demo` for one on this machine")
 	}
@@ -68,7 +70,7 @@ func (s *session) needTarget() (*plan.Target, error) {
 }
 
 // wire is the target as it goes to the plugin.
-func wire(target *plan.Target) ([]byte, error) {
+func wire(target *target.Target) ([]byte, error) {
 	if target == nil {
 		return nil, nil
 	}
@@ -87,7 +89,7 @@ type chosen struct {
 }
 
 // sources are the chosen experiments, for the plugin to compile.
-func (c chosen) sources(ctx context.Context, plugin *host.Process, names []string, target *plan.Target) ([]sdk.Source, error) {
+func (c chosen) sources(ctx context.Context, plugin *host.Process, names []string, target *target.Target) ([]sdk.Source, error) {
 	parameters, err := parseSet(c.set)
 	if err != nil {
 		return nil, err
@@ -126,10 +128,10 @@ func (c chosen) sources(ctx context.Context, plugin *host.Process, names []strin
 // compile compiles all sources, and tells the mistakes in all of them.
 func compile(ctx context.Context, plugin *host.Process, sources []sdk.Source) ([]*plan.Plan, error) {
 	var plans []*plan.Plan
-	var problems plan.Problems
+	var problems document.Problems
 	for _, source := range sources {
 		compiled, err := plugin.Compile(ctx, source)
-		var found plan.Problems
+		var found document.Problems
 		switch {
 		case errors.As(err, &found):
 			problems = append(problems, found...)

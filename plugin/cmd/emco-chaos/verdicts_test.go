@@ -11,6 +11,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/bug"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 // must is the verdict that an experiment must give on an EMCO with a bug, and
@@ -171,9 +172,9 @@ func TestServiceRefused(t *testing.T) {
 	}
 }
 
-func readTarget(t *testing.T, file string) *plan.Target {
+func readTarget(t *testing.T, file string) *target.Target {
 	t.Helper()
-	target, problems := plan.ReadTarget(file)
+	target, problems := target.Read(file)
 	if err := problems.Err(); err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/experiments/scenario"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
+	"github.com/emco-chaos/emco-chaos/probes/document"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 // version is set when a release is built.
@@ -47,7 +49,7 @@ func (plugin) Compile(_ context.Context, source sdk.Source) (*plan.Plan, error) 
 	case experimentName:
 		file, text = experimentFile, experiment
 	default:
-		return nil, plan.Problems{{Field: "experiment", Message: "there is no experiment " + source.Experiment, Remedy: "write " + experimentName}}
+		return nil, document.Problems{{Field: "experiment", Message: "there is no experiment " + source.Experiment, Remedy: "write " + experimentName}}
 	}
 	compiled, problems := scenario.Compile(file, text, catalogue(), target, source.Parameters)
 	if err := problems.Err(); err != nil {
@@ -75,18 +77,18 @@ func (plugin) Run(ctx context.Context, task sdk.Task, observer sdk.Observer) sdk
 
 // readTarget reads the target that the host sent; without one it is a service
 // that was started by hand.
-func readTarget(data []byte) (*plan.Target, error) {
+func readTarget(data []byte) (*target.Target, error) {
 	if len(data) == 0 {
-		return &plan.Target{Name: "counter", Services: map[string]plan.Service{
+		return &target.Target{Name: "counter", Services: map[string]target.Service{
 			service: {URL: "http://127.0.0.1:8080", Namespace: "counter", Labels: map[string]string{"app": "counter"}},
 		}}, nil
 	}
-	target := &plan.Target{}
+	target := &target.Target{}
 	if err := json.Unmarshal(data, target); err != nil {
 		return nil, fmt.Errorf("read the target: %w", err)
 	}
 	if prefix, ok := target.Settings["prefix"].(string); !ok || prefix == "" {
-		return nil, plan.Problems{{Field: "spec.settings.prefix", Message: "is missing from the target " + target.Name, Remedy: "write a text that this plugin's counters begin with"}}
+		return nil, document.Problems{{Field: "spec.settings.prefix", Message: "is missing from the target " + target.Name, Remedy: "write a text that this plugin's counters begin with"}}
 	}
 	return target, nil
 }

@@ -163,7 +163,7 @@ func (r *trial) build(ctx context.Context) error {
 	if err := r.command(ctx, "", "go", "build", "-trimpath", "-o", programs+"/", "helm.sh/helm/v4/cmd/helm").Run(); err != nil {
 		return fmt.Errorf("build helm: %w", err)
 	}
-	if err := r.command(ctx, source, "go", "run", "./plugin/image/build", "--name", productImage, "--version", "e2e", "-o", r.image()).Run(); err != nil {
+	if err := r.command(ctx, source, "go", "-C", "experiments/e2e", "run", "./image/build", "--source", "../..", "--name", productImage, "--version", "e2e", "-o", r.image()).Run(); err != nil {
 		return fmt.Errorf("build the image: %w", err)
 	}
 	return nil

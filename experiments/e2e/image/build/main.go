@@ -1,7 +1,7 @@
 // Command build builds emco-chaos, its plugin for EMCO and emco-probe for
 // Linux and puts them into a container image. It needs no container engine:
 //
-//	go run ./plugin/image/build --name registry.example/emco-chaos:v1
+//	go -C experiments/e2e run ./image/build --name registry.example/emco-chaos:v1
 package main
 
 import (
@@ -15,7 +15,7 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/emco-chaos/emco-chaos/plugin/image"
+	"github.com/emco-chaos/emco-chaos/experiments/e2e/image"
 	"github.com/spf13/cobra"
 )
 

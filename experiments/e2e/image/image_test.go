@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/emco-chaos/emco-chaos/plugin/image"
+	"github.com/emco-chaos/emco-chaos/experiments/e2e/image"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )

@@ -1,4 +1,4 @@
-package plan_test
+package target_test
 
 import (
 	"encoding/json"
@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -32,7 +32,7 @@ func golden(t *testing.T, file, got string) {
 }
 
 func TestReadTarget(t *testing.T) {
-	target, problems := plan.ReadTarget(filepath.Join("testdata", "target.yaml"))
+	read, problems := target.Read(filepath.Join("testdata", "target.yaml"))
 	if err := problems.Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -40,18 +40,18 @@ func TestReadTarget(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &plan.Target{
+	want := &target.Target{
 		Name:   "sample",
-		Driver: plan.Driver{Local: &plan.LocalDriver{Cluster: filepath.Join(folder, "cluster.yaml")}},
-		Services: map[string]plan.Service{
+		Driver: target.Driver{Local: &target.LocalDriver{Cluster: filepath.Join(folder, "cluster.yaml")}},
+		Services: map[string]target.Service{
 			"shop":    {URL: "http://127.0.0.1:8080", Namespace: "default", Labels: map[string]string{"app": "shop"}},
 			"stock":   {Address: "127.0.0.1:8081", Namespace: "default", Labels: map[string]string{"app.kubernetes.io/name": "stock"}},
 			"courier": {Address: "[2001:db8::1]:443"},
 		},
-		Ingress: &plan.Ingress{URL: "https://shop.example"},
-		Credentials: plan.Credentials{
-			Token: &plan.SecretRef{File: filepath.Join(filepath.Dir(folder), "secrets", "token")},
-			CA:    &plan.SecretRef{Env: "SHOP_CA"},
+		Ingress: &target.Ingress{URL: "https://shop.example"},
+		Credentials: target.Credentials{
+			Token: &target.SecretRef{File: filepath.Join(filepath.Dir(folder), "secrets", "token")},
+			CA:    &target.SecretRef{Env: "SHOP_CA"},
 		},
 		Settings: map[string]any{
 			"goods":    []any{"apples", map[string]any{"file": filepath.Join(folder, "list.txt")}},
@@ -62,15 +62,15 @@ func TestReadTarget(t *testing.T) {
 			"open":     true,
 		},
 	}
-	if !reflect.DeepEqual(target, want) {
-		t.Errorf("got  %+v\nwant %+v", target, want)
+	if !reflect.DeepEqual(read, want) {
+		t.Errorf("got  %+v\nwant %+v", read, want)
 	}
 
-	data, err := json.Marshal(target)
+	data, err := json.Marshal(read)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var sent plan.Target
+	var sent target.Target
 	if err := json.Unmarshal(data, &sent); err != nil {
 		t.Fatal(err)
 	}
@@ -87,18 +87,18 @@ func TestReadTargetOnKubernetes(t *testing.T) {
 	}
 	tests := []struct {
 		name, driver string
-		want         plan.KubernetesDriver
+		want         target.KubernetesDriver
 	}{
-		{"nothing said", "{kubernetes: {}}", plan.KubernetesDriver{}},
-		{"a file beside the target", "{kubernetes: {kubeconfig: north.kubeconfig}}", plan.KubernetesDriver{Kubeconfig: filepath.Join(folder, "north.kubeconfig")}},
-		{"a file above it", "{kubernetes: {kubeconfig: ../north.kubeconfig}}", plan.KubernetesDriver{Kubeconfig: filepath.Join(filepath.Dir(folder), "north.kubeconfig")}},
-		{"a file and a context", "{kubernetes: {kubeconfig: /etc/north, context: admin@north}}", plan.KubernetesDriver{Kubeconfig: "/etc/north", Context: "admin@north"}},
-		{"a context", "{kubernetes: {context: north}}", plan.KubernetesDriver{Context: "north"}},
+		{"nothing said", "{kubernetes: {}}", target.KubernetesDriver{}},
+		{"a file beside the target", "{kubernetes: {kubeconfig: north.kubeconfig}}", target.KubernetesDriver{Kubeconfig: filepath.Join(folder, "north.kubeconfig")}},
+		{"a file above it", "{kubernetes: {kubeconfig: ../north.kubeconfig}}", target.KubernetesDriver{Kubeconfig: filepath.Join(filepath.Dir(folder), "north.kubeconfig")}},
+		{"a file and a context", "{kubernetes: {kubeconfig: /etc/north, context: admin@north}}", target.KubernetesDriver{Kubeconfig: "/etc/north", Context: "admin@north"}},
+		{"a context", "{kubernetes: {context: north}}", target.KubernetesDriver{Context: "north"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			text := "apiVersion: emco-chaos/v1\nkind: Target\nmetadata: {name: sample}\nspec:\n  driver: " + test.driver + "\n  services: {shop: {url: \"http://shop\"}}\n"
-			target, problems := plan.ParseTarget(filepath.Join("testdata", "target.yaml"), []byte(text))
+			target, problems := target.Parse(filepath.Join("testdata", "target.yaml"), []byte(text))
 			if err := problems.Err(); err != nil {
 				t.Fatal(err)
 			}
@@ -110,7 +110,7 @@ func TestReadTargetOnKubernetes(t *testing.T) {
 }
 
 func TestReadTargetTellsOfAFileThatIsNotThere(t *testing.T) {
-	_, problems := plan.ReadTarget(filepath.Join("testdata", "none.yaml"))
+	_, problems := target.Read(filepath.Join("testdata", "none.yaml"))
 	if len(problems) != 1 || !strings.Contains(problems.Error(), "none.yaml") {
 		t.Errorf("got %v", problems)
 	}
@@ -127,7 +127,7 @@ func TestBrokenTargets(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			target, problems := plan.ParseTarget(filepath.Base(file), data)
+			target, problems := target.Parse(filepath.Base(file), data)
 			if target != nil || len(problems) == 0 {
 				t.Fatal("it was read")
 			}
@@ -140,7 +140,7 @@ func TestBrokenTargets(t *testing.T) {
 }
 
 func TestHost(t *testing.T) {
-	tests := map[string]plan.Service{
+	tests := map[string]target.Service{
 		"":            {},
 		"edge":        {Address: "edge"},
 		"10.0.0.1":    {Address: "10.0.0.1:6443"},
@@ -168,7 +168,7 @@ func FuzzParseTarget(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		target, problems := plan.ParseTarget("target.yaml", data)
+		target, problems := target.Parse("target.yaml", data)
 		if (target == nil) == (len(problems) == 0) {
 			t.Errorf("a target or problems, got %v and %v", target, problems)
 		}

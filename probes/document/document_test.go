@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/emco-chaos/emco-chaos/experiments/document"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 func parse(t *testing.T, text string) (*document.File, *document.Map) {

@@ -1,4 +1,4 @@
-package plan
+package target
 
 import (
 	"fmt"
@@ -10,83 +10,43 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/emco-chaos/emco-chaos/experiments/document"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
-// APIVersion is the version that every file of emco-chaos begins with.
-const APIVersion = "emco-chaos/v1"
-
-// ReadTarget reads a target file. Whatever it does not understand is a
+// Read reads a target file. Whatever it does not understand is a
 // problem, and no message shows what stands where a secret could stand.
 // References to files are made absolute from the target file's folder.
-func ReadTarget(file string) (*Target, Problems) {
+func Read(file string) (*Target, document.Problems) {
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return nil, Problems{{File: file, Message: "the target file cannot be read: " + err.Error(), Remedy: "name a target file that is there"}}
+		return nil, document.Problems{{File: file, Message: "the target file cannot be read: " + err.Error(), Remedy: "name a target file that is there"}}
 	}
-	return ParseTarget(file, data)
+	return Parse(file, data)
 }
 
-// ParseTarget reads a target from data; file is its name and gives the folder
+// Parse reads a target from data; file is its name and gives the folder
 // that its references start from.
-func ParseTarget(file string, data []byte) (*Target, Problems) {
+func Parse(file string, data []byte) (*Target, document.Problems) {
 	doc, root := document.Parse(file, data)
 	if root == nil {
 		return nil, doc.Problems()
 	}
 	folder, err := filepath.Abs(filepath.Dir(file))
 	if err != nil {
-		return nil, Problems{{File: file, Message: "its folder is not known: " + err.Error(), Remedy: "give the target file's absolute path"}}
+		return nil, document.Problems{{File: file, Message: "its folder is not known: " + err.Error(), Remedy: "give the target file's absolute path"}}
 	}
-	reader := targetReader{folder: folder}
-	target := reader.target(*root)
+	target := reader{folder: folder}.target(*root)
 	if problems := doc.Problems(); len(problems) > 0 {
 		return nil, problems
 	}
 	return target, nil
 }
 
-// Head reads apiVersion and kind, and returns the name in metadata and the
-// spec. A spec that is not there is nil.
-func Head(root document.Value, kind string) (name string, spec *document.Map) {
-	fields, ok := root.Map()
-	if !ok {
-		return "", nil
-	}
-	if value, found := fields.Need("apiVersion", "write apiVersion: "+APIVersion); found {
-		value.Choice(APIVersion)
-	}
-	if value, found := fields.Need("kind", "write kind: "+kind); found {
-		value.Choice(kind)
-	}
-	if value, found := fields.Need("metadata", "write metadata: {name: NAME}"); found {
-		if metadata, ok := value.Map(); ok {
-			if value, found := metadata.Need("name", "write name: NAME"); found {
-				name = readName(value)
-			}
-			metadata.End()
-		}
-	}
-	if value, found := fields.Need("spec", "write spec: with what the "+kind+" is"); found {
-		spec, _ = value.Map()
-	}
-	fields.End()
-	return name, spec
-}
+type reader struct{ folder string }
 
-func readName(value document.Value) string {
-	name, ok := value.Text()
-	if ok && !isLabel(name) {
-		value.Problem(fmt.Sprintf("%q is not a name", name), nameRemedy)
-	}
-	return name
-}
-
-type targetReader struct{ folder string }
-
-func (r targetReader) target(root document.Value) *Target {
+func (r reader) target(root document.Value) *Target {
 	target := &Target{Services: map[string]Service{}}
-	name, spec := Head(root, "Target")
+	name, spec := document.Head(root, "Target")
 	target.Name = name
 	if spec == nil {
 		return target
@@ -100,8 +60,8 @@ func (r targetReader) target(root document.Value) *Target {
 				value.Problem("has no service", "write the name of each microservice and back end")
 			}
 			for _, entry := range services.Entries() {
-				if !isLabel(entry.Key) {
-					entry.Value.Problem(fmt.Sprintf("%q is not a name", entry.Key), nameRemedy)
+				if !document.IsName(entry.Key) {
+					entry.Value.Problem(fmt.Sprintf("%q is not a name", entry.Key), document.NameRemedy)
 				}
 				target.Services[entry.Key] = r.service(entry.Value)
 			}
@@ -133,7 +93,7 @@ func (r targetReader) target(root document.Value) *Target {
 	return target
 }
 
-func (r targetReader) driver(value document.Value) Driver {
+func (r reader) driver(value document.Value) Driver {
 	var driver Driver
 	fields, ok := value.Map()
 	if !ok {
@@ -171,7 +131,7 @@ func (r targetReader) driver(value document.Value) Driver {
 	return driver
 }
 
-func (r targetReader) service(value document.Value) Service {
+func (r reader) service(value document.Value) Service {
 	var service Service
 	fields, ok := value.Map()
 	if !ok {
@@ -184,7 +144,7 @@ func (r targetReader) service(value document.Value) Service {
 		service.Address = readAddress(value)
 	}
 	if value, found := fields.Get("namespace"); found {
-		service.Namespace = readName(value)
+		service.Namespace = value.Name()
 	}
 	if value, found := fields.Get("labels"); found {
 		service.Labels = readLabels(value)
@@ -270,7 +230,7 @@ func readAddress(value document.Value) string {
 var environmentName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // secret reads a reference. Its messages never show what is there.
-func (r targetReader) secret(value document.Value) *SecretRef {
+func (r reader) secret(value document.Value) *SecretRef {
 	const remedy = "write {env: NAME} or {file: PATH}; the secret itself never stands in this file"
 	if !value.IsMap() {
 		value.Problem("is not a reference to a secret", remedy)
@@ -301,7 +261,7 @@ func (r targetReader) secret(value document.Value) *SecretRef {
 	return reference
 }
 
-func (r targetReader) settings(value document.Value) map[string]any {
+func (r reader) settings(value document.Value) map[string]any {
 	if !value.IsMap() {
 		value.Map()
 		return nil
@@ -316,7 +276,7 @@ func (r targetReader) settings(value document.Value) map[string]any {
 }
 
 // resolve makes the name in each {file: NAME} absolute.
-func (r targetReader) resolve(value any) {
+func (r reader) resolve(value any) {
 	switch value := value.(type) {
 	case map[string]any:
 		if name, isText := value["file"].(string); isText && len(value) == 1 {
@@ -333,7 +293,7 @@ func (r targetReader) resolve(value any) {
 	}
 }
 
-func (r targetReader) file(name string) string {
+func (r reader) file(name string) string {
 	if filepath.IsAbs(name) {
 		return filepath.Clean(name)
 	}

@@ -1,4 +1,6 @@
-package plan
+// Package target describes the system under test and reads the target file:
+// endpoints, references to credentials, and where the pods of each service are.
+package target
 
 import (
 	"net"
@@ -88,6 +90,17 @@ type Credentials struct {
 	Token *SecretRef `json:"token,omitempty"`
 	// CA is the certificate authority of the target's endpoints, in PEM.
 	CA *SecretRef `json:"ca,omitempty"`
+}
+
+// References are those that are set.
+func (c Credentials) References() []*SecretRef {
+	var set []*SecretRef
+	for _, reference := range []*SecretRef{c.Token, c.CA} {
+		if reference != nil {
+			set = append(set, reference)
+		}
+	}
+	return set
 }
 
 // SecretRef says where a secret is. Exactly one field is set.
