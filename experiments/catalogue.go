@@ -6,6 +6,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/experiments/scenario"
 	"github.com/emco-chaos/emco-chaos/probes"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
@@ -92,8 +93,8 @@ func check(kind probes.Kind, arguments map[string]any) error {
 
 // fits says whether a call can be made in the state that ensure brings about.
 func fits(arguments map[string]any, name string) error {
-	document, _ := arguments["given"].(map[string]any)
-	given, err := emco.ParseGiven(document)
+	states, _ := arguments["given"].(map[string]any)
+	given, err := emco.ParseGiven(states)
 	if call, known := emco.CallNamed(name); known && err == nil {
 		err = call.Fits(given)
 	}
@@ -103,11 +104,8 @@ func fits(arguments map[string]any, name string) error {
 // argumentError is an error of the probes' in the form that experiments have
 // for it.
 func argumentError(err error) error {
-	if wrong, ok := errors.AsType[*probes.ArgumentError](err); ok {
-		return &scenario.ArgumentError{Argument: wrong.Argument, Message: wrong.Problem, Remedy: wrong.Remedy}
-	}
-	if wrong, ok := errors.AsType[*emco.FieldError](err); ok {
-		return &scenario.ArgumentError{Argument: wrong.Field, Message: wrong.Problem, Remedy: wrong.Remedy}
+	if wrong, ok := errors.AsType[document.Problem](err); ok {
+		return &scenario.ArgumentError{Argument: wrong.Field, Message: wrong.Message, Remedy: wrong.Remedy}
 	}
 	return err
 }

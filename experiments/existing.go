@@ -79,8 +79,8 @@ func touches(file string, compiled *plan.Plan, target *target.Target) ([]string,
 	}
 	refused := func(err error) document.Problems {
 		problem := document.Problem{File: file, Field: "spec", Message: err.Error(), Remedy: "run this experiment without --use-existing"}
-		if wrong, ok := errors.AsType[*emco.FieldError](err); ok {
-			problem.Field, problem.Message, problem.Remedy = "spec."+wrong.Field, wrong.Problem, wrong.Remedy
+		if wrong, ok := errors.AsType[document.Problem](err); ok {
+			problem.Field, problem.Message, problem.Remedy = "spec."+wrong.Field, wrong.Message, wrong.Remedy
 		}
 		return document.Problems{problem}
 	}
@@ -101,8 +101,8 @@ func touches(file string, compiled *plan.Plan, target *target.Target) ([]string,
 	if err == nil {
 		names, err = names.Choose(chosen)
 	}
-	if wrong, ok := errors.AsType[*emco.FieldError](err); ok {
-		return nil, document.Problems{existingProblem(target, existingField+"."+settingName(wrong.Field), wrong.Problem, wrong.Remedy)}
+	if wrong, ok := errors.AsType[document.Problem](err); ok {
+		return nil, document.Problems{existingProblem(target, existingField+"."+settingName(wrong.Field), wrong.Message, wrong.Remedy)}
 	}
 	if err != nil {
 		return nil, refused(err)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
@@ -65,8 +66,8 @@ func Catalogue() []Kind {
 	}
 }
 
-// New makes a probe of a kind out of its decoded arguments. Errors are of
-// type [*ArgumentError] if an argument is at fault.
+// New makes a probe of a kind out of its decoded arguments. Errors wrap a
+// [document.Problem] if an argument is at fault.
 func New(kind string, args map[string]any) (Probe, error) {
 	var names []string
 	for _, k := range Catalogue() {
@@ -75,19 +76,20 @@ func New(kind string, args map[string]any) (Probe, error) {
 		}
 		names = append(names, k.Name)
 	}
-	return nil, fmt.Errorf("%q is no probe; use one of %s", emco.Shown(kind), strings.Join(names, ", "))
+	return nil, fmt.Errorf("%q is no probe; use one of %s", document.Shown(kind), strings.Join(names, ", "))
 }
 
-// New makes a probe out of decoded arguments. Errors are of type
-// [*ArgumentError].
+// New makes a probe out of decoded arguments. Errors wrap a
+// [document.Problem].
 func (k Kind) New(args map[string]any) (Probe, error) {
 	a := arguments{kind: k, values: args}
-	if err := a.check(); err != nil {
-		return nil, err
+	err := a.check()
+	var probe Probe
+	if err == nil {
+		probe, err = k.make(a)
 	}
-	probe, err := k.make(a)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", k.Name, err)
 	}
 	if slices.Equal(k.Events, probeEvents()) {
 		return announced{probe}, nil
@@ -111,20 +113,6 @@ func (a announced) Run(ctx context.Context, on Subject, observer Observer) Resul
 	return result
 }
 
-// ArgumentError says which argument of which probe is wrong and how to mend
-// it.
-type ArgumentError struct {
-	Probe string
-	// Argument is the argument's path, such as "call" or "given.dig".
-	Argument string
-	Problem  string
-	Remedy   string
-}
-
-func (e *ArgumentError) Error() string {
-	return fmt.Sprintf("%s: %s: %s; %s", e.Probe, e.Argument, e.Problem, e.Remedy)
-}
-
 // arguments are the decoded arguments of one probe.
 type arguments struct {
 	kind   Kind
@@ -132,7 +120,7 @@ type arguments struct {
 }
 
 func (a arguments) wrong(argument, problem, remedy string) error {
-	return &ArgumentError{Probe: a.kind.Name, Argument: argument, Problem: problem, Remedy: remedy}
+	return document.Problem{Field: argument, Message: problem, Remedy: remedy}
 }
 
 func (a arguments) check() error {
@@ -148,7 +136,7 @@ func (a arguments) check() error {
 		if len(names) > 0 {
 			remedy = "it takes " + strings.Join(names, ", ")
 		}
-		return a.wrong(emco.Shown(name), "is no argument of this probe", remedy)
+		return a.wrong(document.Shown(name), "is no argument of this probe", remedy)
 	}
 	for _, argument := range a.kind.Arguments {
 		if err := a.checkOne(argument); err != nil {
@@ -181,7 +169,7 @@ func (a arguments) checkOne(argument Argument) error {
 		case !ok:
 			return a.wrong(argument.Name, "is no text", remedy)
 		case len(argument.Values) > 0 && !slices.Contains(argument.Values, text):
-			return a.wrong(argument.Name, fmt.Sprintf("cannot be %q", emco.Shown(text)), remedy)
+			return a.wrong(argument.Name, fmt.Sprintf("cannot be %q", document.Shown(text)), remedy)
 		}
 	}
 	return nil
@@ -207,7 +195,7 @@ func (a arguments) object(name string) map[string]any {
 func (a arguments) call(name string) (emco.Call, error) {
 	call, ok := emco.CallNamed(a.text(name))
 	if !ok {
-		return emco.Call{}, a.wrong(name, fmt.Sprintf("%q is no call", emco.Shown(a.text(name))),
+		return emco.Call{}, a.wrong(name, fmt.Sprintf("%q is no call", document.Shown(a.text(name))),
 			"use one of "+strings.Join(emco.CallNames(), ", "))
 	}
 	return call, nil

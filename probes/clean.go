@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
@@ -84,7 +85,7 @@ func (p clean) find(ctx context.Context, on Subject) (attempts []emco.Names, str
 			names, ok := emco.NamesOf(entry.Name, entry.UserData1)
 			switch {
 			case !ok:
-				strays = append(strays, collection+"/"+emco.Shown(entry.Name))
+				strays = append(strays, collection+"/"+document.Shown(entry.Name))
 			case !slices.Contains(attempts, names):
 				attempts = append(attempts, names)
 			}

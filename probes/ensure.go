@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
@@ -31,10 +32,6 @@ var ensureKind = Kind{
 	Lasting: true,
 	make: func(a arguments) (Probe, error) {
 		given, err := emco.ParseGiven(a.object("given"))
-		var field *emco.FieldError
-		if errors.As(err, &field) {
-			return nil, a.wrong(field.Field, field.Problem, field.Remedy)
-		}
 		return ensure{given: given, patience: 15 * time.Second}, err
 	},
 }
@@ -85,7 +82,7 @@ func (m *making) run(ctx context.Context) error {
 		return m.existing(ctx)
 	}
 	if len(m.on.Setup.Apps) == 0 && m.given.Has(emco.App) {
-		return &emco.FieldError{Field: "apps", Problem: "is empty", Remedy: "name the apps that the composite app is made of"}
+		return document.Problem{Field: "apps", Message: "is empty", Remedy: "name the apps that the composite app is made of"}
 	}
 	material, err := m.on.material(m.given.Has(emco.Cluster))
 	if err != nil {
@@ -196,7 +193,7 @@ func (m *making) registerRsync(ctx context.Context) error {
 	}
 	if !answer.Missing() {
 		if there, ok := answer.Controller(); ok && there != m.on.Setup.Rsync {
-			m.observer.Note(answer.Ended, fmt.Sprintf("rsync is registered at %s, not at the target's %s; the registration is left as it is", emco.Shown(there), m.on.Setup.Rsync))
+			m.observer.Note(answer.Ended, fmt.Sprintf("rsync is registered at %s, not at the target's %s; the registration is left as it is", document.Shown(there), m.on.Setup.Rsync))
 		}
 		return nil
 	}

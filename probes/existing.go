@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
@@ -131,7 +132,7 @@ func (m *making) present(ctx context.Context, l life) error {
 	}
 	cloud := m.on.Names.Anchor("{logicalCloud}")
 	if on := group.Spec.LogicalCloud; on != cloud[strings.LastIndex(cloud, "/")+1:] {
-		return fmt.Errorf("%s is on the logical cloud %q, not on %s: name its own in the target's settings.existing.logicalCloud", anchor, emco.Shown(on), cloud)
+		return fmt.Errorf("%s is on the logical cloud %q, not on %s: name its own in the target's settings.existing.logicalCloud", anchor, document.Shown(on), cloud)
 	}
 	return nil
 }
@@ -166,7 +167,7 @@ func (m *making) bring(ctx context.Context, l life, want emco.State) error {
 		name, ok := l.next[state][want]
 		if !ok {
 			return fmt.Errorf("%s is %s, and no call leads from there to %s: name one that is, in the target's settings.existing, %s",
-				anchor, emco.Shown(string(state)), want, withoutExisting)
+				anchor, document.Shown(string(state)), want, withoutExisting)
 		}
 		m.calls = append(m.calls, name)
 		if err := m.call(ctx, name, state); err != nil {
@@ -243,7 +244,7 @@ func (m *making) unused(ctx context.Context) error {
 		for _, group := range groups {
 			if strings.HasSuffix(cloud, "/"+group.Spec.LogicalCloud) {
 				return fmt.Errorf("%s/%s is on %s, and EMCO terminates no logical cloud with a group on it: delete the group, name another logical cloud, %s",
-					emco.Shown(collection), emco.Shown(group.Metadata.Name), cloud, withoutExisting)
+					document.Shown(collection), document.Shown(group.Metadata.Name), cloud, withoutExisting)
 			}
 		}
 	}
@@ -257,7 +258,7 @@ func (m *making) list(ctx context.Context, collection string, into any) error {
 		return err
 	}
 	if err := json.Unmarshal(answer.Body, into); err != nil || answer.Cut {
-		return fmt.Errorf("GET %s: no list: %s", emco.Shown(collection), answer)
+		return fmt.Errorf("GET %s: no list: %s", document.Shown(collection), answer)
 	}
 	return nil
 }

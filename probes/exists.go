@@ -2,11 +2,11 @@ package probes
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
@@ -30,14 +30,10 @@ var existsKind = Kind{
 			return nil, err
 		}
 		if word := unknownWord.FindString(sample.Anchor(anchor)); word != "" {
-			return nil, a.wrong("anchor", fmt.Sprintf("%q stands for no resource of a run", emco.Shown(word)),
+			return nil, a.wrong("anchor", fmt.Sprintf("%q stands for no resource of a run", document.Shown(word)),
 				"use {project}, {provider}, {cluster}, {label}, {logicalCloud}, {reference}, {compositeApp}, {compositeProfile}, {dig}, {placement} or {intent}")
 		}
-		var field *emco.FieldError
-		if errors.As(emco.CheckAnchor(sample.Anchor(anchor)), &field) {
-			return nil, a.wrong("anchor", field.Problem, field.Remedy)
-		}
-		return exists{anchor: anchor}, nil
+		return exists{anchor: anchor}, emco.CheckAnchor(sample.Anchor(anchor))
 	},
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/probes"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
@@ -82,8 +83,7 @@ func TestExists(t *testing.T) {
 func TestExistsRefuses(t *testing.T) {
 	for _, anchor := range []string{"{nothing}", "../x", "elsewhere/x"} {
 		_, err := probes.New("exists", map[string]any{"anchor": anchor})
-		var argument *probes.ArgumentError
-		if !errors.As(err, &argument) {
+		if _, ok := errors.AsType[document.Problem](err); !ok {
 			t.Errorf("%s: got %v", anchor, err)
 		}
 	}

@@ -3,6 +3,7 @@ package probes
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
@@ -707,8 +709,8 @@ func TestArguments(t *testing.T) {
 		{"clean", args{"run": true}, "run", "the name"},
 	} {
 		_, err := New(test.kind, test.args)
-		got, ok := err.(*ArgumentError)
-		if !ok || got.Probe != test.kind || got.Argument != test.argument || got.Problem == "" || !strings.Contains(got.Remedy, test.remedy) {
+		got, ok := errors.AsType[document.Problem](err)
+		if !ok || !strings.HasPrefix(err.Error(), test.kind+": ") || got.Field != test.argument || got.Message == "" || !strings.Contains(got.Remedy, test.remedy) {
 			t.Errorf("%s %v: error %v, want one of argument %s with %q", test.kind, test.args, err, test.argument, test.remedy)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
@@ -46,7 +47,7 @@ func (s Setup) rsync() (host string, port int, err error) {
 		port, err = strconv.Atoi(text)
 	}
 	if err != nil || host == "" || port < 1 || port > 65535 {
-		return "", 0, &emco.FieldError{Field: "rsync", Problem: fmt.Sprintf("%q is no address", s.Rsync),
+		return "", 0, document.Problem{Field: "rsync", Message: fmt.Sprintf("%q is no address", s.Rsync),
 			Remedy: "give HOST:PORT of rsync's gRPC port, as EMCO reaches it"}
 	}
 	return host, port, nil
@@ -65,7 +66,7 @@ func (s Subject) material(kubeconfig bool) (emco.Material, error) {
 		return material, nil
 	}
 	if s.Setup.Kubeconfig == "" {
-		return emco.Material{}, &emco.FieldError{Field: "kubeconfig", Problem: "is missing",
+		return emco.Material{}, document.Problem{Field: "kubeconfig", Message: "is missing",
 			Remedy: "name the file with the kubeconfig of the edge cluster"}
 	}
 	content, err := os.ReadFile(s.Setup.Kubeconfig)
@@ -82,7 +83,7 @@ func (s Subject) request(call emco.Call) (emco.Request, error) {
 		return call.Request(s.Names, emco.Material{}), nil
 	}
 	if s.Existing {
-		return emco.Request{}, &emco.FieldError{Field: "call", Problem: fmt.Sprintf("%s makes a %s, and a run on existing resources makes nothing", call.Name, call.Creates),
+		return emco.Request{}, document.Problem{Field: "call", Message: fmt.Sprintf("%s makes a %s, and a run on existing resources makes nothing", call.Name, call.Creates),
 			Remedy: "run it on resources of its own"}
 	}
 	material, err := s.material(call.Creates == emco.Cluster)

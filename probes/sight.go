@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
@@ -108,7 +109,7 @@ func (s Subject) knock(ctx context.Context) (sight, error) {
 	if err == nil {
 		return seen, connection.Close()
 	}
-	seen.words, seen.down = emco.Shown(err.Error()), true
+	seen.words, seen.down = document.Shown(err.Error()), true
 	var timeout net.Error
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
@@ -80,7 +81,7 @@ func describe(reading emco.Reading) string {
 	}
 	var parts []string
 	for _, state := range slices.Sorted(maps.Keys(counts)) {
-		parts = append(parts, fmt.Sprintf("%s %d", emco.Shown(state), counts[state]))
+		parts = append(parts, fmt.Sprintf("%s %d", document.Shown(state), counts[state]))
 	}
 	return reading.Text + " (" + strings.Join(parts, ", ") + ")"
 }
@@ -89,10 +90,10 @@ func describe(reading emco.Reading) string {
 func readingEvidence(reading emco.Reading) map[string]string {
 	evidence := map[string]string{"status": describe(reading), "progress": string(reading.Progress)}
 	if last, ok := reading.Status.LastAction(); ok {
-		evidence["last action"] = emco.Shown(string(last.State))
+		evidence["last action"] = document.Shown(string(last.State))
 	}
 	if reading.Status.ContextID != "" {
-		evidence["statusctxid"] = emco.Shown(reading.Status.ContextID)
+		evidence["statusctxid"] = document.Shown(reading.Status.ContextID)
 	}
 	return evidence
 }

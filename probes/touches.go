@@ -5,13 +5,14 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
 // Touches says of each resource that exists already, for a reader, what a run
 // does to it that begins in a given state and then makes calls: one text a
 // resource. A given or a call that only resources of the run's own can have
-// is an [emco.FieldError].
+// is an [document.Problem].
 func Touches(names emco.Names, given emco.Given, calls []string) ([]string, error) {
 	if err := existingFits(given); err != nil {
 		return nil, err
@@ -46,7 +47,7 @@ func existingFits(given emco.Given) error {
 		state emco.State
 	}{{"clusterProvider", full.ClusterProvider}, {"cluster", full.Cluster}, {"clusterLabel", full.ClusterLabel}} {
 		if field.state == emco.Absent {
-			return &emco.FieldError{Field: "given." + field.name, Problem: "is absent, and a run on existing resources deletes nothing",
+			return document.Problem{Field: "given." + field.name, Message: "is absent, and a run on existing resources deletes nothing",
 				Remedy: "run this experiment without --use-existing"}
 		}
 	}
@@ -63,7 +64,7 @@ func (l life) made(calls []string) ([]string, error) {
 			continue
 		}
 		if call.Creates != "" {
-			return nil, &emco.FieldError{Field: "steps", Problem: fmt.Sprintf("%s makes a %s, and a run on existing resources makes nothing", name, call.Creates),
+			return nil, document.Problem{Field: "steps", Message: fmt.Sprintf("%s makes a %s, and a run on existing resources makes nothing", name, call.Creates),
 				Remedy: "run this experiment without --use-existing"}
 		}
 		if verb := verb(name); strings.HasPrefix(call.Path, l.word+"/") && !slices.Contains(own, verb) {

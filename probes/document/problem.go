@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 )
 
 // Problem is one mistake in what somebody wrote: where it stands, what is
@@ -44,12 +43,7 @@ func (p Problem) Error() string {
 	if p.Remedy != "" {
 		text.WriteString("; " + p.Remedy)
 	}
-	return strings.Map(func(char rune) rune {
-		if unicode.IsControl(char) {
-			return ' '
-		}
-		return char
-	}, text.String())
+	return OneLine(text.String(), 0)
 }
 
 // Problems are all mistakes of one reading. As an error they are one a line.

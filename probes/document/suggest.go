@@ -3,7 +3,6 @@ package document
 import (
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // Instead is the remedy for a word that is none of the known ones: the word
@@ -58,10 +57,4 @@ func editDistance(a, b string, limit int) int {
 }
 
 // shorten keeps what is shown of a file's words within a line.
-func shorten(text string) string {
-	const most = 60
-	if utf8.RuneCountInString(text) <= most {
-		return text
-	}
-	return string([]rune(text)[:most]) + "…"
-}
+func shorten(text string) string { return Cut(text, 60) }

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 // anchorBytes bounds an anchor; EMCO's own are far shorter.
@@ -16,10 +18,10 @@ var roots = []string{"projects", "cluster-providers", "controllers", "clm-contro
 var pieceText = regexp.MustCompile(`^[-A-Za-z0-9_.:+]+$`)
 
 // CheckAnchor says whether a text is an anchor: a path below /v2/ without
-// anything that could lead elsewhere. Errors are [FieldError]s.
+// anything that could lead elsewhere. Errors are [document.Problem]s.
 func CheckAnchor(anchor string) error {
 	wrong := func(problem string) error {
-		return &FieldError{Field: "anchor", Problem: problem,
+		return document.Problem{Field: "anchor", Message: problem,
 			Remedy: "write the path below /v2/, such as projects/PROJECT/logical-clouds"}
 	}
 	if anchor == "" {
@@ -32,15 +34,15 @@ func CheckAnchor(anchor string) error {
 	for _, piece := range pieces {
 		switch {
 		case piece == "":
-			return wrong(fmt.Sprintf("%q has an empty piece between two slashes, or at an end", Shown(anchor)))
+			return wrong(fmt.Sprintf("%q has an empty piece between two slashes, or at an end", document.Shown(anchor)))
 		case piece == "." || piece == "..":
-			return wrong(fmt.Sprintf("%q has a piece that leads elsewhere", Shown(anchor)))
+			return wrong(fmt.Sprintf("%q has a piece that leads elsewhere", document.Shown(anchor)))
 		case !pieceText.MatchString(piece):
-			return wrong(fmt.Sprintf("%q has the piece %q, which cannot stand in a path of EMCO's", Shown(anchor), Shown(piece)))
+			return wrong(fmt.Sprintf("%q has the piece %q, which cannot stand in a path of EMCO's", document.Shown(anchor), document.Shown(piece)))
 		}
 	}
 	if !slices.Contains(roots, pieces[0]) {
-		return wrong(fmt.Sprintf("%q begins with %q; EMCO's paths begin with one of %s", Shown(anchor), Shown(pieces[0]), strings.Join(roots, ", ")))
+		return wrong(fmt.Sprintf("%q begins with %q; EMCO's paths begin with one of %s", document.Shown(anchor), document.Shown(pieces[0]), strings.Join(roots, ", ")))
 	}
 	return nil
 }
@@ -64,7 +66,7 @@ var shapes = []struct{ word, shape string }{
 // ParseAnchor reads the names in the anchor of a resource, or of something
 // that lies below one, such as its status. What lies below comes back as the
 // rest, and the resource as a word of [Names.Anchor], such as "{dig}".
-// Errors are [FieldError]s.
+// Errors are [document.Problem]s.
 func ParseAnchor(anchor string) (chosen Chosen, word, rest string, err error) {
 	if err := CheckAnchor(anchor); err != nil {
 		return Chosen{}, "", "", err
@@ -92,6 +94,6 @@ func ParseAnchor(anchor string) (chosen Chosen, word, rest string, err error) {
 			return found, s.word, strings.Join(pieces[len(shape):], "/"), nil
 		}
 	}
-	return Chosen{}, "", "", &FieldError{Field: "anchor", Problem: fmt.Sprintf("%q leads to no resource that is known", Shown(anchor)),
+	return Chosen{}, "", "", document.Problem{Field: "anchor", Message: fmt.Sprintf("%q leads to no resource that is known", document.Shown(anchor)),
 		Remedy: "give the anchor of a project, a logical cloud, a deployment intent group, a cluster or another resource, with its name"}
 }

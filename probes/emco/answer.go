@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 // readBytes bounds what is read of a body.
@@ -28,7 +30,7 @@ type Answer struct {
 }
 
 // Text is the body, fit to be shown: one line, at most 512 bytes.
-func (a Answer) Text() string { return Shown(string(a.Body)) }
+func (a Answer) Text() string { return document.Shown(string(a.Body)) }
 
 // String is the answer for a reader: `500 "text of the body"`, or the
 // outcome with the wire's words when no answer came.

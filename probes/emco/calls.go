@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 // Call is a call of EMCO's that experiments name: what it needs, where it
@@ -171,7 +173,7 @@ func CallNamed(name string) (Call, bool) {
 }
 
 // Fits says whether EMCO takes the call in a given state. Fields that the
-// call's own given leaves open can be anything. Errors are [FieldError]s.
+// call's own given leaves open can be anything. Errors are [document.Problem]s.
 func (c Call) Fits(given Given) error {
 	full := given.Full()
 	for _, needed := range append([]Given{c.Given}, c.Also...) {
@@ -180,9 +182,9 @@ func (c Call) Fits(given Given) error {
 		}
 	}
 	field, _ := c.Given.differs(full)
-	return &FieldError{
+	return document.Problem{
 		Field:   "given." + field.name,
-		Problem: fmt.Sprintf("%s needs %s %s, and it is %s", c.Name, field.name, *field.value(&c.Given), *field.value(&full)),
+		Message: fmt.Sprintf("%s needs %s %s, and it is %s", c.Name, field.name, *field.value(&c.Given), *field.value(&full)),
 		Remedy:  fmt.Sprintf("write given: {for: %s}, or choose another call", c.Name),
 	}
 }

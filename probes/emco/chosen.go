@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 // Chosen are names of resources that somebody chose, in place of those that
@@ -90,11 +92,11 @@ func (c Chosen) Missing(template string) []string {
 
 // Choose replaces the names that a run gives by chosen ones. What is made
 // under them does not carry the run's mark, so that no run takes it for its
-// own. Errors are [FieldError]s.
+// own. Errors are [document.Problem]s.
 func (n Names) Choose(chosen Chosen) (Names, error) {
 	for _, f := range chosenFields {
 		if name := *f.value(&chosen); name != "" && !namePattern.MatchString(name) {
-			return Names{}, &FieldError{Field: f.name, Problem: fmt.Sprintf("%q cannot name a resource of EMCO's", Shown(name)),
+			return Names{}, document.Problem{Field: f.name, Message: fmt.Sprintf("%q cannot name a resource of EMCO's", document.Shown(name)),
 				Remedy: "use letters, digits, hyphens, underscores and dots, with a letter or digit at both ends"}
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 func TestParseAnchor(t *testing.T) {
@@ -52,7 +54,7 @@ func TestCheckAnchorRefuses(t *testing.T) {
 		"", "/projects", "projects/", "projects//p", "projects/../controllers", "projects/./p", "projects/p?x=1", "projects/p#x",
 		"projects/%2e%2e", "projects/a b", "http://elsewhere/v2", "secrets/x", "projects/" + strings.Repeat("a", anchorBytes), "projects/p\n",
 	} {
-		var field *FieldError
+		var field document.Problem
 		if err := CheckAnchor(anchor); !errors.As(err, &field) || field.Remedy == "" {
 			t.Errorf("%q: got %v", anchor, err)
 		}

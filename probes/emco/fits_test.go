@@ -3,6 +3,8 @@ package emco
 import (
 	"errors"
 	"testing"
+
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 func TestFits(t *testing.T) {
@@ -40,8 +42,8 @@ func TestFits(t *testing.T) {
 	} {
 		call, _ := CallNamed(test.call)
 		err := call.Fits(test.given)
-		var wrong *FieldError
-		if errors.As(err, &wrong) != (test.field != "") || wrong != nil && (wrong.Field != test.field || wrong.Remedy == "") {
+		wrong, ok := errors.AsType[document.Problem](err)
+		if ok != (test.field != "") || ok != (err != nil) || ok && (wrong.Field != test.field || wrong.Remedy == "") {
 			t.Errorf("%s in %v: %v, want %q", test.call, test.given, err, test.field)
 		}
 	}

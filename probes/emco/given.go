@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 // Given is the state that the resources of an attempt are brought to before
@@ -38,35 +40,35 @@ const givenFor = "for"
 
 // ParseGiven reads a given state from a decoded document: either states,
 // such as {logicalCloud: Instantiated, dig: Approved}, or {for: CALL} for the
-// state that a call needs. Errors are [FieldError]s with paths below "given".
-func ParseGiven(document map[string]any) (Given, error) {
-	if value, ok := document[givenFor]; ok {
-		if len(document) > 1 {
-			return Given{}, &FieldError{Field: "given." + givenFor, Problem: "stands beside other fields",
+// state that a call needs. Errors are [document.Problem]s with paths below "given".
+func ParseGiven(states map[string]any) (Given, error) {
+	if value, ok := states[givenFor]; ok {
+		if len(states) > 1 {
+			return Given{}, document.Problem{Field: "given." + givenFor, Message: "stands beside other fields",
 				Remedy: "give either the call or the states"}
 		}
 		name, ok := value.(string)
 		if !ok {
-			return Given{}, &FieldError{Field: "given." + givenFor, Problem: "is no text", Remedy: "name one of " + strings.Join(CallNames(), ", ")}
+			return Given{}, document.Problem{Field: "given." + givenFor, Message: "is no text", Remedy: "name one of " + strings.Join(CallNames(), ", ")}
 		}
 		call, ok := CallNamed(name)
 		if !ok {
-			return Given{}, &FieldError{Field: "given." + givenFor, Problem: fmt.Sprintf("%q is no call", Shown(name)),
+			return Given{}, document.Problem{Field: "given." + givenFor, Message: fmt.Sprintf("%q is no call", document.Shown(name)),
 				Remedy: "name one of " + strings.Join(CallNames(), ", ")}
 		}
 		return call.Given, nil
 	}
 
 	var given Given
-	for _, key := range slices.Sorted(maps.Keys(document)) {
+	for _, key := range slices.Sorted(maps.Keys(states)) {
 		i := slices.IndexFunc(givenFields, func(f givenField) bool { return f.name == key })
 		if i < 0 {
-			return Given{}, &FieldError{Field: "given." + Shown(key), Problem: "is no field of a given state",
+			return Given{}, document.Problem{Field: "given." + document.Shown(key), Message: "is no field of a given state",
 				Remedy: "use " + strings.Join(givenNames(), ", ") + " or " + givenFor}
 		}
-		text, ok := document[key].(string)
+		text, ok := states[key].(string)
 		if !ok {
-			return Given{}, &FieldError{Field: "given." + key, Problem: "is no text", Remedy: "use one of " + join(givenFields[i].states)}
+			return Given{}, document.Problem{Field: "given." + key, Message: "is no text", Remedy: "use one of " + join(givenFields[i].states)}
 		}
 		*givenFields[i].value(&given) = State(text)
 	}
@@ -103,11 +105,11 @@ func (g Given) Full() Given {
 // [ParseGiven] reads.
 func (g Given) Document() map[string]any {
 	full := g.Full()
-	document := map[string]any{}
+	states := map[string]any{}
 	for _, f := range givenFields {
-		document[f.name] = string(*f.value(&full))
+		states[f.name] = string(*f.value(&full))
 	}
-	return document
+	return states
 }
 
 // String is the given state for a reader.
@@ -121,17 +123,17 @@ func (g Given) String() string {
 }
 
 // Check says whether EMCO can be brought to the state. Errors are
-// [FieldError]s.
+// [document.Problem]s.
 func (g Given) Check() error {
 	full := g.Full()
 	for _, f := range givenFields {
 		if state := *f.value(&full); !slices.Contains(f.states, state) {
-			return &FieldError{Field: "given." + f.name, Problem: fmt.Sprintf("%q is no state to bring it to", Shown(string(state))),
+			return document.Problem{Field: "given." + f.name, Message: fmt.Sprintf("%q is no state to bring it to", document.Shown(string(state))),
 				Remedy: "use one of " + join(f.states)}
 		}
 	}
 	needs := func(field string, state State, other string, want State) error {
-		return &FieldError{Field: "given." + field, Problem: fmt.Sprintf("%s needs %s %s", state, other, want),
+		return document.Problem{Field: "given." + field, Message: fmt.Sprintf("%s needs %s %s", state, other, want),
 			Remedy: fmt.Sprintf("set given.%s to %s", other, want)}
 	}
 	cloudRan := full.LogicalCloud == Instantiated || full.LogicalCloud == Terminated

@@ -3,6 +3,8 @@ package emco
 import (
 	"errors"
 	"testing"
+
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 func TestParseGiven(t *testing.T) {
@@ -44,8 +46,8 @@ func TestParseGiven(t *testing.T) {
 	} {
 		got, err := ParseGiven(test.document)
 		if test.field != "" {
-			var field *FieldError
-			if !errors.As(err, &field) || field.Field != test.field || field.Problem == "" || field.Remedy == "" {
+			var field document.Problem
+			if !errors.As(err, &field) || field.Field != test.field || field.Message == "" || field.Remedy == "" {
 				t.Errorf("%v: error %v, want one of field %s with a remedy", test.document, err, test.field)
 			}
 			continue

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 const (
@@ -36,11 +38,11 @@ type Names struct {
 // count from 1 to 999.
 func NewNames(run string, attempt int) (Names, error) {
 	if !runPattern.MatchString(run) {
-		return Names{}, &FieldError{Field: "run", Problem: fmt.Sprintf("%q cannot name a run", Shown(run)),
+		return Names{}, document.Problem{Field: "run", Message: fmt.Sprintf("%q cannot name a run", document.Shown(run)),
 			Remedy: fmt.Sprintf("use lower-case letters, digits and hyphens, at most %d, with a letter or digit at both ends", maxRun)}
 	}
 	if attempt < 1 || attempt > maxAttempt {
-		return Names{}, &FieldError{Field: "attempt", Problem: fmt.Sprintf("%d cannot number an attempt", attempt),
+		return Names{}, document.Problem{Field: "attempt", Message: fmt.Sprintf("%d cannot number an attempt", attempt),
 			Remedy: fmt.Sprintf("use a number from 1 to %d", maxAttempt)}
 	}
 	return Names{run: run, attempt: attempt}, nil
@@ -130,11 +132,11 @@ func (n Names) Anchor(template string) string {
 // of the chart, and it is the end of a Service's name on the edge.
 func (n Names) CheckApp(app string) error {
 	if !labelPattern.MatchString(app) {
-		return &FieldError{Field: "apps", Problem: fmt.Sprintf("%q cannot name an app", Shown(app)),
+		return document.Problem{Field: "apps", Message: fmt.Sprintf("%q cannot name an app", document.Shown(app)),
 			Remedy: "use lower-case letters, digits and hyphens, beginning with a letter"}
 	}
 	if object := n.Object(app); len(object) > maxLabel {
-		return &FieldError{Field: "apps", Problem: fmt.Sprintf("%q is longer than the %d characters of a Service's name", object, maxLabel),
+		return document.Problem{Field: "apps", Message: fmt.Sprintf("%q is longer than the %d characters of a Service's name", object, maxLabel),
 			Remedy: "use a shorter name for the app or the run"}
 	}
 	return nil

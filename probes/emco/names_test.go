@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 func mustNames(t *testing.T, run string, attempt int) Names {
@@ -34,7 +36,7 @@ func TestNewNames(t *testing.T) {
 		{"a", 0, "attempt"}, {"a", -1, "attempt"}, {"a", maxAttempt + 1, "attempt"},
 	} {
 		_, err := NewNames(test.run, test.attempt)
-		var field *FieldError
+		var field document.Problem
 		if test.field == "" && err != nil || test.field != "" && (!errors.As(err, &field) || field.Field != test.field || field.Remedy == "") {
 			t.Errorf("NewNames(%q, %d): error %v, want one of field %q", test.run, test.attempt, err, test.field)
 		}

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 // OutcomeKind says what kind of end a call had.
@@ -111,7 +113,7 @@ func outcome(ctx context.Context, code int, err error, ingress bool) Outcome {
 		return Outcome{Kind: Rejected, Code: code}
 	}
 
-	o := Outcome{Kind: Other, Words: Shown(err.Error())}
+	o := Outcome{Kind: Other, Words: document.Shown(err.Error())}
 	var (
 		dns       *net.DNSError
 		handshake *handshakeError

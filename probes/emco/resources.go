@@ -45,7 +45,7 @@ type metadata struct {
 	UserData2   string `json:"userData2"`
 }
 
-type document struct {
+type resourceJSON struct {
 	Metadata metadata `json:"metadata"`
 	Spec     any      `json:"spec,omitempty"`
 }
@@ -68,7 +68,7 @@ func (n Names) Resources(material Material) []Resource {
 	resource := func(kind Kind, collection, name string, spec any) Resource {
 		anchor := at(collection) + "/" + name
 		create := Post(at(collection))
-		create.JSON = document{Metadata: metadata{Name: name, Description: "made by emco-chaos", UserData1: n.userData()}, Spec: spec}
+		create.JSON = resourceJSON{Metadata: metadata{Name: name, Description: "made by emco-chaos", UserData1: n.userData()}, Spec: spec}
 		return Resource{Kind: kind, Anchor: anchor, Create: create}
 	}
 	withFile := func(r Resource, name string, content []byte) Resource {
@@ -117,7 +117,7 @@ func (n Names) Resources(material Material) []Resource {
 // registration is shared by all who use the EMCO.
 func (n Names) RsyncController(host string, port int) Request {
 	r := Post("controllers")
-	r.JSON = document{
+	r.JSON = resourceJSON{
 		Metadata: metadata{Name: RsyncName, Description: "made by emco-chaos", UserData1: n.Mark()},
 		Spec:     fields{"host": host, "port": port},
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 // ErrNoStatus says that an answer to a status call gives no state.
@@ -97,7 +99,7 @@ var following = map[State]State{
 // object with a history is an error that wraps [ErrNoStatus]: EMCO also
 // answers with an error line, or with such a line and a JSON line.
 func ParseStatus(body []byte) (Status, error) {
-	var document struct {
+	var read struct {
 		States *struct {
 			ContextID string `json:"statusctxid"`
 			Actions   []struct {
@@ -129,26 +131,26 @@ func ParseStatus(body []byte) (Status, error) {
 			} `json:"clusters"`
 		} `json:"apps"`
 	}
-	if err := json.Unmarshal(body, &document); err != nil {
-		return Status{}, fmt.Errorf("%w: %s", ErrNoStatus, Shown(string(body)))
+	if err := json.Unmarshal(body, &read); err != nil {
+		return Status{}, fmt.Errorf("%w: %s", ErrNoStatus, document.Shown(string(body)))
 	}
-	if document.States == nil || len(document.States.Actions) == 0 {
-		return Status{}, fmt.Errorf("%w: no history in %s", ErrNoStatus, Shown(string(body)))
+	if read.States == nil || len(read.States.Actions) == 0 {
+		return Status{}, fmt.Errorf("%w: no history in %s", ErrNoStatus, document.Shown(string(body)))
 	}
 	status := Status{
-		ContextID: document.States.ContextID,
-		Deployed:  or(document.Deployed, document.OldDeployed),
-		Counts:    document.DeployedCounts,
+		ContextID: read.States.ContextID,
+		Deployed:  or(read.Deployed, read.OldDeployed),
+		Counts:    read.DeployedCounts,
 	}
 	if status.Counts == nil {
-		status.Counts = document.OldCounts
+		status.Counts = read.OldCounts
 	}
-	for _, a := range document.States.Actions {
+	for _, a := range read.States.Actions {
 		// A time that cannot be read is left zero: nothing depends on it.
 		at, _ := time.Parse(time.RFC3339Nano, a.Time)
 		status.Actions = append(status.Actions, Action{State: a.State, Instance: a.Instance, Time: at, Revision: a.Revision})
 	}
-	for _, app := range document.Apps {
+	for _, app := range read.Apps {
 		for _, cluster := range app.Clusters {
 			for _, resource := range cluster.Resources {
 				status.Resources = append(status.Resources, ResourceStatus{

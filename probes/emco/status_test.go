@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+	"unicode/utf8"
 )
 
 // recorded is one recorded call of a real EMCO 22.12.
@@ -35,7 +36,7 @@ func (r recorded) isStatus() bool {
 
 func readRecorded(t testing.TB) []recorded {
 	t.Helper()
-	file, err := os.Open(filepath.Join("..", "conformance", "recorded.jsonl"))
+	file, err := os.Open(filepath.Join("..", "emcotest", "conformance", "recorded.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +161,7 @@ func FuzzParseStatus(f *testing.F) {
 			if !errors.Is(err, ErrNoStatus) {
 				t.Fatalf("error %v", err)
 			}
-			if strings.ContainsFunc(err.Error(), unicode.IsControl) || len(err.Error()) > 2*shownBytes {
+			if strings.ContainsFunc(err.Error(), unicode.IsControl) || utf8.RuneCountInString(err.Error()) > 2*512 {
 				t.Fatalf("error %q is not fit to be shown", err)
 			}
 			return

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/emco-chaos/emco-chaos/probes/emco"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 // Problem is one mistake in a file: where it stands, what is wrong, and what
@@ -103,8 +103,8 @@ func (s *source) add(line, column int, field, message, remedy string) {
 
 // fieldError adds what is wrong with a value.
 func (s *source) fieldError(v value, err error) {
-	if wrong, ok := errors.AsType[*emco.FieldError](err); ok {
-		v.problem(wrong.Problem, wrong.Remedy)
+	if wrong, ok := errors.AsType[document.Problem](err); ok {
+		v.problem(wrong.Message, wrong.Remedy)
 		return
 	}
 	v.problem(err.Error(), "")
