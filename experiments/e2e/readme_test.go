@@ -15,22 +15,26 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestReadme runs the README's commands for a cluster, in order and in one
-// shell, as a reader would who follows it from the top, with the names of
-// what that reader has in place of the examples': helm install with only the
-// values that must be given, helm test, a run from the dashboard and one from
-// the command line, helm uninstall. Then nothing of ours is left, and Chaos
+// TestReadme runs the documents' commands for a cluster, in order and in one
+// shell, as a reader would who follows them from the top, with the names of
+// what that reader has in place of the examples': a run from the command line,
+// helm install with only the values that must be given, helm test, a run from
+// the dashboard, helm uninstall. Then nothing of ours is left, and Chaos
 // Mesh's definitions are what they were.
 func TestReadme(t *testing.T) {
 	s := here(t)
-	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
-	if err != nil {
-		t.Fatal(err)
+	var commands []string
+	for _, page := range []string{"plugin/README.md", "charts/emco-chaos/README.md"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		commands = append(commands, blocks(string(text))...)
 	}
 	script := strings.NewReplacer(
 		"registry.example/emco-chaos", s.repository, "image.tag=v1", "image.tag="+s.tag,
 		"edge.example:6443", s.edgeAddress,
-	).Replace(strings.Join(blocks(string(text)), "\n"))
+	).Replace(strings.Join(commands, "\n"))
 	before := s.definitions(t)
 	folder := t.TempDir()
 	charts, err := filepath.Abs(filepath.Join("..", "..", "charts"))
