@@ -56,8 +56,8 @@ func Read(name string) (Source, error) {
 }
 
 // List describes all experiments, sorted by name.
-func List() ([]scenario.Description, error) {
-	var list []scenario.Description
+func List() ([]plan.Experiment, error) {
+	var list []plan.Experiment
 	for _, name := range Names() {
 		source, err := Read(name)
 		if err != nil {
@@ -73,7 +73,7 @@ func List() ([]scenario.Description, error) {
 }
 
 // Describe reads what an experiment says of itself.
-func Describe(source Source) (scenario.Description, document.Problems) {
+func Describe(source Source) (plan.Experiment, document.Problems) {
 	return scenario.Describe(source.File, source.Data)
 }
 

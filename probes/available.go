@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/probes/activity"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
@@ -15,12 +16,8 @@ type available struct {
 }
 
 var availableKind = Kind{
-	Name:    "available",
-	Summary: "waits until a real GET of a microservice succeeds",
-	Arguments: []Argument{
-		{Name: "service", Type: Text, Required: true, Values: serviceNames(), Meaning: "the microservice"},
-	},
-	Events: probeEvents(),
+	Activity: question("available", "waits until a real GET of a microservice succeeds",
+		activity.Argument{Name: "service", Type: activity.ServiceName, Required: true, Allowed: serviceNames(), Description: "the microservice"}),
 	make: func(a arguments) (Probe, error) {
 		return available{service: emco.Service(a.text("service")), interval: 250 * time.Millisecond}, nil
 	},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 
+	"github.com/emco-chaos/emco-chaos/probes/activity"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
@@ -13,16 +14,16 @@ type callOnce struct {
 }
 
 var callKind = Kind{
-	Name:    "call",
-	Summary: "makes one call, once, and tells its moments; whatever becomes of it is its outcome",
-	Arguments: []Argument{
-		{Name: "call", Type: Text, Required: true, Values: emco.CallNames(), Meaning: "the call"},
+	Activity: activity.Activity{
+		Name: "call", Summary: "makes one call, once, and tells its moments; whatever becomes of it is its outcome",
+		Arguments: []activity.Argument{callArgument("the call")},
+		Events: []string{
+			string(emco.Started), string(emco.Connected), string(emco.Sent), string(emco.FirstByte),
+			string(emco.WasAccepted), string(emco.WasRejected), string(emco.HasFailed),
+		},
+		Ends:       []string{string(emco.WasAccepted), string(emco.WasRejected), string(emco.HasFailed)},
+		HasOutcome: true, Lasting: true,
 	},
-	Events: []string{
-		string(emco.Started), string(emco.Connected), string(emco.Sent), string(emco.FirstByte),
-		string(emco.WasAccepted), string(emco.WasRejected), string(emco.HasFailed),
-	},
-	Lasting: true,
 	make: func(a arguments) (Probe, error) {
 		call, err := a.call("call")
 		return callOnce{call: call}, err

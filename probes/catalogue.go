@@ -8,46 +8,19 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/probes/activity"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
-// Kind is a kind of probe: what it is called, what it takes and tells, and
-// how one is made.
+// Kind is a kind of probe: its description, and how one is made.
 type Kind struct {
-	Name string
-	// Summary says in one line what it does.
-	Summary   string
-	Arguments []Argument
-	// Events are the names of all events that it can emit.
-	Events []string
-	// Lasting says that what it sent can still take effect after it was
-	// cancelled.
-	Lasting bool
-
+	activity.Activity
 	make func(arguments) (Probe, error)
 }
 
-// Argument is one argument of a kind of probe.
-type Argument struct {
-	Name     string
-	Type     Type
-	Required bool
-	// Values are all that it can be; none if that is open.
-	Values  []string
-	Meaning string
-}
-
-// Type is the type of an argument.
-type Type string
-
-// The types of arguments.
-const (
-	// Text is a string.
-	Text Type = "string"
-	// Object is a map from strings.
-	Object Type = "object"
-)
+// Changes says that probes of this kind change something in EMCO.
+func (k Kind) Changes() bool { return k.Lasting || !k.Probe }
 
 // The events of a probe that is no call.
 const (
@@ -56,7 +29,25 @@ const (
 	eventFailed  = "failed"
 )
 
-func probeEvents() []string { return []string{eventStarted, eventPassed, eventFailed} }
+// action describes what experiments do not name as a probe. It is not
+// lasting: it sees its own requests to an end before it answers.
+func action(name, summary string, arguments ...activity.Argument) activity.Activity {
+	return activity.Activity{
+		Name: name, Summary: summary, Arguments: arguments,
+		Events: []string{eventStarted, eventPassed, eventFailed}, Ends: []string{eventPassed, eventFailed},
+	}
+}
+
+// question describes what a step can name as its probe.
+func question(name, summary string, arguments ...activity.Argument) activity.Activity {
+	described := action(name, summary, arguments...)
+	described.Probe = true
+	return described
+}
+
+func callArgument(description string) activity.Argument {
+	return activity.Argument{Name: "call", Type: activity.CallName, Required: true, Allowed: emco.CallNames(), Description: description}
+}
 
 // Catalogue lists the kinds of probe.
 func Catalogue() []Kind {
@@ -66,8 +57,9 @@ func Catalogue() []Kind {
 	}
 }
 
-// New makes a probe of a kind out of its decoded arguments. Errors wrap a
-// [document.Problem] if an argument is at fault.
+// New makes a probe of a kind out of its decoded arguments. An argument that
+// is wrong is a [document.Problem], whose field is its path, such as
+// "given.dig".
 func New(kind string, args map[string]any) (Probe, error) {
 	var names []string
 	for _, k := range Catalogue() {
@@ -79,8 +71,8 @@ func New(kind string, args map[string]any) (Probe, error) {
 	return nil, fmt.Errorf("%q is no probe; use one of %s", document.Shown(kind), strings.Join(names, ", "))
 }
 
-// New makes a probe out of decoded arguments. Errors wrap a
-// [document.Problem].
+// New makes a probe out of decoded arguments. Errors are as those of the
+// function [New].
 func (k Kind) New(args map[string]any) (Probe, error) {
 	a := arguments{kind: k, values: args}
 	err := a.check()
@@ -91,7 +83,7 @@ func (k Kind) New(args map[string]any) (Probe, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", k.Name, err)
 	}
-	if slices.Equal(k.Events, probeEvents()) {
+	if slices.Contains(k.Ends, eventPassed) {
 		return announced{probe}, nil
 	}
 	return probe, nil
@@ -124,10 +116,7 @@ func (a arguments) wrong(argument, problem, remedy string) error {
 }
 
 func (a arguments) check() error {
-	var names []string
-	for _, argument := range a.kind.Arguments {
-		names = append(names, argument.Name)
-	}
+	names := a.kind.ArgumentNames()
 	for _, name := range slices.Sorted(maps.Keys(a.values)) {
 		if slices.Contains(names, name) {
 			continue
@@ -146,10 +135,10 @@ func (a arguments) check() error {
 	return nil
 }
 
-func (a arguments) checkOne(argument Argument) error {
-	remedy := "give " + argument.Meaning
-	if len(argument.Values) > 0 {
-		remedy = "use one of " + strings.Join(argument.Values, ", ")
+func (a arguments) checkOne(argument activity.Argument) error {
+	remedy := "give " + argument.Description
+	if len(argument.Allowed) > 0 {
+		remedy = "use one of " + strings.Join(argument.Allowed, ", ")
 	}
 	value, ok := a.values[argument.Name]
 	if !ok {
@@ -158,19 +147,18 @@ func (a arguments) checkOne(argument Argument) error {
 		}
 		return nil
 	}
-	switch argument.Type {
-	case Object:
+	if argument.Type == activity.Mapping {
 		if _, ok := value.(map[string]any); !ok {
 			return a.wrong(argument.Name, "is no object", remedy)
 		}
-	case Text:
-		text, ok := value.(string)
-		switch {
-		case !ok:
-			return a.wrong(argument.Name, "is no text", remedy)
-		case len(argument.Values) > 0 && !slices.Contains(argument.Values, text):
-			return a.wrong(argument.Name, fmt.Sprintf("cannot be %q", document.Shown(text)), remedy)
-		}
+		return nil
+	}
+	text, ok := value.(string)
+	switch {
+	case !ok:
+		return a.wrong(argument.Name, "is no text", remedy)
+	case len(argument.Allowed) > 0 && !slices.Contains(argument.Allowed, text):
+		return a.wrong(argument.Name, fmt.Sprintf("cannot be %q", document.Shown(text)), remedy)
 	}
 	return nil
 }

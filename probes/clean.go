@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/probes/activity"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
@@ -18,14 +19,9 @@ type clean struct {
 }
 
 var cleanKind = Kind{
-	Name:    "clean",
-	Summary: "finds what runs have left in EMCO, by their mark, and removes it",
-	Arguments: []Argument{
-		{Name: "run", Type: Text, Meaning: "the name of the only run to clean up after; any if left out"},
-	},
-	Events:  probeEvents(),
-	Lasting: true,
-	make:    func(a arguments) (Probe, error) { return clean{run: a.text("run")}, nil },
+	Activity: action("clean", "finds what runs have left in EMCO, by their mark, and removes it",
+		activity.Argument{Name: "run", Type: activity.Text, Description: "the name of the only run to clean up after; any if left out"}),
+	make: func(a arguments) (Probe, error) { return clean{run: a.text("run")}, nil },
 }
 
 func (p clean) Run(ctx context.Context, on Subject, observer Observer) Result {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/probes/activity"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
@@ -22,14 +23,9 @@ type ensure struct {
 }
 
 var ensureKind = Kind{
-	Name:    "ensure",
-	Summary: "brings fresh resources of the run's own to a given state",
-	Arguments: []Argument{
-		{Name: "given", Type: Object, Required: true,
-			Meaning: "the states, such as {logicalCloud: Instantiated, dig: Approved}, or {for: CALL}"},
-	},
-	Events:  probeEvents(),
-	Lasting: true,
+	Activity: action("ensure", "brings fresh resources of the run's own to a given state",
+		activity.Argument{Name: "given", Type: activity.Mapping, Required: true,
+			Description: "the states, such as {logicalCloud: Instantiated, dig: Approved}, or {for: CALL}"}),
 	make: func(a arguments) (Probe, error) {
 		given, err := emco.ParseGiven(a.object("given"))
 		return ensure{given: given, patience: 15 * time.Second}, err

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/probes/activity"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
@@ -16,13 +17,9 @@ type exists struct {
 }
 
 var existsKind = Kind{
-	Name:    "exists",
-	Summary: "tells whether a resource is there, by a GET of its anchor",
-	Arguments: []Argument{
-		{Name: "anchor", Type: Text, Required: true,
-			Meaning: "the resource's path below /v2/, such as projects/PROJECT, or one of the run's own, such as {dig} or {logicalCloud}"},
-	},
-	Events: probeEvents(),
+	Activity: question("exists", "tells whether a resource is there, by a GET of its anchor",
+		activity.Argument{Name: "anchor", Type: activity.Text, Required: true,
+			Description: "the resource's path below /v2/, such as projects/PROJECT, or one of the run's own, such as {dig} or {logicalCloud}"}),
 	make: func(a arguments) (Probe, error) {
 		anchor := a.text("anchor")
 		sample, err := emco.NewNames("sample", 1)

@@ -22,12 +22,8 @@ type noState struct {
 }
 
 var noStateKind = Kind{
-	Name:    "noState",
-	Summary: "waits for a status of a call that gives no state, and sees none that says the call took effect",
-	Arguments: []Argument{
-		{Name: "call", Type: Text, Required: true, Values: emco.CallNames(), Meaning: "the call whose answer was lost"},
-	},
-	Events: probeEvents(),
+	Activity: question("noState", "waits for a status of a call that gives no state, and sees none that says the call took effect",
+		callArgument("the call whose answer was lost")),
 	make: func(a arguments) (Probe, error) {
 		call, err := a.call("call")
 		return noState{call: call, interval: 20 * time.Millisecond, patience: 200 * time.Millisecond}, err

@@ -15,12 +15,8 @@ type notFinal struct {
 }
 
 var notFinalKind = Kind{
-	Name:    "notFinal",
-	Summary: "waits for a status that shows a call's work under way, before it is done",
-	Arguments: []Argument{
-		{Name: "call", Type: Text, Required: true, Values: emco.CallNames(), Meaning: "the call that was accepted"},
-	},
-	Events: probeEvents(),
+	Activity: question("notFinal", "waits for a status that shows a call's work under way, before it is done",
+		callArgument("the call that was accepted")),
 	make: func(a arguments) (Probe, error) {
 		call, err := a.call("call")
 		return notFinal{call: call, interval: 20 * time.Millisecond}, err

@@ -9,6 +9,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/probes/activity"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
@@ -37,65 +38,29 @@ type Subject struct {
 	Settle     time.Duration
 }
 
-// Observer takes what a probe sees while it runs.
-type Observer interface {
-	// Event says that something happened that other steps may wait for.
-	// Each name of a probe's events comes at most once in a run of it.
-	Event(name string, at time.Time, detail map[string]string)
-	// Note says something for the reader that nobody waits for, such as a
-	// status that changed or how an outage looked from outside.
-	Note(at time.Time, text string)
-	// Resource says what the probe makes in EMCO or removes from it, before
-	// and after it does so, so that a later process can clear up.
-	Resource(Resource)
-}
+// What a probe reports is what every activity reports.
+type (
+	// Observer takes what a probe sees while it runs.
+	Observer = activity.Observer
+	// Resource is an EMCO resource. Its anchor is the path below /v2/, as in
+	// emcoctl's resource files.
+	Resource = activity.Resource
+	// Result is a probe's answer, in the words of the document.
+	Result = activity.Result
 
-// Resource is an EMCO resource that a run made, is about to make, removed,
-// or could not remove.
-type Resource struct {
-	// Anchor is the path below /v2/, as in emcoctl's resource files.
-	Anchor string
-	State  ResourceState
-	// Reason says why a resource is Left.
-	Reason string
-}
-
-// ResourceState says how far a resource has come.
-type ResourceState string
-
-// The states of a resource, in the order of its life.
-const (
-	Making  ResourceState = "making"
-	Made    ResourceState = "made"
-	Removed ResourceState = "removed"
-	Left    ResourceState = "left"
+	Conclusion    = activity.Conclusion
+	ResourceState = activity.ResourceState
 )
 
-// Conclusion is what a probe's answer means for a run.
-type Conclusion string
-
-// The conclusions of a probe.
+// The states of a resource and the conclusions of a probe.
 const (
-	// Passed: EMCO answered as the document promises.
-	Passed Conclusion = "passed"
-	// Failed: EMCO did not.
-	Failed Conclusion = "failed"
-	// Inconclusive: what the probe had to see did not come to be seen, and
-	// that says nothing about EMCO.
-	Inconclusive Conclusion = "inconclusive"
-	// Errored: the probe could not do its work.
-	Errored Conclusion = "error"
-)
+	Making  = activity.Making
+	Made    = activity.Made
+	Removed = activity.Removed
+	Left    = activity.Left
 
-// Result is a probe's answer.
-type Result struct {
-	Conclusion Conclusion
-	// Message is one sentence in the words of the document.
-	Message string
-	// Outcome is what became of a call (an [emco.Outcome] as text, such as
-	// "accepted", "rejected 500", "connection-lost"); empty for a probe
-	// that is not one call.
-	Outcome string
-	// Evidence is what the answer rests on, such as the last status.
-	Evidence map[string]string
-}
+	Passed       = activity.Passed
+	Failed       = activity.Failed
+	Inconclusive = activity.Inconclusive
+	Errored      = activity.Errored
+)

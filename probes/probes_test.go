@@ -740,7 +740,7 @@ func TestCatalogue(t *testing.T) {
 		}
 		names = append(names, k.Name)
 		for _, a := range k.Arguments {
-			if a.Name == "" || a.Type == "" || a.Meaning == "" {
+			if a.Name == "" || a.Type == "" || a.Description == "" {
 				t.Errorf("%s: argument %+v", k.Name, a)
 			}
 		}

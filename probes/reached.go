@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/probes/activity"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
@@ -15,16 +16,18 @@ type reached struct {
 }
 
 var reachedKind = Kind{
-	Name:    "reached",
-	Summary: "waits until the state that a call must end in is reached",
-	Arguments: []Argument{
-		{Name: "call", Type: Text, Required: true, Values: emco.CallNames(), Meaning: "the call"},
-	},
-	Events: probeEvents(),
+	Activity: following(question("reached", "waits until the state that a call must end in is reached",
+		callArgument("the call"))),
 	make: func(a arguments) (Probe, error) {
 		call, err := a.call("call")
 		return reached{call: call}, err
 	},
+}
+
+// following describes a probe for what a step's call has led to.
+func following(described activity.Activity) activity.Activity {
+	described.Follows = true
+	return described
 }
 
 func (p reached) Run(ctx context.Context, on Subject, observer Observer) Result {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/probes/activity"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
@@ -17,17 +18,19 @@ type reissue struct {
 }
 
 var reissueKind = Kind{
-	Name:    "reissue",
-	Summary: "repeats a call until it is accepted, unless the status says that it is under way or done",
-	Arguments: []Argument{
-		{Name: "call", Type: Text, Required: true, Values: emco.CallNames(), Meaning: "the call"},
-	},
-	Events:  probeEvents(),
-	Lasting: true,
+	Activity: lasting(question("reissue", "repeats a call until it is accepted, unless the status says that it is under way or done",
+		callArgument("the call"))),
 	make: func(a arguments) (Probe, error) {
 		call, err := a.call("call")
 		return reissue{call: call}, err
 	},
+}
+
+// lasting describes a probe whose requests may take effect after it is
+// cancelled.
+func lasting(described activity.Activity) activity.Activity {
+	described.Lasting = true
+	return described
 }
 
 func (p reissue) Run(ctx context.Context, on Subject, observer Observer) Result {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/probes/activity"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
@@ -19,13 +20,9 @@ type statusOnce struct {
 }
 
 var statusKind = Kind{
-	Name:    "status",
-	Summary: "tells the state of what a call works on",
-	Arguments: []Argument{
-		{Name: "call", Type: Text, Required: true, Values: emco.CallNames(), Meaning: "the call whose status is read"},
-		{Name: "state", Type: Text, Meaning: "the state that it must be in, such as Instantiating; any if left out"},
-	},
-	Events: probeEvents(),
+	Activity: question("status", "tells the state of what a call works on",
+		callArgument("the call whose status is read"),
+		activity.Argument{Name: "state", Type: activity.Text, Description: "the state that it must be in, such as Instantiating; any if left out"}),
 	make: func(a arguments) (Probe, error) {
 		call, err := a.call("call")
 		return statusOnce{call: call, state: emco.State(a.text("state"))}, err

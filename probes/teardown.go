@@ -16,11 +16,8 @@ import (
 type teardown struct{}
 
 var teardownKind = Kind{
-	Name:    "teardown",
-	Summary: "terminates and removes all resources of the attempt",
-	Events:  probeEvents(),
-	Lasting: true,
-	make:    func(arguments) (Probe, error) { return teardown{}, nil },
+	Activity: action("teardown", "terminates and removes all resources of the attempt"),
+	make:     func(arguments) (Probe, error) { return teardown{}, nil },
 }
 
 // instantiatingPatience bounds how long a teardown waits for an instantiate

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/probes/activity"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
@@ -16,13 +17,10 @@ type unavailable struct {
 }
 
 var unavailableKind = Kind{
-	Name:    "unavailable",
-	Summary: "waits until a GET of a microservice, or of a call's status, is refused",
-	Arguments: []Argument{
-		{Name: "service", Type: Text, Values: serviceNames(), Meaning: "the microservice; it follows from the call if there is one"},
-		{Name: "call", Type: Text, Values: emco.CallNames(), Meaning: "a call whose status is to be refused"},
-	},
-	Events: probeEvents(),
+	Activity: question("unavailable", "waits until a GET of a microservice, or of a call's status, is refused",
+		activity.Argument{Name: "service", Type: activity.ServiceName, Allowed: serviceNames(),
+			Description: "the microservice; it follows from the call if there is one"},
+		activity.Argument{Name: "call", Type: activity.CallName, Allowed: emco.CallNames(), Description: "a call whose status is to be refused"}),
 	make: func(a arguments) (Probe, error) {
 		p := unavailable{service: emco.Service(a.text("service")), interval: 20 * time.Millisecond}
 		if a.has("call") {

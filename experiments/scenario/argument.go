@@ -9,33 +9,34 @@ import (
 	"strings"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/probes/activity"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 // single reads the activity's first argument, which stands alone.
-func (c *compiler) single(activity Activity, value document.Value) (map[string]any, bool) {
-	if len(activity.Arguments) == 0 {
-		value.Problem(activity.Name+" takes no argument", "write its name alone")
+func (c *compiler) single(what activity.Activity, value document.Value) (map[string]any, bool) {
+	if len(what.Arguments) == 0 {
+		value.Problem(what.Name+" takes no argument", "write its name alone")
 		return nil, false
 	}
-	argument := activity.Arguments[0]
+	argument := what.Arguments[0]
 	read, ok := c.argument(argument, value)
 	if !ok {
 		return nil, false
 	}
 	arguments := map[string]any{argument.Name: read}
-	return arguments, c.complete(activity, arguments, value)
+	return arguments, c.complete(what, arguments, value)
 }
 
 // mapping reads the activity's arguments by their names.
-func (c *compiler) mapping(activity Activity, value document.Value) (map[string]any, bool) {
+func (c *compiler) mapping(what activity.Activity, value document.Value) (map[string]any, bool) {
 	fields, ok := value.Map()
 	if !ok {
 		return nil, false
 	}
 	arguments := map[string]any{}
-	for _, argument := range activity.Arguments {
+	for _, argument := range what.Arguments {
 		value, found := fields.Get(argument.Name)
 		if !found {
 			continue
@@ -45,25 +46,25 @@ func (c *compiler) mapping(activity Activity, value document.Value) (map[string]
 		arguments[argument.Name] = read
 	}
 	for _, entry := range fields.Entries() {
-		known := slices.ContainsFunc(activity.Arguments, func(argument Argument) bool { return argument.Name == entry.Key })
+		known := slices.ContainsFunc(what.Arguments, func(argument activity.Argument) bool { return argument.Name == entry.Key })
 		ok = ok && known
 	}
 	fields.End()
-	return arguments, ok && c.complete(activity, arguments, value)
+	return arguments, ok && c.complete(what, arguments, value)
 }
 
-func (c *compiler) complete(activity Activity, arguments map[string]any, value document.Value) bool {
+func (c *compiler) complete(what activity.Activity, arguments map[string]any, value document.Value) bool {
 	complete := true
-	for _, argument := range activity.Arguments {
+	for _, argument := range what.Arguments {
 		if _, given := arguments[argument.Name]; argument.Required && !given {
-			value.Problem(fmt.Sprintf("%s lacks its argument %s", activity.Name, argument.Name), "write "+argument.Name+": "+argument.example())
+			value.Problem(fmt.Sprintf("%s lacks its argument %s", what.Name, argument.Name), "write "+argument.Name+": "+example(argument))
 			complete = false
 		}
 	}
 	return complete
 }
 
-func (a Argument) example() string {
+func example(a activity.Argument) string {
 	if len(a.Allowed) > 0 {
 		return strings.Join(a.Allowed, " or ")
 	}
@@ -71,16 +72,16 @@ func (a Argument) example() string {
 }
 
 // argument reads one argument as its type says.
-func (c *compiler) argument(argument Argument, value document.Value) (any, bool) {
+func (c *compiler) argument(argument activity.Argument, value document.Value) (any, bool) {
 	switch argument.Type {
-	case Integer:
+	case activity.Integer:
 		return answered(value.Integer(math.MinInt32, math.MaxInt32))
-	case Boolean:
+	case activity.Boolean:
 		return answered(value.Boolean())
-	case Duration:
+	case activity.Duration:
 		duration, ok := value.Duration()
 		return duration.String(), ok
-	case CallName:
+	case activity.CallName:
 		name, ok := value.Text()
 		if !ok {
 			return nil, false
@@ -90,9 +91,9 @@ func (c *compiler) argument(argument Argument, value document.Value) (any, bool)
 			return nil, false
 		}
 		return name, true
-	case ServiceName:
+	case activity.ServiceName:
 		return c.asked(argument, value)
-	case Mapping:
+	case activity.Mapping:
 		if !value.IsMap() {
 			value.Map()
 			return nil, false
@@ -121,7 +122,7 @@ func (c *compiler) service(value document.Value) (string, target.Service, bool) 
 }
 
 // asked reads the name of a service that an activity asks.
-func (c *compiler) asked(argument Argument, value document.Value) (any, bool) {
+func (c *compiler) asked(argument activity.Argument, value document.Value) (any, bool) {
 	name, service, ok := c.service(value)
 	switch {
 	case !ok:
@@ -138,10 +139,10 @@ func (c *compiler) asked(argument Argument, value document.Value) (any, bool) {
 
 // perform makes the activity with its arguments. The service whose answer it
 // is follows from them: from a call, and from a service that is named.
-func (c *compiler) perform(activity Activity, arguments map[string]any, value document.Value) (*plan.Activity, bool) {
-	result := plainActivity(activity, arguments)
-	words := []string{activity.Name}
-	for _, argument := range activity.Arguments {
+func (c *compiler) perform(what activity.Activity, arguments map[string]any, value document.Value) (*plan.Activity, bool) {
+	result := plainActivity(what, arguments)
+	words := []string{what.Name}
+	for _, argument := range what.Arguments {
 		switch value := arguments[argument.Name].(type) {
 		case string:
 			words = append(words, value)
@@ -152,13 +153,13 @@ func (c *compiler) perform(activity Activity, arguments map[string]any, value do
 		}
 	}
 	result.Summary = strings.Join(words, " ")
-	if argument, has := activity.argument(ServiceName); has {
+	if argument, has := what.First(activity.ServiceName); has {
 		result.Service, _ = arguments[argument.Name].(string)
 	}
-	if argument, has := activity.argument(CallName); has {
+	if argument, has := what.First(activity.CallName); has {
 		name, _ := arguments[argument.Name].(string)
 		if call, known := c.catalogue.call(name); known {
-			if activity.Name == c.catalogue.Call && call.Summary != "" {
+			if what.Name == c.catalogue.Call && call.Summary != "" {
 				result.Summary = call.Summary
 			}
 			if result.Service != "" && result.Service != call.Service {
@@ -173,24 +174,24 @@ func (c *compiler) perform(activity Activity, arguments map[string]any, value do
 			}
 		}
 	}
-	if activity.Check == nil {
+	if c.catalogue.Check == nil {
 		return result, true
 	}
-	if err := activity.Check(arguments); err != nil {
-		c.wrongArgument(activity, value, err)
+	if err := c.catalogue.Check(what.Name, arguments); err != nil {
+		c.wrongArgument(what, value, err)
 		return nil, false
 	}
 	return result, true
 }
 
-func (c *compiler) wrongArgument(activity Activity, value document.Value, err error) {
-	var wrong *ArgumentError
-	if !errors.As(err, &wrong) {
-		value.Problem(err.Error(), "look at the arguments of "+activity.Name+": "+activity.argumentNames())
+func (c *compiler) wrongArgument(what activity.Activity, value document.Value, err error) {
+	wrong, is := errors.AsType[document.Problem](err)
+	if !is {
+		value.Problem(err.Error(), "look at the arguments of "+what.Name+": "+strings.Join(what.ArgumentNames(), ", "))
 		return
 	}
-	field, below := value.Field(), wrong.Argument
-	if activity.Name == c.catalogue.Given && c.catalogue.GivenArgument != "" {
+	field, below := value.Field(), wrong.Field
+	if what.Name == c.catalogue.Given && c.catalogue.GivenArgument != "" {
 		below = strings.TrimPrefix(strings.TrimPrefix(below, c.catalogue.GivenArgument), ".")
 	}
 	message := wrong.Message

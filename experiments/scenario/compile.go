@@ -8,17 +8,10 @@ import (
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/probes/activity"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
-
-// Description is what a reader wants to know of an experiment before it runs.
-type Description struct {
-	Name        string      `json:"name"`
-	Title       string      `json:"title"`
-	Description string      `json:"description,omitempty"`
-	Parameters  []Parameter `json:"parameters,omitempty"`
-}
 
 // defaults of an experiment.
 const (
@@ -40,20 +33,22 @@ var defaultTimeouts = timeouts{
 
 // Describe reads what an experiment file says of itself. It does not look at
 // the steps.
-func Describe(file string, data []byte) (Description, document.Problems) {
+func Describe(file string, data []byte) (plan.Experiment, document.Problems) {
 	doc, root := document.Parse(file, data)
 	if root == nil {
-		return Description{}, doc.Problems()
+		return plan.Experiment{}, doc.Problems()
 	}
 	name, spec := document.Head(*root, "Experiment")
-	description := Description{Name: name}
+	described := plan.Experiment{Name: name}
 	if spec != nil {
-		description.Title, description.Description = readTitle(spec)
+		described.Title, described.Description = readTitle(spec)
 		if value, found := spec.Get("parameters"); found {
-			description.Parameters = readParameters(value)
+			for _, one := range readParameters(value) {
+				described.Parameters = append(described.Parameters, one.Parameter)
+			}
 		}
 	}
-	return description, doc.Problems()
+	return described, doc.Problems()
 }
 
 func readTitle(spec *document.Map) (title, description string) {
@@ -123,7 +118,7 @@ func (c *compiler) experiment(root document.Value, set map[string]string) *plan.
 	result.Title, result.Description = readTitle(spec)
 
 	declared := "spec"
-	var parameters []Parameter
+	var parameters []parameter
 	if value, found := spec.Get("parameters"); found {
 		declared = value.Field()
 		parameters = readParameters(value)
@@ -262,13 +257,13 @@ func (c *compiler) teardown() plan.Step {
 	return step
 }
 
-func plainActivity(activity Activity, arguments map[string]any) *plan.Activity {
+func plainActivity(what activity.Activity, arguments map[string]any) *plan.Activity {
 	return &plan.Activity{
-		Name:      activity.Name,
+		Name:      what.Name,
 		Arguments: arguments,
-		Events:    activity.Events,
-		Ends:      activity.Ends,
-		Lasting:   activity.Lasting,
+		Events:    what.Events,
+		Ends:      what.Ends,
+		Lasting:   what.Lasting,
 	}
 }
 
@@ -431,11 +426,11 @@ func (c *compiler) probe(value document.Value) (result *plan.Activity, hasOutcom
 	return result, activity.HasOutcome, read
 }
 
-func (c *compiler) known(name string, value document.Value) (Activity, bool) {
-	activity, known := c.catalogue.activity(name)
-	if !known || !activity.Probe {
+func (c *compiler) known(name string, value document.Value) (activity.Activity, bool) {
+	what, known := c.catalogue.activity(name)
+	if !known || !what.Probe {
 		value.Problem(fmt.Sprintf("the probe %q is not known", name), document.Instead(name, c.catalogue.probes()))
-		return Activity{}, false
+		return activity.Activity{}, false
 	}
-	return activity, true
+	return what, true
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/experiments/scenario"
+	"github.com/emco-chaos/emco-chaos/probes/activity"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
@@ -31,42 +32,42 @@ func market() scenario.Catalogue {
 			{Name: "parcel.send", Service: "courier"},
 			{Name: "parcel.find", Service: "nowhere"},
 		},
-		Activities: []scenario.Activity{
+		Check: func(name string, arguments map[string]any) error {
+			if name == "settled" && arguments["state"] == "undone" && arguments["strict"] == true {
+				return document.Problem{Field: "strict", Message: "nothing undone can be strict", Remedy: "write strict: false"}
+			}
+			return nil
+		},
+		Activities: []activity.Activity{
 			{
 				Name: "call", HasOutcome: true, Lasting: true,
-				Arguments: []scenario.Argument{{Name: "call", Type: scenario.CallName, Required: true}},
+				Arguments: []activity.Argument{{Name: "call", Type: activity.CallName, Required: true}},
 				Events:    []string{"started", "sent", "accepted", "rejected", "failed"},
 				Ends:      []string{"accepted", "rejected", "failed"},
 			},
 			{
 				Name: "available", Probe: true, Events: events, Ends: ends,
-				Arguments: []scenario.Argument{
-					{Name: "service", Type: scenario.ServiceName, Allowed: []string{"shop", "stock", "ghost"}},
-					{Name: "call", Type: scenario.CallName},
+				Arguments: []activity.Argument{
+					{Name: "service", Type: activity.ServiceName, Allowed: []string{"shop", "stock", "ghost"}},
+					{Name: "call", Type: activity.CallName},
 				},
 			},
 			{
 				Name: "settled", Probe: true, Events: events, Ends: ends,
-				Arguments: []scenario.Argument{
-					{Name: "call", Type: scenario.CallName, Required: true},
-					{Name: "state", Type: scenario.Text, Allowed: []string{"done", "undone"}},
-					{Name: "within", Type: scenario.Duration},
-					{Name: "strict", Type: scenario.Boolean},
-				},
-				Check: func(arguments map[string]any) error {
-					if arguments["state"] == "undone" && arguments["strict"] == true {
-						return &scenario.ArgumentError{Argument: "strict", Message: "nothing undone can be strict", Remedy: "write strict: false"}
-					}
-					return nil
+				Arguments: []activity.Argument{
+					{Name: "call", Type: activity.CallName, Required: true},
+					{Name: "state", Type: activity.Text, Allowed: []string{"done", "undone"}},
+					{Name: "within", Type: activity.Duration},
+					{Name: "strict", Type: activity.Boolean},
 				},
 			},
 			{Name: "counted", Probe: true, Events: events, Ends: ends},
 			{
 				Name: "prepare", Events: events, Ends: ends,
-				Arguments: []scenario.Argument{
-					{Name: "goods", Type: scenario.Text, Required: true},
-					{Name: "count", Type: scenario.Integer},
-					{Name: "extra", Type: scenario.Mapping},
+				Arguments: []activity.Argument{
+					{Name: "goods", Type: activity.Text, Required: true},
+					{Name: "count", Type: activity.Integer},
+					{Name: "extra", Type: activity.Mapping},
 				},
 			},
 			{Name: "tidy", Events: events, Ends: ends},

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/probes/activity"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
@@ -43,8 +44,8 @@ func (c *compiler) callOf(step plan.Step) string {
 	if step.Activity == nil {
 		return ""
 	}
-	activity, _ := c.catalogue.activity(step.Activity.Name)
-	argument, _ := activity.argument(CallName)
+	what, _ := c.catalogue.activity(step.Activity.Name)
+	argument, _ := what.First(activity.CallName)
 	name, _ := step.Activity.Arguments[argument.Name].(string)
 	return name
 }

@@ -9,38 +9,29 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/probes/activity"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
-// Parameter is a value that whoever runs an experiment may choose. It stands
-// in the file as ${NAME}.
-type Parameter struct {
-	Name        string `json:"name"`
-	Description string `json:"description,omitempty"`
-	// Type is string, duration, integer, boolean, call or service.
-	Type Type `json:"type"`
-	// Default is the value when none is set; nil when one must be set or is
-	// taken from Follows.
-	Default *string `json:"default,omitempty"`
-	// Follows names a parameter of type call, for a parameter of type
-	// service: its value is the service that answers that call.
-	Follows string `json:"follows,omitempty"`
-	// Allowed are the only values it can have; empty when any will do.
-	Allowed []string `json:"allowed,omitempty"`
-
+// parameter is a parameter, and where it is declared.
+type parameter struct {
+	plan.Parameter
 	at document.Value
 }
 
 var parameterName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
 
-var parameterTypes = []Type{Text, Duration, Integer, Boolean, CallName, ServiceName}
+var parameterTypes = []activity.Type{
+	activity.Text, activity.Duration, activity.Integer, activity.Boolean, activity.CallName, activity.ServiceName,
+}
 
-func readParameters(value document.Value) []Parameter {
+func readParameters(value document.Value) []parameter {
 	fields, ok := value.Map()
 	if !ok {
 		return nil
 	}
-	var parameters []Parameter
+	var parameters []parameter
 	for _, entry := range fields.Entries() {
 		if !parameterName.MatchString(entry.Key) {
 			entry.Value.Problem(fmt.Sprintf("%q cannot be the name of a parameter", entry.Key), "write letters, digits, hyphens, a letter first")
@@ -49,22 +40,22 @@ func readParameters(value document.Value) []Parameter {
 			parameters = append(parameters, parameter)
 		}
 	}
-	for _, parameter := range parameters {
-		if parameter.Follows == "" {
+	for _, one := range parameters {
+		if one.Follows == "" {
 			continue
 		}
-		at := slices.IndexFunc(parameters, func(other Parameter) bool { return other.Name == parameter.Follows })
-		if at < 0 || parameters[at].Type != CallName || parameter.Type != ServiceName {
-			parameter.at.Problem(
-				fmt.Sprintf("of type %s, cannot follow %s", parameter.Type, parameter.Follows),
+		at := slices.IndexFunc(parameters, func(other parameter) bool { return other.Name == one.Follows })
+		if at < 0 || parameters[at].Type != activity.CallName || one.Type != activity.ServiceName {
+			one.at.Problem(
+				fmt.Sprintf("of type %s, cannot follow %s", one.Type, one.Follows),
 				"only a parameter of type service can follow one of type call")
 		}
 	}
 	return parameters
 }
 
-func readParameter(entry document.Entry) (Parameter, bool) {
-	parameter := Parameter{Name: entry.Key, Type: Text, at: entry.Value}
+func readParameter(entry document.Entry) (parameter, bool) {
+	parameter := parameter{Parameter: plan.Parameter{Name: entry.Key, Type: activity.Text}, at: entry.Value}
 	fields, ok := entry.Value.Map()
 	if !ok {
 		return parameter, false
@@ -75,7 +66,7 @@ func readParameter(entry document.Entry) (Parameter, bool) {
 			names[i] = string(kind)
 		}
 		if text, ok := value.Choice(names...); ok {
-			parameter.Type = Type(text)
+			parameter.Type = activity.Type(text)
 		}
 	}
 	if value, found := fields.Get("description"); found {
@@ -96,7 +87,7 @@ func readParameter(entry document.Entry) (Parameter, bool) {
 	}
 	if value, found := fields.Get("default"); found {
 		if text, ok := value.Scalar(); ok {
-			parameter.Default = &text
+			parameter.Default = text
 			if parameter.Follows != "" {
 				value.Problem("stands beside follows", "keep one of them")
 			}
@@ -108,14 +99,14 @@ func readParameter(entry document.Entry) (Parameter, bool) {
 
 // values are the parameters of one compilation and which of them were used.
 type values struct {
-	parameters []Parameter
+	parameters []parameter
 	text       map[string]string
 	used       map[string]bool
 }
 
 // settle finds each parameter's value: what is set, else its default, else
 // what it follows.
-func (c *compiler) settle(parameters []Parameter, set map[string]string, declared string) *values {
+func (c *compiler) settle(parameters []parameter, set map[string]string, declared string) *values {
 	result := &values{parameters: parameters, text: map[string]string{}, used: map[string]bool{}}
 	names := make([]string, len(parameters))
 	for i, parameter := range parameters {
@@ -134,8 +125,8 @@ func (c *compiler) settle(parameters []Parameter, set map[string]string, declare
 		text, isSet := set[parameter.Name]
 		switch {
 		case isSet:
-		case parameter.Default != nil:
-			text = *parameter.Default
+		case parameter.Default != "":
+			text = parameter.Default
 		case parameter.Follows != "":
 			continue
 		case c.file.Troubled(parameter.at.Field()):
@@ -172,32 +163,32 @@ func (c *compiler) settle(parameters []Parameter, set map[string]string, declare
 }
 
 // unfit says why the text cannot be the parameter's value.
-func (c *compiler) unfit(parameter Parameter, text string) (message, remedy string) {
+func (c *compiler) unfit(parameter parameter, text string) (message, remedy string) {
 	if len(parameter.Allowed) > 0 && !slices.Contains(parameter.Allowed, text) {
 		return fmt.Sprintf("the value %q is not allowed", text), document.Instead(text, parameter.Allowed)
 	}
 	switch parameter.Type {
-	case Duration:
+	case activity.Duration:
 		if duration, err := time.ParseDuration(text); err != nil || duration < 0 {
 			return fmt.Sprintf("the value %q is not a duration", text), "write a duration such as 500ms, 90s or 1m30s"
 		}
-	case Integer:
+	case activity.Integer:
 		if _, err := strconv.Atoi(text); err != nil {
 			return fmt.Sprintf("the value %q is not a whole number", text), "write a whole number"
 		}
-	case Boolean:
+	case activity.Boolean:
 		if text != "true" && text != "false" {
 			return fmt.Sprintf("the value %q is not true or false", text), "write true or false"
 		}
-	case CallName:
+	case activity.CallName:
 		if _, known := c.catalogue.call(text); !known {
 			return fmt.Sprintf("the value %q is not a call", text), document.Instead(text, c.catalogue.callNames())
 		}
-	case ServiceName:
+	case activity.ServiceName:
 		if _, known := c.target.Services[text]; !known {
 			return fmt.Sprintf("the target %s has no service %q", c.target.Name, text), document.Instead(text, c.serviceNames())
 		}
-	case Text, Mapping:
+	case activity.Text, activity.Mapping:
 		if strings.TrimSpace(text) == "" {
 			return "the value is empty", "write a text"
 		}
@@ -216,9 +207,9 @@ func (v *values) fill(value document.Value) {
 			text, settled := v.text[name]
 			kind := document.TextKind
 			switch parameter.Type {
-			case Integer:
+			case activity.Integer:
 				kind = document.IntegerKind
-			case Boolean:
+			case activity.Boolean:
 				kind = document.BooleanKind
 			}
 			return text, kind, settled

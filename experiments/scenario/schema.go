@@ -8,6 +8,7 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/probes/activity"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
@@ -171,32 +172,32 @@ func probeSchema(catalogue Catalogue) schema {
 }
 
 // argumentsSchema is a mapping of an activity's arguments.
-func argumentsSchema(catalogue Catalogue, activity Activity) schema {
+func argumentsSchema(catalogue Catalogue, what activity.Activity) schema {
 	properties := schema{}
 	var required []string
-	for _, argument := range activity.Arguments {
+	for _, argument := range what.Arguments {
 		properties[argument.Name] = argumentSchema(catalogue, argument)
 		if argument.Required {
 			required = append(required, argument.Name)
 		}
 	}
 	result := object(properties, required...)
-	result["description"] = activity.Summary
+	result["description"] = what.Summary
 	return result
 }
 
-func argumentSchema(catalogue Catalogue, argument Argument) schema {
+func argumentSchema(catalogue Catalogue, argument activity.Argument) schema {
 	var result schema
 	switch argument.Type {
-	case Integer:
+	case activity.Integer:
 		result = orParameter(schema{"type": "integer"})
-	case Boolean:
+	case activity.Boolean:
 		result = orParameter(schema{"type": "boolean"})
-	case Duration:
+	case activity.Duration:
 		result = durationSchema(argument.Description)
-	case CallName:
+	case activity.CallName:
 		result = orParameter(choice(catalogue.callNames()...))
-	case Mapping:
+	case activity.Mapping:
 		result = schema{"type": "object"}
 	default:
 		result = schema{"type": "string"}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk/pluginv1"
+	"github.com/emco-chaos/emco-chaos/probes/activity"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -30,7 +31,7 @@ func describe(d Description) *pluginv1.DescribeResponse {
 			return &pluginv1.Experiment{
 				Name: e.Name, Title: e.Title, Description: e.Description,
 				Parameters: each(e.Parameters, func(p Parameter) *pluginv1.Parameter {
-					return &pluginv1.Parameter{Name: p.Name, Type: p.Type, Default: p.Default, Allowed: p.Allowed, Description: p.Description}
+					return &pluginv1.Parameter{Name: p.Name, Type: string(p.Type), Default: p.Default, Allowed: p.Allowed, Description: p.Description}
 				}),
 			}
 		}),
@@ -38,7 +39,7 @@ func describe(d Description) *pluginv1.DescribeResponse {
 			return &pluginv1.Activity{
 				Name: a.Name, Summary: a.Summary, Events: a.Events, Ends: a.Ends,
 				Arguments: each(a.Arguments, func(a Argument) *pluginv1.Argument {
-					return &pluginv1.Argument{Name: a.Name, Type: a.Type, Required: a.Required, Allowed: a.Allowed, Description: a.Description}
+					return &pluginv1.Argument{Name: a.Name, Type: string(a.Type), Required: a.Required, Allowed: a.Allowed, Description: a.Description}
 				}),
 			}
 		}),
@@ -52,7 +53,7 @@ func described(d *pluginv1.DescribeResponse) Description {
 			return Experiment{
 				Name: e.GetName(), Title: e.GetTitle(), Description: e.GetDescription(),
 				Parameters: each(e.GetParameters(), func(p *pluginv1.Parameter) Parameter {
-					return Parameter{Name: p.GetName(), Type: p.GetType(), Default: p.GetDefault(), Allowed: p.GetAllowed(), Description: p.GetDescription()}
+					return Parameter{Name: p.GetName(), Type: activity.Type(p.GetType()), Default: p.GetDefault(), Allowed: p.GetAllowed(), Description: p.GetDescription()}
 				}),
 			}
 		}),
@@ -60,7 +61,7 @@ func described(d *pluginv1.DescribeResponse) Description {
 			return Activity{
 				Name: a.GetName(), Summary: a.GetSummary(), Events: a.GetEvents(), Ends: a.GetEnds(),
 				Arguments: each(a.GetArguments(), func(a *pluginv1.Argument) Argument {
-					return Argument{Name: a.GetName(), Type: a.GetType(), Required: a.GetRequired(), Allowed: a.GetAllowed(), Description: a.GetDescription()}
+					return Argument{Name: a.GetName(), Type: activity.Type(a.GetType()), Required: a.GetRequired(), Allowed: a.GetAllowed(), Description: a.GetDescription()}
 				}),
 			}
 		}),

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/probes/activity"
 )
 
 // Plugin is what the author of a plugin writes. Its methods may be called
@@ -43,42 +44,41 @@ type Description struct {
 	Schema []byte
 }
 
-// Experiment is a scenario that a plugin brings.
-type Experiment struct {
-	Name        string
-	Title       string
-	Description string
-	Parameters  []Parameter
-}
+// What a plugin describes, and what its activities report.
+type (
+	// Experiment is a scenario that a plugin brings.
+	Experiment = plan.Experiment
+	// Parameter is a value that a user may set in an experiment.
+	Parameter = plan.Parameter
+	// Activity is something that a plugin can do.
+	Activity = activity.Activity
+	// Argument is one argument of an activity.
+	Argument = activity.Argument
 
-// Parameter is a value that a user may set in an experiment.
-type Parameter struct {
-	Name        string
-	Type        string
-	Default     string
-	Allowed     []string
-	Description string
-}
+	// Observer takes what an activity sees while it runs, one call at a time.
+	Observer = activity.Observer
+	// Resource is what an activity makes in the system, or removes from it.
+	Resource = activity.Resource
+	// ResourceState is how far a resource has come.
+	ResourceState = activity.ResourceState
+	// Conclusion is what an activity's result means for a run.
+	Conclusion = activity.Conclusion
+	// Result is what came of an activity.
+	Result = activity.Result
+)
 
-// Activity is something that a plugin can do.
-type Activity struct {
-	Name      string
-	Summary   string
-	Arguments []Argument
-	// Events are all that it can emit, in their usual order.
-	Events []string
-	// Ends are those of Events that end it: exactly one of them comes.
-	Ends []string
-}
+// The states of a resource, and the conclusions of an activity.
+const (
+	Making  = activity.Making
+	Made    = activity.Made
+	Removed = activity.Removed
+	Left    = activity.Left
 
-// Argument is one argument of an activity.
-type Argument struct {
-	Name        string
-	Type        string
-	Required    bool
-	Allowed     []string
-	Description string
-}
+	Passed       = activity.Passed
+	Failed       = activity.Failed
+	Inconclusive = activity.Inconclusive
+	Errored      = activity.Errored
+)
 
 // Source is an experiment to compile, and for what.
 type Source struct {
@@ -119,57 +119,4 @@ type Task struct {
 type Sent struct {
 	Activity  string
 	Arguments map[string]any
-}
-
-// Observer takes what an activity sees while it runs, one call at a time.
-type Observer interface {
-	// Event says that something happened that other steps may wait for.
-	Event(name string, at time.Time, detail map[string]string)
-	// Note says something for the reader that nothing waits for.
-	Note(at time.Time, text string)
-	// Resource says that something is made in the system or removed from it.
-	Resource(resource Resource)
-}
-
-// Resource is what an activity makes in the system, or removes from it.
-type Resource struct {
-	// Anchor names it in the system's own way.
-	Anchor string
-	State  ResourceState
-	// Reason says why it is Left.
-	Reason string
-}
-
-// ResourceState says how far a resource has come.
-type ResourceState string
-
-// The states of a resource.
-const (
-	Making  ResourceState = "making"
-	Made    ResourceState = "made"
-	Removed ResourceState = "removed"
-	Left    ResourceState = "left"
-)
-
-// Conclusion is what an activity's answer means for a run.
-type Conclusion string
-
-// The conclusions.
-const (
-	Passed       Conclusion = "passed"
-	Failed       Conclusion = "failed"
-	Inconclusive Conclusion = "inconclusive"
-	Errored      Conclusion = "error"
-)
-
-// Result is an activity's answer.
-type Result struct {
-	Conclusion Conclusion
-	// Message is one sentence for the reader.
-	Message string
-	// Outcome is what became of a call, such as "rejected 500"; empty when
-	// the activity is not a call.
-	Outcome string
-	// Evidence is what the answer rests on.
-	Evidence map[string]string
 }

@@ -4,11 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/emco-chaos/emco-chaos/experiments"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
+	"github.com/emco-chaos/emco-chaos/plugin/sdk/language"
 	"github.com/emco-chaos/emco-chaos/probes"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/target"
@@ -25,7 +25,7 @@ func (plugin) Describe(context.Context) (sdk.Description, error) {
 	if err != nil {
 		return sdk.Description{}, err
 	}
-	description, err := sdk.Describe("emco", version, experiments.Catalogue(), scenarios)
+	description, err := language.Describe("emco", version, experiments.Catalogue(), scenarios)
 	if err != nil {
 		return sdk.Description{}, err
 	}
@@ -63,22 +63,7 @@ func (plugin) Run(ctx context.Context, task sdk.Task, observer sdk.Observer) sdk
 	if err != nil {
 		return sdk.Result{Conclusion: sdk.Errored, Message: err.Error()}
 	}
-	result := probe.Run(ctx, subject, relay{observer})
-	return sdk.Result{
-		Conclusion: sdk.Conclusion(result.Conclusion), Message: result.Message,
-		Outcome: result.Outcome, Evidence: result.Evidence,
-	}
-}
-
-// relay passes on what a probe sees.
-type relay struct{ to sdk.Observer }
-
-func (r relay) Event(name string, at time.Time, detail map[string]string) {
-	r.to.Event(name, at, detail)
-}
-func (r relay) Note(at time.Time, text string) { r.to.Note(at, text) }
-func (r relay) Resource(resource probes.Resource) {
-	r.to.Resource(sdk.Resource{Anchor: resource.Anchor, State: sdk.ResourceState(resource.State), Reason: resource.Reason})
+	return probe.Run(ctx, subject, observer)
 }
 
 // readTarget reads the target that the host sent; without one it is an EMCO as

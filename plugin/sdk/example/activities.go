@@ -18,12 +18,12 @@ import (
 // system is the service under test, and the counter of one attempt of a run.
 type system struct{ url, prefix, name string }
 
-// activity does one thing to the system. It tells its events as they happen,
+// action does one thing to the system. It tells its events as they happen,
 // the first and the last too, and returns what came of it.
-type activity func(ctx context.Context, on system, task sdk.Task, observer sdk.Observer) sdk.Result
+type action func(ctx context.Context, on system, task sdk.Task, observer sdk.Observer) sdk.Result
 
-// activities are those of the catalogue.
-var activities = map[string]activity{
+// activities are the actions of the catalogue.
+var activities = map[string]action{
 	"call":    call,
 	"answers": probe(answers),
 	"holds":   probe(holds),
@@ -83,9 +83,9 @@ func call(ctx context.Context, on system, _ sdk.Task, observer sdk.Observer) sdk
 	return result
 }
 
-// probe makes an activity of a function that returns nil, or why the system
+// probe makes an action of a function that returns nil, or why the system
 // is not as it must be.
-func probe(look func(ctx context.Context, on system, task sdk.Task, observer sdk.Observer) (string, error)) activity {
+func probe(look func(ctx context.Context, on system, task sdk.Task, observer sdk.Observer) (string, error)) action {
 	return func(ctx context.Context, on system, task sdk.Task, observer sdk.Observer) sdk.Result {
 		observer.Event(plan.Started, time.Now(), nil)
 		message, err := look(ctx, on, task, observer)

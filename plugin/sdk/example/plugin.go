@@ -9,6 +9,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/experiments/scenario"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
+	"github.com/emco-chaos/emco-chaos/plugin/sdk/language"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
@@ -35,7 +36,7 @@ func (plugin) Describe(context.Context) (sdk.Description, error) {
 	if err := problems.Err(); err != nil {
 		return sdk.Description{}, err
 	}
-	return sdk.Describe("counter", version, catalogue(), []scenario.Description{own})
+	return language.Describe("counter", version, catalogue(), []sdk.Experiment{own})
 }
 
 func (plugin) Compile(_ context.Context, source sdk.Source) (*plan.Plan, error) {

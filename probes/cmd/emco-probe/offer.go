@@ -45,7 +45,7 @@ func parseOffer(text string, naming *naming, on probes.Subject) (offer, error) {
 func newOffer(name, kindName string, arguments map[string]any, naming *naming, on probes.Subject) (offer, error) {
 	kinds := probes.Catalogue()
 	at := slices.IndexFunc(kinds, func(k probes.Kind) bool { return k.Name == kindName || dashed(k.Name) == kindName })
-	if at < 0 || kinds[at].Lasting {
+	if at < 0 || kinds[at].Changes() {
 		return offer{}, fmt.Errorf("--offer %s: %q is no probe that can be offered; use one of %s: they change nothing", name, emco.Shown(kindName), strings.Join(readOnly(), ", "))
 	}
 	probe, err := kinds[at].New(arguments)
@@ -62,7 +62,7 @@ func newOffer(name, kindName string, arguments map[string]any, naming *naming, o
 func readOnly() []string {
 	var names []string
 	for _, kind := range probes.Catalogue() {
-		if !kind.Lasting {
+		if !kind.Changes() {
 			names = append(names, dashed(kind.Name))
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/probes"
+	"github.com/emco-chaos/emco-chaos/probes/activity"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 	"github.com/spf13/cobra"
 )
@@ -49,14 +50,14 @@ func newProbe(kind probes.Kind, out, errs io.Writer) *cobra.Command {
 	}
 	flags := command.Flags()
 	for _, argument := range kind.Arguments {
-		usage := argument.Meaning
-		if len(argument.Values) > 0 {
-			usage += ": " + strings.Join(argument.Values, ", ")
+		usage := argument.Description
+		if len(argument.Allowed) > 0 {
+			usage += ": " + strings.Join(argument.Allowed, ", ")
 		}
 		if argument.Required {
 			usage += " (required)"
 		}
-		if argument.Type == probes.Object {
+		if argument.Type == activity.Mapping {
 			flags.StringToStringVar(&a.given, argument.Name, nil, usage+", written as KEY=VALUE,...")
 			continue
 		}
@@ -70,14 +71,14 @@ func newProbe(kind probes.Kind, out, errs io.Writer) *cobra.Command {
 		a.access.making(command)
 	default:
 		a.naming.flags(command)
-		if kind.Lasting {
+		if kind.Changes() {
 			a.access.making(command)
 		}
 	}
 	if kind.Name == callProbe {
 		flags.StringVar(&a.expect, "expect", string(emco.Accepted), "the `OUTCOME` that passes: accepted, rejected, \"rejected CODE\", refused, connection-lost, timeout or any")
 	}
-	if kind.Lasting {
+	if kind.Changes() {
 		flags.BoolVar(&a.dryRun, "dry-run", false, "say what would be done, and do nothing")
 	}
 	limit := time.Minute
@@ -127,7 +128,7 @@ func (a *asking) run(ctx context.Context) error {
 		return err
 	}
 	subject := probes.Subject{Client: client, Names: names, Setup: setup}
-	if a.kind.Lasting {
+	if a.kind.Changes() {
 		what, err := intention(a.kind, arguments, subject)
 		if err != nil {
 			return err

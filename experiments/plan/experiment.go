@@ -1,0 +1,28 @@
+package plan
+
+import "github.com/emco-chaos/emco-chaos/probes/activity"
+
+// Experiment describes an experiment to a reader before it is compiled.
+type Experiment struct {
+	Name        string
+	Title       string
+	Description string
+	Parameters  []Parameter
+}
+
+// Parameter is a value that whoever runs an experiment may choose. In the
+// experiment file it is written ${NAME}.
+type Parameter struct {
+	Name string
+	// Type is any type but [activity.Mapping].
+	Type activity.Type
+	// Default is the value when none is set; empty when one must be set, or
+	// is taken from Follows.
+	Default string
+	// Follows names a parameter of type call, for a parameter of type
+	// service: its value is the service that answers that call.
+	Follows string `json:",omitempty"`
+	// Allowed are the only values it can have; empty when any will do.
+	Allowed     []string
+	Description string
+}

@@ -1,0 +1,75 @@
+// Package activity describes what a plugin can do to the system that it
+// knows, and what it reports while it does it. Probes, the experiment
+// language, the contract and the host all use these types.
+package activity
+
+import "slices"
+
+// Activity is something that a plugin can do.
+type Activity struct {
+	Name string
+	// Summary says in one line what it does.
+	Summary string
+	// Arguments are in the order of importance: a value that stands alone in
+	// an experiment is the first.
+	Arguments []Argument
+	// Events are all that it can emit, in their usual order.
+	Events []string
+	// Ends are those of Events that end it: exactly one of them comes.
+	Ends []string
+
+	// The experiment language uses what follows; it does not travel over the
+	// wire.
+
+	// HasOutcome says that it ends with an outcome that a step can expect.
+	HasOutcome bool
+	// Lasting says that what it sent may take effect after it is cancelled.
+	Lasting bool
+	// Probe says that a step can name it as its probe.
+	Probe bool
+	// Follows says that it asks for what a call has led to: some step must
+	// make that call.
+	Follows bool
+}
+
+// First returns the first argument of that type.
+func (a Activity) First(kind Type) (Argument, bool) {
+	at := slices.IndexFunc(a.Arguments, func(argument Argument) bool { return argument.Type == kind })
+	if at < 0 {
+		return Argument{}, false
+	}
+	return a.Arguments[at], true
+}
+
+// ArgumentNames are the names of the arguments in their order.
+func (a Activity) ArgumentNames() []string {
+	names := make([]string, len(a.Arguments))
+	for i, argument := range a.Arguments {
+		names[i] = argument.Name
+	}
+	return names
+}
+
+// Argument is one argument of an activity.
+type Argument struct {
+	Name     string
+	Type     Type
+	Required bool
+	// Allowed are the only values it can have; empty when any will do.
+	Allowed     []string
+	Description string
+}
+
+// Type is the type of an argument, or of an experiment's parameter.
+type Type string
+
+// The types of arguments and parameters. Mapping is for arguments alone.
+const (
+	Text        Type = "string"
+	Integer     Type = "integer"
+	Boolean     Type = "boolean"
+	Duration    Type = "duration"
+	CallName    Type = "call"
+	ServiceName Type = "service"
+	Mapping     Type = "mapping"
+)
