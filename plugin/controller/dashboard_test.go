@@ -22,6 +22,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/controller/api"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
+	runs "github.com/emco-chaos/emco-chaos/plugin/run"
 )
 
 // schedule is one of ours, as the chart makes it.
@@ -119,25 +120,25 @@ func dashboarded(t *testing.T) *world {
 		}
 	}
 	// The run puts a fault on.
-	w.runner.during = func(ctx context.Context, order Order) error {
-		object, err := fault.Decode(order.Plan.Steps[0].Fault.Object)
+	w.runner.during = func(ctx context.Context, spec runs.Spec) error {
+		object, err := fault.Decode(spec.Plan.Steps[0].Fault.Object)
 		if err != nil {
 			return err
 		}
-		fault.Stamp(object, order.Run, 1, order.Plan.Experiment, "kill")
+		fault.Stamp(object, spec.Name, 1, spec.Plan.Experiment, "kill")
 		object.SetUID("kill-uid")
 		if err := w.cluster.Create(ctx, object); err != nil {
 			return err
 		}
 		at := time.Now()
 		for i, event := range []string{plan.Created, plan.Injected, plan.Down, plan.Ready, plan.Removed} {
-			order.Follow(journal.Record{Kind: journal.Event, Step: "kill", Event: event, At: time.Duration(i) * time.Second, Time: at})
+			spec.Journal.Add(at.Add(time.Duration(i)*time.Second), journal.Record{Kind: journal.Event, Step: "kill", Event: event})
 		}
 		for range 2 {
-			order.Follow(journal.Record{Kind: journal.Result, Step: "back", Conclusion: "passed", Text: "orchestrator is available"})
+			spec.Journal.Add(time.Now(), journal.Record{Kind: journal.Result, Step: "back", Conclusion: "passed", Text: "orchestrator is available"})
 		}
-		order.Follow(journal.Record{Kind: journal.Result, Step: plan.TeardownStep, Conclusion: "passed", Text: "all removed"})
-		order.Follow(journal.Record{Kind: journal.Skipped, Step: "back", Text: "too late"})
+		spec.Journal.Add(time.Now(), journal.Record{Kind: journal.Result, Step: plan.TeardownStep, Conclusion: "passed", Text: "all removed"})
+		spec.Journal.Add(time.Now(), journal.Record{Kind: journal.Skipped, Step: "back", Text: "too late"})
 		return nil
 	}
 	return w
@@ -290,10 +291,10 @@ func TestWhatSaysThatItIsOurs(t *testing.T) {
 // The same words of a second attempt are others.
 func TestAttemptsAreToldApart(t *testing.T) {
 	w := dashboarded(t)
-	w.runner.during = func(_ context.Context, order Order) error {
+	w.runner.during = func(_ context.Context, spec runs.Spec) error {
 		for attempt := 1; attempt <= 2; attempt++ {
-			order.Follow(journal.Record{Kind: journal.Attempt, Attempt: attempt})
-			order.Follow(journal.Record{Kind: journal.Result, Step: "back", Conclusion: "passed", Text: "orchestrator is available"})
+			spec.Journal.Add(time.Now(), journal.Record{Kind: journal.Attempt, Attempt: attempt})
+			spec.Journal.Add(time.Now(), journal.Record{Kind: journal.Result, Step: "back", Conclusion: "passed", Text: "orchestrator is available"})
 		}
 		return nil
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/controller/api"
+	runs "github.com/emco-chaos/emco-chaos/plugin/run"
 )
 
 // serve serves the controller's API over TLS.
@@ -213,7 +214,7 @@ func TestRunOverHTTP(t *testing.T) {
 func TestRunGoesOnWithoutItsClient(t *testing.T) {
 	w := newWorld(t)
 	proceed := make(chan struct{})
-	w.runner.during = func(ctx context.Context, _ Order) error {
+	w.runner.during = func(ctx context.Context, _ runs.Spec) error {
 		select {
 		case <-proceed:
 			return nil

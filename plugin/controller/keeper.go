@@ -217,7 +217,7 @@ func (k *keeper) clean(ctx context.Context, held *holding, tell func(string)) er
 	case err != nil:
 		k.set(faults, sweepAgain)
 		return fmt.Errorf("remove what dead runs left: %w", err)
-	case swept.Remains:
+	case swept.Remains != nil:
 		k.set(resources, sweepRest)
 	default:
 		k.set(nothing, 0)

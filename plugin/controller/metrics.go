@@ -8,6 +8,7 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
+	runs "github.com/emco-chaos/emco-chaos/plugin/run"
 )
 
 // metrics are what Prometheus is told.
@@ -66,7 +67,7 @@ func (m *metrics) ended(experiment, verdict string) {
 	m.runs.WithLabelValues(experiment, verdict).Inc()
 }
 
-func (m *metrics) removed(swept Swept) {
+func (m *metrics) removed(swept runs.Swept) {
 	m.swept.WithLabelValues("fault").Add(float64(swept.Faults))
 	m.swept.WithLabelValues("resource").Add(float64(swept.Resources))
 }

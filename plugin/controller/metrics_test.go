@@ -11,27 +11,31 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
+	runs "github.com/emco-chaos/emco-chaos/plugin/run"
 )
 
 func TestMetrics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.runner.sweep = func(context.Context, func(string)) (Swept, error) { return Swept{Faults: 2, Resources: 17}, nil }
-		w.runner.during = func(_ context.Context, order Order) error {
+		w.runner.sweep = func(context.Context, func(string)) (runs.Swept, error) {
+			return runs.Swept{Faults: 2, Resources: 17}, nil
+		}
+		w.runner.during = func(_ context.Context, spec runs.Spec) error {
 			if got := testutil.ToFloat64(w.queue.metrics.inProgress); got != 1 {
 				t.Errorf("%v runs are in progress", got)
 			}
-			if got := testutil.ToFloat64(w.queue.metrics.queued); got != 1 && order.Run == "r1" {
+			if got := testutil.ToFloat64(w.queue.metrics.queued); got != 1 && spec.Name == "r1" {
 				t.Errorf("%v runs are queued", got)
 			}
+			began := time.Now()
 			// The second attempt's events are not counted from the first's.
 			for attempt, injected := range map[int]time.Duration{1: 300 * time.Millisecond, 2: 300 * time.Millisecond} {
-				order.Follow(journal.Record{Kind: journal.Attempt, Attempt: attempt})
+				spec.Journal.Add(time.Now(), journal.Record{Kind: journal.Attempt, Attempt: attempt})
 				for event, at := range map[string]time.Duration{plan.Created: 0, plan.Down: 2 * time.Second} {
-					order.Follow(journal.Record{Kind: journal.Event, Step: "kill", Event: event, At: at})
+					spec.Journal.Add(began.Add(at), journal.Record{Kind: journal.Event, Step: "kill", Event: event})
 				}
-				order.Follow(journal.Record{Kind: journal.Event, Step: "kill", Event: plan.Injected, At: injected})
-				order.Follow(journal.Record{Kind: journal.Event, Step: "kill", Event: plan.Ready, At: 4 * time.Second})
+				spec.Journal.Add(began.Add(injected), journal.Record{Kind: journal.Event, Step: "kill", Event: plan.Injected})
+				spec.Journal.Add(began.Add(4*time.Second), journal.Record{Kind: journal.Event, Step: "kill", Event: plan.Ready})
 			}
 			time.Sleep(8 * time.Second)
 			return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -14,6 +13,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/controller/api"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
+	runs "github.com/emco-chaos/emco-chaos/plugin/run"
 )
 
 var (
@@ -257,21 +257,19 @@ func (q *queue) make(ctx context.Context, r *run) (api.End, error) {
 	live := report.NewLive(&lines{run: r}, false)
 	watch := &stopwatch{metrics: q.metrics, plan: r.plan}
 	shown := q.dashboard.open(ctx, r)
-	one, err := q.runner.Run(ctx, Order{
-		Run: r.name, Plan: r.plan, Journal: io.Writer(file),
-		Follow: func(record journal.Record) {
-			live.Follow(record)
-			watch.follow(record)
-			shown.follow(record)
-		},
-	})
+	history := journal.New(file, live.Follow, watch.follow, shown.follow)
+	outcome, err := q.runner.Run(ctx, runs.Spec{Name: r.name, Plan: r.plan, Journal: history})
 	live.Close()
 	shown.close()
 	if err := errors.Join(err, file.Close()); err != nil {
 		return api.End{}, err
 	}
-	if len(one.Left) > 0 {
+	if len(outcome.Left) > 0 {
 		q.keeper.soil()
 	}
-	return endOf(one)
+	told := report.Runs(history.Records())
+	if len(told) != 1 {
+		return api.End{}, errors.New("the journal tells of no run")
+	}
+	return endOf(told[0])
 }

@@ -15,10 +15,11 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/plugin/controller/api"
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
+	runs "github.com/emco-chaos/emco-chaos/plugin/run"
 )
 
 // slow is a run of ten seconds that ends when it is told to.
-func slow(ctx context.Context, _ Order) error {
+func slow(ctx context.Context, _ runs.Spec) error {
 	select {
 	case <-time.After(10 * time.Second):
 		return nil
@@ -31,16 +32,16 @@ func TestRunsComeOneAfterAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		running := 0
-		w.runner.during = func(ctx context.Context, order Order) error {
+		w.runner.during = func(ctx context.Context, spec runs.Spec) error {
 			running++
 			defer func() { running-- }()
 			if running > 1 {
 				t.Error("two runs at once")
 			}
-			if state := w.lease(); state.Holder != "controller" || state.Run != order.Run {
-				t.Errorf("during run %s the target is held by %v", order.Run, state)
+			if state := w.lease(); state.Holder != "controller" || state.Run != spec.Name {
+				t.Errorf("during run %s the target is held by %v", spec.Name, state)
 			}
-			return slow(ctx, order)
+			return slow(ctx, spec)
 		}
 		defer w.manage()()
 		synctest.Wait()
@@ -189,7 +190,7 @@ func TestWaitsOnlySoLong(t *testing.T) {
 func TestStopInTheMiddle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.runner.during = func(ctx context.Context, _ Order) error {
+		w.runner.during = func(ctx context.Context, _ runs.Spec) error {
 			<-ctx.Done()
 			// Cleaning up takes its time, and the target stays ours.
 			time.Sleep(time.Minute)
@@ -223,7 +224,7 @@ func TestStopInTheMiddle(t *testing.T) {
 func TestRunEndsWhenTheLeaseIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.runner.during = func(ctx context.Context, _ Order) error {
+		w.runner.during = func(ctx context.Context, _ runs.Spec) error {
 			gone := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: target, Name: lease.Name}}
 			if err := w.cluster.Delete(context.Background(), gone); err != nil {
 				t.Error(err)

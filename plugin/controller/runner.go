@@ -3,49 +3,28 @@ package controller
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/controller/api"
-	"github.com/emco-chaos/emco-chaos/plugin/journal"
-	"github.com/emco-chaos/emco-chaos/plugin/report"
+	"github.com/emco-chaos/emco-chaos/plugin/engine"
+	runs "github.com/emco-chaos/emco-chaos/plugin/run"
 )
 
 // Runner does the work on the target. It need not keep others off the target:
 // it is asked only while the controller holds the target's leases.
 type Runner interface {
 	// Compile makes the plan of what is asked for. An [*UnknownError] says
-	// that there is no such experiment, plan.Problems or a [*RefusedError]
+	// that there is no such experiment, document.Problems or a [*RefusedError]
 	// that it cannot be run like that; any other error is the runner's own.
 	Compile(ctx context.Context, request api.Request) (*plan.Plan, error)
 	// Run makes a run. When ctx ends the run is ended and cleaned up before
 	// Run returns. An error says that there was no run to speak of.
-	Run(ctx context.Context, order Order) (report.Run, error)
+	Run(ctx context.Context, spec runs.Spec) (engine.Outcome, error)
 	// Sweep removes what dead runs left: faults first, then what they made in
 	// the target. It tells each thing that it removes and that it cannot. An
 	// error says that faults may still be there.
-	Sweep(ctx context.Context, tell func(string)) (Swept, error)
-}
-
-// Order is a run to be made.
-type Order struct {
-	// Run is the run's name.
-	Run  string
-	Plan *plan.Plan
-	// Journal is written to, and Follow called with each record, which must
-	// not block.
-	Journal io.Writer
-	Follow  func(journal.Record)
-}
-
-// Swept counts what a sweep removed.
-type Swept struct {
-	Faults    int
-	Resources int
-	// Remains says that something is left in the target that harms no other
-	// run. It is tried again later.
-	Remains bool
+	Sweep(ctx context.Context, tell func(string)) (runs.Swept, error)
 }
 
 // UnknownError says that there is no such experiment.

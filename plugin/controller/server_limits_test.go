@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/plugin/controller/api"
+	runs "github.com/emco-chaos/emco-chaos/plugin/run"
 )
 
 // pipes is a listener whose connections are made within the process, so that
@@ -122,7 +123,7 @@ func TestLongRunIsHeardToItsEnd(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
-				w.runner.during = func(ctx context.Context, _ Order) error {
+				w.runner.during = func(ctx context.Context, _ runs.Spec) error {
 					select {
 					case <-time.After(20 * time.Minute):
 						return nil

@@ -13,25 +13,26 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/emco-chaos/emco-chaos/plugin/controller/api"
+	"github.com/emco-chaos/emco-chaos/plugin/engine"
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
-	"github.com/emco-chaos/emco-chaos/plugin/report"
+	runs "github.com/emco-chaos/emco-chaos/plugin/run"
 )
 
 // failing is a runner that makes no run.
 type failing struct{ *scripted }
 
-func (*failing) Run(context.Context, Order) (report.Run, error) {
-	return report.Run{}, errors.New("the plugin does not start")
+func (*failing) Run(context.Context, runs.Spec) (engine.Outcome, error) {
+	return engine.Outcome{}, errors.New("the plugin does not start")
 }
 
 func TestSweepsAtTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.runner.sweep = func(context.Context, func(string)) (Swept, error) {
+		w.runner.sweep = func(context.Context, func(string)) (runs.Swept, error) {
 			if state := w.lease(); state.Holder != "controller" {
 				t.Errorf("during the sweep the target is held by %v", state)
 			}
-			return Swept{Faults: 2, Resources: 5}, nil
+			return runs.Swept{Faults: 2, Resources: 5}, nil
 		}
 		began := time.Now()
 		defer w.manage()()
@@ -49,20 +50,20 @@ func TestSweepsAtTheStart(t *testing.T) {
 // by the controller's first look.
 func TestOpensAfterTheFirstLook(t *testing.T) {
 	for name, test := range map[string]struct {
-		sweep func(context.Context, func(string)) (Swept, error)
+		sweep func(context.Context, func(string)) (runs.Swept, error)
 		after time.Duration
 	}{
-		"nothing is left": {func(context.Context, func(string)) (Swept, error) {
+		"nothing is left": {func(context.Context, func(string)) (runs.Swept, error) {
 			time.Sleep(4 * time.Second)
-			return Swept{}, nil
+			return runs.Swept{}, nil
 		}, 4 * time.Second},
-		"it fails": {func(context.Context, func(string)) (Swept, error) {
+		"it fails": {func(context.Context, func(string)) (runs.Swept, error) {
 			time.Sleep(4 * time.Second)
-			return Swept{}, errors.New("a fault hangs on its finalizer")
+			return runs.Swept{}, errors.New("a fault hangs on its finalizer")
 		}, 4 * time.Second},
-		"EMCO does not answer": {func(context.Context, func(string)) (Swept, error) {
+		"EMCO does not answer": {func(context.Context, func(string)) (runs.Swept, error) {
 			time.Sleep(2 * firstLook)
-			return Swept{Remains: true}, nil
+			return runs.Swept{Remains: errors.New("EMCO does not answer")}, nil
 		}, firstLook},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -182,8 +183,8 @@ func TestRunSweepsFirst(t *testing.T) {
 func TestFailedSweep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.runner.sweep = func(context.Context, func(string)) (Swept, error) {
-			return Swept{}, errors.New("a fault hangs on its finalizer")
+		w.runner.sweep = func(context.Context, func(string)) (runs.Swept, error) {
+			return runs.Swept{}, errors.New("a fault hangs on its finalizer")
 		}
 		defer w.manage()()
 		synctest.Wait()
@@ -210,9 +211,9 @@ func TestFailedSweep(t *testing.T) {
 func TestWhatRemainsBlocksNoRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.runner.sweep = func(_ context.Context, tell func(string)) (Swept, error) {
+		w.runner.sweep = func(_ context.Context, tell func(string)) (runs.Swept, error) {
 			tell("EMCO does not answer")
-			return Swept{Remains: true}, nil
+			return runs.Swept{Remains: errors.New("EMCO does not answer")}, nil
 		}
 		defer w.manage()()
 		asked := w.ask("calm-kill")
@@ -233,9 +234,9 @@ func TestWhatRemainsBlocksNoRun(t *testing.T) {
 func TestRunWaitsForASweep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.runner.sweep = func(context.Context, func(string)) (Swept, error) {
+		w.runner.sweep = func(context.Context, func(string)) (runs.Swept, error) {
 			time.Sleep(20 * time.Second)
-			return Swept{}, nil
+			return runs.Swept{}, nil
 		}
 		defer w.manage()()
 		synctest.Wait()

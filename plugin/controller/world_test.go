@@ -28,9 +28,10 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/controller/api"
+	"github.com/emco-chaos/emco-chaos/plugin/engine"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
-	"github.com/emco-chaos/emco-chaos/plugin/report"
+	runs "github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
@@ -272,11 +273,11 @@ func (w *world) die(run string) {
 type scripted struct {
 	mu sync.Mutex
 	// during is what happens in a run; nil passes at once.
-	during func(ctx context.Context, order Order) error
+	during func(ctx context.Context, spec runs.Spec) error
 	// left is what each run leaves behind.
 	left []string
 	// sweep is what a sweep finds; nil finds nothing.
-	sweep func(ctx context.Context, tell func(string)) (Swept, error)
+	sweep func(ctx context.Context, tell func(string)) (runs.Swept, error)
 	swept []time.Time
 	ran   []string
 }
@@ -295,18 +296,17 @@ func (s *scripted) Compile(_ context.Context, request api.Request) (*plan.Plan, 
 	return nil, &UnknownError{Experiment: request.Experiment, Known: []string{"calm-kill", "busy-kill"}}
 }
 
-func (s *scripted) Run(ctx context.Context, order Order) (report.Run, error) {
+func (s *scripted) Run(ctx context.Context, spec runs.Spec) (engine.Outcome, error) {
 	s.mu.Lock()
-	s.ran = append(s.ran, order.Run)
+	s.ran = append(s.ran, spec.Name)
 	during := s.during
 	s.mu.Unlock()
-	history := journal.New(order.Journal, order.Follow)
-	now := func(record journal.Record) { history.Add(time.Now(), record) }
-	now(journal.Record{Kind: journal.Run, Run: order.Run, Plan: order.Plan})
+	now := func(record journal.Record) { spec.Journal.Add(time.Now(), record) }
+	now(journal.Record{Kind: journal.Run, Run: spec.Name, Plan: spec.Plan})
 	now(journal.Record{Kind: journal.Attempt, Attempt: 1})
 	said, why := verdict.Passed, ""
 	if during != nil {
-		if err := during(ctx, order); err != nil {
+		if err := during(ctx, spec); err != nil {
 			said, why = verdict.Error, err.Error()
 		}
 	}
@@ -314,17 +314,17 @@ func (s *scripted) Run(ctx context.Context, order Order) (report.Run, error) {
 		now(journal.Record{Kind: journal.Left, Text: one})
 	}
 	now(journal.Record{Kind: journal.Verdict, Attempt: 1, Verdict: string(said), Text: why})
-	now(journal.Record{Kind: journal.End, Run: order.Run, Attempt: 1, Verdict: string(said)})
-	return report.Runs(history.Records())[0], nil
+	now(journal.Record{Kind: journal.End, Run: spec.Name, Attempt: 1, Verdict: string(said)})
+	return engine.Outcome{Judgement: verdict.Judgement{Verdict: said, Reason: why}, Attempt: 1, Left: s.left}, nil
 }
 
-func (s *scripted) Sweep(ctx context.Context, tell func(string)) (Swept, error) {
+func (s *scripted) Sweep(ctx context.Context, tell func(string)) (runs.Swept, error) {
 	s.mu.Lock()
 	s.swept = append(s.swept, time.Now())
 	sweep := s.sweep
 	s.mu.Unlock()
 	if sweep == nil {
-		return Swept{}, nil
+		return runs.Swept{}, nil
 	}
 	return sweep(ctx, tell)
 }

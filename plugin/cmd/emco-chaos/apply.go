@@ -9,6 +9,7 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
+	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 	"github.com/emco-chaos/emco-chaos/probes/emcoctl"
 	"github.com/emco-chaos/emco-chaos/probes/target"
@@ -99,11 +100,11 @@ func (s *session) files(ctx context.Context, u *users, during string, do work) e
 	defer stop()
 	// An EMCO of processes on this machine runs as long as its driver does.
 	if target != nil && target.Driver.Local != nil {
-		driver, err := driveLocal(ctx, target)
+		opened, err := run.OpenLocal(ctx, target, linesTo(s.errs))
 		if err != nil {
-			return err
+			return failure(err)
 		}
-		defer driver.end(s.errs)
+		defer s.end(opened.Close)
 	}
 	printer := emcoctl.NewPrinter(s.out, form, during)
 	err = do(ctx, client, resources, u.options, printer)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
+	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/conformance"
 	"github.com/emco-chaos/emco-chaos/probes/target"
@@ -47,9 +48,6 @@ asked. Exit codes: 0 no difference, 1 differences, 2 usage, 4 error.`,
 }
 
 func (s *session) conform(ctx context.Context, how *conforming) error {
-	if err := checkOutput(how.output); err != nil {
-		return err
-	}
 	if how.patience <= 0 {
 		return fmt.Errorf("--timeout %v: write more than 0", how.patience)
 	}
@@ -78,17 +76,17 @@ func (s *session) conform(ctx context.Context, how *conforming) error {
 	defer stop()
 	// An EMCO of processes on this machine runs as long as its driver does.
 	if target.Driver.Local != nil {
-		driver, err := driveLocal(interrupted, target)
+		opened, err := run.OpenLocal(interrupted, target, linesTo(s.errs))
 		if err != nil {
-			return err
+			return failure(err)
 		}
-		defer driver.end(s.errs)
+		defer s.end(opened.Close)
 	}
 	if how.remove != "" {
 		return s.removeLeft(interrupted, client, how)
 	}
 	options := conformance.Options{
-		Run: newRunName(), Kubeconfig: kubeconfig, Rsync: access.Rsync, Patience: how.patience, Abandon: abandon,
+		Run: run.NewName(), Kubeconfig: kubeconfig, Rsync: access.Rsync, Patience: how.patience, Abandon: abandon,
 	}
 	fmt.Fprintf(s.errs, "run %s asks %s\n", options.Run, target.Name)
 	var writing error
@@ -127,7 +125,7 @@ func edgeKubeconfig(target *target.Target) ([]byte, error) {
 
 // removeLeft removes what a killed run has left.
 func (s *session) removeLeft(ctx context.Context, client *emco.Client, how *conforming) error {
-	ctx, cancel := context.WithTimeout(ctx, cleanLimit)
+	ctx, cancel := context.WithTimeout(ctx, run.CleanLimit)
 	defer cancel()
 	removed, left, err := conformance.Remove(ctx, client, how.remove, 100*time.Millisecond, how.patience)
 	if err != nil {

@@ -7,14 +7,15 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
-	"github.com/emco-chaos/emco-chaos/plugin/chaosmesh"
 	"github.com/emco-chaos/emco-chaos/plugin/controller"
 	"github.com/emco-chaos/emco-chaos/plugin/controller/api"
-	"github.com/emco-chaos/emco-chaos/plugin/report"
+	"github.com/emco-chaos/emco-chaos/plugin/engine"
+	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 	"github.com/go-logr/logr"
@@ -98,13 +99,9 @@ func (s *session) control(ctx context.Context, how controlling) error {
 		}
 	}
 	if how.Holder == "" {
-		how.Holder = holder()
+		how.Holder = run.Holder()
 	}
-	cluster, err := restConfig(target.Driver.Kubernetes)
-	if err != nil {
-		return failure(err)
-	}
-	runner, err := newRunner(s, target, cluster)
+	cluster, err := run.RestConfig(target.Driver.Kubernetes)
 	if err != nil {
 		return failure(err)
 	}
@@ -112,46 +109,32 @@ func (s *session) control(ctx context.Context, how controlling) error {
 	// What controller-runtime and client-go log goes nowhere else.
 	runtimelog.SetLogger(logr.FromSlogHandler(how.Log.Handler()))
 	klog.SetSlogLogger(how.Log)
-	how.Runner, how.Targets, how.NewName = runner, namespaces(target), newRunName
+	how.Runner, how.Targets, how.NewName = &runner{s, target, cluster}, run.Namespaces(target), run.NewName
 	how.Registry = runtimemetrics.Registry
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return failure(controller.Run(ctx, cluster, how.Serving, how.Parts))
 }
 
-// runner does the controller's work on the target. Faults are put on by Chaos
-// Mesh, and the leases of the target are the controller's.
+// runner does the controller's work on the target, whose lock the controller
+// holds.
 type runner struct {
 	s       *session
 	target  *target.Target
-	data    []byte
 	cluster *rest.Config
 }
 
-func newRunner(s *session, target *target.Target, cluster *rest.Config) (*runner, error) {
-	data, err := wire(target)
-	if err != nil {
-		return nil, err
-	}
-	return &runner{s: s, target: target, data: data, cluster: cluster}, nil
+func (r *runner) start(ctx context.Context) (*run.Plugin, error) {
+	return run.Start(ctx, r.s.plugin, r.target)
+}
+
+func (r *runner) open(ctx context.Context, tell func(string)) (*run.Target, error) {
+	return run.OpenLocked(ctx, r.target, r.cluster, tell)
 }
 
 // Compile makes the plan of what is asked for.
 func (r *runner) Compile(ctx context.Context, request api.Request) (*plan.Plan, error) {
-	compiled, err := r.compile(ctx, request)
-	return compiled, worded(err)
-}
-
-// worded takes the exit code off an error: nothing exits here.
-func worded(err error) error {
-	if exit, ok := errors.AsType[*exitError](err); ok && exit.err != nil {
-		return exit.err
-	}
-	return err
-}
-
-func (r *runner) compile(ctx context.Context, request api.Request) (*plan.Plan, error) {
-	plugin, err := r.s.start(ctx, r.target)
+	plugin, err := r.start(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -160,16 +143,14 @@ func (r *runner) compile(ctx context.Context, request api.Request) (*plan.Plan, 
 	if err != nil {
 		return nil, fmt.Errorf("ask the plugin for its experiments: %w", err)
 	}
-	known := make([]string, len(description.Experiments))
-	found := false
-	for i, experiment := range description.Experiments {
-		known[i] = experiment.Name
-		found = found || experiment.Name == request.Experiment
+	var known []string
+	for _, experiment := range description.Experiments {
+		known = append(known, experiment.Name)
 	}
-	if !found {
+	if !slices.Contains(known, request.Experiment) {
 		return nil, &controller.UnknownError{Experiment: request.Experiment, Known: known}
 	}
-	plans, err := compile(ctx, plugin, []sdk.Source{{Experiment: request.Experiment, Target: r.data, Parameters: request.Parameters}})
+	plans, err := plugin.CompileAll(ctx, []sdk.Source{{Experiment: request.Experiment, Parameters: request.Parameters}})
 	if err != nil {
 		return nil, err
 	}
@@ -177,55 +158,35 @@ func (r *runner) compile(ctx context.Context, request api.Request) (*plan.Plan, 
 }
 
 // Run makes a run.
-func (r *runner) Run(ctx context.Context, order controller.Order) (report.Run, error) {
-	b, err := r.s.newBench(ctx, r.target)
+func (r *runner) Run(ctx context.Context, spec run.Spec) (engine.Outcome, error) {
+	plugin, err := r.start(ctx)
 	if err != nil {
-		return report.Run{}, worded(err)
+		return engine.Outcome{}, err
 	}
-	defer b.close()
-	tell := linesTo(r.s.errs)
-	if b.driver, err = r.drive(ctx, tell); err != nil {
-		return report.Run{}, err
+	defer plugin.Close()
+	opened, err := r.open(ctx, linesTo(r.s.errs))
+	if err != nil {
+		return engine.Outcome{}, err
 	}
+	defer r.s.end(opened.Close)
 	// Whoever had the target before may have given it back with a fault on it.
-	if err := b.removeFaults(ctx, tell); err != nil {
-		return report.Run{}, err
+	if err := opened.Prepare(ctx); err != nil {
+		return engine.Outcome{}, err
 	}
-	return b.make(ctx, making{run: order.Run, plan: order.Plan, journal: order.Journal, follow: order.Follow})
-}
-
-// drive starts the driver of the cluster.
-func (r *runner) drive(ctx context.Context, tell func(string)) (driver, error) {
-	faults, err := chaosmesh.Open(ctx, r.cluster, chaosmesh.Options{Namespaces: namespaces(r.target), Tell: tell})
-	if err != nil {
-		return driver{}, err
-	}
-	return driver{Driver: faults, close: faults.Close}, nil
+	spec.Version = version
+	return opened.Run(ctx, plugin, spec)
 }
 
 // Sweep removes what dead runs left.
-func (r *runner) Sweep(ctx context.Context, tell func(string)) (controller.Swept, error) {
-	var done controller.Swept
-	faults, err := r.drive(ctx, tell)
+func (r *runner) Sweep(ctx context.Context, tell func(string)) (run.Swept, error) {
+	opened, err := r.open(ctx, tell)
 	if err != nil {
-		return done, err
+		return run.Swept{}, err
 	}
-	defer faults.end(r.s.errs)
-	if done.Faults, err = sweepFaults(ctx, faults, tell); err != nil {
-		return done, err
+	defer r.s.end(opened.Close)
+	swept, err := opened.Clean(ctx, r.start)
+	if swept.Remains != nil && !errors.Is(swept.Remains, run.ErrLeft) {
+		tell(fmt.Sprintf("what dead runs made in the target is not all removed: %v", swept.Remains))
 	}
-	// The system may be out of reach for long, and no run should wait for it.
-	plugin, err := r.s.start(ctx, r.target)
-	if err == nil {
-		defer plugin.Close()
-		done.Resources, err = sweepResources(ctx, plugin, r.data, tell)
-	}
-	if err != nil {
-		done.Remains = true
-		// An error without words has been told already.
-		if exit, ok := errors.AsType[*exitError](err); !ok || exit.err != nil {
-			tell(fmt.Sprintf("what dead runs made in the target is not all removed: %v", worded(err)))
-		}
-	}
-	return done, nil
+	return swept, err
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/plugin/controller"
 	"github.com/emco-chaos/emco-chaos/plugin/controller/api"
+	"github.com/emco-chaos/emco-chaos/plugin/host"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
@@ -18,10 +19,7 @@ func TestRunnerCompiles(t *testing.T) {
 	if err := problems.Err(); err != nil {
 		t.Fatal(err)
 	}
-	r, err := newRunner(newSession(t), target, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := &runner{s: newSession(t), target: target}
 	compiled, err := r.Compile(t.Context(), api.Request{Experiment: "service-refused", Parameters: map[string]string{"call": "logical-cloud.terminate"}})
 	if err != nil {
 		t.Fatal(err)
@@ -38,8 +36,8 @@ func TestRunnerCompiles(t *testing.T) {
 	if !errors.As(err, new(document.Problems)) {
 		t.Errorf("a wrong parameter: %v", err)
 	}
-	r.s.plugin = "nobody"
-	if _, err = r.Compile(t.Context(), api.Request{Experiment: "service-refused"}); err == nil || errors.As(err, new(*exitError)) {
+	r.s.plugin.Name = "nobody"
+	if _, err = r.Compile(t.Context(), api.Request{Experiment: "service-refused"}); !errors.Is(err, host.ErrNotFound) {
 		t.Errorf("no plugin: %v", err)
 	}
 }

@@ -9,12 +9,11 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/emco-chaos/emco-chaos/probes/target"
 	"github.com/spf13/cobra"
 )
 
 func newDemo(s *session) *cobra.Command {
-	how := running{chosen: chosen{all: true}}
+	options := runOptions{chosen: chosen{all: true}}
 	var apps int
 	var folder string
 	command := &cobra.Command{
@@ -28,16 +27,15 @@ func newDemo(s *session) *cobra.Command {
 					return failure(err)
 				}
 			}
-			file, err := emulate(cmd.Context(), folder, apps)
+			if s.target, err = emulate(cmd.Context(), folder, apps); err != nil {
+				return failure(err)
+			}
+			target, err := s.readTarget()
 			if err != nil {
-				return failure(err)
+				return err
 			}
-			target, problems := target.Read(file)
-			if err := problems.Err(); err != nil {
-				return failure(err)
-			}
-			how.journals = filepath.Join(folder, "journals")
-			err = s.run(cmd.Context(), how, nil, target)
+			options.journals = filepath.Join(folder, "journals")
+			err = s.run(cmd.Context(), options, nil, target)
 			if err == nil && temporary {
 				return failure(os.RemoveAll(folder))
 			}
@@ -45,9 +43,7 @@ func newDemo(s *session) *cobra.Command {
 			return err
 		},
 	}
-	outputFlag(command, &how.output)
-	command.Flags().StringVar(&how.journal, "journal", "", "the `FILE` to add the runs' journals to")
-	command.Flags().IntVar(&how.attempts, "attempts", 0, "how often an inconclusive run is tried, `N` in all; 0 leaves it to the experiment")
+	options.flags(command, "the `FILE` to add the runs' journals to")
 	command.Flags().IntVar(&apps, "apps", 2, "the number of apps that are deployed, 1 to 12")
 	command.Flags().StringVar(&folder, "dir", "", "the `DIRECTORY` of the emulated EMCO, kept afterwards; else a temporary one")
 	return command

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/plugin/doctor"
-	"github.com/emco-chaos/emco-chaos/plugin/engine"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
+	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 	"github.com/spf13/cobra"
@@ -51,9 +51,6 @@ Exit codes: 0 nothing failed, 2 usage, 4 something did.`,
 }
 
 func (s *session) doctor(ctx context.Context, how examining) error {
-	if err := checkOutput(how.output); err != nil {
-		return err
-	}
 	if how.limit <= 0 {
 		return errors.New("--timeout must be more than 0")
 	}
@@ -64,9 +61,9 @@ func (s *session) doctor(ctx context.Context, how examining) error {
 	if target.Driver.Kubernetes == nil {
 		return fmt.Errorf("target %s: its driver is local, so there is no cluster to look at; name a target with driver: {kubernetes: {}}", target.Name)
 	}
-	cluster, config, err := clusterOf(target)
+	cluster, config, err := run.Connect(target)
 	if err != nil {
-		return err
+		return failure(err)
 	}
 	asked, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
@@ -78,21 +75,17 @@ func (s *session) doctor(ctx context.Context, how examining) error {
 		Target: target, TargetFile: s.target, Server: config.Host,
 		Client: cluster, Discovery: asked,
 		ChaosMesh: how.chaosMesh, Controller: how.controller,
-		Run: newRunName(), Limit: how.limit,
+		Run: run.NewName(), Limit: how.limit,
 	}
 	if !how.noInject {
 		options.Open = func(ctx context.Context) (doctor.Driver, error) { return openDriver(ctx, target) }
-	}
-	data, err := wire(target)
-	if err != nil {
-		return err
 	}
 	plugin, err := s.start(ctx, target)
 	if err != nil {
 		return err
 	}
 	defer plugin.Close()
-	if options.Reach, err = reach(ctx, plugin, data, how.limit); err != nil {
+	if options.Reach, err = reach(ctx, plugin, how.limit); err != nil {
 		return err
 	}
 	found, err := doctor.Examine(ctx, options, func(finding doctor.Finding) {
@@ -122,14 +115,14 @@ func (s *session) doctor(ctx context.Context, how examining) error {
 // openDriver starts the target's driver with others kept off the target, to
 // try faults out.
 func openDriver(ctx context.Context, target *target.Target) (doctor.Driver, error) {
-	started, err := drive(ctx, target, nil)
+	opened, err := run.Open(ctx, target, func(string) {})
 	if err != nil {
 		return doctor.Driver{}, err
 	}
-	if err := started.note(ctx, "doctor"); err != nil {
-		return doctor.Driver{}, errors.Join(err, started.close())
+	if err := opened.Note(ctx, "doctor"); err != nil {
+		return doctor.Driver{}, errors.Join(err, opened.Close())
 	}
-	return doctor.Driver{Driver: started, Close: started.close}, nil
+	return doctor.Driver{Driver: opened, Close: opened.Close}, nil
 }
 
 // The plugin's activity that sees whether a service answers, and its argument.
@@ -138,15 +131,9 @@ const (
 	serviceArgument   = "service"
 )
 
-// describer is a plugin that says what it can do.
-type describer interface {
-	engine.Plugin
-	Describe(ctx context.Context) (sdk.Description, error)
-}
-
 // reach asks services by the plugin, as far as it can: it knows what an answer
 // of each is worth. The result is nil if it cannot.
-func reach(ctx context.Context, plugin describer, target []byte, limit time.Duration) (func(context.Context, string, string) (string, error), error) {
+func reach(ctx context.Context, plugin *run.Plugin, limit time.Duration) (func(context.Context, string, string) (string, error), error) {
 	description, err := plugin.Describe(ctx)
 	if err != nil {
 		return nil, failure(err)
@@ -160,10 +147,9 @@ func reach(ctx context.Context, plugin describer, target []byte, limit time.Dura
 			return doctor.AnyAnswer(ctx, service, url)
 		}
 		// It ends before the check does, and so says what it saw.
-		result, err := plugin.Run(ctx, sdk.Task{
-			Run: "doctor", Attempt: 1, Target: target, Timeout: limit - limit/5,
-			Activity: availableActivity, Arguments: map[string]any{serviceArgument: service},
-		}, silent{})
+		result, err := plugin.Ask(ctx, sdk.Task{
+			Run: "doctor", Timeout: limit - limit/5, Activity: availableActivity, Arguments: map[string]any{serviceArgument: service},
+		}, func(string) {})
 		switch {
 		case err != nil:
 			return "", err
@@ -188,10 +174,3 @@ func askable(description sdk.Description) []string {
 	}
 	return nil
 }
-
-// silent observes an activity of which the result is enough.
-type silent struct{}
-
-func (silent) Event(string, time.Time, map[string]string) {}
-func (silent) Note(time.Time, string)                     {}
-func (silent) Resource(sdk.Resource)                      {}

@@ -13,9 +13,9 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/chaosmesh"
-	"github.com/emco-chaos/emco-chaos/plugin/engine"
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
 	"github.com/emco-chaos/emco-chaos/plugin/local"
+	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 	corev1 "k8s.io/api/core/v1"
@@ -33,11 +33,7 @@ const previewRun = "run"
 // dryRun tells what the runs would touch: the pods that each fault would
 // select, and the resources of the system under test. Nothing is started and
 // nothing created. What a run would refuse is refused.
-func (s *session) dryRun(ctx context.Context, plans []*plan.Plan, target *target.Target, plugin describer) error {
-	data, err := wire(target)
-	if err != nil {
-		return err
-	}
+func (s *session) dryRun(ctx context.Context, plans []*plan.Plan, target *target.Target, plugin *run.Plugin) error {
 	reader, err := s.podsOf(ctx, target)
 	if err != nil {
 		return err
@@ -53,7 +49,7 @@ func (s *session) dryRun(ctx context.Context, plans []*plan.Plan, target *target
 			refused = append(refused, fmt.Errorf("%s: %w", compiled.Experiment, err))
 		}
 		tellCalls(s.out, compiled)
-		if err := tellResources(ctx, s.out, compiled, description, plugin, data); err != nil {
+		if err := tellResources(ctx, s.out, compiled, description, plugin); err != nil {
 			refused = append(refused, fmt.Errorf("%s: %w", compiled.Experiment, err))
 		}
 	}
@@ -68,13 +64,13 @@ func (s *session) podsOf(ctx context.Context, target *target.Target) (client.Rea
 		if problems != nil {
 			return nil, problems
 		}
-		return described{description}, nil
+		return described{Description: description}, nil
 	}
-	cluster, _, err := clusterOf(target)
+	cluster, _, err := run.Connect(target)
 	if err != nil {
-		return nil, err
+		return nil, failure(err)
 	}
-	for _, namespace := range namespaces(target) {
+	for _, namespace := range run.Namespaces(target) {
 		state, err := lease.Read(ctx, cluster, namespace)
 		if err != nil {
 			return nil, failure(fmt.Errorf("target %s: %w", target.Name, err))
@@ -129,7 +125,7 @@ func tellCalls(out io.Writer, compiled *plan.Plan) {
 
 // tellResources says which resources of the system under test would be made,
 // or, if the run is to work on existing ones, what is done to those.
-func tellResources(ctx context.Context, out io.Writer, compiled *plan.Plan, description sdk.Description, plugin engine.Plugin, target []byte) error {
+func tellResources(ctx context.Context, out io.Writer, compiled *plan.Plan, description sdk.Description, plugin asker) error {
 	if len(compiled.Touches) > 0 {
 		fmt.Fprintln(out, "  resources that exist already")
 		for _, text := range compiled.Touches {
@@ -145,10 +141,9 @@ func tellResources(ctx context.Context, out io.Writer, compiled *plan.Plan, desc
 		return nil
 	}
 	fmt.Fprintf(out, "  resources of its own, with the run's name in place of %q\n", previewRun)
-	result, err := plugin.Run(ctx, sdk.Task{
-		Run: previewRun, Attempt: 1, Target: target, Timeout: time.Minute,
-		Activity: previewActivity, Arguments: maps.Clone(compiled.Given.Activity.Arguments),
-	}, aloud{out})
+	result, err := plugin.Ask(ctx, sdk.Task{
+		Run: previewRun, Timeout: time.Minute, Activity: previewActivity, Arguments: maps.Clone(compiled.Given.Activity.Arguments),
+	}, func(text string) { fmt.Fprintf(out, "    %s\n", text) })
 	switch {
 	case err != nil:
 		return fmt.Errorf("ask the plugin what a run would make: %w", err)
@@ -159,20 +154,16 @@ func tellResources(ctx context.Context, out io.Writer, compiled *plan.Plan, desc
 	return nil
 }
 
-// aloud prints an activity's notes.
-type aloud struct{ out io.Writer }
+// asker is a plugin that does an activity outside of a run.
+type asker interface {
+	Ask(ctx context.Context, task sdk.Task, tell func(string)) (sdk.Result, error)
+}
 
-func (aloud) Event(string, time.Time, map[string]string) {}
-func (aloud) Resource(sdk.Resource)                      {}
-
-func (a aloud) Note(_ time.Time, text string) { fmt.Fprintf(a.out, "    %s\n", text) }
-
-// described reads the pods of a local cluster's description, none of which
+// described lists the pods of a local cluster's description, none of which
 // need to run.
-type described struct{ *local.Description }
-
-func (described) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
-	return errors.New("a local cluster's description is not read by name")
+type described struct {
+	client.Reader
+	*local.Description
 }
 
 func (d described) List(_ context.Context, list client.ObjectList, options ...client.ListOption) error {

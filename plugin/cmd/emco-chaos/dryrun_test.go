@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -34,7 +35,7 @@ func killing(t *testing.T, label string) *plan.Plan {
 }
 
 func market() client.Reader {
-	return described{&local.Description{Namespace: "market", Pods: []local.Pod{
+	return described{Description: &local.Description{Namespace: "market", Pods: []local.Pod{
 		{Name: "shop-1", Labels: map[string]string{"app": "shop"}}, {Name: "shop-2", Labels: map[string]string{"app": "shop"}}, {Name: "stock", Labels: map[string]string{"app": "stock"}},
 	}}}
 }
@@ -79,6 +80,17 @@ func TestDescribedHasThePodsOfItsNamespace(t *testing.T) {
 	}
 }
 
+// previewing is a plugin that answers with a result.
+type previewing struct {
+	task   sdk.Task
+	result sdk.Result
+}
+
+func (p *previewing) Ask(_ context.Context, task sdk.Task, _ func(string)) (sdk.Result, error) {
+	p.task = task
+	return p.result, nil
+}
+
 func TestTellResources(t *testing.T) {
 	given := &plan.Plan{Experiment: "sample", Given: plan.Step{Activity: &plan.Activity{Name: "ensure", Summary: "ensure a shop", Arguments: map[string]any{"given": "open"}}}}
 	existing := &plan.Plan{Experiment: "sample", Touches: []string{"shops/one: closed"}}
@@ -99,8 +111,8 @@ func TestTellResources(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var out bytes.Buffer
-			plugin := &sweeping{result: test.result}
-			err := tellResources(t.Context(), &out, test.plan, test.description, plugin, nil)
+			plugin := &previewing{result: test.result}
+			err := tellResources(t.Context(), &out, test.plan, test.description, plugin)
 			if test.wrong == "" && err != nil || test.wrong != "" && (err == nil || !strings.Contains(err.Error(), test.wrong)) {
 				t.Errorf("got %v, want %q", err, test.wrong)
 			}

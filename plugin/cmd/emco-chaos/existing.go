@@ -8,10 +8,9 @@ import (
 	"strings"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
-	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
-// agree tells what runs on existing resources will do to them, and asks
+// agree prints what runs on existing resources will do to them, and asks
 // whether to go on, unless the user has said yes before. An error means that
 // nothing may be touched.
 func (s *session) agree(plans []*plan.Plan, yes bool) error {
@@ -49,14 +48,4 @@ func affirmed(in io.Reader) bool {
 		return true
 	}
 	return false
-}
-
-// useExisting has the runs work on the resources that the target names.
-func (how *running) useExisting(target *target.Target) (*target.Target, error) {
-	if how.yes && !how.existing {
-		return nil, errors.New("--yes stands without --use-existing: leave it out, since there is nothing to agree to")
-	}
-	existing := *target
-	existing.UseExisting = how.existing
-	return &existing, nil
 }

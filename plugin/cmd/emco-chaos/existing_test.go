@@ -89,15 +89,7 @@ func (s *shop) history(t *testing.T) (emco.Status, []emco.State) {
 	if err := problems.Err(); err != nil {
 		t.Fatal(err)
 	}
-	driver, err := drive(t.Context(), target, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := driver.close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	driven(t, target)
 	access, err := experiments.AccessOf(target)
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"net"
 	"net/url"
@@ -17,6 +18,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
+	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
@@ -221,12 +223,12 @@ const timesOut = "holds, and kills nothing"
 // driven starts the target's own driver.
 func driven(t *testing.T, target *target.Target) engine.Driver {
 	t.Helper()
-	driver, err := drive(t.Context(), target, nil)
+	driver, err := run.Open(t.Context(), target, linesTo(t.Output()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := driver.close(); err != nil {
+		if err := driver.Close(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -241,13 +243,13 @@ func runWith(t *testing.T, s *session, target *target.Target, driver engine.Driv
 		t.Fatal(err)
 	}
 	defer plugin.Close()
-	data, err := wire(target)
+	data, err := json.Marshal(target)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
 	outcome := engine.Run(t.Context(), engine.Config{
-		Run: newRunName(), Plan: p, Target: data, Driver: driver, Plugin: plugin, Attempts: 1, Settle: 5 * time.Second, Journal: journal.New(&out),
+		Run: run.NewName(), Plan: p, Target: data, Driver: driver, Plugin: plugin, Attempts: 1, Settle: 5 * time.Second, Journal: journal.New(&out),
 		Restart: func(context.Context) (engine.Plugin, error) { return s.start(t.Context(), target) },
 	})
 	return outcome, out.String()

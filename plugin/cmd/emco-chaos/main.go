@@ -10,6 +10,8 @@ import (
 	"os"
 
 	"github.com/emco-chaos/emco-chaos/plugin/report"
+	"github.com/emco-chaos/emco-chaos/plugin/run"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/spf13/cobra"
 )
 
@@ -21,7 +23,7 @@ func main() { os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr)) }
 // Main is the command, with its exit code: 0 all passed, 1 failed, 2 usage,
 // 3 inconclusive, 4 error.
 func Main(args []string, out, errs io.Writer) int {
-	root := newRoot(&session{in: os.Stdin, out: out, errs: errs})
+	root := newRoot(&session{in: os.Stdin, out: out, errs: errs, plugin: run.PluginOptions{Log: errs}})
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(errs)
@@ -50,10 +52,13 @@ func (e *exitError) Error() string { return fmt.Sprintf("exit %d: %v", e.code, e
 func (e *exitError) Unwrap() error { return e.err }
 
 // failure ends the command with the code for errors of the tool or of the
-// system that it works on; other errors are mistakes in its use.
+// system that it works on; mistakes in its use keep theirs.
 func failure(err error) error {
-	if err == nil {
-		return nil
+	switch {
+	case err == nil, errors.As(err, new(*exitError)), errors.As(err, new(*run.UsageError)), errors.As(err, new(document.Problems)):
+		return err
+	case errors.Is(err, run.ErrLeft):
+		return &exitError{code: report.ExitError}
 	}
 	return &exitError{code: report.ExitError, err: err}
 }
@@ -67,19 +72,11 @@ func newRoot(s *session) *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	flags := root.PersistentFlags()
-	flags.StringVar(&s.plugin, "plugin", "emco", "the plugin `NAME`")
-	flags.StringVar(&s.pluginDir, "plugin-dir", "", "the `DIRECTORY` to look for the plugin in; else beside this command, then on PATH")
-	flags.StringVar(&s.pluginSHA256, "plugin-sha256", "", "what the plugin's binary must hash to, in `HEX`")
-	flags.StringSliceVar(&s.pluginEnv, "plugin-env", nil, "environment variables, by `NAME`, that the plugin gets beside those that the target names")
-	flags.StringVarP(&s.target, "target", "t", "", "the target `FILE`: the EMCO under test")
+	s.flags(root.PersistentFlags())
 	root.AddCommand(
 		newList(s), newValidate(s), newRender(s), newRun(s), newDemo(s), newClean(s), newVersion(s), newReport(s), newExplain(s),
+		newApply(s), newDelete(s), newGMS(s), newPlugins(s), newSchema(s), newConformance(s), newDoctor(s), newController(s), newTrigger(s),
 	)
-	root.AddCommand(newApply(s), newDelete(s), newGMS(s))
-	root.AddCommand(newPlugins(s), newSchema(s))
-	root.AddCommand(newConformance(s), newDoctor(s))
-	root.AddCommand(newController(s), newTrigger(s))
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
 }

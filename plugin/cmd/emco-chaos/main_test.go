@@ -17,6 +17,7 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
+	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
@@ -71,7 +72,7 @@ func emulated(t *testing.T, args ...string) string {
 
 // session is one for the tests that use the command's parts.
 func newSession(t *testing.T) *session {
-	return &session{out: t.Output(), errs: t.Output(), plugin: "emco", pluginDir: bin}
+	return &session{out: t.Output(), errs: t.Output(), plugin: run.PluginOptions{Name: "emco", Directory: bin, Log: t.Output()}}
 }
 
 // compiled compiles an experiment for a target by the built plugin.
@@ -82,11 +83,13 @@ func compiled(t *testing.T, s *session, target *target.Target, experiment string
 		t.Fatal(err)
 	}
 	defer plugin.Close()
-	sources, err := chosen{set: set}.sources(t.Context(), plugin, []string{experiment}, target)
-	if err != nil {
-		t.Fatal(err)
+	var choice chosen
+	for _, pair := range set {
+		if err := choice.set.Set(pair); err != nil {
+			t.Fatal(err)
+		}
 	}
-	plans, err := compile(t.Context(), plugin, sources)
+	plans, err := choice.compile(t.Context(), plugin, []string{experiment})
 	if err != nil {
 		t.Fatal(err)
 	}

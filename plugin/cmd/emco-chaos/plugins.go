@@ -33,10 +33,7 @@ func newPlugins(s *session) *cobra.Command {
 is started to be asked what it has. A broken one is listed with its error.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkOutput(output); err != nil {
-				return err
-			}
-			found, err := host.List(s.pluginDir)
+			found, err := host.List(s.plugin.Directory)
 			if err != nil {
 				return err
 			}

@@ -14,20 +14,7 @@ func newRender(s *session) *cobra.Command {
 		Use:   "render [NAME|FILE…]",
 		Short: "Print the Chaos Mesh objects of experiments as YAML",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			target, err := s.readTarget()
-			if err != nil {
-				return err
-			}
-			plugin, err := s.start(cmd.Context(), target)
-			if err != nil {
-				return err
-			}
-			defer plugin.Close()
-			sources, err := choice.sources(cmd.Context(), plugin, choice.split(args), target)
-			if err != nil {
-				return err
-			}
-			plans, err := compile(cmd.Context(), plugin, sources)
+			plans, err := s.compileFor(cmd.Context(), choice, args)
 			if err != nil {
 				return err
 			}

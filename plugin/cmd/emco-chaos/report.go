@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
@@ -22,31 +24,30 @@ func perRun(write func(io.Writer, report.Run) error) func(io.Writer, []report.Ru
 	}
 }
 
+// forms are the forms of a report, by the flag's word.
+var forms = map[string]func(io.Writer, []report.Run) error{
+	outputText: perRun(report.Text),
+	outputJSON: perRun(report.JSON),
+	"junit":    report.JUnit,
+	"markdown": report.Markdown,
+}
+
 func newReport(s *session) *cobra.Command {
-	var output string
+	output := outputText
 	command := &cobra.Command{
 		Use:   "report FILE…",
 		Short: "Report on runs from their journals alone: text, json, junit or markdown",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, files []string) error {
-			forms := map[string]func(io.Writer, []report.Run) error{
-				outputText: perRun(report.Text),
-				outputJSON: perRun(report.JSON),
-				"junit":    report.JUnit,
-				"markdown": report.Markdown,
-			}
-			write, known := forms[output]
-			if !known {
-				return fmt.Errorf("-o %s: write -o text, json, junit or markdown", output)
-			}
 			runs, err := readRuns(files)
 			if err != nil {
 				return err
 			}
-			return failure(write(s.out, runs))
+			return failure(forms[output](s.out, runs))
 		},
 	}
-	command.Flags().StringVarP(&output, "output", "o", outputText, "the report's `FORM`: text, json, junit or markdown")
+	words := slices.Collect(maps.Keys(forms))
+	command.Flags().VarP(&oneOf{&output, words, "-o text, json, junit or markdown"}, "output", "o", "the report's `FORM`: text, json, junit or markdown")
 	return command
 }
 

@@ -2,40 +2,40 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/engine"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
+	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
 
-// running says how experiments are run.
-type running struct {
+// runOptions are the flags of run, and of demo.
+type runOptions struct {
 	chosen
 	output   string
 	journal  string
 	attempts int
-	// existing says that the runs work on the resources that the target
-	// names, and yes that the user agrees to what is done to them.
-	existing bool
-	yes      bool
-	// dry says that what the runs would touch is told, and nothing done.
+	// existing has the runs work on the resources that the target names, and
+	// yes is the user's consent to what is done to them.
+	existing, yes bool
+	// dry tells what the runs would touch, and does nothing.
 	dry bool
-	// journals is the folder for the journals when none is named.
+	// journals is the folder for the journals when no file is named.
 	journals string
 }
 
 func newRun(s *session) *cobra.Command {
-	var how running
+	var options runOptions
 	command := &cobra.Command{
 		Use:   "run [NAME…]",
 		Short: "Run experiments on a target, and give a verdict on each",
@@ -51,24 +51,28 @@ deletes nothing. What will be done to each is told first, and asked for.`,
 			if err != nil {
 				return err
 			}
-			if how.journals, err = stateFolder("journals"); err != nil {
+			if options.yes && !options.existing {
+				return errors.New("--yes stands without --use-existing: leave it out, since there is nothing to agree to")
+			}
+			target.UseExisting = options.existing
+			if options.journals, err = stateFolder("journals"); err != nil {
 				return failure(err)
 			}
-			return s.run(cmd.Context(), how, args, target)
+			return s.run(cmd.Context(), options, args, target)
 		},
 	}
-	how.flags(command)
-	command.Flags().BoolVar(&how.existing, "use-existing", false, "work on the resources that the target names as settings.existing")
-	command.Flags().BoolVar(&how.dry, "dry-run", false, "tell which pods and which resources the runs would touch, and do nothing")
-	command.Flags().BoolVar(&how.yes, "yes", false, "agree to what --use-existing does, without being asked")
+	options.chosen.flags(command)
+	options.flags(command, "the `FILE` to add the runs' journals to; else each has one of its own")
+	command.Flags().BoolVar(&options.existing, "use-existing", false, "work on the resources that the target names as settings.existing")
+	command.Flags().BoolVar(&options.dry, "dry-run", false, "tell which pods and which resources the runs would touch, and do nothing")
+	command.Flags().BoolVar(&options.yes, "yes", false, "agree to what --use-existing does, without being asked")
 	return command
 }
 
-func (how *running) flags(command *cobra.Command) {
-	how.chosen.flags(command)
-	outputFlag(command, &how.output)
-	command.Flags().StringVar(&how.journal, "journal", "", "the `FILE` to add the runs' journals to; else each has one of its own")
-	command.Flags().IntVar(&how.attempts, "attempts", 0, "how often an inconclusive run is tried, `N` in all; 0 leaves it to the experiment")
+func (o *runOptions) flags(command *cobra.Command, journal string) {
+	outputFlag(command, &o.output)
+	command.Flags().StringVar(&o.journal, "journal", "", journal)
+	command.Flags().IntVar(&o.attempts, "attempts", 0, "how often an inconclusive run is tried, `N` in all; 0 leaves it to the experiment")
 }
 
 // stateFolder is a folder of the user's state, for journals.
@@ -85,64 +89,56 @@ func stateFolder(name string) (string, error) {
 }
 
 // run runs the chosen experiments on the target.
-func (s *session) run(ctx context.Context, how running, names []string, target *target.Target) error {
-	if err := checkOutput(how.output); err != nil {
-		return err
+func (s *session) run(ctx context.Context, options runOptions, names []string, target *target.Target) error {
+	if options.attempts < 0 {
+		return fmt.Errorf("--attempts %d: write 1 or more, or 0 for the experiment's own number", options.attempts)
 	}
-	if how.attempts < 0 {
-		return fmt.Errorf("--attempts %d: write 1 or more, or 0 for the experiment's own number", how.attempts)
-	}
-	target, err := how.useExisting(target)
+	plugin, err := s.start(ctx, target)
 	if err != nil {
 		return err
 	}
-	bench, err := s.newBench(ctx, target)
+	defer plugin.Close()
+	plans, err := options.compile(ctx, plugin, names)
 	if err != nil {
 		return err
 	}
-	defer bench.close()
-	sources, err := how.sources(ctx, bench.plugin, names, target)
-	if err != nil {
-		return err
+	if options.dry {
+		return s.dryRun(ctx, plans, target, plugin)
 	}
-	plans, err := compile(ctx, bench.plugin, sources)
-	if err != nil {
-		return err
-	}
-	if how.dry {
-		return s.dryRun(ctx, plans, target, bench.plugin)
-	}
-	if how.existing {
-		if err := s.agree(plans, how.yes); err != nil {
+	if options.existing {
+		if err := s.agree(plans, options.yes); err != nil {
 			return err
 		}
 	}
 	// Until here there is nothing to clean up, and an interrupt just ends it.
 	interrupted, abandon, stop := interrupts(ctx, s.errs)
 	defer stop()
-	if err := bench.drive(interrupted); err != nil {
-		return err
+	opened, err := run.Open(interrupted, target, linesTo(s.errs))
+	if err != nil {
+		return failure(err)
+	}
+	defer s.end(opened.Close)
+	if err := opened.Prepare(interrupted); err != nil {
+		return failure(err)
 	}
 
-	screen := newScreen(s, how.output)
+	screen := newScreen(s.out, options.output)
 	defer screen.close()
-	makeOne := func(compiled *plan.Plan) (left []string, err error) {
-		name := newRunName()
-		file, err := how.open(compiled.Experiment, name)
+	err = opened.Suite(interrupted, plans, func(compiled *plan.Plan) (engine.Outcome, error) {
+		name := run.NewName()
+		file, err := options.open(compiled.Experiment, name)
 		if err != nil {
-			return nil, err
+			return engine.Outcome{}, err
 		}
-		made, err := bench.make(interrupted, making{
-			run: name, plan: compiled, attempts: how.attempts,
-			journal: file, follow: screen.follow, abandon: abandon,
+		history := journal.New(file, screen.follow)
+		outcome, err := opened.Run(interrupted, plugin, run.Spec{
+			Name: name, Plan: compiled, Attempts: options.attempts, Journal: history, Version: version, Abandon: abandon,
 		})
 		if err := errors.Join(err, file.Close()); err != nil {
-			return nil, fmt.Errorf("run %s, journal %s: %w", name, file.Name(), err)
+			return outcome, fmt.Errorf("run %s, journal %s: %w", name, file.Name(), err)
 		}
-		return made.Left, screen.show(made, file.Name())
-	}
-	clean := func() error { return bench.removeFaults(interrupted, linesTo(s.errs)) }
-	err = inTurn(interrupted, plans, makeOne, clean)
+		return outcome, screen.show(outcome, history.Records(), file.Name())
+	})
 	ended := screen.end()
 	if err != nil {
 		return failure(err)
@@ -151,11 +147,11 @@ func (s *session) run(ctx context.Context, how running, names []string, target *
 }
 
 // open opens the journal of a run, to add to it.
-func (how *running) open(experiment, run string) (*os.File, error) {
-	path := how.journal
+func (o *runOptions) open(experiment, run string) (*os.File, error) {
+	path := o.journal
 	if path == "" {
-		path = filepath.Join(how.journals, experiment+"-"+run+".jsonl")
-		if err := os.MkdirAll(how.journals, 0o755); err != nil {
+		path = filepath.Join(o.journals, experiment+"-"+run+".jsonl")
+		if err := os.MkdirAll(o.journals, 0o755); err != nil {
 			return nil, fmt.Errorf("make the folder for journals: %w", err)
 		}
 	}
@@ -166,28 +162,24 @@ func (how *running) open(experiment, run string) (*os.File, error) {
 	return file, nil
 }
 
-// newRunName is short enough to begin the names of Kubernetes objects, and
-// begins with a letter, as some of them must.
-func newRunName() string { return "r" + strings.ToLower(rand.Text()[:7]) }
-
-// screen shows runs to the user, and counts them.
+// screen shows runs to the user, and counts their verdicts.
 type screen struct {
-	s      *session
+	out    io.Writer
 	output string
 	live   *report.Live
 	tally  report.Tally
 }
 
-func newScreen(s *session, output string) *screen {
-	screen := &screen{s: s, output: output}
+func newScreen(out io.Writer, output string) *screen {
+	screen := &screen{out: out, output: output}
 	if output == outputText {
-		screen.live = report.NewLive(s.out, isTerminal(s.out))
+		screen.live = report.NewLive(out, isTerminal(out))
 	}
 	return screen
 }
 
-func isTerminal(out any) bool {
-	file, ok := out.(*os.File)
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
@@ -197,16 +189,18 @@ func (c *screen) follow(record journal.Record) {
 	}
 }
 
-func (c *screen) show(run report.Run, file string) error {
-	c.tally.Add(run.Verdict)
+// show prints the report of a run, which is made from its journal alone.
+func (c *screen) show(outcome engine.Outcome, records []journal.Record, file string) error {
+	c.tally.Add(outcome.Verdict)
+	told := report.Runs(records)[0]
 	if c.output == outputJSON {
-		return report.JSON(c.s.out, run)
+		return report.JSON(c.out, told)
 	}
-	fmt.Fprintln(c.s.out)
-	if err := report.Text(c.s.out, run); err != nil {
+	fmt.Fprintln(c.out)
+	if err := report.Text(c.out, told); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(c.s.out, "  journal %s\n\n", file)
+	_, err := fmt.Fprintf(c.out, "  journal %s\n\n", file)
 	return err
 }
 
@@ -221,11 +215,11 @@ func (c *screen) close() {
 func (c *screen) end() error {
 	c.close()
 	if c.output == outputJSON {
-		if err := json.NewEncoder(c.s.out).Encode(c.tally); err != nil {
+		if err := json.NewEncoder(c.out).Encode(c.tally); err != nil {
 			return failure(err)
 		}
 	} else {
-		fmt.Fprintln(c.s.out, c.tally)
+		fmt.Fprintln(c.out, c.tally)
 	}
 	if code := c.tally.ExitCode(); code != report.ExitPassed {
 		return &exitError{code: code}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/emco-chaos/emco-chaos/plugin/sdk"
 	"github.com/spf13/cobra"
 )
 
@@ -12,20 +13,13 @@ func newSchema(s *session) *cobra.Command {
 		Short: "Print the JSON Schema of the plugin's experiment files, for editors",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			plugin, err := s.start(cmd.Context(), nil)
-			if err != nil {
+			return s.describe(cmd.Context(), func(plugin sdk.Description) error {
+				if len(plugin.Schema) == 0 {
+					return fmt.Errorf("the plugin %s has no schema", plugin.Name)
+				}
+				_, err := s.out.Write(plugin.Schema)
 				return err
-			}
-			defer plugin.Close()
-			description, err := plugin.Describe(cmd.Context())
-			if err != nil {
-				return failure(err)
-			}
-			if len(description.Schema) == 0 {
-				return failure(fmt.Errorf("the plugin %s has no schema", description.Name))
-			}
-			_, err = s.out.Write(description.Schema)
-			return failure(err)
+			})
 		},
 	}
 }

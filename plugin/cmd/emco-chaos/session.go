@@ -2,53 +2,57 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
-	"github.com/emco-chaos/emco-chaos/plugin/host"
+	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
-	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/target"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
-// session is what the flags that all commands have say, and where the
-// command's words come from and go.
+// session holds the flags shared by all commands, and their streams.
 type session struct {
-	in           io.Reader
-	out, errs    io.Writer
-	plugin       string
-	pluginDir    string
-	pluginSHA256 string
-	pluginEnv    []string
-	target       string
+	in        io.Reader
+	out, errs io.Writer
+	plugin    run.PluginOptions
+	// target is the target's file; empty when none is named.
+	target string
 }
 
-// start starts the plugin. The target's credentials may name environment
-// variables; the plugin gets those, and no others.
-func (s *session) start(ctx context.Context, target *target.Target) (*host.Process, error) {
-	path, err := host.Find(s.plugin, s.pluginDir)
+func (s *session) flags(flags *pflag.FlagSet) {
+	flags.StringVar(&s.plugin.Name, "plugin", "emco", "the plugin `NAME`")
+	flags.StringVar(&s.plugin.Directory, "plugin-dir", "", "the `DIRECTORY` to look for the plugin in; else beside this command, then on PATH")
+	flags.StringVar(&s.plugin.SHA256, "plugin-sha256", "", "what the plugin's binary must hash to, in `HEX`")
+	flags.StringSliceVar(&s.plugin.Env, "plugin-env", nil, "environment variables, by `NAME`, that the plugin gets beside those that the target names")
+	flags.StringVarP(&s.target, "target", "t", "", "the target `FILE`: the EMCO under test")
+}
+
+// start starts the plugin for a target, which may be nil.
+func (s *session) start(ctx context.Context, target *target.Target) (*run.Plugin, error) {
+	plugin, err := run.Start(ctx, s.plugin, target)
+	return plugin, failure(err)
+}
+
+// describe calls show with the description of the plugin.
+func (s *session) describe(ctx context.Context, show func(sdk.Description) error) error {
+	plugin, err := s.start(ctx, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	env := slices.Clone(s.pluginEnv)
-	if target != nil {
-		for _, secret := range target.Credentials.References() {
-			if secret.Env != "" {
-				env = append(env, secret.Env)
-			}
-		}
+	defer plugin.Close()
+	description, err := plugin.Describe(ctx)
+	if err != nil {
+		return failure(err)
 	}
-	process, err := host.Start(ctx, host.Options{Path: path, SHA256: s.pluginSHA256, Env: env, Log: s.errs})
-	if errors.Is(err, host.ErrPin) {
-		return nil, err
-	}
-	return process, failure(err)
+	return failure(show(description))
 }
 
 // readTarget reads the target file; without one it returns nil, and the
@@ -69,35 +73,53 @@ func (s *session) needTarget() (*target.Target, error) {
 	return s.readTarget()
 }
 
-// wire is the target as it goes to the plugin.
-func wire(target *target.Target) ([]byte, error) {
-	if target == nil {
-		return nil, nil
+// end closes what a command opened, and tells what goes wrong.
+func (s *session) end(close func() error) {
+	if err := close(); err != nil {
+		fmt.Fprintln(s.errs, err)
 	}
-	data, err := json.Marshal(target)
-	if err != nil {
-		return nil, fmt.Errorf("send the target: %w", err)
-	}
-	return data, nil
 }
 
-// chosen says which experiments a command is about.
+// linesTo returns a function that prints lines, which may come from several
+// goroutines.
+func linesTo(out io.Writer) func(string) {
+	var mu sync.Mutex
+	return func(text string) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Fprintln(out, text)
+	}
+}
+
+// chosen are the flags that choose experiments.
 type chosen struct {
 	all   bool
 	files []string
-	set   []string
+	set   parameters
 }
 
-// sources are the chosen experiments, for the plugin to compile.
-func (c chosen) sources(ctx context.Context, plugin *host.Process, names []string, target *target.Target) ([]sdk.Source, error) {
-	parameters, err := parseSet(c.set)
-	if err != nil {
-		return nil, err
+func (c *chosen) flags(command *cobra.Command) {
+	command.Flags().BoolVar(&c.all, "all", false, "all experiments that the plugin brings")
+	command.Flags().StringArrayVarP(&c.files, "file", "f", nil, "an experiment in a `FILE` of your own")
+	command.Flags().Var(&c.set, "set", "a parameter's value, as `NAME=VALUE`")
+}
+
+// split takes the arguments that are files to the files, and returns the
+// others, which are names.
+func (c *chosen) split(args []string) (names []string) {
+	for _, arg := range args {
+		if _, err := os.Stat(arg); err == nil || !errors.Is(err, os.ErrNotExist) {
+			c.files = append(c.files, arg)
+			continue
+		}
+		names = append(names, arg)
 	}
-	data, err := wire(target)
-	if err != nil {
-		return nil, err
-	}
+	return names
+}
+
+// compile compiles the chosen experiments. The mistakes in all of them are the
+// error, beside the plans of the others.
+func (c *chosen) compile(ctx context.Context, plugin *run.Plugin, names []string) ([]*plan.Plan, error) {
 	if c.all {
 		description, err := plugin.Describe(ctx)
 		if err != nil {
@@ -110,53 +132,94 @@ func (c chosen) sources(ctx context.Context, plugin *host.Process, names []strin
 	}
 	var sources []sdk.Source
 	for _, name := range names {
-		sources = append(sources, sdk.Source{Experiment: name, Target: data, Parameters: parameters})
+		sources = append(sources, sdk.Source{Experiment: name, Parameters: c.set})
 	}
 	for _, file := range c.files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return nil, fmt.Errorf("read the experiment: %w", err)
 		}
-		sources = append(sources, sdk.Source{File: file, Text: text, Target: data, Parameters: parameters})
+		sources = append(sources, sdk.Source{File: file, Text: text, Parameters: c.set})
 	}
 	if len(sources) == 0 {
 		return nil, errors.New("no experiment: give the names of some (emco-chaos list shows them), a file with -f, or --all")
 	}
-	return sources, nil
+	plans, err := plugin.CompileAll(ctx, sources)
+	return plans, failure(err)
 }
 
-// compile compiles all sources, and tells the mistakes in all of them.
-func compile(ctx context.Context, plugin *host.Process, sources []sdk.Source) ([]*plan.Plan, error) {
-	var plans []*plan.Plan
-	var problems document.Problems
-	for _, source := range sources {
-		compiled, err := plugin.Compile(ctx, source)
-		var found document.Problems
-		switch {
-		case errors.As(err, &found):
-			problems = append(problems, found...)
-			continue
-		case err != nil:
-			return nil, failure(err)
-		}
-		// The plan may come from a stranger's plugin.
-		problems = append(problems, check(compiled)...)
-		plans = append(plans, compiled)
+// compileFor compiles the chosen experiments for the target that is named, if
+// one is.
+func (s *session) compileFor(ctx context.Context, choice chosen, args []string) ([]*plan.Plan, error) {
+	target, err := s.readTarget()
+	if err != nil {
+		return nil, err
 	}
-	return plans, problems.Err()
+	plugin, err := s.start(ctx, target)
+	if err != nil {
+		return nil, err
+	}
+	defer plugin.Close()
+	return choice.compile(ctx, plugin, choice.split(args))
 }
 
-func parseSet(pairs []string) (map[string]string, error) {
-	parameters := map[string]string{}
-	for _, pair := range pairs {
-		name, value, found := strings.Cut(pair, "=")
-		if !found || name == "" {
-			return nil, fmt.Errorf("--set %s: write --set NAME=VALUE", pair)
-		}
-		if _, again := parameters[name]; again {
-			return nil, fmt.Errorf("--set %s: %s is set twice", pair, name)
-		}
-		parameters[name] = value
+// parameters is a flag, given once for each parameter.
+type parameters map[string]string
+
+func (*parameters) Type() string { return "stringArray" }
+
+func (*parameters) String() string { return "" }
+
+// Set takes NAME=VALUE.
+func (p *parameters) Set(pair string) error {
+	name, value, found := strings.Cut(pair, "=")
+	if !found || name == "" {
+		return errors.New("write --set NAME=VALUE")
 	}
-	return parameters, nil
+	if _, again := (*p)[name]; again {
+		return fmt.Errorf("%s is set twice", name)
+	}
+	if *p == nil {
+		*p = parameters{}
+	}
+	(*p)[name] = value
+	return nil
+}
+
+// The forms of output.
+const (
+	outputText = "text"
+	outputJSON = "json"
+)
+
+// outputFlag adds the flag for the form of output: text, json or one of more.
+func outputFlag(command *cobra.Command, output *string) {
+	*output = outputText
+	command.Flags().VarP(&oneOf{output, []string{outputText, outputJSON}, "-o text or -o json"}, "output", "o", "the output's `FORM`: text or json")
+}
+
+// oneOf is a flag that takes one of a few words.
+type oneOf struct {
+	value *string
+	words []string
+	// write is how it is written.
+	write string
+}
+
+func (*oneOf) Type() string { return "string" }
+
+func (o *oneOf) String() string {
+	if o.value == nil {
+		return ""
+	}
+	return *o.value
+}
+
+// Set takes one of the words.
+func (o *oneOf) Set(word string) error {
+	if !slices.Contains(o.words, word) {
+		return errors.New("write " + o.write)
+	}
+	*o.value = word
+	return nil
 }

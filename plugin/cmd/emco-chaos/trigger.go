@@ -33,7 +33,7 @@ const (
 type triggering struct {
 	server, tokenFile, caFile string
 	workflow                  string
-	set                       []string
+	set                       parameters
 	wait                      bool
 	timeout                   time.Duration
 }
@@ -55,7 +55,7 @@ goes on when this command is interrupted.`,
 	flags.StringVar(&how.tokenFile, "token-file", os.Getenv(tokenFileEnv), "the `FILE` with the token of a service account that may ask for runs; else $"+tokenFileEnv)
 	flags.StringVar(&how.caFile, "ca", os.Getenv(caFileEnv), "the `FILE` with the certificate authority of the controller; else $"+caFileEnv+", else the system's")
 	flags.StringVar(&how.workflow, "workflow", "", "the Workflow that asks, as `NAMESPACE/NAME`; else $"+workflowNamespaceEnv+" and $"+workflowEnv)
-	flags.StringArrayVar(&how.set, "set", nil, "a parameter of the experiment, as `NAME=VALUE`")
+	flags.Var(&how.set, "set", "a parameter of the experiment, as `NAME=VALUE`")
 	flags.BoolVar(&how.wait, "wait", false, "print what happens, and exit with the verdict's code")
 	flags.DurationVar(&how.timeout, "timeout", time.Hour, "how long all of it may take, the controller's queue included")
 	return command
@@ -132,11 +132,7 @@ func asked(err error) error {
 }
 
 func (how *triggering) request(experiment string) (api.Request, error) {
-	request := api.Request{Experiment: experiment, Key: rand.Text()}
-	var err error
-	if request.Parameters, err = parseSet(how.set); err != nil {
-		return request, err
-	}
+	request := api.Request{Experiment: experiment, Key: rand.Text(), Parameters: how.set}
 	named := how.workflow
 	if name := os.Getenv(workflowEnv); named == "" && name != "" {
 		named = os.Getenv(workflowNamespaceEnv) + "/" + name

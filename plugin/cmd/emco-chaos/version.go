@@ -14,17 +14,10 @@ func newVersion(s *session) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			fmt.Fprintf(s.out, "emco-chaos %s, contract %d\n", version, sdk.ProtocolVersion)
-			plugin, err := s.start(cmd.Context(), nil)
-			if err != nil {
+			return s.describe(cmd.Context(), func(plugin sdk.Description) error {
+				_, err := fmt.Fprintf(s.out, "plugin %s %s, %d experiments\n", plugin.Name, plugin.Version, len(plugin.Experiments))
 				return err
-			}
-			defer plugin.Close()
-			description, err := plugin.Describe(cmd.Context())
-			if err != nil {
-				return failure(err)
-			}
-			fmt.Fprintf(s.out, "plugin %s %s, %d experiments\n", description.Name, description.Version, len(description.Experiments))
-			return nil
+			})
 		},
 	}
 }

@@ -1,7 +1,6 @@
-package main
+package run
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -12,7 +11,6 @@ import (
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
-	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
 )
 
@@ -25,9 +23,14 @@ type littered struct {
 	stuck   map[string]error
 	gone    []string
 	looking error
+	// looks counts the looks for leftovers.
+	looks int
 }
 
-func (d *littered) Leftovers(context.Context) ([]fault.Object, error) { return d.objects, d.looking }
+func (d *littered) Leftovers(context.Context) ([]fault.Object, error) {
+	d.looks++
+	return d.objects, d.looking
+}
 
 func (d *littered) Remove(_ context.Context, object fault.Object) error {
 	d.mu.Lock()
@@ -45,7 +48,7 @@ func leftover(name, run string) fault.Object {
 	return object
 }
 
-func TestSweepFaults(t *testing.T) {
+func TestRemoveFaults(t *testing.T) {
 	tests := []struct {
 		name    string
 		driver  *littered
@@ -75,12 +78,13 @@ func TestSweepFaults(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			var out bytes.Buffer
-			removed, err := sweepFaults(t.Context(), test.driver, linesTo(&out))
+			var told []string
+			target := &Target{Driver: test.driver, Lock: noLock{}, tell: func(text string) { told = append(told, text) }}
+			removed, err := target.RemoveFaults(t.Context())
 			if removed != test.removed || len(test.driver.gone) != test.removed {
 				t.Errorf("removed %d, gone %v, want %d", removed, test.driver.gone, test.removed)
 			}
-			if told := slices.DeleteFunc(strings.Split(out.String(), "\n"), func(line string) bool { return line == "" }); !slices.Equal(told, test.told) {
+			if !slices.Equal(told, test.told) {
 				t.Errorf("told %q, want %q", told, test.told)
 			}
 			if (err != nil) != (len(test.wrong) > 0) {
@@ -97,7 +101,7 @@ func TestSweepFaults(t *testing.T) {
 
 // sweeping is a plugin that has resources of dead runs to remove.
 type sweeping struct {
-	engine.Plugin
+	process
 	resources []sdk.Resource
 	result    sdk.Result
 	err       error
@@ -112,32 +116,55 @@ func (p *sweeping) Run(_ context.Context, task sdk.Task, observer sdk.Observer) 
 	return p.result, p.err
 }
 
-func TestSweepResources(t *testing.T) {
+func (p *sweeping) Close() {}
+
+func TestClean(t *testing.T) {
 	all := []sdk.Resource{{Anchor: "projects/a", State: sdk.Removed}, {Anchor: "projects/b", State: sdk.Left, Reason: "it has no mark"}}
+	died, absent, hangs := errors.New("the plugin died"), errors.New("no such plugin"), errors.New("it hangs")
 	tests := []struct {
-		name   string
-		plugin *sweeping
-		told   string
-		code   int
+		name    string
+		faults  *littered
+		plugin  *sweeping
+		start   error
+		told    []string
+		swept   Swept
+		remains error
+		wrong   error
 	}{
-		{"all gone", &sweeping{resources: all[:1], result: sdk.Result{Conclusion: sdk.Passed, Message: "1 removed"}}, "removed projects/a\n1 removed\n", 0},
-		{"one left", &sweeping{resources: all, result: sdk.Result{Conclusion: sdk.Errored, Message: "1 removed, 1 left"}},
-			"removed projects/a\nleft projects/b: it has no mark\n1 removed, 1 left\n", report.ExitError},
-		{"the plugin died", &sweeping{resources: all[:1], err: errors.New("the plugin died")}, "removed projects/a\n", report.ExitError},
+		{
+			name: "all gone", faults: &littered{objects: []fault.Object{leftover("rone-1-hold", "rone")}},
+			plugin: &sweeping{resources: all[:1], result: sdk.Result{Conclusion: sdk.Passed, Message: "1 removed"}},
+			told:   []string{"removed the fault rone-1-hold of run rone", "removed projects/a", "1 removed"}, swept: Swept{Faults: 1, Resources: 1},
+		},
+		{
+			name: "one left", plugin: &sweeping{resources: all, result: sdk.Result{Conclusion: sdk.Errored, Message: "1 removed, 1 left"}},
+			told: []string{"removed projects/a", "left projects/b: it has no mark", "1 removed, 1 left"}, swept: Swept{Resources: 1}, remains: ErrLeft,
+		},
+		{name: "the plugin dies", plugin: &sweeping{resources: all[:1], err: died}, told: []string{"removed projects/a"}, swept: Swept{Resources: 1}, remains: died},
+		{
+			name: "faults go without a plugin", faults: &littered{objects: []fault.Object{leftover("rone-1-hold", "rone")}}, start: absent,
+			told: []string{"removed the fault rone-1-hold of run rone"}, swept: Swept{Faults: 1}, remains: absent,
+		},
+		{name: "a fault stays", faults: &littered{looking: hangs}, wrong: hangs},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			var out bytes.Buffer
-			removed, err := sweepResources(t.Context(), test.plugin, []byte("{}"), linesTo(&out))
-			if removed != 1 || out.String() != test.told {
-				t.Errorf("removed %d, told %q", removed, out.String())
+			if test.faults == nil {
+				test.faults = &littered{}
 			}
-			if test.plugin.task.Activity != "clean" || string(test.plugin.task.Target) != "{}" {
+			var told []string
+			target := &Target{Driver: test.faults, Lock: noLock{}, tell: func(text string) { told = append(told, text) }}
+			swept, err := target.Clean(t.Context(), func(context.Context) (*Plugin, error) {
+				return &Plugin{process: test.plugin, target: []byte("{}")}, test.start
+			})
+			if !errors.Is(err, test.wrong) || !errors.Is(swept.Remains, test.remains) {
+				t.Errorf("the error is %v, of resources %v", err, swept.Remains)
+			}
+			if swept.Faults != test.swept.Faults || swept.Resources != test.swept.Resources || !slices.Equal(told, test.told) {
+				t.Errorf("removed %+v, told %q", swept, told)
+			}
+			if test.plugin != nil && (test.plugin.task.Activity != "clean" || string(test.plugin.task.Target) != "{}") {
 				t.Errorf("asked for %+v", test.plugin.task)
-			}
-			exit, ok := errors.AsType[*exitError](err)
-			if ok != (test.code != 0) || ok && exit.code != test.code {
-				t.Errorf("got %v, want exit code %d", err, test.code)
 			}
 		})
 	}

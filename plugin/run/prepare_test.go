@@ -1,8 +1,6 @@
-package main
+package run
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -12,12 +10,11 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
 )
 
-// taken is a hold of a target that was another's.
-type taken struct{ from lease.State }
-
-func (t taken) Note(context.Context, string) error { return nil }
-
-func (t taken) Guard(ctx context.Context) (context.Context, func()) { return ctx, func() {} }
+// taken is a lock that was taken over.
+type taken struct {
+	noLock
+	from lease.State
+}
 
 func (t taken) Took() (lease.State, bool) { return t.from, t.from.Held() }
 
@@ -38,13 +35,13 @@ func TestFaultsAreRemovedBeforeARun(t *testing.T) {
 			if test.stuck != nil {
 				faults.stuck = map[string]error{"rone-1-hold": test.stuck}
 			}
-			var errs bytes.Buffer
-			b := &bench{s: &session{errs: &errs}, driver: driver{Driver: faults, hold: taken{test.inherited}}}
-			if err := b.sweep(t.Context(), linesTo(&errs)); !errors.Is(err, test.stuck) {
+			var told []string
+			target := &Target{Driver: faults, Lock: taken{from: test.inherited}, tell: func(text string) { told = append(told, text) }}
+			if err := target.Prepare(t.Context()); !errors.Is(err, test.stuck) {
 				t.Errorf("the error is %v", err)
 			}
-			if !slices.Equal(faults.gone, test.gone) || !strings.Contains(errs.String(), test.says) {
-				t.Errorf("gone are %v; it says %q", faults.gone, errs.String())
+			if !slices.Equal(faults.gone, test.gone) || !strings.Contains(strings.Join(told, "\n"), test.says) {
+				t.Errorf("gone are %v; it says %q", faults.gone, told)
 			}
 		})
 	}

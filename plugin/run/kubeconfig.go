@@ -1,4 +1,4 @@
-package main
+package run
 
 import (
 	"errors"
@@ -19,12 +19,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// restConfig says how the target's cluster is reached: by the kubeconfig that
+// RestConfig reads how the target's cluster is reached: by the kubeconfig that
 // the target names, else $KUBECONFIG, else as a pod of the cluster, when this
 // process is one, else by ~/.kube/config. What somebody set comes before where
 // the process happens to be: faults must not hit the cluster of a CI job that
 // means another one.
-func restConfig(where *target.KubernetesDriver) (*rest.Config, error) {
+func RestConfig(where *target.KubernetesDriver) (*rest.Config, error) {
 	config, err := loadConfig(where)
 	if err != nil {
 		return nil, err
@@ -90,8 +90,8 @@ func contexts(known map[string]*api.Context) string {
 	return strings.Join(slices.Sorted(maps.Keys(known)), ", ")
 }
 
-// namespaces are those of the target's services that have pods, sorted.
-func namespaces(target *target.Target) []string {
+// Namespaces returns those of the target's services that have pods, sorted.
+func Namespaces(target *target.Target) []string {
 	var names []string
 	for _, service := range target.Services {
 		if service.HasPods() {
@@ -102,18 +102,19 @@ func namespaces(target *target.Target) []string {
 	return slices.Compact(names)
 }
 
-// clusterOf reaches the target's cluster, without a word to it yet.
-func clusterOf(target *target.Target) (client.Client, *rest.Config, error) {
+// Connect makes a client of the target's cluster, which is not asked anything
+// yet.
+func Connect(target *target.Target) (client.Client, *rest.Config, error) {
 	// Else controller-runtime prints a stack trace after 30 s, to say that it
 	// was given no log. What a command has to say it says itself.
 	log.SetLogger(logr.Discard())
-	config, err := restConfig(target.Driver.Kubernetes)
+	config, err := RestConfig(target.Driver.Kubernetes)
 	if err != nil {
-		return nil, nil, failure(fmt.Errorf("target %s: %w", target.Name, err))
+		return nil, nil, fmt.Errorf("target %s: %w", target.Name, err)
 	}
 	cluster, err := client.New(config, client.Options{Scheme: chaosmesh.Scheme()})
 	if err != nil {
-		return nil, nil, failure(fmt.Errorf("target %s: reach the cluster %s: %w", target.Name, config.Host, err))
+		return nil, nil, fmt.Errorf("target %s: reach the cluster %s: %w", target.Name, config.Host, err)
 	}
 	return cluster, config, nil
 }

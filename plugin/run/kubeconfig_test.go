@@ -1,4 +1,4 @@
-package main
+package run
 
 import (
 	"os"
@@ -61,7 +61,7 @@ func TestRestConfig(t *testing.T) {
 			t.Setenv("HOME", folder)
 			t.Setenv("KUBECONFIG", test.environment)
 			t.Setenv("KUBERNETES_SERVICE_HOST", "")
-			config, err := restConfig(&test.where)
+			config, err := RestConfig(&test.where)
 			if len(test.wrong) == 0 {
 				if err != nil {
 					t.Fatal(err)
@@ -94,7 +94,7 @@ func TestNamespacesAreThoseOfServicesWithPods(t *testing.T) {
 		"three": {Namespace: "south", Labels: labels},
 		"edge":  {Namespace: "edge", Address: "10.0.0.1"},
 	}}
-	if got := namespaces(target); !slices.Equal(got, []string{"north", "south"}) {
+	if got := Namespaces(target); !slices.Equal(got, []string{"north", "south"}) {
 		t.Errorf("got %v", got)
 	}
 }

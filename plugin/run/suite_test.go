@@ -1,4 +1,4 @@
-package main
+package run
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/engine"
 )
 
 func TestNoRunBeginsOnAFaultOfTheOneBefore(t *testing.T) {
@@ -14,7 +15,7 @@ func TestNoRunBeginsOnAFaultOfTheOneBefore(t *testing.T) {
 	for name, test := range map[string]struct {
 		left    map[string][]string
 		fails   map[string]error
-		cleans  []error
+		stuck   error
 		stop    string
 		made    []string
 		cleaned int
@@ -22,8 +23,8 @@ func TestNoRunBeginsOnAFaultOfTheOneBefore(t *testing.T) {
 		says    string
 	}{
 		"nothing is left":              {made: []string{"a", "b", "c"}},
-		"what is left goes":            {left: map[string][]string{"a": {"hold"}}, cleans: []error{nil}, made: []string{"a", "b", "c"}, cleaned: 1},
-		"what is left stays":           {left: map[string][]string{"a": {"hold"}}, cleans: []error{hangs}, made: []string{"a"}, cleaned: 1, want: hangs, says: "not begun: b, c, because a fault of a is still on the target: its finalizer hangs"},
+		"what is left goes":            {left: map[string][]string{"a": {"hold"}}, made: []string{"a", "b", "c"}, cleaned: 1},
+		"what is left stays":           {left: map[string][]string{"a": {"hold"}}, stuck: hangs, made: []string{"a"}, cleaned: 1, want: hangs, says: "not begun: b, c, because a fault of a is still on the target: look for faults of dead runs: its finalizer hangs"},
 		"the last one left something":  {left: map[string][]string{"c": {"hold"}}, made: []string{"a", "b", "c"}},
 		"a run cannot be made":         {fails: map[string]error{"b": broken}, made: []string{"a", "b"}, want: broken, says: "disk full"},
 		"interrupted in the second":    {stop: "b", made: []string{"a", "b"}},
@@ -33,18 +34,18 @@ func TestNoRunBeginsOnAFaultOfTheOneBefore(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			var made []string
-			cleaned := 0
-			err := inTurn(ctx, []*plan.Plan{{Experiment: "a"}, {Experiment: "b"}, {Experiment: "c"}},
-				func(one *plan.Plan) ([]string, error) {
+			driver := &littered{looking: test.stuck}
+			target := &Target{Driver: driver, Lock: noLock{}}
+			err := target.Suite(ctx, []*plan.Plan{{Experiment: "a"}, {Experiment: "b"}, {Experiment: "c"}},
+				func(one *plan.Plan) (engine.Outcome, error) {
 					made = append(made, one.Experiment)
 					if one.Experiment == test.stop {
 						cancel()
 					}
-					return test.left[one.Experiment], test.fails[one.Experiment]
-				},
-				func() error { cleaned++; return test.cleans[cleaned-1] })
-			if !slices.Equal(made, test.made) || cleaned != test.cleaned {
-				t.Errorf("made are %v, with %d clean-ups", made, cleaned)
+					return engine.Outcome{Left: test.left[one.Experiment]}, test.fails[one.Experiment]
+				})
+			if !slices.Equal(made, test.made) || driver.looks != test.cleaned {
+				t.Errorf("made are %v, with %d clean-ups", made, driver.looks)
 			}
 			if !errors.Is(err, test.want) || err != nil && err.Error() != test.says {
 				t.Errorf("the error is %v", err)

@@ -1,0 +1,116 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/emco-chaos/emco-chaos/experiments/fault"
+	"github.com/emco-chaos/emco-chaos/plugin/sdk"
+)
+
+const (
+	// cleanActivity is the plugin's activity that removes what runs made.
+	cleanActivity = "clean"
+	// CleanLimit is how long removing what dead runs made may take.
+	CleanLimit = 10 * time.Minute
+	// removeLimit is how long removing one fault of a dead run may take.
+	removeLimit = time.Minute
+)
+
+// ErrLeft means that resources of dead runs are left in the target. Which
+// ones, and why, has been told.
+var ErrLeft = errors.New("some of what dead runs made is left")
+
+// Swept counts what was removed.
+type Swept struct {
+	Faults    int
+	Resources int
+	// Remains is why resources may be left in the target; nil when none are.
+	// They harm no other run.
+	Remains error
+}
+
+// Prepare makes the target ready for a run: it removes the faults that are on
+// it, of runs that died or that could not remove them.
+func (t *Target) Prepare(ctx context.Context) error {
+	if dead, took := t.Took(); took {
+		t.tell(fmt.Sprintf("%s died and may have left faults; removing them. `emco-chaos clean` removes its resources", dead))
+	}
+	_, err := t.RemoveFaults(ctx)
+	return err
+}
+
+// Clean removes what dead runs left: their faults, even when there is no
+// plugin to do the rest, then the resources that they made. An error means
+// that faults may still be on the target.
+func (t *Target) Clean(ctx context.Context, start func(context.Context) (*Plugin, error)) (Swept, error) {
+	var swept Swept
+	if err := t.Note(ctx, cleanActivity); err != nil {
+		return swept, err
+	}
+	ctx, stop := t.Guard(ctx)
+	defer stop()
+	var err error
+	if swept.Faults, err = t.RemoveFaults(ctx); err != nil {
+		return swept, err
+	}
+	plugin, err := start(ctx)
+	if err != nil {
+		swept.Remains = err
+		return swept, nil
+	}
+	defer plugin.Close()
+	swept.Resources, swept.Remains = plugin.removeResources(ctx, t.tell)
+	return swept, nil
+}
+
+// RemoveFaults removes all faults of runs from the target, all at once: one
+// that hangs delays no other. It comes before resources are removed: a system
+// under a fault does not clean up.
+func (t *Target) RemoveFaults(ctx context.Context) (removed int, err error) {
+	ctx, stop := t.Guard(ctx)
+	defer stop()
+	// Those that are found go, although others may be on that have no object
+	// any more.
+	objects, err := t.Leftovers(ctx)
+	if err != nil {
+		err = fmt.Errorf("look for faults of dead runs: %w", err)
+	}
+	errs := make([]error, len(objects))
+	var removing sync.WaitGroup
+	for i, object := range objects {
+		removing.Go(func() {
+			limited, cancel := context.WithTimeout(ctx, removeLimit)
+			defer cancel()
+			errs[i] = t.Remove(limited, object)
+		})
+	}
+	removing.Wait()
+	for i, object := range objects {
+		if errs[i] != nil {
+			errs[i] = fmt.Errorf("remove the fault %s: %w", object.GetName(), errs[i])
+			continue
+		}
+		removed++
+		t.tell(fmt.Sprintf("removed the fault %s of run %s", object.GetName(), object.GetLabels()[fault.RunLabel]))
+	}
+	return removed, errors.Join(append(errs, err)...)
+}
+
+// removeResources has the plugin remove what runs made in the system under
+// test.
+func (p *Plugin) removeResources(ctx context.Context, tell func(string)) (removed int, err error) {
+	seen := &observer{tell: tell}
+	result, err := p.ask(ctx, sdk.Task{Run: cleanActivity, Activity: cleanActivity, Timeout: CleanLimit}, seen)
+	if err != nil {
+		return seen.removed, fmt.Errorf("remove what dead runs made: %w", err)
+	}
+	tell(result.Message)
+	if result.Conclusion != sdk.Passed {
+		return seen.removed, ErrLeft
+	}
+	return seen.removed, nil
+}

@@ -1,0 +1,91 @@
+// Package run makes runs on one target. [Start] starts the plugin that
+// compiles experiments, and [Open] the driver that puts faults on the target,
+// under the target's lock. The command line and the controller are thin
+// callers of it.
+package run
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strings"
+
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/engine"
+	"github.com/emco-chaos/emco-chaos/plugin/journal"
+)
+
+// Spec describes one run.
+type Spec struct {
+	// Name is a DNS label of at most 20 characters; [NewName] makes one.
+	Name string
+	Plan *plan.Plan
+	// Attempts is how often an Inconclusive run is tried, the first time
+	// included; 0 leaves it to the plan.
+	Attempts int
+	// Journal receives everything that happens. A report is made from it.
+	Journal *journal.Journal
+	// Version is the version of emco-chaos, for the journal.
+	Version string
+	// Abandon, when closed, ends the clean-up at once. Nil never does.
+	Abandon <-chan struct{}
+}
+
+// NewName returns a name for a run: short enough to begin the names of
+// Kubernetes objects, and with a letter first, as some of them must have.
+func NewName() string { return "r" + strings.ToLower(rand.Text()[:7]) }
+
+// Run makes one run. When ctx ends, or the lock is lost, the run ends in Error
+// and is cleaned up. An error means that no run was made, or that its journal
+// is not complete.
+func (t *Target) Run(ctx context.Context, plugin *Plugin, spec Spec) (engine.Outcome, error) {
+	if err := t.Note(ctx, spec.Name); err != nil {
+		return engine.Outcome{}, err
+	}
+	select {
+	case <-plugin.Gone():
+		// It died in the run before, which could end without it.
+		if _, err := plugin.restart(ctx); err != nil {
+			return engine.Outcome{}, err
+		}
+	default:
+	}
+	guarded, stop := t.Guard(ctx)
+	defer stop()
+	outcome := engine.Run(guarded, engine.Config{
+		Run: spec.Name, Plan: spec.Plan, Attempts: spec.Attempts, Version: spec.Version,
+		Journal: spec.Journal, Abandon: spec.Abandon,
+		Driver: t.Driver, Target: plugin.target, Plugin: plugin.process, Restart: plugin.restart,
+	})
+	if err := spec.Journal.Err(); err != nil {
+		return outcome, fmt.Errorf("keep the journal: %w", err)
+	}
+	return outcome, nil
+}
+
+// Suite calls run for each plan in turn until ctx ends. No run begins while a
+// fault of the run before is still on the target: after one that left
+// something, the faults are removed first.
+func (t *Target) Suite(ctx context.Context, plans []*plan.Plan, run func(*plan.Plan) (engine.Outcome, error)) error {
+	for i, compiled := range plans {
+		if ctx.Err() != nil {
+			return nil
+		}
+		outcome, err := run(compiled)
+		if err != nil {
+			return err
+		}
+		rest := plans[i+1:]
+		if len(outcome.Left) == 0 || len(rest) == 0 || ctx.Err() != nil {
+			continue
+		}
+		if _, err := t.RemoveFaults(ctx); err != nil {
+			names := make([]string, len(rest))
+			for i, one := range rest {
+				names[i] = one.Experiment
+			}
+			return fmt.Errorf("not begun: %s, because a fault of %s is still on the target: %w", strings.Join(names, ", "), compiled.Experiment, err)
+		}
+	}
+	return nil
+}
