@@ -26,25 +26,11 @@ var availableKind = Kind{
 // Run passes when the GET succeeds, or finds EMCO's own word that there is no
 // such resource: both come out of the database.
 func (p available) Run(ctx context.Context, on Subject, observer Observer) Result {
-	seen := newSights(p.service, observer)
-	door := on.door(p.service, nil)
-	for glimpse := range volley(ctx, p.interval, on.glimpse(door)) {
-		if glimpse.err != nil {
-			return errored(glimpse.err)
-		}
-		if glimpse.look == lookAnswered {
-			seen.add(glimpse.sight)
-			return Result{
-				Conclusion: Passed,
-				Message:    fmt.Sprintf("%s is available after %s: %s", p.service, shown(glimpse.at.Sub(seen.began)), glimpse.words),
-				Evidence:   seen.evidence(),
-			}
-		}
-		if !over(ctx) {
-			seen.add(glimpse.sight)
+	w := on.watchEndpoint(p.service, nil, observer)
+	for sample := range w.samples(ctx, pace{interval: p.interval, hedged: true}) {
+		if sample.look == lookAnswered {
+			return w.result(Passed, "%s is available after %s: %s", p.service, w.after(), sample.words)
 		}
 	}
-	result := unfinished(ctx, time.Since(seen.began), fmt.Sprintf("%s did not become available (%s)", p.service, seen.lastWords()))
-	result.Evidence = seen.evidence()
-	return result
+	return w.unfinished(ctx, fmt.Sprintf("%s did not become available", p.service))
 }

@@ -65,9 +65,9 @@ func (p clean) Run(ctx context.Context, on Subject, observer Observer) Result {
 // carries a mark but has no name of an attempt.
 func (p clean) find(ctx context.Context, on Subject) (attempts []emco.Names, strays []string, err error) {
 	for _, collection := range []string{"projects", "cluster-providers"} {
-		answer, err := on.get(ctx, collection)
-		if err != nil {
-			return nil, nil, err
+		answer := on.get(ctx, collection)
+		if answer.err != nil {
+			return nil, nil, answer.err
 		}
 		list, ok := answer.List()
 		if !ok {

@@ -137,32 +137,30 @@ func (m *making) nothingThere(ctx context.Context) error {
 // get asks for a resource until EMCO says that it is there or that it is
 // not.
 func (m *making) get(ctx context.Context, anchor string) (emco.Answer, error) {
-	for began := time.Now(); ; {
-		answer, err := m.on.get(ctx, anchor)
-		if err != nil {
-			return emco.Answer{}, err
-		}
-		if answer.Outcome.Kind == emco.Accepted || answer.Missing() {
-			return answer, nil
-		}
-		if !transient(answer) || time.Since(began) > m.patience {
-			return emco.Answer{}, fmt.Errorf("GET %s: %s", anchor, answer)
-		}
-		if !pause(ctx, m.on.Setup.interval()) {
-			return emco.Answer{}, fmt.Errorf("GET %s: %s: %w", anchor, answer, ctx.Err())
-		}
-	}
+	return m.send(ctx, emco.Get(anchor), func(a emco.Answer) bool { return a.Outcome.Kind == emco.Accepted || a.Missing() })
 }
 
-// get asks once for what is at an anchor.
-func (s Subject) get(ctx context.Context, anchor string) (emco.Answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
-	defer cancel()
-	answer, err := s.Client.Do(ctx, emco.Get(anchor))
-	if err != nil {
-		return emco.Answer{}, err
+// send sends a request until its answer is one to be had, and waits out what
+// can go away by itself.
+func (m *making) send(ctx context.Context, request emco.Request, wanted func(emco.Answer) bool) (emco.Answer, error) {
+	var failed error
+	send := func(ctx context.Context) sample { return m.on.send(ctx, request) }
+	for got := range poll(ctx, m.on.Setup.within(m.patience), send) {
+		if got.err != nil {
+			return emco.Answer{}, got.err
+		}
+		if wanted(got.Answer) {
+			return got.Answer, nil
+		}
+		failed = fmt.Errorf("%s %s: %s", request.Method, request.Anchor, got)
+		if !transient(got.Answer) {
+			return emco.Answer{}, failed
+		}
 	}
-	return answer, forbidden(answer)
+	if ctx.Err() != nil {
+		failed = fmt.Errorf("%w: %w", failed, ctx.Err())
+	}
+	return emco.Answer{}, failed
 }
 
 // transient says whether what stood in the way can go away by itself.
@@ -193,23 +191,12 @@ func (m *making) registerRsync(ctx context.Context) error {
 		}
 		return nil
 	}
-	for began := time.Now(); ; {
-		answer, err := m.on.Client.Do(ctx, m.on.Names.RsyncController(host, port))
-		if err != nil {
-			return err
-		}
-		m.observer.Note(answer.Ended, fmt.Sprintf("POST %s --> %s (rsync was not registered; the registration stays)", answer.Request.Anchor, answer))
+	_, err = m.send(ctx, m.on.Names.RsyncController(host, port), func(a emco.Answer) bool {
+		m.observer.Note(a.Ended, fmt.Sprintf("POST %s --> %s (rsync was not registered; the registration stays)", a.Request.Anchor, a))
 		// Somebody else may be as quick.
-		if answer.Outcome.Kind == emco.Accepted || answer.Code == http.StatusConflict {
-			return nil
-		}
-		if !transient(answer) || time.Since(began) > m.patience {
-			return fmt.Errorf("POST %s: %s", answer.Request.Anchor, answer)
-		}
-		if !pause(ctx, m.on.Setup.interval()) {
-			return fmt.Errorf("POST %s: %s: %w", answer.Request.Anchor, answer, ctx.Err())
-		}
-	}
+		return a.Outcome.Kind == emco.Accepted || a.Code == http.StatusConflict
+	})
+	return err
 }
 
 // create makes one resource. Whether a POST whose answer was lost has made
@@ -217,45 +204,39 @@ func (m *making) registerRsync(ctx context.Context) error {
 func (m *making) create(ctx context.Context, resource emco.Resource) error {
 	m.observer.Resource(Resource{Anchor: resource.Anchor, State: Making})
 	unsure := false // a POST of ours may have made it
-	for began := time.Now(); ; {
-		answer, err := m.on.Client.Do(ctx, resource.Create)
-		if err != nil {
-			return err
+	var failed error
+	post := func(ctx context.Context) sample { return m.on.send(ctx, resource.Create) }
+	for got := range poll(ctx, m.on.Setup.within(m.patience), post) {
+		if got.err != nil {
+			return got.err
 		}
-		failed := fmt.Errorf("POST %s (%s): %s", resource.Create.Anchor, resource.Kind, answer)
+		failed = fmt.Errorf("POST %s (%s): %s", resource.Create.Anchor, resource.Kind, got)
 		switch {
-		case answer.Outcome.Kind == emco.Accepted:
+		case got.Outcome.Kind == emco.Accepted:
 			m.observer.Resource(Resource{Anchor: resource.Anchor, State: Made})
 			return nil
-		case ctx.Err() != nil:
+		case ctx.Err() != nil,
+			got.Outcome.Kind == emco.Rejected && got.Code < 500 && !(unsure && got.Code == http.StatusConflict),
+			!transient(got.Answer) && !unsure:
 			return failed
-		case answer.Outcome.Kind == emco.Rejected && answer.Code < 500 && !(unsure && answer.Code == 409):
-			return failed
-		case !transient(answer) && !unsure:
-			return failed
+		case got.Outcome.Kind == emco.Refused:
+			continue
 		}
-		if answer.Outcome.Kind != emco.Refused {
-			unsure = true
-			m.observer.Note(answer.Ended, failed.Error()+"; a GET will tell whether it was made")
-			found, err := m.get(ctx, resource.Anchor)
-			if err != nil {
-				return errors.Join(failed, err)
-			}
-			if !found.Missing() {
-				if !ours(m.on.Names, resource, found) {
-					return errors.Join(failed, fmt.Errorf("%s is there and does not carry the run's mark", resource.Anchor))
-				}
-				m.observer.Resource(Resource{Anchor: resource.Anchor, State: Made})
-				return nil
-			}
-		}
-		if time.Since(began) > m.patience {
-			return failed
-		}
-		if !pause(ctx, m.on.Setup.interval()) {
-			return failed
+		unsure = true
+		m.observer.Note(got.Ended, failed.Error()+"; a GET will tell whether it was made")
+		found, err := m.get(ctx, resource.Anchor)
+		switch {
+		case err != nil:
+			return errors.Join(failed, err)
+		case found.Missing():
+		case !ours(m.on.Names, resource, found):
+			return errors.Join(failed, fmt.Errorf("%s is there and does not carry the run's mark", resource.Anchor))
+		default:
+			m.observer.Resource(Resource{Anchor: resource.Anchor, State: Made})
+			return nil
 		}
 	}
+	return failed
 }
 
 // drive makes the calls that lead to a state and waits for each one's end.
@@ -269,9 +250,7 @@ func (m *making) drive(ctx context.Context, state emco.State, ways map[emco.Stat
 		if err := issue.run(ctx); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		reading, err := m.on.await(ctx, call, m.observer, func(r emco.Reading) bool {
-			return r.Progress == emco.Done || r.Progress == emco.GaveUp
-		})
+		reading, err := m.on.await(ctx, call, m.observer, ended)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
@@ -198,25 +197,11 @@ func (m *making) approveAnew(ctx context.Context, call emco.Call) error {
 	if err != nil {
 		return err
 	}
-	for began := time.Now(); ; {
-		answer, err := m.on.Client.Do(ctx, request)
-		if err != nil {
-			return err
-		}
-		m.observer.Note(answer.Ended, fmt.Sprintf("POST %s --> %s", request.Anchor, answer))
-		if err := forbidden(answer); err != nil {
-			return err
-		}
-		switch {
-		case answer.Outcome.Kind == emco.Accepted:
-			return nil
-		case !transient(answer), time.Since(began) > m.patience:
-			return &refusal{call: call, answer: answer}
-		}
-		if !pause(ctx, m.on.Setup.interval()) {
-			return ctx.Err()
-		}
-	}
+	_, err = m.send(ctx, request, func(a emco.Answer) bool {
+		m.observer.Note(a.Ended, fmt.Sprintf("POST %s --> %s", request.Anchor, a))
+		return a.Outcome.Kind == emco.Accepted
+	})
+	return err
 }
 
 // unused makes sure that no group is on the logical cloud: EMCO refuses to

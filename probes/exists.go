@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"regexp"
-	"time"
 
 	"github.com/emco-chaos/emco-chaos/probes/activity"
 	"github.com/emco-chaos/emco-chaos/probes/document"
@@ -38,30 +37,28 @@ var unknownWord = regexp.MustCompile(`\{[^}]*\}`)
 
 // Run asks until EMCO answers that it is there, or that it is not.
 func (p exists) Run(ctx context.Context, on Subject, observer Observer) Result {
-	began := time.Now()
-	seen := changes{observer: observer}
 	anchor := on.Names.Anchor(p.anchor)
-	for {
-		answer, err := on.get(ctx, anchor)
-		if err != nil {
-			return errored(err)
-		}
-		if !over(ctx) {
-			seen.see(answer.Ended, "GET "+anchor+" --> "+answer.String())
-		}
-		evidence := map[string]string{"anchor": anchor, "answer": answer.Outcome.String()}
+	w := &watch{
+		observer: observer, noun: "answer",
+		ask: func(ctx context.Context) sample {
+			seen := on.get(ctx, anchor)
+			seen.words = seen.String()
+			seen.note = fmt.Sprintf("GET %s --> %s", anchor, seen.words)
+			return seen
+		},
+		evidence: func(last sample) map[string]string {
+			return map[string]string{"anchor": anchor, "answer": last.Outcome.String()}
+		},
+	}
+	for sample := range w.samples(ctx, on.Setup.steady()) {
 		switch {
-		case answer.Outcome.Kind == emco.Accepted:
-			return Result{Conclusion: Passed, Message: anchor + " is there", Evidence: evidence}
-		case answer.Missing():
-			return Result{Conclusion: Failed, Message: anchor + " is not there: " + answer.Text(), Evidence: evidence}
-		case answer.Outcome.Kind == emco.Rejected && answer.Code < 500:
-			return Result{Conclusion: Errored, Message: "GET " + anchor + ": " + answer.String(), Evidence: evidence}
-		}
-		if !pause(ctx, on.Setup.interval()) {
-			result := unfinished(ctx, time.Since(began), fmt.Sprintf("EMCO did not say whether %s is there (%s)", anchor, or(seen.last, "no answer came")))
-			result.Evidence = evidence
-			return result
+		case sample.Outcome.Kind == emco.Accepted:
+			return w.result(Passed, "%s is there", anchor)
+		case sample.Missing():
+			return w.result(Failed, "%s is not there: %s", anchor, sample.Text())
+		case sample.Outcome.Kind == emco.Rejected && sample.Code < 500:
+			return w.result(Errored, "GET %s: %s", anchor, sample.Answer)
 		}
 	}
+	return w.unfinished(ctx, fmt.Sprintf("EMCO did not say whether %s is there", anchor))
 }

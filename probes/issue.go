@@ -1,7 +1,9 @@
 package probes
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,12 +25,11 @@ type issuing struct {
 	reading emco.Reading
 }
 
-// refusal is the error of a call that EMCO refuses for good, or for longer
-// than was to be waited.
+// refusal is the error of a call that EMCO did not accept.
 type refusal struct {
-	call   emco.Call
 	answer emco.Answer
 	status string
+	final  bool // the reason does not go away by itself
 }
 
 func (e *refusal) Error() string {
@@ -50,96 +51,72 @@ func (i *issuing) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	began := time.Now()
-	for {
-		if err := i.settle(ctx); err != nil {
+	var refused *refusal
+	attempt := func(ctx context.Context) error { return i.attempt(ctx, request) }
+	for err := range poll(ctx, i.on.Setup.within(i.patience), attempt) {
+		if !errors.As(err, &refused) || refused.final {
 			return err
-		}
-		if i.reading.Ours {
-			return nil
-		}
-		answer, err := i.on.Client.Do(ctx, request)
-		if err != nil {
-			return err
-		}
-		i.posts++
-		i.answer = answer
-		i.observer.Note(answer.Ended, fmt.Sprintf("POST %s --> %s", request.Anchor, answer))
-		if err := forbidden(answer); err != nil {
-			return err
-		}
-		if answer.Outcome.Kind == emco.Accepted {
-			return nil
-		}
-		if answer.Outcome.Kind == emco.Rejected {
-			switch i.call.Meaning(answer) {
-			case emco.Never:
-				return &refusal{call: i.call, answer: answer}
-			case emco.Already:
-				return i.confirm(ctx)
-			}
-		}
-		if i.patience > 0 && time.Since(began) > i.patience {
-			return &refusal{call: i.call, answer: answer}
-		}
-		if !pause(ctx, i.on.Setup.interval()) {
-			return ctx.Err()
 		}
 	}
+	return cmp.Or[error](ctx.Err(), refused)
+}
+
+// attempt posts once, if the status does not show the call accepted.
+func (i *issuing) attempt(ctx context.Context, request emco.Request) error {
+	if err := i.settle(ctx); err != nil || i.reading.Ours {
+		return err
+	}
+	posted := i.on.send(ctx, request)
+	if posted.Started.IsZero() {
+		return posted.err // it could not be sent
+	}
+	i.posts++
+	i.answer = posted.Answer
+	i.observer.Note(posted.Ended, fmt.Sprintf("POST %s --> %s", request.Anchor, posted))
+	if posted.err != nil || posted.Outcome.Kind == emco.Accepted {
+		return posted.err
+	}
+	refused := &refusal{answer: posted.Answer}
+	if posted.Outcome.Kind == emco.Rejected {
+		switch i.call.Meaning(posted.Answer) {
+		case emco.Never:
+			refused.final = true
+		case emco.Already:
+			return i.confirm(ctx)
+		}
+	}
+	return refused
 }
 
 // settle reads the status until it shows the call accepted, or shows twice
 // running that it was not: one reading proves nothing.
 func (i *issuing) settle(ctx context.Context) error {
-	seen := changes{observer: i.observer}
-	began := time.Now()
-	for notBegun := 0; ; {
-		reading, answer, err := i.on.read(ctx, i.call)
-		if err != nil {
-			return err
-		}
-		if over(ctx) {
-			<-ctx.Done()
-			return ctx.Err()
-		}
-		i.reading = reading
-		seen.see(answer.Ended, "status: "+describe(reading))
-		if reading.Progress == emco.NotBegun {
-			notBegun++
-		} else {
+	w := i.on.watchStatus(i.call, i.observer)
+	notBegun := 0
+	for sample := range w.samples(ctx, i.on.Setup.within(i.patience)) {
+		i.reading = sample.reading
+		if notBegun++; i.reading.Progress != emco.NotBegun {
 			notBegun = 0
 		}
-		if reading.Ours || notBegun == 2 {
+		if i.reading.Ours || notBegun == 2 {
 			return nil
 		}
-		if i.patience > 0 && time.Since(began) > i.patience {
-			return fmt.Errorf("GET %s: %s", answer.Request.Anchor, describe(reading))
-		}
-		if !pause(ctx, i.on.Setup.interval()) {
-			return ctx.Err()
-		}
 	}
+	return w.failure(ctx)
 }
 
 // confirm reads the status until it bears out an answer that said "already".
 func (i *issuing) confirm(ctx context.Context) error {
-	for n := 0; n < confirmations; n++ {
-		reading, answer, err := i.on.read(ctx, i.call)
-		if err != nil {
-			return err
-		}
-		if over(ctx) {
-			<-ctx.Done()
-			return ctx.Err()
-		}
-		i.reading = reading
-		i.observer.Note(answer.Ended, "status: "+describe(reading))
-		if reading.Ours {
+	w := i.on.watchStatus(i.call, i.observer)
+	left := confirmations
+	for sample := range w.samples(ctx, i.on.Setup.steady()) {
+		i.reading = sample.reading
+		if i.reading.Ours {
 			return nil
 		}
-		if !pause(ctx, i.on.Setup.interval()) {
-			return ctx.Err()
+		if left--; left == 0 {
+			return &refusal{answer: i.answer, status: describe(i.reading), final: true}
 		}
 	}
-	return &refusal{call: i.call, answer: i.answer, status: describe(i.reading)}
+	return w.failure(ctx)
 }

@@ -38,8 +38,7 @@ func leave(ctx context.Context, on Subject, observer Observer) Result {
 func (s Subject) leftIn(ctx context.Context, l life, observer Observer) (state string, known bool) {
 	ctx, cancel := context.WithTimeout(ctx, leavePatience)
 	defer cancel()
-	answer, err := s.get(ctx, s.Names.Anchor(l.word))
-	if err == nil && answer.Missing() {
+	if answer := s.get(ctx, s.Names.Anchor(l.word)); answer.err == nil && answer.Missing() {
 		return string(emco.Absent), true
 	}
 	call, _ := emco.CallNamed(l.status)

@@ -2,7 +2,6 @@ package probes
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/probes/emco"
@@ -35,47 +34,20 @@ var noStateKind = Kind{
 // the call led to must not be seen: who reads it while the microservice is
 // down takes an error for a state, or asked one that is not down.
 func (p noState) Run(ctx context.Context, on Subject, observer Observer) Result {
-	began := time.Now()
-	seen := changes{observer: observer}
-	type status struct {
-		emco.Reading
-		answer emco.Answer
-		err    error
-	}
-	ask := func(ctx context.Context) status {
-		limited, cancel := context.WithTimeout(ctx, p.patience)
+	w := on.watchStatus(p.call, observer)
+	ask := w.ask
+	w.ask = func(ctx context.Context) sample {
+		ctx, cancel := context.WithTimeout(ctx, p.patience)
 		defer cancel()
-		reading, answer, err := on.read(limited, p.call)
-		return status{reading, answer, err}
+		return ask(ctx)
 	}
-	var last emco.Reading
-	for status := range volley(ctx, p.interval, ask) {
-		if status.err != nil {
-			return errored(status.err)
-		}
-		if ctx.Err() != nil {
-			break
-		}
-		last = status.Reading
-		seen.see(status.answer.Ended, "status: "+describe(status.Reading))
-		switch {
-		case status.Progress == emco.Unknown:
-			return Result{
-				Conclusion: Passed,
-				Message:    fmt.Sprintf("status gives %s after %s", status.Text, shown(status.answer.Ended.Sub(began))),
-				Evidence:   readingEvidence(status.Reading),
-			}
-		case status.Ours:
-			return Result{
-				Conclusion: Inconclusive,
-				Message:    fmt.Sprintf("status says %s: %s took effect, or was not cut off", describe(status.Reading), p.call.Name),
-				Evidence:   readingEvidence(status.Reading),
-			}
+	for sample := range w.samples(ctx, pace{interval: p.interval, hedged: true}) {
+		switch reading := sample.reading; {
+		case reading.Progress == emco.Unknown:
+			return w.result(Passed, "status gives %s after %s", reading.Text, w.after())
+		case reading.Ours:
+			return w.result(Inconclusive, "status says %s: %s took effect, or was not cut off", describe(reading), p.call.Name)
 		}
 	}
-	return Result{
-		Conclusion: Inconclusive,
-		Message:    fmt.Sprintf("every status gave a state within %s (%s)", shown(time.Since(began)), or(seen.last, "none was read")),
-		Evidence:   readingEvidence(last),
-	}
+	return w.unseen("every status gave a state")
 }

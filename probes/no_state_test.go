@@ -48,5 +48,5 @@ func TestNoStateCancelled(t *testing.T) {
 	cancel()
 	seen := &record{}
 	got := mustNew(t, "noState", forCall("dig.terminate")).Run(ctx, server.subject(), seen)
-	check(t, "noState", seen, got, Inconclusive, "none was read")
+	check(t, "noState", seen, got, Inconclusive, "nothing was seen")
 }

@@ -2,7 +2,6 @@ package probes
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/probes/emco"
@@ -26,37 +25,15 @@ var notFinalKind = Kind{
 // Run passes on the state that the work has while it goes on, and on no
 // other: the status lags, so that one from before the call proves nothing.
 func (p notFinal) Run(ctx context.Context, on Subject, observer Observer) Result {
-	began := time.Now()
-	seen := changes{observer: observer}
-	for {
-		reading, answer, err := on.read(ctx, p.call)
-		if err != nil {
-			return errored(err)
+	w := on.watchStatus(p.call, observer)
+	for sample := range w.samples(ctx, pace{interval: p.interval}) {
+		reading := sample.reading
+		if reading.Progress == emco.UnderWay && p.call.UnderWay != "" && reading.Status.Deployed == p.call.UnderWay {
+			return w.result(Passed, "status says %s after %s", describe(reading), w.after())
 		}
-		if !over(ctx) {
-			seen.see(answer.Ended, "status: "+describe(reading))
-		}
-		switch {
-		case reading.Progress == emco.UnderWay && p.call.UnderWay != "" && reading.Status.Deployed == p.call.UnderWay:
-			return Result{
-				Conclusion: Passed,
-				Message:    fmt.Sprintf("status says %s after %s", describe(reading), shown(answer.Ended.Sub(began))),
-				Evidence:   readingEvidence(reading),
-			}
-		case reading.Progress == emco.Done, reading.Progress == emco.GaveUp:
-			return Result{
-				Conclusion: Inconclusive,
-				Message:    "status was final before it was seen under way: " + describe(reading),
-				Evidence:   readingEvidence(reading),
-			}
-		}
-		if !pause(ctx, p.interval) {
-			return Result{
-				Conclusion: Inconclusive,
-				Message: fmt.Sprintf("%s was not seen under way within %s (%s)",
-					p.call.Name, shown(time.Since(began)), or(seen.last, "no status was read")),
-				Evidence: readingEvidence(reading),
-			}
+		if ended(reading) {
+			return w.result(Inconclusive, "status was final before it was seen under way: %s", describe(reading))
 		}
 	}
+	return w.unseen(p.call.Name + " was not seen under way")
 }

@@ -1,8 +1,11 @@
 package probes
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"strconv"
 	"time"
@@ -33,11 +36,17 @@ const (
 	statusTimeout = 5 * time.Second
 )
 
-func (s Setup) interval() time.Duration {
-	if s.Interval > 0 {
-		return s.Interval
-	}
-	return defaultInterval
+func (s Setup) interval() time.Duration { return cmp.Or(s.Interval, defaultInterval) }
+
+// steady is the pace for an answer that is near.
+func (s Setup) steady() pace { return pace{interval: s.interval()} }
+
+// growing is the pace for work that can take minutes.
+func (s Setup) growing() pace { return pace{interval: s.interval(), longest: longestInterval} }
+
+// within is the steady pace with a limit.
+func (s Setup) within(patience time.Duration) pace {
+	return pace{interval: s.interval(), patience: patience}
 }
 
 // rsync splits the address of rsync.
@@ -76,6 +85,24 @@ func (s Subject) material(kubeconfig bool) (emco.Material, error) {
 	material.Kubeconfig = content
 	return material, nil
 }
+
+// send sends a request once. Its error says that it could not be sent, or that
+// EMCO does not take the token.
+func (s Subject) send(ctx context.Context, request emco.Request) sample {
+	if request.Method == http.MethodGet {
+		limited, cancel := context.WithTimeout(ctx, statusTimeout)
+		defer cancel()
+		ctx = limited
+	}
+	answer, err := s.Client.Do(ctx, request)
+	if answer.Code == http.StatusUnauthorized || answer.Code == http.StatusForbidden {
+		err = fmt.Errorf("%s %s: %s; give a token that EMCO takes", request.Method, request.Anchor, answer)
+	}
+	return sample{Answer: answer, err: err}
+}
+
+// get asks once for what is at an anchor.
+func (s Subject) get(ctx context.Context, anchor string) sample { return s.send(ctx, emco.Get(anchor)) }
 
 // request is a call on the subject's own resources.
 func (s Subject) request(call emco.Call) (emco.Request, error) {

@@ -67,12 +67,8 @@ func newRemoval(on Subject, observer Observer) *removal {
 // run removes what can be removed and reports what is left.
 func (r *removal) run(ctx context.Context) error {
 	var err error
-	for interval := r.on.Setup.interval(); ; interval = min(interval*3/2, max(longestInterval, r.on.Setup.interval())) {
-		r.pending = nil
-		if err = r.round(ctx); err != nil || len(r.pending) == 0 {
-			break
-		}
-		if !pause(ctx, interval) {
+	for err = range poll(ctx, r.on.Setup.growing(), r.round) {
+		if err != nil || len(r.pending) == 0 {
 			break
 		}
 	}
@@ -119,6 +115,7 @@ func (r *removal) keep(anchor, reason string) {
 
 // round looks for what is there and tries once to remove each piece.
 func (r *removal) round(ctx context.Context) error {
+	r.pending = nil
 	found, err := r.find(ctx)
 	if err != nil {
 		return err
@@ -191,9 +188,9 @@ func (r *removal) find(ctx context.Context) ([]emco.Resource, error) {
 			r.later(resource.Anchor, reason)
 			continue
 		}
-		answer, err := r.on.get(ctx, resource.Anchor)
-		if err != nil {
-			return nil, err
+		answer := r.on.get(ctx, resource.Anchor)
+		if answer.err != nil {
+			return nil, answer.err
 		}
 		if !answer.Outcome.Answered() {
 			silent[service] = "GET: " + answer.String()
@@ -206,7 +203,7 @@ func (r *removal) find(ctx context.Context) ([]emco.Resource, error) {
 			r.later(resource.Anchor, "GET: "+answer.String())
 		case resource.Unmarked && below(resource.Anchor, sortedKeys(r.kept)):
 			r.keep(resource.Anchor, "it has no mark, and lies in what does not carry the mark "+r.on.Names.Mark())
-		case !ours(r.on.Names, resource, answer):
+		case !ours(r.on.Names, resource, answer.Answer):
 			r.keep(resource.Anchor, fmt.Sprintf("it does not carry the mark %s", r.on.Names.Mark()))
 		default:
 			found = append(found, resource)
@@ -227,9 +224,9 @@ func (r *removal) find(ctx context.Context) ([]emco.Resource, error) {
 // findApps adds the apps that EMCO lists: the target may have named others
 // when they were made.
 func (r *removal) findApps(ctx context.Context) error {
-	answer, err := r.on.get(ctx, r.on.Names.Anchor("{compositeApp}/apps"))
-	if err != nil {
-		return err
+	answer := r.on.get(ctx, r.on.Names.Anchor("{compositeApp}/apps"))
+	if answer.err != nil {
+		return answer.err
 	}
 	list, _ := answer.List()
 	for _, app := range list {
@@ -268,12 +265,9 @@ func (r *removal) delete(ctx context.Context, found []emco.Resource, wanted func
 			continue
 		}
 		r.deleted[resource.Anchor] = true
-		answer, err := r.on.Client.Do(ctx, emco.Delete(resource.Anchor))
-		if err != nil {
-			return nil, err
-		}
-		if err := forbidden(answer); err != nil {
-			return nil, err
+		answer := r.on.send(ctx, emco.Delete(resource.Anchor))
+		if answer.err != nil {
+			return nil, answer.err
 		}
 		if answer.Outcome.Kind == emco.Accepted || answer.Missing() {
 			r.gone(resource.Anchor)
@@ -294,11 +288,12 @@ func (r *removal) quiet(ctx context.Context, found []emco.Resource, kind emco.Ki
 	}
 	instantiate, _ := emco.CallNamed(up)
 	terminate, _ := emco.CallNamed(down)
-	reading, answer, err := r.on.read(ctx, instantiate)
-	if err != nil {
-		return "", err
+	seen := r.on.read(ctx, instantiate)
+	if seen.err != nil {
+		return "", seen.err
 	}
-	r.observer.Note(answer.Ended, fmt.Sprintf("teardown: %s: status: %s", answer.Request.Anchor, describe(reading)))
+	reading := seen.reading
+	r.observer.Note(seen.Ended, fmt.Sprintf("teardown: %s: %s", seen.Request.Anchor, seen.note))
 	if reading.Progress == emco.Unknown {
 		return reading.Text, nil
 	}
@@ -320,13 +315,11 @@ func (r *removal) quiet(ctx context.Context, found []emco.Resource, kind emco.Ki
 		// Never instantiated, or approved anew since it was terminated.
 		return "", nil
 	}
-	final, err := r.on.await(ctx, terminate, r.observer, func(reading emco.Reading) bool {
-		return reading.Progress == emco.Done || reading.Progress == emco.GaveUp
-	})
+	final, err := r.on.await(ctx, terminate, r.observer, ended)
 	if err != nil {
 		return "", err
 	}
-	if final.Progress != emco.Done && final.Progress != emco.GaveUp {
+	if !ended(final) {
 		return "status says " + describe(final), nil
 	}
 	return "", nil

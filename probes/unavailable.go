@@ -45,27 +45,11 @@ var unavailableKind = Kind{
 // a hang are down too, but only the refusal says that nothing listens. An
 // answer can be one from before.
 func (p unavailable) Run(ctx context.Context, on Subject, observer Observer) Result {
-	seen := newSights(p.service, observer)
-	door := on.door(p.service, p.call)
-	for glimpse := range volley(ctx, p.interval, on.glimpse(door)) {
-		if glimpse.err != nil {
-			return errored(glimpse.err)
-		}
-		if glimpse.look == lookRefused {
-			seen.add(glimpse.sight)
-			return Result{
-				Conclusion: Passed,
-				Message:    fmt.Sprintf("%s refuses after %s: %s", p.service, shown(glimpse.at.Sub(seen.began)), glimpse.words),
-				Evidence:   seen.evidence(),
-			}
-		}
-		if !over(ctx) {
-			seen.add(glimpse.sight)
+	w := on.watchEndpoint(p.service, p.call, observer)
+	for sample := range w.samples(ctx, pace{interval: p.interval, hedged: true}) {
+		if sample.look == lookRefused {
+			return w.result(Passed, "%s refuses after %s: %s", p.service, w.after(), sample.words)
 		}
 	}
-	return Result{
-		Conclusion: Inconclusive,
-		Message:    fmt.Sprintf("%s was not seen to refuse within %s (%s)", p.service, shown(time.Since(seen.began)), seen.lastWords()),
-		Evidence:   seen.evidence(),
-	}
+	return w.unseen(fmt.Sprintf("%s was not seen to refuse", p.service))
 }

@@ -35,7 +35,10 @@ func (a Answer) Text() string { return document.Shown(string(a.Body)) }
 // String is the answer for a reader: `500 "text of the body"`, or the
 // outcome with the wire's words when no answer came.
 func (a Answer) String() string {
-	if a.Code == 0 || a.Outcome.Gateway {
+	switch {
+	case a.Code == 0 && a.Outcome.Kind == Accepted:
+		return a.Outcome.Words
+	case a.Code == 0 || a.Outcome.Gateway:
 		return a.Outcome.String() + ": " + a.Outcome.Words
 	}
 	status := strconv.Itoa(a.Code) + " " + http.StatusText(a.Code)

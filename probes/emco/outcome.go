@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
@@ -90,6 +91,22 @@ func (o Outcome) Down() string {
 		}
 	}
 	return ""
+}
+
+// Dial connects to a service that has no REST API, and hangs up. The outcome
+// of one that listens is [Accepted].
+func Dial(ctx context.Context, address string, limit time.Duration) Answer {
+	answer := Answer{Started: time.Now()}
+	dialer := net.Dialer{Timeout: limit}
+	connection, err := dialer.DialContext(ctx, "tcp", address)
+	if err == nil {
+		answer.Outcome = Outcome{Kind: Accepted, Words: "connected to " + address}
+		connection.Close()
+	} else {
+		answer.Outcome = outcome(ctx, 0, err, false)
+	}
+	answer.Ended = time.Now()
+	return answer
 }
 
 var errBrokenBody = errors.New("the answer broke off")

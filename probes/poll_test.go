@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-func TestVolleyDoesNotWaitForWhatHangs(t *testing.T) {
+func TestHedgedPollingDoesNotWaitForWhatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		var asked, open atomic.Int64
@@ -27,13 +27,13 @@ func TestVolleyDoesNotWaitForWhatHangs(t *testing.T) {
 			return number
 		}
 		var got []int64
-		for number := range volley(t.Context(), 20*time.Millisecond, ask) {
+		for number := range poll(t.Context(), pace{interval: 20 * time.Millisecond, hedged: true}, ask) {
 			got = append(got, number)
 			if len(got) == 3 {
 				break
 			}
 		}
-		if took := time.Since(began); !slices.Equal(got, []int64{3, 4, 5}) || took != 2*impatience+40*time.Millisecond {
+		if took := time.Since(began); !slices.Equal(got, []int64{3, 4, 5}) || took != 2*hedgeDelay+40*time.Millisecond {
 			t.Errorf("%v after %v", got, took)
 		}
 		if open.Load() != 0 {
@@ -42,18 +42,18 @@ func TestVolleyDoesNotWaitForWhatHangs(t *testing.T) {
 	})
 }
 
-func TestVolleyGivesTheLateAnswersToo(t *testing.T) {
+func TestHedgedPollingGivesTheLateAnswersToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int64
 		ask := func(context.Context) int64 {
 			number := asked.Add(1)
 			if number == 1 {
-				time.Sleep(impatience + 30*time.Millisecond)
+				time.Sleep(hedgeDelay + 30*time.Millisecond)
 			}
 			return number
 		}
 		var got []int64
-		for number := range volley(t.Context(), 20*time.Millisecond, ask) {
+		for number := range poll(t.Context(), pace{interval: 20 * time.Millisecond, hedged: true}, ask) {
 			if got = append(got, number); slices.Contains(got, 1) {
 				break
 			}
@@ -64,12 +64,12 @@ func TestVolleyGivesTheLateAnswersToo(t *testing.T) {
 	})
 }
 
-func TestVolleyEndsWithItsContext(t *testing.T) {
+func TestHedgedPollingEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		var open atomic.Int64
-		for answer := range volley(ctx, time.Millisecond, func(ctx context.Context) error {
+		for answer := range poll(ctx, pace{interval: time.Millisecond, hedged: true}, func(ctx context.Context) error {
 			open.Add(1)
 			defer open.Add(-1)
 			<-ctx.Done()

@@ -1,0 +1,94 @@
+package probes
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/emco-chaos/emco-chaos/probes/emco"
+)
+
+// The looks of an endpoint that probes wait for.
+const (
+	lookAnswered = "answered"
+	lookRefused  = "refused"
+)
+
+// endpointTimeout bounds one endpoint check, dialling included; dialTimeout
+// bounds the dialling of one without REST.
+const (
+	endpointTimeout = 2 * time.Second
+	dialTimeout     = time.Second
+)
+
+// watchEndpoint checks whether a service answers: a GET that it can answer
+// from its database only, or of the call's status if there is a call. Rsync
+// has no REST API, so that its port is dialled.
+func (s Subject) watchEndpoint(service emco.Service, call *emco.Call, observer Observer) *watch {
+	var request emco.Request
+	switch {
+	case call != nil:
+		request = call.Status(s.Names)
+	case service == emco.Orchestrator:
+		request = emco.Get(s.Names.Anchor("{project}"))
+	case service == emco.DCM:
+		request = emco.Get(s.Names.Anchor("{logicalCloud}"))
+	case service == emco.CLM:
+		request = emco.Get(s.Names.Anchor("{provider}"))
+	}
+	ask := func(ctx context.Context) sample {
+		ctx, cancel := context.WithTimeout(ctx, endpointTimeout)
+		defer cancel()
+		if service != emco.Rsync {
+			return s.send(ctx, request)
+		}
+		if _, _, err := s.Setup.rsync(); err != nil {
+			return sample{err: err}
+		}
+		return sample{Answer: emco.Dial(ctx, s.Setup.Rsync, dialTimeout)}
+	}
+	w := &watch{observer: observer, noun: "seen"}
+	w.ask = func(ctx context.Context) sample {
+		seen := ask(ctx)
+		seen.look, seen.words = lookOf(seen.Answer), seen.String()
+		seen.note = fmt.Sprintf("%s: %s: %s", service, seen.look, seen.words)
+		return seen
+	}
+	// Times by look, and of all samples of the service down.
+	times := map[string][]time.Time{}
+	var down []time.Time
+	w.keep = func(s sample) {
+		times[s.look] = append(times[s.look], s.Ended)
+		if s.Outcome.Down() != "" {
+			down = append(down, s.Ended)
+		}
+	}
+	w.evidence = func(sample) map[string]string {
+		evidence := map[string]string{}
+		for look, at := range times {
+			evidence[look] = strconv.Itoa(len(at))
+			evidence["first "+look] = shown(at[0].Sub(w.began))
+		}
+		if len(down) > 0 {
+			evidence["first down"] = shown(down[0].Sub(w.began))
+		}
+		return evidence
+	}
+	return w
+}
+
+// lookOf is one word for how an endpoint looked: answered, refused, EOF,
+// reset, hang, unreachable, an HTTP status, or the kind of another outcome.
+func lookOf(answer emco.Answer) string {
+	switch down := answer.Outcome.Down(); {
+	case answer.Outcome.Kind == emco.Accepted || answer.Missing():
+		return lookAnswered
+	case answer.Outcome.Kind == emco.Rejected:
+		return strconv.Itoa(answer.Code)
+	case down != "":
+		return down
+	default:
+		return string(answer.Outcome.Kind)
+	}
+}

@@ -1,0 +1,91 @@
+package probes
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/emco-chaos/emco-chaos/probes/document"
+	"github.com/emco-chaos/emco-chaos/probes/emco"
+)
+
+// watchStatus reads how far a call has come.
+func (s Subject) watchStatus(call emco.Call, observer Observer) *watch {
+	return &watch{
+		observer: observer, noun: "status",
+		last:     sample{reading: emco.Reading{Progress: emco.Unknown, Text: "none was read"}},
+		ask:      func(ctx context.Context) sample { return s.read(ctx, call) },
+		evidence: func(last sample) map[string]string { return readingEvidence(last.reading) },
+	}
+}
+
+// read asks once how far a call has come.
+func (s Subject) read(ctx context.Context, call emco.Call) sample {
+	seen := s.send(ctx, call.Status(s.Names))
+	seen.reading = call.Read(seen.Answer)
+	seen.words = describe(seen.reading)
+	seen.note = "status: " + seen.words
+	return seen
+}
+
+// await reads a call's status until it is as wanted or ctx ends, and returns
+// the last reading.
+func (s Subject) await(ctx context.Context, call emco.Call, observer Observer, wanted func(emco.Reading) bool) (emco.Reading, error) {
+	w := s.watchStatus(call, observer)
+	for sample := range w.samples(ctx, s.Setup.growing()) {
+		if wanted(sample.reading) {
+			break
+		}
+	}
+	return w.last.reading, w.err
+}
+
+// ended reports whether EMCO no longer works on the call.
+func ended(reading emco.Reading) bool {
+	return reading.Progress == emco.Done || reading.Progress == emco.GaveUp
+}
+
+// stateOf is the state of the deployment or, without one, the last action's.
+func stateOf(reading emco.Reading) emco.State {
+	if reading.Status.Deployed != "" {
+		return reading.Status.Deployed
+	}
+	if last, ok := reading.Status.LastAction(); ok {
+		return last.State
+	}
+	return emco.State(reading.Text)
+}
+
+// describe is a reading in one line, such as "Instantiating (Pending 4)".
+func describe(reading emco.Reading) string {
+	counts := reading.Status.Counts
+	if len(counts) == 0 {
+		return reading.Text
+	}
+	var parts []string
+	for _, state := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%s %d", document.Shown(state), counts[state]))
+	}
+	return reading.Text + " (" + strings.Join(parts, ", ") + ")"
+}
+
+// readingEvidence is what a reading is to rest on.
+func readingEvidence(reading emco.Reading) map[string]string {
+	evidence := map[string]string{"status": describe(reading), "progress": string(reading.Progress)}
+	if last, ok := reading.Status.LastAction(); ok {
+		evidence["last action"] = document.Shown(string(last.State))
+	}
+	if reading.Status.ContextID != "" {
+		evidence["statusctxid"] = document.Shown(reading.Status.ContextID)
+	}
+	return evidence
+}
+
+func or(text, otherwise string) string {
+	if text != "" {
+		return text
+	}
+	return otherwise
+}
