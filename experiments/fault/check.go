@@ -2,15 +2,12 @@ package fault
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/probes/document"
@@ -22,32 +19,42 @@ import (
 // refuses a fault without a duration, which nothing would end if emco-chaos
 // died, and a selector that selects every pod.
 func Check(object Object) error {
-	admitted, ok := object.(interface {
-		Default(context.Context, runtime.Object) error
-		Validate() ([]string, error)
-	})
-	if !ok {
-		return fmt.Errorf("%w, not %T", ErrKind, object)
-	}
-	if err := admitted.Default(context.Background(), object); err != nil {
-		return fmt.Errorf("fill in the defaults of Chaos Mesh: %w", err)
-	}
-	var err error
-	switch object := object.(type) {
-	case *v1alpha1.PodChaos:
-		err = checkPodChaos(&object.Spec)
-	case *v1alpha1.NetworkChaos:
-		err = checkNetworkChaos(&object.Spec)
-	default:
-		err = fmt.Errorf("%w, not %T", ErrKind, object)
-	}
+	kind, err := Find(NameOf(object))
 	if err != nil {
 		return err
 	}
-	if _, err := admitted.Validate(); err != nil {
+	if err := object.Default(context.Background(), object); err != nil {
+		return fmt.Errorf("fill in the defaults of Chaos Mesh: %w", err)
+	}
+	spec, err := specOf(object)
+	if err != nil {
+		return err
+	}
+	if err := kind.check(spec); err != nil {
+		return err
+	}
+	for _, selector := range Selectors(object) {
+		if err := checkSelector(selector); err != nil {
+			return err
+		}
+	}
+	if _, err := object.Validate(); err != nil {
 		return fmt.Errorf("refused by Chaos Mesh: %w", err)
 	}
 	return nil
+}
+
+// specOf is the object's spec as JSON has it.
+func specOf(object Object) (map[string]any, error) {
+	data, err := Encode(object)
+	if err != nil {
+		return nil, err
+	}
+	var fields struct {
+		Spec map[string]any `json:"spec"`
+	}
+	err = json.Unmarshal(data, &fields)
+	return fields.Spec, err
 }
 
 // FieldError says which field of an object is wrong, and what to do about it.
@@ -103,94 +110,59 @@ func checkFault(fault *plan.Fault) error {
 	return nil
 }
 
-func checkPodChaos(spec *v1alpha1.PodChaosSpec) error {
-	if err := oneOf("spec.action", spec.Action, v1alpha1.PodKillAction, v1alpha1.PodFailureAction, v1alpha1.ContainerKillAction); err != nil {
-		return err
+// check checks what the custom resource definition demands of a spec, and that
+// it has a duration.
+func (k Kind) check(spec map[string]any) error {
+	action := k.action(spec)
+	if message, remedy := unknown(action, slices.Concat(k.Actions, k.ObjectActions)); message != "" {
+		return &FieldError{"spec.action", message, remedy}
 	}
-	if spec.GracePeriod < 0 {
-		return &FieldError{"spec.gracePeriod", "is negative", "write seconds, or leave it out"}
-	}
-	if err := checkDuration(spec.Duration); err != nil {
-		return err
-	}
-	return checkSelector("spec", &spec.PodSelector)
-}
-
-// latency is the pattern of the custom resource definition.
-var latency = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h)$`)
-
-func checkNetworkChaos(spec *v1alpha1.NetworkChaosSpec) error {
-	if err := errors.Join(
-		oneOf("spec.action", spec.Action, v1alpha1.PartitionAction, v1alpha1.DelayAction, v1alpha1.NetemAction,
-			v1alpha1.LossAction, v1alpha1.DuplicateAction, v1alpha1.CorruptAction, v1alpha1.BandwidthAction),
-		oneOf("spec.direction", spec.Direction, v1alpha1.To, v1alpha1.From, v1alpha1.Both),
-		oneOf("spec.partitionBehavior", spec.PartitionBehavior, v1alpha1.DropPartitionBehavior, v1alpha1.RejectPartitionBehavior),
-	); err != nil {
-		return err
-	}
-	if spec.Action == v1alpha1.DelayAction && spec.Delay == nil {
-		return &FieldError{"spec.delay", "is missing, and the action is delay", "write delay: {latency: 200ms}"}
-	}
-	if spec.Delay != nil {
-		if !latency.MatchString(spec.Delay.Latency) {
-			return &FieldError{"spec.delay.latency", fmt.Sprintf("%q is not a latency", spec.Delay.Latency), "write one number with one unit, such as 200ms"}
+	for _, field := range k.Fields {
+		name := "spec." + field.Path
+		value, there := at(spec, field.Path)
+		if !there || value == "" {
+			if field.Required && field.belongsTo(action) {
+				return &FieldError{name, "is missing, and the action is " + action, "write " + field.Key + ": " + field.Example}
+			}
+			continue
 		}
-		if spec.Delay.Jitter != "" && !latency.MatchString(spec.Delay.Jitter) {
-			return &FieldError{"spec.delay.jitter", fmt.Sprintf("%q is not a jitter", spec.Delay.Jitter), "write one number with one unit, such as 20ms"}
+		if message, remedy := field.Type.refuse(field, value); message != "" {
+			return &FieldError{name, message, remedy}
 		}
 	}
-	if err := checkDuration(spec.Duration); err != nil {
-		return err
-	}
-	if err := checkSelector("spec", &spec.PodSelector); err != nil {
-		return err
-	}
-	if spec.Target != nil {
-		return checkSelector("spec.target", spec.Target)
-	}
-	return nil
+	duration, _ := spec["duration"].(string)
+	return checkDuration(duration)
 }
 
-func oneOf[T ~string](field string, value T, allowed ...T) error {
-	if slices.Contains(allowed, value) {
-		return nil
-	}
-	names := make([]string, len(allowed))
-	for i, name := range allowed {
-		names[i] = string(name)
-	}
-	return &FieldError{field, fmt.Sprintf("%q is not known", string(value)), document.Instead(string(value), names)}
-}
-
-func checkDuration(text *string) error {
+func checkDuration(text string) error {
 	const field = "spec.duration"
-	if text == nil || *text == "" {
+	if text == "" {
 		return &FieldError{field, "is missing, and nothing would end the fault if emco-chaos died", "write a duration such as 60s"}
 	}
-	duration, err := time.ParseDuration(*text)
+	duration, err := time.ParseDuration(text)
 	if err != nil {
-		return &FieldError{field, fmt.Sprintf("%q is not a duration", *text), "write a duration such as 60s"}
+		return &FieldError{field, fmt.Sprintf("%q is not a duration", text), "write a duration such as 60s"}
 	}
 	if duration < time.Second {
-		return &FieldError{field, *text + " is less than a second, and Chaos Mesh counts in whole seconds", "write 1s or more"}
+		return &FieldError{field, text + " is less than a second, and Chaos Mesh counts in whole seconds", "write 1s or more"}
 	}
 	return nil
 }
 
-func checkSelector(field string, selector *v1alpha1.PodSelector) error {
-	if err := oneOf(field+".mode", selector.Mode, v1alpha1.OneMode, v1alpha1.AllMode, v1alpha1.FixedMode,
-		v1alpha1.FixedPercentMode, v1alpha1.RandomMaxPercentMode); err != nil {
-		return err
+// modes are those that the custom resource definition has.
+var modes = []string{"one", "all", "fixed", "fixed-percent", "random-max-percent"}
+
+func checkSelector(selector Selector) error {
+	field, spec := selector.Field+".selector", &selector.Selector
+	if message, remedy := unknown(string(selector.Mode), modes); message != "" {
+		return &FieldError{selector.Field + ".mode", message, remedy}
 	}
-	spec := &selector.Selector
-	if len(spec.Pods) > 0 {
-		return nil
-	}
-	if len(spec.LabelSelectors)+len(spec.ExpressionSelectors)+len(spec.AnnotationSelectors)+len(spec.FieldSelectors) == 0 {
-		return &FieldError{field + ".selector", "selects every pod of its namespaces", "write labelSelectors"}
-	}
-	if !slices.ContainsFunc(spec.Namespaces, func(namespace string) bool { return namespace != "" }) {
-		return &FieldError{field + ".selector", "names no namespace", "write namespaces"}
+	switch {
+	case len(spec.Pods) > 0:
+	case len(spec.LabelSelectors)+len(spec.ExpressionSelectors)+len(spec.AnnotationSelectors)+len(spec.FieldSelectors) == 0:
+		return &FieldError{field, "selects every pod of its namespaces", "write labelSelectors"}
+	case !slices.ContainsFunc(spec.Namespaces, func(namespace string) bool { return namespace != "" }):
+		return &FieldError{field, "names no namespace", "write namespaces"}
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
@@ -47,19 +46,18 @@ func YAML(object Object) ([]byte, error) {
 
 // Describe makes a plan's fault of the object.
 func Describe(object Object) (*plan.Fault, error) {
+	kind, err := Find(NameOf(object))
+	if err != nil {
+		return nil, err
+	}
 	data, err := Encode(object)
 	if err != nil {
 		return nil, err
 	}
-	result := &plan.Fault{Object: data}
-	switch object := object.(type) {
-	case *v1alpha1.PodChaos:
-		result.Kind, result.Action = PodChaos, string(object.Spec.Action)
-	case *v1alpha1.NetworkChaos:
-		result.Kind, result.Action = NetworkChaos, string(object.Spec.Action)
-	default:
-		return nil, fmt.Errorf("%w, not %T", ErrKind, object)
+	spec, err := specOf(object)
+	if err != nil {
+		return nil, err
 	}
-	result.Summary = result.Action
-	return result, nil
+	action := kind.action(spec)
+	return &plan.Fault{Kind: kind.Name, Action: action, Summary: action, Object: data}, nil
 }

@@ -77,7 +77,7 @@ func TestCheckRefuses(t *testing.T) {
 		{hold, `"both"`, `"up"`, "spec.direction: \"up\" is not known"},
 		{hold, `"action"`, `"partitionBehavior":"ignore","action"`, "spec.partitionBehavior: \"ignore\" is not known"},
 		{hold, `"externalTargets"`, `"target":{"mode":"all","selector":{"namespaces":["shop"]}},"externalTargets"`, "spec.target.selector: selects every pod"},
-		{slow, `"delay":{"latency":"100ms"},`, ``, "spec.delay: is missing"},
+		{slow, `"delay":{"latency":"100ms"},`, ``, "spec.delay.latency: is missing"},
 		{slow, `"100ms"`, `"1m30s"`, "spec.delay.latency: \"1m30s\" is not a latency"},
 		{slow, `"100ms"`, `"100ms","jitter":"much"`, "spec.delay.jitter: \"much\" is not a jitter"},
 		{slow, `"duration"`, `"direction":"both","externalTargets":["courier"],"duration"`, "refused by Chaos Mesh"},

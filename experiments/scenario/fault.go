@@ -1,8 +1,10 @@
 package scenario
 
 import (
+	"encoding/json"
 	"fmt"
-	"strconv"
+	"maps"
+	"strings"
 	"time"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
@@ -13,63 +15,144 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
-// fault reads one of the short forms podChaos and networkChaos, or a whole
-// object as chaosMesh.
+// wholeKey is the key of a Chaos Mesh object in full.
+const wholeKey = "chaosMesh"
+
+// fault reads the short form of one of the kinds of fault, or a whole object.
 func (c *compiler) fault(value document.Value) (*plan.Fault, bool) {
 	fields, ok := value.Map()
 	if !ok {
 		return nil, false
 	}
-	var object fault.Object
+	forms := map[string]func(document.Value) (map[string]any, string, bool){wholeKey: wholeObject}
+	var keys []string
+	for _, kind := range fault.Kinds() {
+		keys = append(keys, kind.Key)
+		forms[kind.Key] = func(value document.Value) (map[string]any, string, bool) { return c.shortForm(kind, value) }
+	}
+	var at document.Value
+	var object map[string]any
 	var summary string
-	read := false
-	kinds := 0
-	if value, found := fields.Get("podChaos"); found {
-		kinds++
-		object, summary, read = c.podChaos(value)
-	}
-	if value, found := fields.Get("networkChaos"); found {
-		kinds++
-		object, summary, read = c.networkChaos(value)
-	}
-	if value, found := fields.Get("chaosMesh"); found {
-		kinds++
-		object, summary, read = c.wholeObject(value)
+	named, read := 0, false
+	for _, key := range append(keys, wholeKey) {
+		if value, found := fields.Get(key); found {
+			named++
+			at = value
+			object, summary, read = forms[key](value)
+		}
 	}
 	fields.End()
-	if kinds != 1 {
-		if kinds > 1 || len(fields.Entries()) == 0 {
-			value.Problem(fmt.Sprintf("names %d faults", kinds), "write exactly one of podChaos, networkChaos, chaosMesh")
-		}
+	if named > 1 || len(fields.Entries()) == 0 {
+		value.Problem(fmt.Sprintf("names %d faults", named), "write exactly one of "+strings.Join(append(keys, wholeKey), ", "))
+	}
+	if named != 1 || !read || c.file.Troubled(at.Field()) {
 		return nil, false
 	}
-	if at := fields.Entries()[0].Value; !read || c.file.Troubled(at.Field()) {
-		return nil, false
-	}
-	var result *plan.Fault
-	err := fault.Check(object)
-	if err == nil {
-		result, err = fault.Describe(object)
-	}
+	result, err := described(object)
 	if err != nil {
-		c.file.Add(fault.Problem(fields.Entries()[0].Value.Field(), err))
+		c.file.Add(fault.Problem(at.Field(), err))
 		return nil, false
 	}
-	result.Summary = summary
+	if summary != "" {
+		result.Summary = summary
+	}
 	return result, true
 }
 
-// selected reads the name of a service that has pods.
-func (c *compiler) selected(value document.Value, remedy string) (string, v1alpha1.PodSelector, string, bool) {
+// described checks an object and makes a plan's fault of it.
+func described(fields map[string]any) (*plan.Fault, error) {
+	data, err := json.Marshal(fields)
+	if err != nil {
+		return nil, err
+	}
+	object, err := fault.Decode(data)
+	if err != nil {
+		return nil, err
+	}
+	if err := fault.Check(object); err != nil {
+		return nil, err
+	}
+	return fault.Describe(object)
+}
+
+// wholeObject reads a Chaos Mesh object as Chaos Mesh's reference has it.
+func wholeObject(value document.Value) (map[string]any, string, bool) {
+	read, ok := value.Any()
+	object, is := read.(map[string]any)
+	if !ok || !is {
+		value.Map() // to report what it is
+		return nil, "", false
+	}
+	metadata, _ := object["metadata"].(map[string]any)
+	if metadata["name"] != nil || metadata["generateName"] != nil {
+		value.Problem("has a name", "leave the name out: it is made of the run's and the step's")
+		return nil, "", false
+	}
+	if spec, is := object["spec"].(map[string]any); is && spec["duration"] == nil {
+		spec["duration"] = safetyNet.String()
+	}
+	return object, "", true
+}
+
+// shortForm reads the short form of a kind of fault.
+func (c *compiler) shortForm(kind fault.Kind, value document.Value) (map[string]any, string, bool) {
+	fields, ok := value.Map()
+	if !ok {
+		return nil, "", false
+	}
+	readEnds := c.on
+	if kind.Between {
+		readEnds = c.between
+	}
+	ends, ok := readEnds(fields)
+	action, spec, fine := kind.ReadShort(fields, ends.first)
+	if kind.Between {
+		fine = ends.direct(fields, action, spec) && fine
+	}
+	maps.Copy(spec, ends.spec)
+	spec["duration"] = duration(fields)
+	fields.End()
+	return map[string]any{
+		"apiVersion": fault.GroupVersion, "kind": kind.Name, "metadata": map[string]any{"namespace": ends.namespace}, "spec": spec,
+	}, action + " " + ends.summary, ok && fine
+}
+
+// ends are the services that a fault is on or lies between.
+type ends struct {
+	// first is the service whose pods the fault is put on, and namespace theirs.
+	first, namespace string
+	// summary names the services for a reader.
+	summary string
+	// spec has the selectors.
+	spec map[string]any
+	// external says that the second one has no pods.
+	external bool
+}
+
+// on reads the service that a fault is on.
+func (c *compiler) on(fields *document.Map) (ends, bool) {
+	value, found := fields.Need("service", "write service: with one of the target's services")
+	if !found {
+		return ends{}, false
+	}
+	return c.source(value, "name a service that has labels in the target file")
+}
+
+// source reads the name of the service that the fault is put on: it has pods.
+func (c *compiler) source(value document.Value, remedy string) (ends, bool) {
 	name, service, ok := c.service(value)
 	if !ok {
-		return "", v1alpha1.PodSelector{}, "", false
+		return ends{}, false
 	}
 	if !service.HasPods() {
 		value.Problem(fmt.Sprintf("%s has no pods: the target gives it no labels", name), remedy)
-		return "", v1alpha1.PodSelector{}, "", false
+		return ends{}, false
 	}
-	return name, pods(service), service.Namespace, true
+	selector := pods(service)
+	return ends{
+		first: name, namespace: service.Namespace, summary: name,
+		spec: map[string]any{"selector": selector.Selector, "mode": selector.Mode},
+	}, true
 }
 
 // pods selects all pods of a service.
@@ -83,202 +166,115 @@ func pods(service target.Service) v1alpha1.PodSelector {
 	}
 }
 
-// duration reads how long Chaos Mesh keeps the fault when nobody removes it.
-func duration(fields *document.Map) *string {
-	result := safetyNet
-	if value, found := fields.Get("duration"); found {
-		result = positive(value, result)
-		if result < time.Second {
-			value.Problem("is less than a second, and Chaos Mesh counts in whole seconds", "write 1s or more")
-		}
+// between reads the two services that a fault lies between. The first has
+// pods; the second has pods too, or is outside.
+func (c *compiler) between(fields *document.Map) (ends, bool) {
+	value, found := fields.Need("between", "write between: [SERVICE, SERVICE]")
+	if !found {
+		return ends{}, false
 	}
-	text := result.String()
-	return &text
-}
-
-func (c *compiler) podChaos(value document.Value) (fault.Object, string, bool) {
-	fields, ok := value.Map()
+	list, ok := value.List()
 	if !ok {
-		return nil, "", false
+		return ends{}, false
 	}
-	object := &v1alpha1.PodChaos{}
-	object.APIVersion, object.Kind = fault.GroupVersion, fault.PodChaos
-	action := ""
-	if value, found := fields.Need("action", "write action: pod-kill, pod-failure or container-kill"); found {
-		action, ok = value.Choice(string(v1alpha1.PodKillAction), string(v1alpha1.PodFailureAction), string(v1alpha1.ContainerKillAction))
-		object.Spec.Action = v1alpha1.PodChaosAction(action)
-	} else {
-		ok = false
+	if len(list) != 2 {
+		value.Problem(fmt.Sprintf("names %d services", len(list)), "name two, such as [orchestrator, etcd]")
+		return ends{}, false
 	}
-	service := ""
-	if value, found := fields.Need("service", "write service: with one of the target's services"); found {
-		fine := false
-		service, object.Spec.PodSelector, object.Namespace, fine = c.selected(value, "name a service that has labels in the target file")
-		ok = ok && fine
-	} else {
-		ok = false
-	}
-	if value, found := fields.Get("container"); found {
-		container, fine := value.Text()
-		if ok && action != string(v1alpha1.ContainerKillAction) {
-			value.Problem("a "+action+" takes every container", "leave it out, or write action: container-kill")
-			fine = false
-		}
-		object.Spec.ContainerNames, ok = []string{container}, ok && fine
-	} else if action == string(v1alpha1.ContainerKillAction) {
-		object.Spec.ContainerNames = []string{service}
-	}
-	if value, found := fields.Get("gracePeriod"); found {
-		grace, fine := value.Duration()
-		switch {
-		case fine && grace%time.Second != 0:
-			value.Problem("is not whole seconds", "Chaos Mesh takes whole seconds, such as 5s")
-			fine = false
-		case fine && ok && action != string(v1alpha1.PodKillAction):
-			value.Problem("only a pod-kill has a grace period", "leave it out, or write action: pod-kill")
-			fine = false
-		}
-		object.Spec.GracePeriod, ok = int64(grace/time.Second), ok && fine
-	}
-	object.Spec.Duration = duration(fields)
-	fields.End()
-	return object, action + " " + service, ok
-}
-
-func (c *compiler) networkChaos(value document.Value) (fault.Object, string, bool) {
-	fields, ok := value.Map()
-	if !ok {
-		return nil, "", false
-	}
-	object := &v1alpha1.NetworkChaos{}
-	object.APIVersion, object.Kind = fault.GroupVersion, fault.NetworkChaos
-	action := ""
-	if value, found := fields.Need("action", "write action: partition or delay"); found {
-		action, ok = value.Choice(string(v1alpha1.PartitionAction), string(v1alpha1.DelayAction))
-		object.Spec.Action = v1alpha1.NetworkChaosAction(action)
-	} else {
-		ok = false
-	}
-	between := ""
-	if value, found := fields.Need("between", "write between: [SERVICE, SERVICE]"); found {
-		fine := false
-		between, fine = c.between(value, object)
-		ok = ok && fine
-	} else {
-		ok = false
-	}
-	external := len(object.Spec.ExternalTargets) > 0
-	object.Spec.Direction = v1alpha1.Both
-	if external && object.Spec.Action == v1alpha1.DelayAction {
-		object.Spec.Direction = v1alpha1.To
-	}
-	if value, found := fields.Get("direction"); found {
-		direction, fine := value.Choice(string(v1alpha1.To), string(v1alpha1.From), string(v1alpha1.Both))
-		if fine && external && action == string(v1alpha1.DelayAction) && direction != string(v1alpha1.To) {
-			value.Problem("what has no pods can be delayed only on the way to it", "write direction: to")
-			fine = false
-		}
-		object.Spec.Direction, ok = v1alpha1.Direction(direction), ok && fine
-	}
-	ok = c.delay(fields, object) && ok
-	object.Spec.Duration = duration(fields)
-	fields.End()
-	return object, action + " between " + between, ok
-}
-
-// between reads the two ends. The first has pods; the second has pods too, or
-// is outside.
-func (c *compiler) between(value document.Value, object *v1alpha1.NetworkChaos) (string, bool) {
-	ends, ok := value.List()
-	if !ok {
-		return "", false
-	}
-	if len(ends) != 2 {
-		value.Problem(fmt.Sprintf("names %d services", len(ends)), "name two, such as [orchestrator, etcd]")
-		return "", false
-	}
-	source, selector, namespace, fine := c.selected(ends[0], "name a service with labels first, and the one without second")
-	object.Spec.PodSelector, object.Namespace = selector, namespace
-	target, service, known := c.service(ends[1])
+	result, ok := c.source(list[0], "name a service with labels first, and the one without second")
+	name, service, known := c.service(list[1])
 	switch {
 	case !known:
-		fine = false
-	case source == target:
-		ends[1].Problem("is the same service", "name another one")
-		fine = false
-	case service.HasPods():
-		selector := pods(service)
-		object.Spec.Target = &selector
-	case service.Host() == "":
-		ends[1].Problem(fmt.Sprintf("%s has neither labels nor an address in the target", target), "write one of them into the target file")
-		fine = false
-	default:
-		object.Spec.ExternalTargets = []string{service.Host()}
+		return result, false
+	case name == result.first:
+		list[1].Problem("is the same service", "name another one")
+		return result, false
+	case !service.HasPods() && service.Host() == "":
+		list[1].Problem(fmt.Sprintf("%s has neither labels nor an address in the target", name), "write one of them into the target file")
+		return result, false
+	case !ok:
+		return result, false
 	}
-	return source + " and " + target, fine
+	result.summary = "between " + result.first + " and " + name
+	if service.HasPods() {
+		result.spec["target"] = pods(service)
+	} else {
+		result.external = true
+		result.spec["externalTargets"] = []string{service.Host()}
+	}
+	return result, true
 }
 
-// delay reads what belongs to the action delay alone.
-func (c *compiler) delay(fields *document.Map, object *v1alpha1.NetworkChaos) bool {
-	if object.Spec.Action != v1alpha1.DelayAction {
-		fine := true
-		for _, key := range []string{"latency", "jitter"} {
-			if value, found := fields.Get(key); found && object.Spec.Action != "" {
-				value.Problem("belongs to the action delay", "leave it out, or write action: delay")
-				fine = false
-			}
-		}
-		return fine
-	}
-	delay := &v1alpha1.DelaySpec{}
-	object.Spec.Delay = delay
-	latency, found := fields.Need("latency", "write latency: such as 200ms")
-	if !found {
+// direct gives a fault between two services its direction: both, but for a
+// partition of what has no pods Chaos Mesh can act on the way to it only.
+func (e ends) direct(fields *document.Map, action string, spec map[string]any) bool {
+	oneWay := e.external && action != string(v1alpha1.PartitionAction)
+	given, found := spec["direction"]
+	switch {
+	case found && oneWay && given != string(v1alpha1.To):
+		value, _ := fields.Get("direction")
+		value.Problem(fmt.Sprintf("a %s can hit what has no pods only on the way to it", action), "write direction: to")
 		return false
-	}
-	delay.Latency = milliseconds(positive(latency, time.Second))
-	if value, found := fields.Get("jitter"); found {
-		jitter, fine := value.Duration()
-		delay.Jitter = milliseconds(jitter)
-		return fine
+	case found:
+	case oneWay:
+		spec["direction"] = v1alpha1.To
+	default:
+		spec["direction"] = v1alpha1.Both
 	}
 	return true
 }
 
-// milliseconds writes a duration as Chaos Mesh wants a latency: one number
-// with one unit.
-func milliseconds(duration time.Duration) string {
-	return strconv.FormatFloat(float64(duration)/float64(time.Millisecond), 'f', -1, 64) + "ms"
+// duration reads how long Chaos Mesh keeps the fault when nobody removes it.
+func duration(fields *document.Map) string {
+	value, found := fields.Get("duration")
+	if !found {
+		return safetyNet.String()
+	}
+	result := positive(value, safetyNet)
+	if result < time.Second {
+		value.Problem("is less than a second, and Chaos Mesh counts in whole seconds", "write 1s or more")
+	}
+	return result.String()
 }
 
-// wholeObject reads a Chaos Mesh object as Chaos Mesh's reference has it.
-func (c *compiler) wholeObject(value document.Value) (fault.Object, string, bool) {
-	data, ok := value.JSON()
-	if !ok {
-		return nil, "", false
-	}
-	object, err := fault.Decode(data)
-	if err != nil {
-		c.file.Add(fault.Problem(value.Field(), err))
-		return nil, "", false
-	}
-	if object.GetName() != "" || object.GetGenerateName() != "" {
-		value.Problem("has a name", "leave the name out: it is made of the run's and the step's")
-		return nil, "", false
-	}
-	text := safetyNet.String()
-	var action string
-	switch object := object.(type) {
-	case *v1alpha1.PodChaos:
-		action = string(object.Spec.Action)
-		if object.Spec.Duration == nil {
-			object.Spec.Duration = &text
+// faultSchema is the schema of what stands behind a step's key fault.
+func faultSchema() schema {
+	service := schema{"type": "string", "description": "one of the target's services, with labels"}
+	var names []string
+	forms := schema{}
+	for _, kind := range fault.Kinds() {
+		names = append(names, kind.Name)
+		properties := schema{"duration": durationSchema("until Chaos Mesh itself ends the fault")}
+		var required []string
+		if len(kind.Actions) > 1 {
+			properties["action"] = orParameter(choice(kind.Actions...))
+			required = append(required, "action")
 		}
-	case *v1alpha1.NetworkChaos:
-		action = string(object.Spec.Action)
-		if object.Spec.Duration == nil {
-			object.Spec.Duration = &text
+		if kind.Between {
+			properties["between"] = schema{"type": "array", "minItems": 2, "maxItems": 2, "items": service}
+			required = append(required, "between")
+		} else {
+			properties["service"] = service
+			required = append(required, "service")
 		}
+		for _, field := range kind.Fields {
+			if field.Key == "" {
+				continue
+			}
+			properties[field.Key] = orParameter(field.Type.Schema(field))
+			properties[field.Key].(schema)["description"] = field.Summary
+			if field.Required && len(field.Actions) == 0 {
+				required = append(required, field.Key)
+			}
+		}
+		forms[kind.Key] = object(properties, required...)
 	}
-	return object, action, true
+	forms[wholeKey] = schema{
+		"type": "object", "required": []string{"apiVersion", "kind", "spec"},
+		"properties":  schema{"apiVersion": schema{"const": fault.GroupVersion}, "kind": choice(names...), "spec": schema{"type": "object"}},
+		"description": "a whole object, as Chaos Mesh's reference has it, without a name",
+	}
+	result := object(forms)
+	result["minProperties"], result["maxProperties"] = 1, 1
+	return result
 }

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
-
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/probes/activity"
@@ -62,7 +60,7 @@ const (
 	labelPattern     = `^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`
 	referencePattern = `^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$`
 	claimPattern     = `^\s*[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\s*(<\s*[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\s*)*$`
-	durationPattern  = `^(0|[+]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$`
+	durationPattern  = fault.DurationPattern
 )
 
 // object is a mapping that has these keys and no others.
@@ -206,32 +204,5 @@ func argumentSchema(catalogue Catalogue, argument activity.Argument) schema {
 		}
 	}
 	result["description"] = argument.Description
-	return result
-}
-
-func faultSchema() schema {
-	service := schema{"type": "string", "description": "one of the target's services, with labels"}
-	whole := schema{
-		"type": "object", "required": []string{"apiVersion", "kind", "spec"},
-		"properties": schema{
-			"apiVersion": schema{"const": fault.GroupVersion}, "kind": choice(fault.PodChaos, fault.NetworkChaos), "spec": schema{"type": "object"},
-		},
-		"description": "a whole object, as Chaos Mesh's reference has it, without a name",
-	}
-	result := object(schema{
-		"podChaos": object(schema{
-			"action":  orParameter(choice(string(v1alpha1.PodKillAction), string(v1alpha1.PodFailureAction), string(v1alpha1.ContainerKillAction))),
-			"service": service, "container": text("the container, of a container-kill"),
-			"gracePeriod": durationSchema("a killed pod is given, in whole seconds"), "duration": durationSchema("until Chaos Mesh itself ends the fault"),
-		}, "action", "service"),
-		"networkChaos": object(schema{
-			"action":    orParameter(choice(string(v1alpha1.PartitionAction), string(v1alpha1.DelayAction))),
-			"between":   schema{"type": "array", "minItems": 2, "maxItems": 2, "items": service},
-			"direction": orParameter(choice(string(v1alpha1.To), string(v1alpha1.From), string(v1alpha1.Both))),
-			"latency":   durationSchema("each packet is delayed"), "jitter": durationSchema("that delay varies by"), "duration": durationSchema("until Chaos Mesh itself ends the fault"),
-		}, "action", "between"),
-		"chaosMesh": whole,
-	})
-	result["minProperties"], result["maxProperties"] = 1, 1
 	return result
 }

@@ -97,8 +97,7 @@ func (a *applied) over(now time.Time, err error) {
 
 // lasts says whether the fault stays on once it is injected.
 func (a *applied) lasts() bool {
-	chaos, pods := a.object.(*v1alpha1.PodChaos)
-	return !pods || !chaos.IsOneShot()
+	return !a.object.IsOneShot()
 }
 
 // progress observes what there is to observe now.

@@ -19,7 +19,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
@@ -119,20 +118,15 @@ type identity struct{ kind, namespace, name string }
 func (i identity) String() string { return fmt.Sprintf("%s %s/%s", i.kind, i.namespace, i.name) }
 
 func identify(object fault.Object) identity {
-	kind := fault.NetworkChaos
-	if _, pods := object.(*v1alpha1.PodChaos); pods {
-		kind = fault.PodChaos
-	}
-	return identity{kind: kind, namespace: object.GetNamespace(), name: object.GetName()}
+	return identity{kind: fault.NameOf(object), namespace: object.GetNamespace(), name: object.GetName()}
 }
 
 // empty is an object of the kind and name, without anything else.
 func (i identity) empty() fault.Object {
-	meta := metav1.ObjectMeta{Namespace: i.namespace, Name: i.name}
-	if i.kind == fault.PodChaos {
-		return &v1alpha1.PodChaos{ObjectMeta: meta}
-	}
-	return &v1alpha1.NetworkChaos{ObjectMeta: meta}
+	object := fault.New(i.kind)
+	object.SetNamespace(i.namespace)
+	object.SetName(i.name)
+	return object
 }
 
 // shortest is the shortest grace period after which Kubernetes still tells
@@ -317,20 +311,12 @@ func (d *Driver) takeBack(a *applied) error {
 func (d *Driver) Leftovers(ctx context.Context) ([]fault.Object, error) {
 	var objects []fault.Object
 	for _, namespace := range d.options.Namespaces {
-		here := []client.ListOption{client.InNamespace(namespace), client.HasLabels{fault.RunLabel}}
-		var pods v1alpha1.PodChaosList
-		if err := d.client.List(ctx, &pods, here...); err != nil {
-			return nil, explain(err, "list", podChaos, namespace)
-		}
-		for i := range pods.Items {
-			objects = append(objects, &pods.Items[i])
-		}
-		var networks v1alpha1.NetworkChaosList
-		if err := d.client.List(ctx, &networks, here...); err != nil {
-			return nil, explain(err, "list", networkChaos, namespace)
-		}
-		for i := range networks.Items {
-			objects = append(objects, &networks.Items[i])
+		for _, kind := range fault.Kinds() {
+			list := kind.NewList()
+			if err := d.client.List(ctx, list, client.InNamespace(namespace), client.HasLabels{fault.RunLabel}); err != nil {
+				return nil, explain(err, "list", resource(kind.Name), namespace)
+			}
+			objects = append(objects, fault.Objects(list)...)
 		}
 	}
 	slices.SortFunc(objects, func(a, b fault.Object) int {

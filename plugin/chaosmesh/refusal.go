@@ -15,19 +15,12 @@ import (
 const (
 	pods           = "pods"
 	endpointSlices = "endpointslices.discovery.k8s.io"
-	podChaos       = "podchaos.chaos-mesh.org"
-	networkChaos   = "networkchaos.chaos-mesh.org"
 	// podNetworkChaos is what Chaos Mesh keeps for each pod.
 	podNetworkChaos = "podnetworkchaos.chaos-mesh.org"
 )
 
 // resource names the resource of a kind of fault.
-func resource(kind string) string {
-	if kind == fault.PodChaos {
-		return podChaos
-	}
-	return networkChaos
-}
+func resource(kind string) string { return strings.ToLower(kind) + "." + fault.Group }
 
 // explain says what an API server's error means for the user.
 func explain(err error, verb, resource, namespace string) error {

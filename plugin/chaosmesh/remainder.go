@@ -63,7 +63,7 @@ func (r *removal) stillOn() (on, ruled []*corev1.Pod) {
 	if last == nil {
 		last = r.last
 	}
-	if chaos, ok := last.(*v1alpha1.PodChaos); last == nil || ok && chaos.IsOneShot() {
+	if last == nil || last.IsOneShot() {
 		return nil, nil
 	}
 	if !r.forced && !r.leaving.final {

@@ -76,8 +76,8 @@ type end struct {
 	field string
 	mode  v1alpha1.SelectorMode
 	spec  v1alpha1.PodSelectorSpec
-	// network says that the fault is put on the pods' network.
-	network bool
+	// running says that the fault is put on pods that run.
+	running bool
 
 	labels, annotations labels.Selector
 }
@@ -85,25 +85,22 @@ type end struct {
 // endsOf are the ends of a fault. What the driver does not know of a selector
 // it refuses: it could not say whom the fault hits.
 func endsOf(object fault.Object) ([]end, error) {
-	switch chaos := object.(type) {
-	case *v1alpha1.PodChaos:
-		if chaos.Spec.RemoteCluster != "" {
-			return nil, remote
-		}
-		source, err := newEnd("spec", chaos.Spec.PodSelector, false)
-		return []end{source}, err
-	case *v1alpha1.NetworkChaos:
-		if chaos.Spec.RemoteCluster != "" {
-			return nil, remote
-		}
-		source, err := newEnd("spec", chaos.Spec.PodSelector, true)
-		if err != nil || chaos.Spec.Target == nil {
-			return []end{source}, err
-		}
-		target, err := newEnd("spec.target", *chaos.Spec.Target, true)
-		return []end{source, target}, err
+	kind, err := fault.Find(fault.NameOf(object))
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("%w, not %T", fault.ErrKind, object)
+	if object.GetRemoteCluster() != "" {
+		return nil, remote
+	}
+	var ends []end
+	for _, selector := range fault.Selectors(object) {
+		one, err := newEnd(selector, !kind.Stops)
+		if err != nil {
+			return nil, err
+		}
+		ends = append(ends, one)
+	}
+	return ends, nil
 }
 
 var remote = &fault.FieldError{
@@ -112,8 +109,9 @@ var remote = &fault.FieldError{
 	Remedy:  "name the cluster itself in the target's driver",
 }
 
-func newEnd(field string, selector v1alpha1.PodSelector, network bool) (end, error) {
-	e := end{field: field, mode: selector.Mode, spec: selector.Selector, network: network}
+func newEnd(selector fault.Selector, running bool) (end, error) {
+	field := selector.Field
+	e := end{field: field, mode: selector.Mode, spec: selector.Selector, running: running}
 	if e.mode != v1alpha1.OneMode && e.mode != v1alpha1.AllMode {
 		return e, &fault.FieldError{
 			Field:   field + ".mode",
@@ -206,10 +204,10 @@ func (e end) check(pods []corev1.Pod) error {
 		}
 	}
 	for i := range selected {
-		if pod := &selected[i]; e.network && pod.Status.Phase != corev1.PodRunning {
+		if pod := &selected[i]; e.running && pod.Status.Phase != corev1.PodRunning {
 			return &fault.FieldError{
 				Field:   e.field + ".selector",
-				Message: fmt.Sprintf("selects pod %s/%s, which is %s: a fault on the network needs a running pod", pod.Namespace, pod.Name, pod.Status.Phase),
+				Message: fmt.Sprintf("selects pod %s/%s, which is %s: the fault needs a running pod", pod.Namespace, pod.Name, pod.Status.Phase),
 				Remedy:  fmt.Sprintf("see why: kubectl --namespace %s describe pod %s", pod.Namespace, pod.Name),
 			}
 		}

@@ -12,7 +12,7 @@ import (
 
 // status is what Chaos Mesh says of an object.
 func status(object fault.Object) *v1alpha1.ChaosStatus {
-	return object.(v1alpha1.StatefulObject).GetStatus()
+	return object.GetStatus()
 }
 
 // isInjected says whether the fault is on all that it selected. The condition

@@ -7,7 +7,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -32,8 +31,9 @@ func (d *Driver) watch(ctx context.Context, config *rest.Config) error {
 	kinds := []watched{
 		{pods, &corev1.Pod{}, &corev1.PodList{}},
 		{endpointSlices, &discoveryv1.EndpointSlice{}, &discoveryv1.EndpointSliceList{}},
-		{podChaos, &v1alpha1.PodChaos{}, &v1alpha1.PodChaosList{}},
-		{networkChaos, &v1alpha1.NetworkChaos{}, &v1alpha1.NetworkChaosList{}},
+	}
+	for _, kind := range fault.Kinds() {
+		kinds = append(kinds, watched{resource(kind.Name), fault.New(kind.Name), kind.NewList()})
 	}
 	namespaces := map[string]cache.Config{}
 	for _, namespace := range d.options.Namespaces {

@@ -35,13 +35,13 @@ func lookAtChaosMesh(ctx context.Context, e *examination) {
 	for _, resource := range list.APIResources {
 		there[resource.Kind] = true
 	}
-	for _, kind := range []string{fault.PodChaos, fault.NetworkChaos} {
-		if !there[kind] {
-			e.fail(fault.GroupVersion, e.install(), "the API server does not have the kind %s", kind)
+	for _, kind := range fault.Kinds() {
+		if !there[kind.Name] {
+			e.fail(fault.GroupVersion, e.install(), "the API server does not have the kind %s", kind.Name)
 			return
 		}
 	}
-	e.ok(fault.GroupVersion, "%s and %s are there", fault.PodChaos, fault.NetworkChaos)
+	e.ok(fault.GroupVersion, "every kind of fault is there")
 }
 
 // install is the command that installs Chaos Mesh, or mends it. Its chart takes

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -29,12 +28,13 @@ func lookAtLeftovers(ctx context.Context, e *examination) {
 			e.dead = state.String()
 			e.warn("namespace "+namespace, e.command("clean"), "%s held the target until %s and died", state, state.Until().UTC().Format(time.DateTime))
 		}
-		for _, list := range []client.ObjectList{&v1alpha1.PodChaosList{}, &v1alpha1.NetworkChaosList{}} {
+		for _, kind := range fault.Kinds() {
+			list := kind.NewList()
 			if err := e.Client.List(ctx, list, client.InNamespace(namespace), client.HasLabels{fault.RunLabel}); err != nil {
-				e.fail("namespace "+namespace, "kubectl -n "+namespace+" get podchaos,networkchaos", "its faults cannot be listed: %v", cause(ctx, err))
+				e.fail("namespace "+namespace, "kubectl -n "+namespace+" get "+kind.Resource(), "its faults cannot be listed: %v", cause(ctx, err))
 				return
 			}
-			for _, object := range faults(list) {
+			for _, object := range fault.Objects(list) {
 				run := object.GetLabels()[fault.RunLabel]
 				if alive && (state.Run == "" || run == state.Run) {
 					continue
@@ -51,19 +51,4 @@ func lookAtLeftovers(ctx context.Context, e *examination) {
 	if left == 0 {
 		e.ok("", "no fault and no lease of a dead run is there")
 	}
-}
-
-func faults(list client.ObjectList) []client.Object {
-	var objects []client.Object
-	switch list := list.(type) {
-	case *v1alpha1.PodChaosList:
-		for i := range list.Items {
-			objects = append(objects, &list.Items[i])
-		}
-	case *v1alpha1.NetworkChaosList:
-		for i := range list.Items {
-			objects = append(objects, &list.Items[i])
-		}
-	}
-	return objects
 }

@@ -3,6 +3,7 @@ package doctor
 import (
 	"strings"
 
+	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
 )
 
@@ -61,14 +62,15 @@ const podNetworkChaos = "podnetworkchaos"
 // Rights are all that emco-chaos does to a cluster, and no more. The chart's
 // Roles grant the same.
 func Rights() []Right {
-	const chaosMesh = "chaos-mesh.org"
 	// We patch and do not update, but to Chaos Mesh's web hook, which asks once
 	// more in each namespace that a fault selects pods in, a patch is an update.
 	faults := []string{"create", "get", "list", "watch", "patch", "update", "delete"}
-	return []Right{
-		{Where: InTarget, Group: chaosMesh, Resource: "podchaos", Verbs: faults, For: "put faults on, watch them and remove them"},
-		{Where: InTarget, Group: chaosMesh, Resource: "networkchaos", Verbs: faults, For: "put faults on, watch them and remove them"},
-		{Where: InTarget, Group: chaosMesh, Resource: podNetworkChaos, Verbs: []string{"get", "patch"}, For: "free a pod of a network fault that cannot be injected", Optional: true},
+	var rights []Right
+	for _, kind := range fault.Kinds() {
+		rights = append(rights, Right{Where: InTarget, Group: fault.Group, Resource: kind.Resource(), Verbs: faults, For: "put faults on, watch them and remove them"})
+	}
+	return append(rights, []Right{
+		{Where: InTarget, Group: fault.Group, Resource: podNetworkChaos, Verbs: []string{"get", "patch"}, For: "free a pod of a network fault that cannot be injected", Optional: true},
 		{Where: InTarget, Resource: "pods", Verbs: []string{"list", "watch"}, For: "see what a fault selects, and when it goes and comes back"},
 		{Where: InTarget, Group: "discovery.k8s.io", Resource: "endpointslices", Verbs: []string{"list", "watch"}, For: "see when a service is reachable"},
 		{Where: InTarget, Resource: "events", Verbs: []string{"list"}, For: "tell in Chaos Mesh's own words why a fault selects nothing", Optional: true},
@@ -76,12 +78,12 @@ func Rights() []Right {
 		{Where: InTarget, Group: "coordination.k8s.io", Resource: "leases", Name: lease.Name, Verbs: []string{"get", "update", "delete"}, For: "keep two runs off one target"},
 		{Where: InTarget, Group: "coordination.k8s.io", Resource: "leases", Name: lease.Name, Verbs: []string{"list", "watch"}, For: "see that a run has died", Controller: true},
 		{Where: InTarget, Resource: "events", Verbs: []string{"create"}, For: "write what happened on the faults, for the dashboard", Controller: true},
-		{Where: InController, Group: chaosMesh, Resource: "schedules", Verbs: []string{"get", "list", "watch", "patch"}, For: "be started from the dashboard again and again", Controller: true},
-		{Where: InController, Group: chaosMesh, Resource: "workflows", Verbs: []string{"get"}, For: "find the Schedule that a request comes from", Controller: true},
+		{Where: InController, Group: fault.Group, Resource: "schedules", Verbs: []string{"get", "list", "watch", "patch"}, For: "be started from the dashboard again and again", Controller: true},
+		{Where: InController, Group: fault.Group, Resource: "workflows", Verbs: []string{"get"}, For: "find the Schedule that a request comes from", Controller: true},
 		{Where: InController, Resource: "events", Verbs: []string{"create"}, For: "write what happened, for the dashboard", Controller: true},
 		{Where: Everywhere, Group: "authentication.k8s.io", Resource: "tokenreviews", Verbs: []string{"create"}, For: "see who asks for a run, so that runs can be asked for", Controller: true, Optional: true},
 		{Where: Everywhere, Group: "authorization.k8s.io", Resource: "subjectaccessreviews", Verbs: []string{"create"}, For: "see who may ask for a run, so that runs can be asked for", Controller: true, Optional: true},
 		{Where: InChaosMesh, Group: "apps", Resource: "deployments", Verbs: []string{"list"}, For: "let doctor say whether Chaos Mesh is ready", Optional: true},
 		{Where: InChaosMesh, Resource: "pods", Verbs: []string{"list"}, For: "let doctor say whether chaos-daemon is ready", Optional: true},
-	}
+	}...)
 }

@@ -110,7 +110,7 @@ func (c *Cluster) limit(a *applied, duration *string) {
 			return
 		}
 		over := fmt.Errorf("%s ends by itself: its duration of %v is over; give the fault a duration that is longer than it has to stay on", a, after)
-		if chaos, pods := a.object.(*v1alpha1.PodChaos); pods && chaos.IsOneShot() {
+		if a.object.IsOneShot() {
 			a.note(over.Error())
 		} else {
 			a.trouble(over)
@@ -172,11 +172,7 @@ func (c *Cluster) Leftovers(ctx context.Context) ([]fault.Object, error) {
 }
 
 func identify(object fault.Object) identity {
-	kind := fault.NetworkChaos
-	if _, pods := object.(*v1alpha1.PodChaos); pods {
-		kind = fault.PodChaos
-	}
-	return identity{kind: kind, namespace: object.GetNamespace(), name: object.GetName()}
+	return identity{kind: fault.NameOf(object), namespace: object.GetNamespace(), name: object.GetName()}
 }
 
 func (a *applied) emit(event string, at time.Time, detail string) {
