@@ -3,9 +3,12 @@ package chaosmesh
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
@@ -19,94 +22,70 @@ var _ engine.Checker = (*Driver)(nil)
 // started, and the service in its place can then be ready before the old one
 // was seen to be gone.
 func (d *Driver) Check(ctx context.Context, object fault.Object) error {
-	id := identify(object)
-	ends, err := endsOf(object)
-	if err == nil {
-		err = d.inside(id, ends)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", id, err)
-	}
-	limit := time.NewTimer(d.options.Limits.Settle)
-	defer limit.Stop()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for over := false; ; {
-		if d.closing {
-			return ErrClosed
-		}
-		if err := d.refuses(ends); err != nil {
-			return fmt.Errorf("%s: %w", id, err)
-		}
-		restless, wait := d.restless(ends)
-		switch {
-		case restless == nil:
-			return nil
-		case over:
-			return fmt.Errorf("%s: %w", id, restless)
-		}
-		changed := d.changed
-		d.mu.Unlock()
-		later := time.NewTimer(wait)
-		select {
-		case <-changed:
-		case <-later.C:
-		case <-limit.C:
-			over = true
-		case <-ctx.Done():
-			err = ctx.Err()
-		case <-d.closed:
-		}
-		later.Stop()
-		d.mu.Lock()
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// refuses says why Apply would refuse what selects these ends. Of pods that
-// are on their way out it waits for the end.
-func (d *Driver) refuses(ends []end) error {
-	if d.leavingPod(ends) != nil {
-		return nil
-	}
-	for _, end := range ends {
-		if err := end.check(d.podsOf(end)); err != nil {
-			return err
-		}
+	if _, err := d.awaitPods(ctx, object, d.options.Limits.Settle, true); err != nil {
+		return fmt.Errorf("%s: %w", identify(object), err)
 	}
 	return nil
 }
 
-// restless says which of the selected pods is not steady, and how long it may
-// take until that changes without anything else happening.
-func (d *Driver) restless(ends []end) (*fault.FieldError, time.Duration) {
-	steady := d.options.Limits.Steady
-	for _, end := range ends {
-		for _, pod := range d.podsOf(end) {
-			if !end.matches(&pod) {
-				continue
+// awaitPods returns the ends of a fault that may be put on the pods that are
+// there. It waits until none of them is on its way out and, if they are to be
+// steady, until all are ready for long enough.
+func (d *Driver) awaitPods(ctx context.Context, object fault.Object, limit time.Duration, steady bool) ([]end, error) {
+	ends, err := d.endsOf(object)
+	if err == nil {
+		err = d.alive(ctx)
+	}
+	for deadline := time.Now().Add(limit); err == nil; {
+		pod, why, until := d.unsteady(ends, steady)
+		if pod == nil || pod.DeletionTimestamp == nil {
+			for _, end := range ends {
+				if err := end.check(d.podsOf(end)); err != nil {
+					return nil, err
+				}
 			}
-			why, wait := "", d.options.Limits.Settle
-			switch since, is := readySince(&pod); {
-			case pod.DeletionTimestamp != nil:
-				why = "is on its way out"
-			case !is:
-				why = "is not ready"
-			case time.Since(since) < steady:
-				why, wait = "has only just become ready", steady-time.Since(since)
-			default:
-				continue
-			}
-			return &fault.FieldError{
-				Field:   end.field + ".selector",
+		}
+		if pod == nil {
+			return ends, nil
+		}
+		if !time.Now().Before(deadline) {
+			return nil, &fault.FieldError{
+				Field:   "spec.selector",
 				Message: fmt.Sprintf("selects pod %s/%s, which %s", pod.Namespace, pod.Name, why),
 				Remedy:  fmt.Sprintf("see why: kubectl --namespace %s describe pod %s", pod.Namespace, pod.Name),
-			}, wait
+			}
+		}
+		if until.IsZero() {
+			until = deadline
+		}
+		err = d.wait(ctx, earlier(until, deadline))
+	}
+	return nil, err
+}
+
+// unsteady is a selected pod that a fault is not to be put on yet, why, and
+// until when that stays so if nothing else happens. A pod on its way out comes
+// first: Chaos Mesh selects it as any other, and fails to inject for ever when
+// it has gone.
+func (d *Driver) unsteady(ends []end, steady bool) (found *corev1.Pod, why string, until time.Time) {
+	for _, end := range ends {
+		for _, pod := range end.of(d.podsOf(end)) {
+			since, ready := readySince(&pod)
+			since = since.Add(d.options.Limits.Steady)
+			switch {
+			case pod.DeletionTimestamp != nil:
+				return &pod, "is on its way out since " + pod.DeletionTimestamp.UTC().Format(time.TimeOnly) + ": Chaos Mesh would try to hit it too", time.Time{}
+			case !steady || found != nil:
+			case !ready:
+				found, why = &pod, "is not ready"
+			case time.Now().Before(since):
+				found, why, until = &pod, "has only just become ready", since
+			}
 		}
 	}
-	return nil, 0
+	return found, why, until
 }
 
 // readySince is when a pod has become ready, if it is. The API server has that
@@ -118,4 +97,49 @@ func readySince(pod *corev1.Pod) (time.Time, bool) {
 		}
 	}
 	return time.Time{}, false
+}
+
+// endsOf are the ends of a fault, all of which must be in namespaces that are
+// watched.
+func (d *Driver) endsOf(object fault.Object) ([]end, error) {
+	ends, err := endsOf(object)
+	if err != nil {
+		return nil, err
+	}
+	needed := []string{object.GetNamespace()}
+	for _, end := range ends {
+		needed = append(needed, end.namespaces()...)
+	}
+	for _, namespace := range needed {
+		if !slices.Contains(d.options.Namespaces, namespace) {
+			return nil, &fault.FieldError{
+				Field:   "metadata.namespace or spec.selector",
+				Message: fmt.Sprintf("names namespace %q; the target's services are in %s", namespace, strings.Join(d.options.Namespaces, ", ")),
+				Remedy:  "name one of those, or correct the target",
+			}
+		}
+	}
+	return ends, nil
+}
+
+// podsOf are the pods of the end's namespaces.
+func (d *Driver) podsOf(end end) []corev1.Pod {
+	var list []corev1.Pod
+	for _, pod := range d.pods {
+		if slices.Contains(end.namespaces(), pod.Namespace) {
+			list = append(list, *pod)
+		}
+	}
+	byName(list)
+	return list
+}
+
+// podNamed is the pod of that name, or nil.
+func (d *Driver) podNamed(name types.NamespacedName) *corev1.Pod {
+	for _, pod := range d.pods {
+		if pod.Namespace == name.Namespace && pod.Name == name.Name {
+			return pod
+		}
+	}
+	return nil
 }

@@ -615,7 +615,7 @@ func TestLeavingPodIsWaitedFor(t *testing.T) {
 			now := metav1.Now()
 			pod.DeletionTimestamp = &now
 		})
-		driver := m.open(func(o *chaosmesh.Options) { o.Limits.Leave = 50 * time.Millisecond })
+		driver := m.open(func(o *chaosmesh.Options) { o.Limits.Terminate = 50 * time.Millisecond })
 		contains(t, driver.Apply(t.Context(), partition(t), func(engine.Moment) {}), stays, "on its way out")
 	})
 }
@@ -1251,7 +1251,7 @@ func TestWatchBreaks(t *testing.T) {
 func TestPodOfTheSameName(t *testing.T) {
 	m := newMesh(t)
 	m.set(func() { m.lazy = true })
-	driver := m.open(func(o *chaosmesh.Options) { o.Limits.Leave = time.Second })
+	driver := m.open(func(o *chaosmesh.Options) { o.Limits.Terminate = time.Second })
 	w := apply(t, driver, podChaos(t, v1alpha1.PodKillAction))
 	w.event(plan.Injected)
 	m.interrupt("pods")

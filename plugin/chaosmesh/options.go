@@ -1,6 +1,7 @@
 package chaosmesh
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -14,7 +15,7 @@ type Options struct {
 	// ChaosMeshNamespace is where Chaos Mesh is installed, chaos-mesh if
 	// empty. The driver does not go there: it tells the user to.
 	ChaosMeshNamespace string
-	// Tell, if not nil, is told what there is to say about the removal of an
+	// Tell, if not nil, gets what there is to say about the removal of an
 	// object that this driver did not apply.
 	Tell func(text string)
 	// Limits are defaulted one by one.
@@ -30,12 +31,10 @@ type Limits struct {
 	// Select is how long an object may have selected nothing: 1 s. For a
 	// moment every object has.
 	Select time.Duration
-	// Leave is how long a pod that is already on its way out may take before
-	// a fault that would select it is put on: 10 s.
-	Leave time.Duration
-	// Down is how long a removed kill is still watched for what it stops: 10 s.
-	Down time.Duration
-	// Notice is how long a delete may hang before it is told: 2 s. An object
+	// Terminate is how long a pod that is already on its way out may take
+	// before a fault that would select it is put on: 10 s.
+	Terminate time.Duration
+	// Notice is how long a delete may hang before it is reported: 2 s. An object
 	// that could not be injected is freed then.
 	Notice time.Duration
 	// Free is how long a delete may hang before the object is freed of its
@@ -46,11 +45,7 @@ type Limits struct {
 	// Settle is how long they may take to be: 90 s, as a pod of EMCO's own
 	// chart can take 40 s to be ready.
 	Settle time.Duration
-	// Create is how long the API server may take to create an object: 30 s.
-	Create time.Duration
 }
-
-const defaultChaosMeshNamespace = "chaos-mesh"
 
 func (o Options) complete() (Options, error) {
 	o.Namespaces = slices.Compact(slices.Sorted(slices.Values(o.Namespaces)))
@@ -60,27 +55,15 @@ func (o Options) complete() (Options, error) {
 	if slices.Contains(o.Namespaces, "") {
 		return o, errors.New("a namespace has no name")
 	}
-	if o.ChaosMeshNamespace == "" {
-		o.ChaosMeshNamespace = defaultChaosMeshNamespace
-	}
-	for _, limit := range []struct {
-		limit    *time.Duration
-		fallback time.Duration
-	}{
-		{&o.Limits.Answer, 10 * time.Second},
-		{&o.Limits.Retry, 3 * time.Second},
-		{&o.Limits.Select, time.Second},
-		{&o.Limits.Leave, 10 * time.Second},
-		{&o.Limits.Down, 10 * time.Second},
-		{&o.Limits.Notice, 2 * time.Second},
-		{&o.Limits.Free, 10 * time.Second},
-		{&o.Limits.Steady, 3 * time.Second},
-		{&o.Limits.Settle, 90 * time.Second},
-		{&o.Limits.Create, 30 * time.Second},
-	} {
-		if *limit.limit <= 0 {
-			*limit.limit = limit.fallback
-		}
-	}
+	o.ChaosMeshNamespace = cmp.Or(o.ChaosMeshNamespace, "chaos-mesh")
+	limits := &o.Limits
+	limits.Answer = cmp.Or(limits.Answer, 10*time.Second)
+	limits.Retry = cmp.Or(limits.Retry, 3*time.Second)
+	limits.Select = cmp.Or(limits.Select, time.Second)
+	limits.Terminate = cmp.Or(limits.Terminate, 10*time.Second)
+	limits.Notice = cmp.Or(limits.Notice, 2*time.Second)
+	limits.Free = cmp.Or(limits.Free, 10*time.Second)
+	limits.Steady = cmp.Or(limits.Steady, 3*time.Second)
+	limits.Settle = cmp.Or(limits.Settle, 90*time.Second)
 	return o, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // outage is what a PodChaos does to its pods.
@@ -18,41 +19,37 @@ type outage struct {
 	end    end
 	// containers are those that a container-kill names; nil is all.
 	containers []string
-	// struck are the pods that the fault hits.
-	struck map[types.UID]*struck
-	// others are pods that came to match after the selection was read, and
-	// that Chaos Mesh may have selected as well.
-	others map[types.UID]*struck
+	// pods are the pods that the fault hits, and those that came to match
+	// after the selection was read and that Chaos Mesh may have selected too.
+	pods map[types.UID]*outagePod
 	// wanted is how many pods were ready before.
 	wanted int
+	// services are those that led to the pods that are hit.
+	services map[types.NamespacedName]*serviceState
 }
 
-// struck is a pod that is hit.
-type struck struct {
-	namespace, name string
-	// running are the containers that ran when the fault was made, with their
-	// ids: they are what goes down.
-	running map[string]string
-	// images are those of the pod's specification, and built those that the
-	// containers were made of.
-	images, built map[string]string
+// outagePod is a pod of an outage.
+type outagePod struct {
+	// hit says that the fault hits it.
+	hit bool
+	// before is the pod as it was when the fault was made, and current as it
+	// is now; nil when it has gone.
+	before, current *corev1.Pod
 	// stale are containers that are not the service come back: those that
 	// were hit, and those that a pod-failure puts in their place.
 	stale map[string]bool
-	// down is when the pod was seen down, and what says how.
+	// down is when the pod was seen down, and how says what of it.
 	down time.Time
-	what string
-	// now is the pod as it is; nil if it is no more.
-	now *corev1.Pod
+	how  string
 }
 
 func newOutage(chaos *v1alpha1.PodChaos, source end, pods []corev1.Pod) *outage {
-	o := &outage{action: chaos.Spec.Action, end: source, struck: map[types.UID]*struck{}, others: map[types.UID]*struck{}}
+	o := &outage{action: chaos.Spec.Action, end: source, pods: map[types.UID]*outagePod{}}
 	if o.action == v1alpha1.ContainerKillAction {
 		o.containers = chaos.Spec.ContainerNames
 	}
 	for _, pod := range source.of(pods) {
-		o.struck[pod.UID] = o.strike(&pod)
+		o.add(&pod).hit = true
 		if isReady(&pod) {
 			o.wanted++
 		}
@@ -61,95 +58,90 @@ func newOutage(chaos *v1alpha1.PodChaos, source end, pods []corev1.Pod) *outage 
 	return o
 }
 
-func (o *outage) strike(pod *corev1.Pod) *struck {
-	s := &struck{
-		namespace: pod.Namespace, name: pod.Name, now: pod,
-		running: map[string]string{}, images: map[string]string{}, built: map[string]string{}, stale: map[string]bool{},
+// add begins to follow a pod.
+func (o *outage) add(pod *corev1.Pod) *outagePod {
+	p := &outagePod{before: pod, current: pod, stale: map[string]bool{}}
+	for _, container := range o.containersOf(pod) {
+		p.stale[container.ContainerID] = true
 	}
-	for _, container := range pod.Spec.Containers {
-		s.images[container.Name] = container.Image
-	}
-	for _, container := range pod.Status.ContainerStatuses {
-		if !o.about(container.Name) {
-			continue
-		}
-		s.stale[container.ContainerID] = true
+	o.pods[pod.UID] = p
+	return p
+}
+
+// containersOf are the containers of a pod that the fault is about.
+func (o *outage) containersOf(pod *corev1.Pod) []corev1.ContainerStatus {
+	return slices.DeleteFunc(slices.Clone(pod.Status.ContainerStatuses), func(container corev1.ContainerStatus) bool {
+		return len(o.containers) > 0 && !slices.Contains(o.containers, container.Name)
+	})
+}
+
+// running are those of them that ran when the fault was made, by name: they are
+// what goes down.
+func (o *outage) running(p *outagePod) map[string]corev1.ContainerStatus {
+	running := map[string]corev1.ContainerStatus{}
+	for _, container := range o.containersOf(p.before) {
 		if container.State.Running != nil {
-			s.running[container.Name] = container.ContainerID
-			s.built[container.Name] = container.ImageID
+			running[container.Name] = container
 		}
 	}
-	return s
+	return running
 }
 
-// about says whether the fault is about the container.
-func (o *outage) about(container string) bool {
-	return len(o.containers) == 0 || slices.Contains(o.containers, container)
-}
-
-// told: the watch tells something of a pod.
-func (o *outage) told(pod *corev1.Pod, gone bool, now time.Time) {
-	s := o.struck[pod.UID]
-	if s == nil {
-		s = o.others[pod.UID]
-	}
-	if s == nil {
-		if !gone && o.end.matches(pod) {
-			o.others[pod.UID] = o.strike(pod)
+// podChanged takes a new state of a pod.
+func (o *outage) podChanged(pod *corev1.Pod, gone bool, now time.Time) {
+	p := o.pods[pod.UID]
+	switch {
+	case p == nil && !gone && o.end.matches(pod):
+		o.add(pod)
+	case p != nil:
+		if p.current = pod; gone {
+			p.current = nil
 		}
+		o.update(p, now)
+	}
+}
+
+// update sees what has become of a pod.
+func (o *outage) update(p *outagePod, now time.Time) {
+	if p.swapped() {
+		for _, container := range p.current.Status.ContainerStatuses {
+			p.stale[container.ContainerID] = true
+		}
+	}
+	if !p.down.IsZero() {
 		return
 	}
-	s.now = pod
-	if gone {
-		s.now = nil
-	}
-	o.follow(s, now)
-}
-
-// follow sees what has become of a pod.
-func (o *outage) follow(s *struck, now time.Time) {
-	if s.swapped() {
-		for _, container := range s.now.Status.ContainerStatuses {
-			s.stale[container.ContainerID] = true
-		}
-	}
-	if !s.down.IsZero() {
-		return
-	}
-	what, down := s.ended()
-	if !down && s.now != nil && len(s.running) == 0 && o.action == v1alpha1.PodFailureAction {
-		what, down = fmt.Sprintf("nothing ran in pod %s", s.name), true
-	}
-	if down {
-		s.down, s.what = now, what
+	if how, ended := o.ended(p); ended {
+		p.down, p.how = now, how
 	}
 }
 
 // swapped says whether the pod has other images than before: a pod-failure is
 // on.
-func (s *struck) swapped() bool {
-	return s.now != nil && slices.ContainsFunc(s.now.Spec.Containers, func(container corev1.Container) bool {
-		return container.Image != s.images[container.Name]
+func (p *outagePod) swapped() bool {
+	return p.current != nil && !slices.EqualFunc(p.current.Spec.Containers, p.before.Spec.Containers, func(a, b corev1.Container) bool {
+		return a.Image == b.Image
 	})
 }
 
 // ended says whether all that ran in the pod has ended, and how.
-func (s *struck) ended() (string, bool) {
-	if s.now == nil {
-		return fmt.Sprintf("pod %s has gone", s.name), true
+func (o *outage) ended(p *outagePod) (string, bool) {
+	if p.current == nil {
+		return fmt.Sprintf("pod %s has gone", p.before.Name), true
 	}
-	if len(s.running) == 0 {
-		return "", false
+	running := o.running(p)
+	if len(running) == 0 {
+		return fmt.Sprintf("nothing ran in pod %s", p.before.Name), o.action == v1alpha1.PodFailureAction
 	}
 	var list []string
-	for _, name := range slices.Sorted(maps.Keys(s.running)) {
-		how, ended := containerEnded(s.now, name, s.running[name])
+	for _, name := range slices.Sorted(maps.Keys(running)) {
+		how, ended := containerEnded(p.current, name, running[name].ContainerID)
 		if !ended {
 			return "", false
 		}
 		list = append(list, how)
 	}
-	return fmt.Sprintf("in pod %s %s", s.name, strings.Join(list, ", ")), true
+	return fmt.Sprintf("in pod %s %s", p.before.Name, strings.Join(list, ", ")), true
 }
 
 // containerEnded says whether the container with that id does not run any more.
@@ -178,55 +170,44 @@ func containerEnded(pod *corev1.Pod, name, id string) (string, bool) {
 	return fmt.Sprintf("container %s has been replaced", name), true
 }
 
-// hit takes from Chaos Mesh's records which pods were hit.
-func (o *outage) hit(records []*v1alpha1.Record, pods map[types.UID]*corev1.Pod) {
+// injected takes from Chaos Mesh's records which pods were hit.
+func (o *outage) injected(records []*v1alpha1.Record, now time.Time) {
 	for _, record := range records {
-		namespace, name := podOf(record)
-		known := func(of map[types.UID]*struck) bool {
-			for _, s := range of {
-				if s.namespace == namespace && s.name == name {
-					return true
-				}
+		var named []*outagePod
+		for _, p := range o.pods {
+			if client.ObjectKeyFromObject(p.before) == podOf(record) {
+				named = append(named, p)
 			}
-			return false
 		}
-		if known(o.struck) {
-			continue
-		}
-		for uid, s := range o.others {
-			if s.namespace == namespace && s.name == name {
-				o.struck[uid] = s
-				delete(o.others, uid)
+		// One that was hit is gone if there is another one of its name.
+		if !slices.ContainsFunc(named, func(p *outagePod) bool { return p.hit }) {
+			for _, p := range named {
+				p.hit = true
 			}
 		}
 	}
-	for uid, s := range o.struck {
-		if s.down.IsZero() && pods[uid] != nil {
-			o.follow(s, time.Now())
-		}
+	for _, p := range o.pods {
+		o.update(p, now)
 	}
 }
 
 // isDown says whether all pods that were hit are down, when the last of them
 // was seen to be, and how.
-func (o *outage) isDown() (at time.Time, what string, is bool) {
+func (o *outage) isDown() (at time.Time, how string, is bool) {
 	var list []string
-	for _, s := range o.sorted() {
-		if s.down.IsZero() {
+	for _, p := range o.pods {
+		switch {
+		case !p.hit:
+			continue
+		case p.down.IsZero():
 			return time.Time{}, "", false
+		case p.down.After(at):
+			at = p.down
 		}
-		if s.down.After(at) {
-			at = s.down
-		}
-		list = append(list, s.what)
+		list = append(list, p.how)
 	}
+	slices.Sort(list)
 	return at, strings.Join(list, "; "), true
-}
-
-func (o *outage) sorted() []*struck {
-	return slices.SortedFunc(maps.Values(o.struck), func(a, b *struck) int {
-		return strings.Compare(a.namespace+"/"+a.name, b.namespace+"/"+b.name)
-	})
 }
 
 // isReady says whether as many pods serve as did before, by what was started
@@ -238,12 +219,12 @@ func (o *outage) isReady(pods map[types.UID]*corev1.Pod, released bool) (what st
 	}
 	var list []string
 	for uid, pod := range pods {
-		s := o.struck[uid]
+		p := o.pods[uid]
 		switch {
 		case !isReady(pod) || !o.end.matches(pod):
-		case s == nil:
+		case p == nil || !p.hit:
 			list = append(list, fmt.Sprintf("pod %s is ready", pod.Name))
-		case o.action != v1alpha1.PodKillAction && s.back(o):
+		case o.action != v1alpha1.PodKillAction && o.restarted(p):
 			list = append(list, fmt.Sprintf("pod %s is ready again", pod.Name))
 		}
 	}
@@ -251,27 +232,18 @@ func (o *outage) isReady(pods map[types.UID]*corev1.Pod, released bool) (what st
 	return strings.Join(list, ", "), len(list) >= o.wanted
 }
 
-// back says whether what runs in the pod is the service, started after what
-// was hit had ended.
-func (s *struck) back(o *outage) bool {
-	if s.now == nil || s.swapped() {
-		return false
-	}
-	for _, container := range s.now.Status.ContainerStatuses {
-		if !o.about(container.Name) {
-			continue
-		}
-		built, known := s.built[container.Name]
-		if container.State.Running == nil || s.stale[container.ContainerID] || known && built != container.ImageID {
-			return false
-		}
-	}
-	return true
+// restarted says whether what runs in the pod is the service, started after
+// what was hit had ended.
+func (o *outage) restarted(p *outagePod) bool {
+	before := o.running(p)
+	return p.current != nil && !p.swapped() && !slices.ContainsFunc(o.containersOf(p.current), func(container corev1.ContainerStatus) bool {
+		built, known := before[container.Name]
+		return container.State.Running == nil || p.stale[container.ContainerID] || known && built.ImageID != container.ImageID
+	})
 }
 
 // isReady says whether the pod serves.
 func isReady(pod *corev1.Pod) bool {
-	return pod.DeletionTimestamp == nil && slices.ContainsFunc(pod.Status.Conditions, func(condition corev1.PodCondition) bool {
-		return condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue
-	})
+	_, ready := readySince(pod)
+	return ready && pod.DeletionTimestamp == nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -26,7 +27,7 @@ type watched struct {
 	list     client.ObjectList
 }
 
-// watch begins to watch, and returns when all that is there has been told.
+// watch begins to watch, and returns when all that is there has been reported.
 func (d *Driver) watch(ctx context.Context, config *rest.Config) error {
 	kinds := []watched{
 		{pods, &corev1.Pod{}, &corev1.PodList{}},
@@ -56,37 +57,30 @@ func (d *Driver) watch(ctx context.Context, config *rest.Config) error {
 	if err != nil {
 		return err
 	}
-	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
-	d.stop = stop
-	var told []toolscache.InformerSynced
+	var synced []toolscache.InformerSynced
 	for _, kind := range kinds {
 		informer, err := watches.GetInformer(ctx, kind.object)
-		if err == nil {
-			var registration toolscache.ResourceEventHandlerRegistration
-			registration, err = informer.AddEventHandler(d.handler())
-			if err == nil {
-				told = append(told, registration.HasSynced)
-			}
-		}
 		if err != nil {
-			stop()
 			return fmt.Errorf("%s: %w", kind.resource, err)
 		}
+		registration, err := informer.AddEventHandler(d.handler())
+		if err != nil {
+			return fmt.Errorf("%s: %w", kind.resource, err)
+		}
+		synced = append(synced, registration.HasSynced)
 	}
 	d.work.Go(func() {
 		// It ends with its context alone, and then without an error.
-		_ = watches.Start(watching)
+		_ = watches.Start(d.lifetime)
 	})
-	if !toolscache.WaitForCacheSync(ctx.Done(), told...) {
-		stop()
-		d.work.Wait()
+	if !toolscache.WaitForCacheSync(ctx.Done(), synced...) {
 		return ctx.Err()
 	}
 	return nil
 }
 
 // allowed tries what the watches will do. One that is not allowed is tried
-// for ever and says nothing.
+// for ever and reports nothing.
 func (d *Driver) allowed(ctx context.Context, kind watched, namespace string) error {
 	if err := d.client.List(ctx, kind.list, client.InNamespace(namespace), client.Limit(1)); err != nil {
 		return explain(err, "list", kind.resource, namespace)
@@ -100,23 +94,25 @@ func (d *Driver) allowed(ctx context.Context, kind watched, namespace string) er
 	return nil
 }
 
-// handler takes what the watches tell.
+// handler takes what the watches report.
 func (d *Driver) handler() toolscache.ResourceEventHandler {
-	take := func(told any, gone bool) {
+	take := func(reported any, gone bool) {
 		now := time.Now()
-		last, unseen := told.(toolscache.DeletedFinalStateUnknown)
+		last, unseen := reported.(toolscache.DeletedFinalStateUnknown)
 		if unseen {
-			told = last.Obj
+			reported = last.Obj
 		}
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		switch object := told.(type) {
+		switch object := reported.(type) {
 		case *corev1.Pod:
-			d.podTold(object, gone, now)
+			d.podChanged(object, gone, now)
 		case *discoveryv1.EndpointSlice:
-			d.sliceTold(object, gone, now)
+			d.sliceChanged(object, gone, now)
 		case fault.Object:
-			d.chaosTold(object, gone, unseen, now)
+			if f := d.faults[identify(object)]; f != nil {
+				f.changed(object, gone, unseen, now)
+			}
 		}
 		close(d.changed)
 		d.changed = make(chan struct{})
@@ -124,7 +120,9 @@ func (d *Driver) handler() toolscache.ResourceEventHandler {
 	return toolscache.ResourceEventHandlerFuncs{
 		AddFunc: func(object any) { take(object, false) },
 		UpdateFunc: func(before, object any) {
-			if replaced(before, object) {
+			// After an interruption a watch reports another object of the same
+			// name as a change, and not that the first one went.
+			if before.(metav1.Object).GetUID() != object.(metav1.Object).GetUID() {
 				take(toolscache.DeletedFinalStateUnknown{Obj: before}, true)
 			}
 			take(object, false)
@@ -133,76 +131,35 @@ func (d *Driver) handler() toolscache.ResourceEventHandler {
 	}
 }
 
-// replaced says whether an object is another one than the one before it of the
-// same name. After an interruption a watch tells that as a change, and not that
-// the first one went.
-func replaced(before, object any) bool {
-	first, one := before.(metav1.Object)
-	second, other := object.(metav1.Object)
-	return one && other && first.GetUID() != second.GetUID()
-}
-
-func (d *Driver) podTold(pod *corev1.Pod, gone bool, now time.Time) {
+func (d *Driver) podChanged(pod *corev1.Pod, gone bool, now time.Time) {
+	d.pods[pod.UID] = pod
 	if gone {
 		delete(d.pods, pod.UID)
-		delete(d.remaining, pod.UID)
-	} else {
-		d.pods[pod.UID] = pod
+		maps.DeleteFunc(d.residual, func(_ identity, left residualFault) bool {
+			delete(left.pods, pod.UID)
+			return len(left.pods) == 0
+		})
 	}
-	for _, a := range d.faults {
-		if a.outage != nil {
-			a.outage.told(pod, gone, now)
-			a.progress(now)
+	for _, f := range d.faults {
+		if f.outage != nil {
+			f.outage.podChanged(pod, gone, now)
+			f.advance(now)
 		}
 	}
 }
 
-func (d *Driver) sliceTold(slice *discoveryv1.EndpointSlice, gone bool, now time.Time) {
+func (d *Driver) sliceChanged(slice *discoveryv1.EndpointSlice, gone bool, now time.Time) {
+	d.slices[slice.UID] = slice
 	if gone {
 		delete(d.slices, slice.UID)
-	} else {
-		d.slices[slice.UID] = slice
 	}
-	for _, a := range d.faults {
-		a.routesTold(now)
+	for _, f := range d.faults {
+		f.endpointsChanged(now)
 	}
 }
 
-// chaosTold: the watch tells something of a fault's object. That it went unseen
-// means that the object is an older state than its last.
-func (d *Driver) chaosTold(object fault.Object, gone, unseen bool, now time.Time) {
-	id := identify(object)
-	if a, there := d.faults[id]; there {
-		a.told(object, gone, now)
-	}
-	if leaving, waited := d.leaving[id]; waited {
-		leaving.last, leaving.final = object, gone && !unseen
-		if gone {
-			d.left(id)
-		}
-	}
-}
-
-// departure is an object that is to go.
-type departure struct {
-	// last is the object as the watch told last of it, and final says that it
-	// was that when it went.
-	last  fault.Object
-	final bool
-	// seen is closed when it was seen gone.
-	seen chan struct{}
-}
-
-// left: the object was seen gone.
-func (d *Driver) left(id identity) {
-	if leaving, waited := d.leaving[id]; waited {
-		close(leaving.seen)
-		delete(d.leaving, id)
-	}
-}
-
-// interrupted tells whoever has a fault on that a watch was interrupted: what
-// happens meanwhile is seen later.
+// interrupted notes on each fault that a watch was interrupted: what happens
+// meanwhile is seen later.
 func (d *Driver) interrupted(what string, err error) {
 	if errors.Is(err, io.EOF) || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
 		return // the usual end of a watch, which is taken up again at once
@@ -210,9 +167,9 @@ func (d *Driver) interrupted(what string, err error) {
 	now := time.Now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, a := range d.faults {
-		if !a.created.IsZero() && !a.removed {
-			a.note(now, fmt.Sprintf("the watch of %s was interrupted, what happens now is seen later: %v", what, err))
+	for _, f := range d.faults {
+		if f.phase != "" {
+			f.note(now, fmt.Sprintf("the watch of %s was interrupted, what happens now is seen later: %v", what, err))
 		}
 	}
 }

@@ -6,31 +6,30 @@ import (
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
-
-	"github.com/emco-chaos/emco-chaos/experiments/fault"
+	"k8s.io/apimachinery/pkg/types"
 )
 
-// status is what Chaos Mesh says of an object.
-func status(object fault.Object) *v1alpha1.ChaosStatus {
-	return object.GetStatus()
+// all says whether there are records, and the condition holds for each.
+func all(status *v1alpha1.ChaosStatus, holds func(*v1alpha1.Record) bool) bool {
+	records := status.Experiment.Records
+	return len(records) > 0 && !slices.ContainsFunc(records, func(record *v1alpha1.Record) bool { return !holds(record) })
 }
 
 // isInjected says whether the fault is on all that it selected. The condition
 // AllInjected says the same of the phases, a moment later; that something was
 // injected at all, only the count says.
-func isInjected(status *v1alpha1.ChaosStatus) bool {
-	records := status.Experiment.Records
-	return len(records) > 0 && !slices.ContainsFunc(records, func(record *v1alpha1.Record) bool {
-		return record.InjectedCount == 0 || record.Phase != v1alpha1.Injected
-	})
+func isInjected(record *v1alpha1.Record) bool {
+	return record.InjectedCount > 0 && record.Phase == v1alpha1.Injected
 }
 
-// ended says whether a fault that was on has been taken off everything.
-func ended(status *v1alpha1.ChaosStatus) bool {
-	records := status.Experiment.Records
-	return len(records) > 0 && !slices.ContainsFunc(records, func(record *v1alpha1.Record) bool {
-		return record.RecoveredCount == 0 || record.Phase != v1alpha1.NotInjected
-	})
+// isRecovered says whether a fault that was on has been taken off.
+func isRecovered(record *v1alpha1.Record) bool {
+	return record.RecoveredCount > 0 && record.Phase == v1alpha1.NotInjected
+}
+
+// isStillInjected says whether the fault is on, or on its way on or off.
+func isStillInjected(record *v1alpha1.Record) bool {
+	return strings.HasPrefix(string(record.Phase), string(v1alpha1.Injected))
 }
 
 // selectedNothing says whether the object is to run and has selected nothing.
@@ -42,7 +41,8 @@ func selectedNothing(status *v1alpha1.ChaosStatus) bool {
 		})
 }
 
-// broken is the first record that could not be injected, and why.
+// broken is the first record whose latest operation of that kind failed, and
+// why.
 func broken(status *v1alpha1.ChaosStatus, operation v1alpha1.RecordEventOperation) (*v1alpha1.Record, string) {
 	for _, record := range status.Experiment.Records {
 		if operation == v1alpha1.Apply && record.Phase == v1alpha1.Injected {
@@ -67,25 +67,14 @@ func failure(status *v1alpha1.ChaosStatus) string {
 	return message
 }
 
-// lingering are the records of what the fault is still on.
-func lingering(status *v1alpha1.ChaosStatus) []*v1alpha1.Record {
-	var list []*v1alpha1.Record
-	for _, record := range status.Experiment.Records {
-		if strings.HasPrefix(string(record.Phase), string(v1alpha1.Injected)) {
-			list = append(list, record)
-		}
-	}
-	return list
-}
-
 // podOf is the pod of a record, whose name is namespace/pod or
 // namespace/pod/container.
-func podOf(record *v1alpha1.Record) (namespace, name string) {
+func podOf(record *v1alpha1.Record) types.NamespacedName {
 	parts := strings.Split(record.Id, "/")
 	if len(parts) < 2 {
-		return "", record.Id
+		return types.NamespacedName{Name: record.Id}
 	}
-	return parts[0], parts[1]
+	return types.NamespacedName{Namespace: parts[0], Name: parts[1]}
 }
 
 // targets names what the records are about.

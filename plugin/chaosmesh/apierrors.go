@@ -22,7 +22,7 @@ const (
 // resource names the resource of a kind of fault.
 func resource(kind string) string { return strings.ToLower(kind) + "." + fault.Group }
 
-// explain says what an API server's error means for the user.
+// explain says what an error of the API server means for the user.
 func explain(err error, verb, resource, namespace string) error {
 	doing := fmt.Sprintf("%s %s in namespace %s", verb, resource, namespace)
 	switch {
@@ -30,8 +30,7 @@ func explain(err error, verb, resource, namespace string) error {
 		return nil
 	case fromWebhook(err):
 		// Chaos Mesh's own web hook, which may forbid too, says why itself.
-		return fmt.Errorf("%s: %w", doing, err)
-	case webhookDown(err):
+	case strings.Contains(err.Error(), "failed calling webhook"):
 		return fmt.Errorf("%s: %w; Chaos Mesh's chaos-controller-manager, which the API server asks, does not answer: is it running? (emco-chaos doctor)", doing, err)
 	case apierrors.IsForbidden(err):
 		return fmt.Errorf("%s is not allowed: the role needs the verb %s on %s; emco-chaos doctor lists every right that is needed: %w", doing, verb, resource, err)
@@ -43,6 +42,9 @@ func explain(err error, verb, resource, namespace string) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
+// isGone tells an object that is not there from a resource that is not.
+func isGone(err error) bool { return apierrors.IsNotFound(err) && !isNoResource(err) }
+
 // isNoResource tells a resource that is not there from an object that is not.
 func isNoResource(err error) bool {
 	status, ok := errors.AsType[*apierrors.StatusError](err)
@@ -53,13 +55,10 @@ func isNoResource(err error) bool {
 	return details == nil || details.Name == ""
 }
 
+// fromWebhook says whether an admission web hook denied the request.
 func fromWebhook(err error) bool {
 	_, ok := errors.AsType[*apierrors.StatusError](err)
 	return ok && strings.Contains(err.Error(), "admission webhook") && strings.Contains(err.Error(), "denied the request")
-}
-
-func webhookDown(err error) bool {
-	return strings.Contains(err.Error(), "failed calling webhook")
 }
 
 // final says whether a request that failed would be answered alike if it were

@@ -1,0 +1,279 @@
+package chaosmesh
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/emco-chaos/emco-chaos/experiments/fault"
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/engine"
+)
+
+// activeFault is the state machine of an object that was applied: its phase is
+// the last of Created, Injected, Down and Ready that was observed. The driver's
+// lock guards all of it.
+type activeFault struct {
+	driver *Driver
+	identity
+	object  fault.Object
+	uid     types.UID
+	observe func(engine.Moment)
+	// silent says that nothing is observed any more.
+	silent bool
+
+	// latest is the object as it was last reported. When it is gone, final says
+	// that it went in this state while it was removed.
+	latest      fault.Object
+	gone, final bool
+
+	// phase is empty until the API server has created the object, and for one
+	// that this driver did not apply. last is when the latest event was
+	// observed.
+	phase string
+	last  time.Time
+	// failed says that an error was observed, and ended that the fault ended
+	// by itself.
+	failed, ended bool
+	// removing says that Remove has begun, and removed that Removed was
+	// observed.
+	removing, removed bool
+
+	// outage is what a PodChaos does to its pods; nil for what stops nothing.
+	outage *outage
+}
+
+// start follows the object that the API server has created.
+func (f *activeFault) start(object fault.Object, at time.Time, took time.Duration) {
+	f.object, f.uid = object, object.GetUID()
+	f.enter(plan.Created, at, fmt.Sprintf("%s; the API server took %.1f ms to create it", f, float64(took)/float64(time.Millisecond)))
+	if f.driver.lifetime.Err() == nil {
+		f.driver.work.Go(f.superviseInjection)
+	}
+	f.advance(at)
+	f.endpointsChanged(at)
+}
+
+// injecting says whether the injection is still waited for.
+func (f *activeFault) injecting() bool {
+	return f.phase == plan.Created && !f.failed && !f.removing && !f.silent
+}
+
+// lasts says whether the fault stays on once it is injected.
+func (f *activeFault) lasts() bool {
+	return !f.latest.IsOneShot()
+}
+
+// pendingDown says whether the fault is on its way to stop something.
+func (f *activeFault) pendingDown() bool {
+	return f.outage != nil && !f.removed && f.phase == plan.Injected
+}
+
+// released says whether the fault is not kept on any more.
+func (f *activeFault) released() bool {
+	return f.removing || f.gone || f.latest != nil && f.latest.GetStatus().Experiment.DesiredPhase == v1alpha1.StoppedPhase
+}
+
+// status is the last status of the object, which may be empty.
+func (f *activeFault) status() *v1alpha1.ChaosStatus {
+	if f.latest == nil || f.uid != "" && f.latest.GetUID() != f.uid {
+		return &v1alpha1.ChaosStatus{}
+	}
+	return f.latest.GetStatus()
+}
+
+// changed takes a new state of the object, or the last one of an object that is
+// gone. That its going was unseen means that it may have had others after it.
+func (f *activeFault) changed(object fault.Object, gone, unseen bool, now time.Time) {
+	if f.uid != "" && object.GetUID() != f.uid {
+		return
+	}
+	f.latest, f.gone, f.final = object, gone, gone && !unseen && f.removing
+	f.advance(now)
+	if gone && f.phase != "" && !f.removing && !f.ended {
+		f.end(now, fmt.Errorf("%s has gone, and emco-chaos did not remove it: somebody else did, such as a user of Chaos Mesh's dashboard; leave the objects of a run alone while it is under way", f))
+	}
+}
+
+// advance enters the phases that the fault has reached. Injected and Down are
+// observed of an object that is there; Ready may come after Removed.
+func (f *activeFault) advance(now time.Time) {
+	switch status := f.status(); {
+	case f.removed || f.phase == "":
+	case f.phase == plan.Created && all(status, isInjected):
+		if f.outage != nil {
+			f.outage.injected(status.Experiment.Records, now)
+		}
+		f.enter(plan.Injected, now, "Chaos Mesh has injected it on "+targets(status))
+	case f.phase != plan.Created && !f.ended && !f.removing && all(status, isRecovered):
+		f.end(now, fmt.Errorf("%s ended by itself: its duration is over; give the fault a duration that is longer than it has to stay on", f))
+	}
+	if f.pendingDown() {
+		if at, what, is := f.outage.isDown(); is {
+			f.enter(plan.Down, at, what)
+		}
+	}
+	if f.phase == plan.Down {
+		if what, is := f.outage.isReady(f.driver.pods, f.released()); is {
+			f.enter(plan.Ready, now, what)
+		}
+	}
+	if f.removed && f.phase != plan.Down {
+		f.forget()
+	}
+}
+
+// forget ends the following of the object.
+func (f *activeFault) forget() {
+	if f.driver.faults[f.identity] == f {
+		delete(f.driver.faults, f.identity)
+	}
+}
+
+func (f *activeFault) enter(phase string, at time.Time, detail string) {
+	f.phase = phase
+	f.emit(engine.Moment{Event: phase, At: at, Detail: detail})
+}
+
+// end takes note that the fault has ended, and nobody has removed it. For one
+// that was to stay on until it is removed that is an error.
+func (f *activeFault) end(now time.Time, err error) {
+	f.ended = true
+	if f.lasts() && !f.failed {
+		f.fail(now, err)
+		return
+	}
+	f.note(now, err.Error())
+}
+
+// fail observes that the fault cannot be injected, or has ended, and why.
+func (f *activeFault) fail(at time.Time, err error) {
+	f.failed = true
+	f.emit(engine.Moment{At: at, Err: err})
+}
+
+// note observes something that nothing waits for.
+func (f *activeFault) note(at time.Time, detail string) {
+	f.emit(engine.Moment{At: at, Detail: detail})
+}
+
+// emit observes an event at its time or at that of the event before it,
+// whichever is later.
+func (f *activeFault) emit(moment engine.Moment) {
+	if moment.Event != "" {
+		if moment.At.Before(f.last) {
+			moment.At = f.last
+		}
+		f.last = moment.At
+	}
+	if !f.silent && (!f.removed || moment.Event != "") {
+		f.observe(moment)
+	}
+}
+
+// readLimit is how long the API server may take to return the state of an
+// object whose injection has not been seen.
+const readLimit = 3 * time.Second
+
+// superviseInjection finds out what is wrong when the injection takes too long:
+// Chaos Mesh has said nothing, it has failed and tries again, or it has selected
+// nothing. What the watches have reported may be late, so nobody is blamed
+// before the API server was asked.
+func (f *activeFault) superviseInjection() {
+	d, limits := f.driver, f.driver.options.Limits
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	answer := time.Now().Add(limits.Answer)
+	type symptom struct{ failing, empty bool }
+	var last symptom
+	var since time.Time
+	for f.injecting() {
+		due, now := answer, time.Now()
+		current := symptom{failure(f.status()) != "", selectedNothing(f.status())}
+		if current != last {
+			last, since = current, now
+		}
+		switch {
+		case current.failing:
+			due = earlier(due, since.Add(limits.Retry))
+		case current.empty:
+			due = earlier(due, since.Add(limits.Select))
+		}
+		if now.Before(due) {
+			if d.wait(d.lifetime, due) != nil {
+				return
+			}
+			continue
+		}
+		object, warning, err := f.ask()
+		now = time.Now()
+		if object != nil && f.injecting() && !f.gone {
+			f.changed(object, false, false, now)
+		}
+		if !f.injecting() {
+			return
+		}
+		switch status, late := f.status(), !now.Before(answer); {
+		case failure(status) != "":
+			f.fail(now, f.uninjectable(status))
+		case late && err != nil:
+			f.fail(now, fmt.Errorf("%s was not seen to be injected within %v, and the API server does not say what has become of it: %w", f, limits.Answer, err))
+		case late && object == nil:
+			f.fail(now, fmt.Errorf("%s has gone before it was injected, and emco-chaos did not remove it: leave the objects of a run alone while it is under way", f))
+		case selectedNothing(status) && (late || warning != ""):
+			f.discard(now, warning)
+		case late:
+			f.fail(now, f.unanswered(status))
+		default:
+			since = now // it is asked again, and has until then
+		}
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// get asks the API server for the object, which is nil without an error when it
+// is gone. It gives up the lock meanwhile.
+func (f *activeFault) get(ctx context.Context) (fault.Object, error) {
+	object := f.empty()
+	err := f.driver.unlocked(func() error {
+		return f.driver.client.Get(ctx, types.NamespacedName{Namespace: f.namespace, Name: f.name}, object)
+	})
+	switch {
+	case isGone(err), err == nil && f.uid != "" && object.GetUID() != f.uid:
+		return nil, nil
+	case err != nil:
+		return nil, explain(err, "get", resource(f.kind), f.namespace)
+	}
+	return object, nil
+}
+
+// ask asks the API server for the object, and for Chaos Mesh's warning if it
+// has selected nothing. It gives up the lock meanwhile.
+func (f *activeFault) ask() (object fault.Object, warning string, err error) {
+	ctx, cancel := context.WithTimeout(f.driver.lifetime, readLimit)
+	defer cancel()
+	object, err = f.get(ctx)
+	if object != nil && selectedNothing(object.GetStatus()) {
+		err = f.driver.unlocked(func() error { warning = f.driver.warning(ctx, object); return nil })
+	}
+	return object, warning, err
+}
+
+// discard removes an object that has selected nothing. That is done at once,
+// since any change would have it select again, whatever there is then. It gives
+// up the lock meanwhile.
+func (f *activeFault) discard(now time.Time, warning string) {
+	f.fail(now, f.selectedNone(warning))
+	if err := f.driver.unlocked(func() error { return f.driver.takeBack(f.object) }); err != nil {
+		f.note(time.Now(), fmt.Sprintf("%s selected nothing and could not be removed: %v", f, err))
+	}
+}

@@ -1,0 +1,101 @@
+package chaosmesh
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/emco-chaos/emco-chaos/experiments/fault"
+)
+
+// Labels of Chaos Mesh's own chart.
+const (
+	daemonLabel     = "app.kubernetes.io/component=chaos-daemon"
+	controllerLabel = "app.kubernetes.io/component=controller-manager"
+)
+
+// Where the cause of a failed injection is found, given the node and the
+// namespace of Chaos Mesh.
+const (
+	inDaemonLog     = "the cause is in the log of chaos-daemon on %[1]s: kubectl --namespace %[2]s logs --selector " + daemonLabel + " --prefix --since 5m"
+	inControllerLog = "the cause is in the log of chaos-controller-manager: kubectl --namespace %[2]s logs --selector " + controllerLabel + " --since 5m"
+	noDaemon        = "chaos-daemon does not run on %[1]s: kubectl --namespace %[2]s get pods --selector " + daemonLabel + " --output wide"
+	daemonIsSilent  = "chaos-daemon on %[1]s does not answer: kubectl --namespace %[2]s get pods --selector " + daemonLabel + " --output wide"
+)
+
+// causes tells by what Chaos Mesh says of a failed injection where its cause is
+// found.
+var causes = []struct{ said, where string }{
+	{"cannot find daemonIP", noDaemon},
+	{"connection refused", daemonIsSilent},
+	{"code = Unavailable", daemonIsSilent},
+	{"code = DeadlineExceeded", daemonIsSilent},
+}
+
+// uninjectable says that Chaos Mesh could not inject the fault, and where to
+// look.
+func (f *activeFault) uninjectable(status *v1alpha1.ChaosStatus) error {
+	record, message := broken(status, v1alpha1.Apply)
+	node := "its node"
+	if pod := f.driver.podNamed(podOf(record)); pod != nil && pod.Spec.NodeName != "" {
+		node = "node " + pod.Spec.NodeName
+	}
+	where := inDaemonLog
+	if f.outage != nil && f.outage.action != v1alpha1.ContainerKillAction {
+		where = inControllerLog // it does that without the daemon
+	}
+	for _, cause := range causes {
+		if strings.Contains(message, cause.said) {
+			where = cause.where
+			break
+		}
+	}
+	return fmt.Errorf("on %s Chaos Mesh says: %s; %s", record.Id, strings.TrimSpace(message), fmt.Sprintf(where, node, f.driver.options.ChaosMeshNamespace))
+}
+
+// unanswered says that Chaos Mesh has not answered, and which part of it has
+// not.
+func (f *activeFault) unanswered(status *v1alpha1.ChaosStatus) error {
+	limit, mesh := f.driver.options.Limits.Answer, f.driver.options.ChaosMeshNamespace
+	if len(status.Experiment.Records) == 0 {
+		return fmt.Errorf("nobody has touched %s within %v: Chaos Mesh's chaos-controller-manager does not run, or does not look after namespace %s: kubectl --namespace %s get pods --selector %s",
+			f, limit, f.namespace, mesh, controllerLabel)
+	}
+	return fmt.Errorf("the fault %s is not on %s within %v, and Chaos Mesh does not say why: does chaos-daemon run on the node? kubectl --namespace %s get pods --selector %s --output wide",
+		f, targets(status), limit, mesh, daemonLabel)
+}
+
+// selectedNone says that the object selected no pod although there was one, or,
+// if Chaos Mesh has not warned of that, that it may not have.
+func (f *activeFault) selectedNone(warning string) error {
+	if warning == "" {
+		return fmt.Errorf("no pod was written down by Chaos Mesh for %s within %v: it selected none, or it is slow to inject: kubectl --namespace %s logs --selector %s --since 5m; the object was removed",
+			f, f.driver.options.Limits.Answer, f.driver.options.ChaosMeshNamespace, controllerLabel)
+	}
+	return fmt.Errorf("nothing was selected by Chaos Mesh for %s (%s), although there were such pods just before: they went meanwhile, or Chaos Mesh does not look after their namespace; it was removed", f, warning)
+}
+
+// selecting is in Chaos Mesh's warning of an object for which it could not
+// select anything. It does not try that again.
+const selecting = "select targets"
+
+// warning is Chaos Mesh's last warning that an object has selected nothing, or
+// empty. Without the right to read events there is none.
+func (d *Driver) warning(ctx context.Context, object fault.Object) string {
+	var events corev1.EventList
+	if d.client.List(ctx, &events, client.InNamespace(object.GetNamespace()),
+		client.MatchingFields{"involvedObject.uid": string(object.GetUID()), "type": corev1.EventTypeWarning}) != nil {
+		return ""
+	}
+	var latest corev1.Event
+	for _, event := range events.Items {
+		if strings.Contains(event.Message, selecting) && !event.LastTimestamp.Before(&latest.LastTimestamp) {
+			latest = event
+		}
+	}
+	return latest.Message
+}

@@ -1,0 +1,295 @@
+package chaosmesh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/emco-chaos/emco-chaos/experiments/fault"
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/engine"
+)
+
+// removal is one removal of an object. The driver's lock is held during all of
+// it but for requests and waits.
+type removal struct {
+	*activeFault
+	start time.Time
+	// err is why the last request failed.
+	err error
+	// step is the step of the escalation that comes next, and began is when it
+	// was tried first.
+	step  int
+	began time.Time
+	// forced says that the object was freed, or may have been, whatever has
+	// become of the fault.
+	forced bool
+	// ruled are the pods that its rules could not be taken from.
+	ruled []types.NamespacedName
+}
+
+// Remove deletes the object and returns when it has been seen gone; see
+// [engine.Driver]. A delete that fails is tried again until ctx ends, unless
+// it would be refused again. One that hangs on Chaos Mesh's finalizer is
+// reported, and freed after a while; if the fault may still be on a pod then,
+// that is an error that says so.
+func (d *Driver) Remove(ctx context.Context, object fault.Object) error {
+	id := identify(object)
+	if !slices.Contains(d.options.Namespaces, id.namespace) {
+		return fmt.Errorf("remove %s: its namespace is not watched, only %s", id, strings.Join(d.options.Namespaces, ", "))
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.lifetime.Err() != nil {
+		return fmt.Errorf("remove %s: %w", id, ErrClosed)
+	}
+	f := d.faults[id]
+	if f == nil {
+		f = &activeFault{driver: d, identity: id, object: object, observe: func(moment engine.Moment) {
+			if d.options.Tell != nil {
+				d.options.Tell(moment.Detail)
+			}
+		}}
+		d.faults[id] = f
+		defer f.forget()
+	}
+	f.removing = true
+	r := &removal{activeFault: f, start: time.Now()}
+	there, err := r.delete(ctx)
+	if err == nil && there {
+		err = r.awaitGone(ctx)
+	}
+	if err == nil {
+		err = r.settle(ctx)
+	}
+	if err == nil {
+		err = r.residual()
+	}
+	if err != nil {
+		return fmt.Errorf("remove %s: %w", id, err)
+	}
+	return nil
+}
+
+// retryPause is the longest pause between a delete that failed and the next.
+const retryPause = 200 * time.Millisecond
+
+// delete asks the API server to delete the object until that has an answer, and
+// says whether there is one to wait for.
+func (r *removal) delete(ctx context.Context) (there bool, err error) {
+	options := []client.DeleteOption{client.PropagationPolicy(metav1.DeletePropagationBackground)}
+	if r.uid != "" {
+		options = append(options, client.Preconditions{UID: &r.uid})
+	}
+	for {
+		err := r.driver.unlocked(func() error { return r.driver.client.Delete(ctx, r.empty(), options...) })
+		switch {
+		case err == nil:
+			r.err = nil
+			return true, nil
+		case isGone(err), apierrors.IsConflict(err):
+			return false, nil
+		}
+		again := ctx.Err()
+		if again == nil {
+			if err = explain(err, "delete", resource(r.kind), r.namespace); final(err) {
+				again, r.err = err, nil
+			} else {
+				r.failed(err, "%s could not be deleted, which is tried again", r.identity)
+				again = r.driver.wait(ctx, time.Now().Add(retryPause))
+			}
+		}
+		if again != nil {
+			return false, fmt.Errorf("it could not be deleted, so the fault may still be on: %w", errors.Join(again, r.err))
+		}
+	}
+}
+
+// awaitGone waits until the object has been seen gone, and escalates when it is
+// not.
+func (r *removal) awaitGone(ctx context.Context) error {
+	limits := r.driver.options.Limits
+	reported, due := false, time.Now().Add(limits.Notice)
+	for !r.gone {
+		if time.Now().Before(due) {
+			if err := r.driver.wait(ctx, due); err != nil {
+				return fmt.Errorf("it is deleted and was not seen gone, so the fault may still be on: %s; is Chaos Mesh's chaos-controller-manager running? kubectl --namespace %s get pods --selector %s: %w",
+					r.keptBy(), r.driver.options.ChaosMeshNamespace, controllerLabel, errors.Join(err, r.err))
+			}
+			continue
+		}
+		object, err := r.get(ctx)
+		switch {
+		case err == nil && object == nil:
+			return nil
+		case err == nil && !r.gone:
+			r.latest = object
+		case err != nil && !isOver(ctx):
+			r.err = err
+		}
+		wait := limits.Notice
+		if reported {
+			r.escalate(ctx)
+		} else {
+			r.note(time.Now(), fmt.Sprintf("%s is deleted and still there after %v: %s", r.identity, limits.Notice, r.keptBy()))
+			if wait = limits.Free - limits.Notice; r.neverInjected() {
+				wait = 0
+			}
+		}
+		reported, due = true, time.Now().Add(wait)
+	}
+	return nil
+}
+
+// keptBy says what keeps the object.
+func (r *removal) keptBy() string {
+	if r.latest == nil {
+		return "it could not be read"
+	}
+	text := "nothing keeps it"
+	if finalizers := r.latest.GetFinalizers(); len(finalizers) > 0 {
+		text = "its finalizer " + strings.Join(finalizers, ", ") + " keeps it"
+	}
+	for _, operation := range []v1alpha1.RecordEventOperation{v1alpha1.Recover, v1alpha1.Apply} {
+		if record, message := broken(r.latest.GetStatus(), operation); record != nil {
+			return fmt.Sprintf("%s; Chaos Mesh says of %s: %s", text, record.Id, strings.TrimSpace(message))
+		}
+	}
+	return text + ", and Chaos Mesh does not say why"
+}
+
+// escalation lists what is done, in this order, about an object that is deleted
+// and stays: the first step that applies after [Limits].Free, or as soon as the
+// delay was reported if Chaos Mesh would never end by itself, and the others
+// [Limits].Notice apart. A step that fails is tried again.
+var escalation = []struct {
+	done    string
+	do      func(*removal, context.Context) error
+	applies func(*removal) bool
+	// optional says that the next step is put off for no longer than
+	// [Limits].Free when this one fails.
+	optional bool
+	// frees says that the object may go with the fault still on.
+	frees bool
+}{
+	{
+		done: "its rules were taken from its pods", do: (*removal).dropRules, optional: true,
+		applies: func(r *removal) bool { return r.kind == fault.NetworkChaos },
+	},
+	{
+		// Chaos Mesh takes its finalizer off once it gets there: not while it
+		// tries again and again to inject what it cannot.
+		done: "Chaos Mesh was asked to free it", frees: true,
+		do:      patch(`{"metadata":{"annotations":{"chaos-mesh.chaos-mesh.org/cleanFinalizer":"forced"}}}`),
+		applies: func(r *removal) bool { return !r.neverInjected() },
+	},
+	{
+		done: "it was freed of its finalizer by force", frees: true,
+		do:      patch(`{"metadata":{"finalizers":null}}`),
+		applies: func(*removal) bool { return true },
+	},
+}
+
+// neverInjected says whether Chaos Mesh tries for ever to inject the object
+// before it takes it off again.
+func (r *removal) neverInjected() bool {
+	return failure(r.status()) != "" && !slices.ContainsFunc(r.status().Experiment.Records, isStillInjected)
+}
+
+// escalate takes the next step to free the object.
+func (r *removal) escalate(ctx context.Context) {
+	if r.latest == nil {
+		return // it could not be read
+	}
+	for !escalation[r.step].applies(r) {
+		r.step++
+	}
+	step := escalation[r.step]
+	if r.began.IsZero() {
+		r.began = time.Now()
+	}
+	err := step.do(r, ctx)
+	if step.frees && (err == nil || uncertain(err)) {
+		r.forced = true
+	}
+	if isOver(ctx) {
+		return
+	}
+	waited := time.Since(r.start).Round(100 * time.Millisecond)
+	if err == nil {
+		r.err = nil
+		r.note(time.Now(), fmt.Sprintf("%s is not gone after %v: %s", r.identity, waited, step.done))
+	} else {
+		r.failed(err, "%s is not gone after %v, and it could not be freed", r.identity, waited)
+	}
+	over := err == nil || step.optional && time.Since(r.began) >= r.driver.options.Limits.Free
+	if over && r.step+1 < len(escalation) {
+		r.step, r.began = r.step+1, time.Time{}
+	}
+}
+
+// isOver says whether ctx has ended. A request that is made at its deadline can
+// fail for want of time before it has.
+func isOver(ctx context.Context) bool {
+	deadline, limited := ctx.Deadline()
+	return ctx.Err() != nil || limited && !time.Now().Before(deadline)
+}
+
+// patch makes a step of a merge patch of the object.
+func patch(text string) func(*removal, context.Context) error {
+	return func(r *removal, ctx context.Context) error {
+		err := r.driver.unlocked(func() error {
+			return r.driver.client.Patch(ctx, r.empty(), client.RawPatch(types.MergePatchType, []byte(text)))
+		})
+		if isGone(err) {
+			return nil // the watch reports it in a moment
+		}
+		return explain(err, "patch", resource(r.kind), r.namespace)
+	}
+}
+
+// failed notes that a request failed, unless the last one failed alike.
+func (r *removal) failed(err error, format string, args ...any) {
+	if r.err == nil || r.err.Error() != err.Error() {
+		r.note(time.Now(), fmt.Sprintf(format, args...)+": "+err.Error())
+	}
+	r.err = err
+}
+
+// downLimit is how long a removed kill is still watched for what it stops,
+// beyond its grace period.
+const downLimit = 10 * time.Second
+
+// settle waits for what the fault has yet to stop, and observes Removed.
+func (r *removal) settle(ctx context.Context) error {
+	deadline := time.Now().Add(downLimit)
+	if chaos, ok := r.object.(*v1alpha1.PodChaos); ok {
+		deadline = deadline.Add(time.Duration(chaos.Spec.GracePeriod) * time.Second)
+	}
+	for r.pendingDown() {
+		if !time.Now().Before(deadline) {
+			r.note(time.Now(), "it was injected, and nothing was seen to go down")
+			break
+		}
+		if err := r.driver.wait(ctx, deadline); err != nil {
+			return err
+		}
+	}
+	if r.removed || r.phase == "" {
+		return nil
+	}
+	now := time.Now()
+	r.emit(engine.Moment{Event: plan.Removed, At: now, Detail: fmt.Sprintf("%s was seen gone %.2f s after it was deleted", r, now.Sub(r.start).Seconds())})
+	r.removed = true
+	r.advance(now)
+	return nil
+}

@@ -1,0 +1,70 @@
+package chaosmesh
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// residualFault is a fault that may still be on pods although its object is
+// gone.
+type residualFault struct {
+	err  error
+	pods map[types.UID]bool
+}
+
+// residual says that the fault may still be on, although its object is gone: it
+// was freed before Chaos Mesh had taken the fault off. The driver remembers
+// that for as long as the pods are there. Chaos Mesh itself lets an object go
+// only when the fault is off everything: that it is not is believed of an
+// object that was freed by force, or whose last state was seen.
+func (r *removal) residual() error {
+	left := residualFault{pods: map[types.UID]bool{}}
+	var why, remedies []string
+	for _, reason := range []struct {
+		text string
+		is   func(*v1alpha1.Record) bool
+	}{
+		{"Chaos Mesh has not taken the fault off: it may still be on", isStillInjected},
+		{"its rules stay with its pods: Chaos Mesh may yet carry them out, and no duration takes them off", r.keepsRules},
+	} {
+		for _, record := range r.status().Experiment.Records {
+			pod := r.driver.podNamed(podOf(record))
+			if pod == nil || !reason.is(record) || !r.lasts() || !r.forced && !r.final {
+				continue
+			}
+			left.pods[pod.UID] = true
+			why = append(why, reason.text)
+			remedies = append(remedies, fmt.Sprintf("kubectl --namespace %s delete pod %s", pod.Namespace, pod.Name))
+		}
+	}
+	if len(why) == 0 {
+		return r.driver.residual[r.identity].err
+	}
+	slices.Sort(remedies)
+	left.err = fmt.Errorf("its object is gone, and %s; a new pod is free of it: %s",
+		strings.Join(slices.Compact(why), "; and "), strings.Join(slices.Compact(remedies), "; "))
+	r.driver.residual[r.identity] = left
+	return left.err
+}
+
+func (r *removal) keepsRules(record *v1alpha1.Record) bool {
+	return record.Phase != v1alpha1.NotInjected && slices.Contains(r.ruled, podOf(record))
+}
+
+// residualFaults says which faults may still be on although their objects are
+// gone.
+func (d *Driver) residualFaults() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var errs []error
+	for object, left := range d.residual {
+		errs = append(errs, fmt.Errorf("%s was removed: %w", object, left.err))
+	}
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(errs...)
+}
