@@ -185,3 +185,68 @@ func TestProblemsAreToldOnceAndInOrder(t *testing.T) {
 		t.Errorf("no problems are an error: %v", err)
 	}
 }
+
+const orchard = `{
+  "type": "object", "additionalProperties": false, "required": ["name", "trees"],
+  "dependencies": {"ladder": ["wall"]},
+  "properties": {
+    "name": {"$ref": "#/definitions/text", "x-missing": "name the orchard"},
+    "trees": {
+      "type": "object", "minProperties": 1, "x-message": "has no tree", "x-remedy": "plant one",
+      "propertyNames": {"pattern": "^[a-z]+$", "x-what": "a tree's name", "x-remedy": "write small letters"},
+      "additionalProperties": {"$ref": "#/definitions/tree"}
+    },
+    "key": {"enum": ["iron", "brass"], "writeOnly": true, "x-what": "a key"},
+    "pick": {"x-what": "a time to pick", "anyOf": [{"enum": ["early", "late"]}, {"type": "string", "pattern": "^week [0-9]+$"}]},
+    "ladder": true, "wall": {"x-missing": "say which wall"}
+  },
+  "definitions": {
+    "text": {"type": "string"},
+    "parameter": {"type": "string", "pattern": "\\$\\{"},
+    "tree": {
+      "type": "object", "additionalProperties": false, "x-key": "fruit",
+      "oneOf": [{"required": ["apple"]}, {"required": ["pear"]}],
+      "properties": {
+        "apple": {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 9}, {"$ref": "#/definitions/parameter"}]},
+        "pear": {"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "string", "format": "go-duration", "x-what": "a duration", "x-number": "has no unit"}]}
+      }
+    }
+  }
+}`
+
+// TestSchema: each kind of mistake is told with the words of the schema.
+func TestSchema(t *testing.T) {
+	schema, err := document.ReadSchema([]byte(orchard))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		"{name: a, trees: {x: {apple: 3}, y: {pear: 5s}, z: {pear: [b]}}}": "",
+		"[a]":                              `1:1: is a list, not a mapping; write keys with values, such as {key: value}`,
+		"{}":                               "1:1: name: is missing; name the orchard\n1:1: trees: is missing; write trees: with its value",
+		"{name: 3, trees: {}}":             "1:8: name: is a number, not text; put it in quotes\n1:18: trees: has no tree; plant one",
+		"{name: , trees: {A: {apple: 1}}}": "1:8: name: is empty, not text; write a text\n1:18: trees.A: \"A\" is not a tree's name; write small letters",
+		"{name: a, trees: {x: {aple: 1}}}": `1:23: trees.x.aple: the fruit "aple" is not known; did you mean apple?`,
+		"{name: a, trees: {x: {}}}":        `1:22: trees.x: has none of apple, pear; write exactly one of apple, pear`,
+		"{name: a, trees: {x: {pear: 1, apple: 1}}}":      "1:29: trees.x.pear: is a number, not a list; write a list such as [a, b]\n1:39: trees.x.apple: stands beside pear; write exactly one of apple, pear",
+		"{name: a, trees: {x: {apple: ten}}}":             `1:30: trees.x.apple: is text, not a whole number; write a whole number`,
+		"{name: a, trees: {x: {apple: 10}}}":              `1:30: trees.x.apple: 10 is out of range; write a whole number from 1 to 9`,
+		"{name: a, trees: {x: {pear: -1s}}}":              `1:29: trees.x.pear: -1s is negative; write a duration`,
+		"{name: a, trees: {x: {pear: long}}}":             `1:29: trees.x.pear: "long" is not a duration; write a duration`,
+		"{name: a, trees: {x: {pear: [b, 1]}}}":           `1:33: trees.x.pear[1]: is a number, not text; put it in quotes`,
+		"{name: a, trees: {x: {apple: 1}}, key: gold}":    `1:40: key: is not a key; use one of: brass, iron`,
+		"{name: a, trees: {x: {apple: 1}}, pick: week}":   `1:41: pick: "week" is not a time to pick; use one of: early, late`,
+		"{name: a, trees: {x: {apple: 1}}, pick: [late]}": `1:41: pick: is not a time to pick; use one of: early, late`,
+		"{name: a, trees: {x: {apple: 1}}, ladder: 3}":    `1:43: ladder: stands without wall; say which wall`,
+		"{name: a, trees: {x: {apple: '${a}'}}}":          `1:30: trees.x.apple: is text, not a whole number; write a whole number`,
+	} {
+		file, _ := document.Parse("x.yaml", []byte(text))
+		schema.Check(file, "")
+		if got := strings.ReplaceAll(file.Problems().Error(), "x.yaml:", ""); got != want {
+			t.Errorf("%s\ngot  %s\nwant %s", text, got, want)
+		}
+	}
+	if _, err := document.ReadSchema([]byte(`{"type": 3}`)); err == nil {
+		t.Error("a schema that is none was read")
+	}
+}

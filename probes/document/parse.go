@@ -5,6 +5,7 @@ package document
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -22,23 +23,28 @@ const (
 	maxDepth = 32
 )
 
-// File is a file that is being read: its problems so far, and where each of
-// its values stands.
+// File is a file that has been read: its values, where each stands, and its
+// problems so far.
 type File struct {
-	name      string
-	problems  Problems
-	positions map[string]position
+	name     string
+	problems Problems
+	// entries are the file's values by field.
+	entries map[string]*entry
+	// troubled are the fields that a problem was told of.
+	troubled map[string]bool
 }
 
-type position struct{ line, column int }
+func (p Position) compare(other Position) int {
+	return cmp.Or(cmp.Compare(p.Line, other.Line), cmp.Compare(p.Column, other.Column))
+}
 
 // Parse reads a file of one YAML document. When it returns no value, the
 // file's problems say why. Anchors, aliases, merge keys and tags are problems:
 // they make a file hard to read and a small file large.
 func Parse(name string, data []byte) (*File, *Value) {
-	file := &File{name: name, positions: map[string]position{}}
+	file := &File{name: name, entries: map[string]*entry{}, troubled: map[string]bool{}}
 	if len(data) > MaxBytes {
-		file.add(1, 1, "", fmt.Sprintf("the file has %d bytes, and %d are read at most", len(data), MaxBytes), "split it")
+		file.add(Position{1, 1}, "", fmt.Sprintf("the file has %d bytes, and %d are read at most", len(data), MaxBytes), "split it")
 		return file, nil
 	}
 	if !file.readable(data) {
@@ -47,7 +53,7 @@ func Parse(name string, data []byte) (*File, *Value) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var root yaml.Node
 	if err := decoder.Decode(&root); errors.Is(err, io.EOF) {
-		file.add(1, 1, "", "the file is empty", "write a document with apiVersion, kind, metadata and spec")
+		file.add(Position{1, 1}, "", "the file is empty", "write a document with apiVersion, kind, metadata and spec")
 		return file, nil
 	} else if err != nil {
 		file.syntax(data, err)
@@ -55,21 +61,21 @@ func Parse(name string, data []byte) (*File, *Value) {
 	}
 	var second yaml.Node
 	if err := decoder.Decode(&second); err == nil {
-		file.add(max(second.Line, 1), max(second.Column, 1), "", "a second document begins here", "keep one document a file")
+		file.add(at(&second), "", "a second document begins here", "keep one document a file")
 		return file, nil
 	} else if !errors.Is(err, io.EOF) {
 		file.syntax(data, err)
 		return file, nil
 	}
 	if root.Kind != yaml.DocumentNode || len(root.Content) != 1 {
-		file.add(1, 1, "", "the file is empty", "write a document with apiVersion, kind, metadata and spec")
+		file.add(Position{1, 1}, "", "the file is empty", "write a document with apiVersion, kind, metadata and spec")
 		return file, nil
 	}
 	if !file.plain(root.Content[0], 0) {
 		return file, nil
 	}
-	value := file.value("", root.Content[0])
-	return file, &value
+	file.read("", root.Content[0], root.Content[0])
+	return file, &Value{file: file, node: root.Content[0]}
 }
 
 // Name is the file's name as it was given.
@@ -78,45 +84,59 @@ func (f *File) Name() string { return f.name }
 // Problems are all problems so far, in the order of the file.
 func (f *File) Problems() Problems { return f.problems.Sorted() }
 
-// Locate gives the problem the file's name and the place of its field, or of
-// the nearest value around it.
+// Locate gives the problem the file's name and the place of its field's key,
+// or of the nearest one around it.
 func (f *File) Locate(problem Problem) Problem {
-	problem.File = f.name
-	for field := problem.Field; ; {
-		if at, found := f.positions[field]; found {
-			problem.Line, problem.Column = at.line, at.column
-			return problem
+	at := f.near(problem.Field).Key
+	problem.File, problem.Line, problem.Column = f.name, at.Line, at.Column
+	return problem
+}
+
+// Add adds a problem; see Locate for its place.
+func (f *File) Add(problem Problem) {
+	f.add(f.near(problem.Field).Key, problem.Field, problem.Message, problem.Remedy)
+}
+
+// Wrong adds a problem with the value at the field, unless a parameter in it
+// has no value.
+func (f *File) Wrong(field, message, remedy string) {
+	if at := f.near(field); !at.unset {
+		f.add(at.Value, field, message, remedy)
+	}
+}
+
+// near is the value at the field, or the nearest one around it.
+func (f *File) near(field string) *entry {
+	for {
+		if found, here := f.entries[field]; here {
+			return found
 		}
 		if field == "" {
-			problem.Line, problem.Column = 1, 1
-			return problem
+			return &entry{Place: Place{Key: Position{1, 1}, Value: Position{1, 1}}}
 		}
 		field = parent(field)
 	}
 }
 
-// Add adds a problem; see Locate for its place.
-func (f *File) Add(problem Problem) { f.problems = append(f.problems, f.Locate(problem)) }
-
 // Troubled says whether a problem was found in the field or below it.
 func (f *File) Troubled(field string) bool {
-	for _, problem := range f.problems {
-		if problem.Field == field || strings.HasPrefix(problem.Field, field+".") || strings.HasPrefix(problem.Field, field+"[") {
+	for troubled := range f.troubled {
+		if isBelow(troubled, field) {
 			return true
 		}
 	}
 	return false
 }
 
-func (f *File) add(line, column int, field, message, remedy string) {
-	f.problems = append(f.problems, Problem{File: f.name, Line: line, Column: column, Field: field, Message: message, Remedy: remedy})
+// isBelow says whether a field is another one or below it.
+func isBelow(field, other string) bool {
+	rest, is := strings.CutPrefix(field, other)
+	return is && (rest == "" || other == "" || rest[0] == '.' || rest[0] == '[')
 }
 
-func (f *File) value(field string, node *yaml.Node) Value {
-	if _, known := f.positions[field]; !known {
-		f.positions[field] = position{line: max(node.Line, 1), column: max(node.Column, 1)}
-	}
-	return Value{file: f, node: node, field: field}
+func (f *File) add(at Position, field, message, remedy string) {
+	f.troubled[field] = true
+	f.problems = append(f.problems, Problem{File: f.name, Line: at.Line, Column: at.Column, Field: field, Message: message, Remedy: remedy})
 }
 
 // readable looks for bytes that YAML cannot have, since yaml.v3 does not say
@@ -127,14 +147,14 @@ func (f *File) readable(data []byte) bool {
 		char, size := utf8.DecodeRune(data[i:])
 		switch {
 		case char == utf8.RuneError && size == 1:
-			f.add(line, column, "", "the file is not UTF-8 text", "save it as UTF-8")
+			f.add(Position{line, column}, "", "the file is not UTF-8 text", "save it as UTF-8")
 			return false
 		case char == '\n':
 			line, column = line+1, 0
 		case char < 0x20 && char != '\t' && char != '\r',
 			char >= 0x7f && char < 0xa0 && char != 0x85,
 			char == 0xfeff && i > 0, char == 0xfffe, char == 0xffff:
-			f.add(line, column, "", fmt.Sprintf("the control character %U cannot stand here", char), "remove it")
+			f.add(Position{line, column}, "", fmt.Sprintf("the control character %U cannot stand here", char), "remove it")
 			return false
 		}
 		i += size
@@ -163,7 +183,7 @@ func (f *File) syntax(data []byte, err error) {
 		text := lines[near-1]
 		indent := text[:len(text)-len(bytes.TrimLeft(text, " \t"))]
 		if tab := bytes.IndexByte(indent, '\t'); tab >= 0 {
-			f.add(near, tab+1, "", "a tab stands in the indentation", "indent with spaces")
+			f.add(Position{near, tab + 1}, "", "a tab stands in the indentation", "indent with spaces")
 			return
 		}
 	}
@@ -171,7 +191,7 @@ func (f *File) syntax(data []byte, err error) {
 	if bytes.Contains(lines[line-1], []byte("${")) {
 		remedy = "a ${name} between { } or [ ] stands in quotes"
 	}
-	f.add(line, 1, "", "this is not YAML: "+syntaxLine.ReplaceAllString(err.Error(), ""), remedy)
+	f.add(Position{line, 1}, "", "this is not YAML: "+syntaxLine.ReplaceAllString(err.Error(), ""), remedy)
 }
 
 // syntaxError reads all documents and returns the first error.
@@ -191,7 +211,7 @@ func syntaxError(data []byte) error {
 func (f *File) plain(node *yaml.Node, depth int) bool {
 	fine := true
 	refuse := func(message, remedy string) {
-		f.add(max(node.Line, 1), max(node.Column, 1), "", message, remedy)
+		f.add(at(node), "", message, remedy)
 		fine = false
 	}
 	switch {
@@ -208,7 +228,7 @@ func (f *File) plain(node *yaml.Node, depth int) bool {
 	}
 	for i, child := range node.Content {
 		if node.Kind == yaml.MappingNode && i%2 == 0 && child.Tag == "!!merge" {
-			f.add(max(child.Line, 1), max(child.Column, 1), "", "the merge key << is not read", "write the values out")
+			f.add(at(child), "", "the merge key << is not read", "write the values out")
 			fine = false
 			continue
 		}

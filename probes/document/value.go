@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,7 +29,7 @@ func (v Value) Problem(message, remedy string) {
 	if v.node.Tag == unfilled {
 		return
 	}
-	v.file.add(max(v.node.Line, 1), max(v.node.Column, 1), v.field, message, remedy)
+	v.file.add(at(v.node), v.field, message, remedy)
 }
 
 // IsMap says whether the value is a mapping.
@@ -170,7 +169,7 @@ func (v Value) List() ([]Value, bool) {
 	}
 	values := make([]Value, len(v.node.Content))
 	for i, node := range v.node.Content {
-		values[i] = v.file.value(fmt.Sprintf("%s[%d]", v.field, i), node)
+		values[i] = Value{file: v.file, field: fmt.Sprintf("%s[%d]", v.field, i), node: node}
 	}
 	return values, true
 }
@@ -252,19 +251,6 @@ type Entry struct {
 	Value Value
 }
 
-var simpleKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
-
-// Join is the path to a key below a field.
-func Join(field, key string) string {
-	switch {
-	case !simpleKey.MatchString(key) || len(key) > 100:
-		return field + "[" + strconv.Quote(shorten(key)) + "]"
-	case field == "":
-		return key
-	}
-	return field + "." + key
-}
-
 // Map reads a mapping. A key that is no text, or is there twice, is a problem.
 func (v Value) Map() (*Map, bool) {
 	if v.node.Kind != yaml.MappingNode {
@@ -276,12 +262,12 @@ func (v Value) Map() (*Map, bool) {
 	for i := 0; i+1 < len(v.node.Content); i += 2 {
 		key, node := v.node.Content[i], v.node.Content[i+1]
 		if key.Kind != yaml.ScalarNode || key.Tag != "!!str" {
-			v.file.add(max(key.Line, 1), max(key.Column, 1), v.field, "a key here is not text", "write a text, in quotes if need be")
+			v.file.add(at(key), v.field, "a key here is not text", "write a text, in quotes if need be")
 			continue
 		}
 		field := Join(v.field, key.Value)
 		if line, twice := lines[key.Value]; twice {
-			v.file.add(max(key.Line, 1), max(key.Column, 1), field, fmt.Sprintf("is there twice, first in line %d", line), "keep one of them")
+			v.file.add(at(key), field, fmt.Sprintf("is there twice, first in line %d", line), "keep one of them")
 			continue
 		}
 		lines[key.Value] = key.Line
@@ -289,8 +275,7 @@ func (v Value) Map() (*Map, bool) {
 		if node.Line == 0 {
 			node.Line, node.Column = key.Line, key.Column
 		}
-		v.file.positions[field] = position{line: max(key.Line, 1), column: max(key.Column, 1)}
-		fields.entries = append(fields.entries, Entry{Key: key.Value, Value: v.file.value(field, node)})
+		fields.entries = append(fields.entries, Entry{Key: key.Value, Value: Value{file: v.file, field: field, node: node}})
 	}
 	return fields, true
 }
@@ -317,7 +302,7 @@ func (m *Map) Get(key string) (Value, bool) {
 func (m *Map) Need(key, remedy string) (Value, bool) {
 	value, found := m.Get(key)
 	if !found {
-		m.value.file.add(max(m.value.node.Line, 1), max(m.value.node.Column, 1), Join(m.value.field, key), "is missing", remedy)
+		m.value.file.add(at(m.value.node), Join(m.value.field, key), "is missing", remedy)
 	}
 	return value, found
 }

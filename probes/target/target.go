@@ -3,9 +3,15 @@
 package target
 
 import (
+	"cmp"
 	"net"
 	"net/url"
+
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
+
+// SettingsField is where the settings stand in a target file.
+const SettingsField = "spec.settings"
 
 // Target is the system under test, as its target file describes it. It goes
 // to plugins as JSON. It has references to secrets and never a secret.
@@ -21,10 +27,20 @@ type Target struct {
 	// a mapping in them is {file: NAME} and nothing else, NAME has been made
 	// absolute from the target file's folder.
 	Settings map[string]any `json:"settings,omitempty"`
+	// File is the target file's name, and Places are where in it each of the
+	// settings stands, for the problems that the plugin has with them.
+	File   string          `json:"file,omitempty"`
+	Places document.Places `json:"places,omitempty"`
 	// UseExisting says that runs work on resources that exist already, which
 	// the settings name, in place of ones of their own. No target file can
 	// say it: who starts a run does.
 	UseExisting bool `json:"useExisting,omitempty"`
+}
+
+// SettingsSource are the settings, to be checked and decoded where they are
+// understood.
+func (t *Target) SettingsSource() *document.File {
+	return document.Sent(cmp.Or(t.File, "target "+t.Name), SettingsField, t.Settings, t.Places)
 }
 
 // Driver says who puts faults on the target. Exactly one is set.

@@ -1,0 +1,205 @@
+package document
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// entry is one value of a file, in JSON's types, and where it stands. A value
+// in a list has no key, and stands for it.
+type entry struct {
+	Place
+	content any
+	// unset says that a parameter in the text has no value. That is told of
+	// once, and the value is not looked at.
+	unset bool
+}
+
+// read turns YAML into JSON's types: map[string]any, []any, string, bool,
+// int64, float64 and nil. A date is text.
+func (f *File) read(field string, key, node *yaml.Node) any {
+	// A problem with an empty value is looked for where its key stands.
+	if node.Line == 0 {
+		node.Line, node.Column = key.Line, key.Column
+	}
+	f.entries[field] = &entry{Place: Place{Key: at(key), Value: at(node)}}
+	content := f.content(field, node)
+	f.entries[field].content = content
+	return content
+}
+
+// Places are where the values of a file stand, by field, so that a problem
+// that is found elsewhere can be told with its place.
+type Places map[string]Place
+
+// Place is where a value and its key stand.
+type Place struct {
+	Key   Position `json:"key"`
+	Value Position `json:"value"`
+}
+
+// Position counts lines and columns from 1.
+type Position struct {
+	Line   int `json:"line"`
+	Column int `json:"column"`
+}
+
+// Places are where the value at the field, and those below it, stand.
+func (f *File) Places(field string) Places {
+	places := Places{}
+	for at, entry := range f.entries {
+		if isBelow(at, field) {
+			places[at] = entry.Place
+		}
+	}
+	return places
+}
+
+// Sent is a part of a file that was read elsewhere: what stands at the field.
+func Sent(name, field string, content any, places Places) *File {
+	file := &File{name: name, entries: map[string]*entry{}, troubled: map[string]bool{}}
+	var add func(field string, content any)
+	add = func(field string, content any) {
+		file.entries[field] = &entry{content: content, Place: places[field]}
+		switch content := content.(type) {
+		case map[string]any:
+			for key, inner := range content {
+				add(Join(field, key), inner)
+			}
+		case []any:
+			for i, inner := range content {
+				add(fmt.Sprintf("%s[%d]", field, i), inner)
+			}
+		}
+	}
+	add(field, content)
+	return file
+}
+
+func at(node *yaml.Node) Position { return Position{max(node.Line, 1), max(node.Column, 1)} }
+
+func (f *File) content(field string, node *yaml.Node) any {
+	switch node.Kind {
+	case yaml.MappingNode:
+		return f.mapping(field, node)
+	case yaml.SequenceNode:
+		list := make([]any, len(node.Content))
+		for i, child := range node.Content {
+			list[i] = f.read(fmt.Sprintf("%s[%d]", field, i), child, child)
+		}
+		return list
+	}
+	switch node.Tag {
+	case "!!null":
+		return nil
+	case "!!bool":
+		return strings.EqualFold(node.Value, "true")
+	case "!!int":
+		number, err := strconv.ParseInt(node.Value, 0, 64)
+		if err != nil {
+			f.Wrong(field, shorten(node.Value)+" is too large", "put it in quotes")
+			return nil
+		}
+		return number
+	case "!!float":
+		number, err := strconv.ParseFloat(strings.ReplaceAll(node.Value, "_", ""), 64)
+		if err != nil || math.IsNaN(number) || math.IsInf(number, 0) {
+			f.Wrong(field, shorten(node.Value)+" is not a number that can be used", "put it in quotes")
+			return nil
+		}
+		return number
+	}
+	return node.Value
+}
+
+func (f *File) mapping(field string, node *yaml.Node) map[string]any {
+	fields := map[string]any{}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		if key.Kind != yaml.ScalarNode || key.Tag != "!!str" {
+			f.add(at(key), field, "a key here is not text", "write a text, in quotes if need be")
+			continue
+		}
+		below := Join(field, key.Value)
+		if _, twice := fields[key.Value]; twice {
+			f.add(at(key), below, fmt.Sprintf("is there twice, first in line %d", f.entries[below].Key.Line), "keep one of them")
+			continue
+		}
+		fields[key.Value] = f.read(below, key, value)
+	}
+	return fields
+}
+
+var simpleKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
+// Join is the path to a key below a field.
+func Join(field, key string) string {
+	switch {
+	case !simpleKey.MatchString(key) || len(key) > 100:
+		return field + "[" + strconv.Quote(shorten(key)) + "]"
+	case field == "":
+		return key
+	}
+	return field + "." + key
+}
+
+// Value is what stands at the field, in JSON's types.
+func (f *File) Value(field string) (any, bool) {
+	if found, here := f.entries[field]; here {
+		return found.content, true
+	}
+	return nil, false
+}
+
+// Keys are the keys of the mapping at the field, in the order of the file.
+func (f *File) Keys(field string) []string {
+	value, _ := f.Value(field)
+	fields, _ := value.(map[string]any)
+	return slices.SortedFunc(maps.Keys(fields), func(a, b string) int {
+		return f.entries[Join(field, a)].Key.compare(f.entries[Join(field, b)].Key)
+	})
+}
+
+// Decode puts what stands at the field into a Go value, as [json.Unmarshal]
+// does. What a problem was told of, and a text whose parameters have no
+// values, is left out.
+func (f *File) Decode(field string, into any) {
+	value, _ := f.Value(field)
+	data, err := json.Marshal(f.sound(field, value))
+	if err == nil {
+		err = json.Unmarshal(data, into)
+	}
+	if err != nil {
+		f.Wrong(field, "cannot be read: "+err.Error(), "write it as the documentation says")
+	}
+}
+
+// sound is the value without what is troubled in it.
+func (f *File) sound(field string, value any) any {
+	if f.troubled[field] {
+		return nil
+	}
+	switch value := value.(type) {
+	case map[string]any:
+		fields := make(map[string]any, len(value))
+		for key, inner := range value {
+			fields[key] = f.sound(Join(field, key), inner)
+		}
+		return fields
+	case []any:
+		list := make([]any, len(value))
+		for i, inner := range value {
+			list[i] = f.sound(fmt.Sprintf("%s[%d]", field, i), inner)
+		}
+		return list
+	}
+	return value
+}
