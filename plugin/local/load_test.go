@@ -22,7 +22,7 @@ spec:
     - name: etcd
       labels: {app.kubernetes.io/name: etcd}
       command: [/bin/emulator, etcd, --listen, "127.0.0.1:21001"]
-      env: {COLOUR: "", RETRIES: 3}
+      env: {COLOUR: "", RETRIES: 3, VERSION: 1.10, MODE: 0755, ON: True}
       ready: {tcp: "127.0.0.1:21001"}
     - name: orchestrator
       labels: {app: orchestrator}
@@ -50,7 +50,7 @@ func TestLoad(t *testing.T) {
 			{
 				Name: "etcd", Labels: map[string]string{"app.kubernetes.io/name": "etcd"},
 				Command: []string{"/bin/emulator", "etcd", "--listen", "127.0.0.1:21001"},
-				Env:     map[string]string{"COLOUR": "", "RETRIES": "3"},
+				Env:     map[string]string{"COLOUR": "", "RETRIES": "3", "VERSION": "1.10", "MODE": "0755", "ON": "True"},
 				Ready:   local.Ready{TCP: "127.0.0.1:21001"}, RestartAfter: time.Second,
 			},
 			{
@@ -85,21 +85,21 @@ func TestLoadMistakes(t *testing.T) {
 		{"after an unknown pod", "after: [etcd]", "after: [mongo]", "14:15: spec.pods[1].after[0]: no pod mongo is further up; name a pod that stands before this one: etcd"},
 		{"after itself", "after: [etcd]", "after: [orchestrator]", "14:15: spec.pods[1].after[0]: a pod cannot wait for itself; remove it"},
 		{"same pod twice", "name: orchestrator", "name: etcd", "12:13: spec.pods[1].name: there is a pod etcd further up; give each pod a name of its own"},
-		{"a name that is no file", "name: etcd\n", "name: ../etcd\n", `7:13: spec.pods[0].name: "../etcd" is no pod's name; use lower-case letters, digits and dashes between them`},
+		{"a name that is no file", "name: etcd\n", "name: ../etcd\n", `7:13: spec.pods[0].name: "../etcd" is not a pod's name; use lower-case letters, digits and dashes between them`},
 		{"link from an unknown pod", "{from: orchestrator, to: etcd", "{from: rsync, to: etcd", "19:14: spec.links[0].from: there is no pod rsync; name one of the pods: etcd, orchestrator"},
 		{"link to an unknown pod", "to: etcd", "to: mongo", "19:32: spec.links[0].to: there is no pod mongo; name one of the pods: etcd, orchestrator"},
 		{"link to itself", "to: etcd", "to: orchestrator", "19:32: spec.links[0].to: a link leads from one pod to another; name another pod than orchestrator"},
-		{"link to nowhere", "to: etcd, ", "", "19:7: spec.links[0]: does not say where the link leads; add to: POD or external: NAME"},
-		{"link to both", "external: edge.emulated", "to: etcd, external: edge.emulated", "20:48: spec.links[1].external: a link leads to a pod or outside, not both; keep to or external"},
+		{"link to nowhere", "to: etcd, ", "", "19:7: spec.links[0]: does not say where the link leads; write one of to: POD and external: NAME"},
+		{"link to both", "external: edge.emulated", "to: etcd, external: edge.emulated", "20:48: spec.links[1].external: stands beside to; write one of to: POD and external: NAME"},
 		{"same address twice", "127.0.0.1:21020", "127.0.0.1:21010", "20:61: spec.links[1].listen: 127.0.0.1:21010 is the address of the link orchestrator to etcd too; give each link a port of its own"},
 		{"link to its own address", `connect: "127.0.0.1:21001"`, `connect: "127.0.0.1:21010"`, "19:74: spec.links[0].connect: is the address that the link itself listens on; write where the other end listens"},
-		{"no port", `listen: "127.0.0.1:21010"`, `listen: localhost`, `19:46: spec.links[0].listen: "localhost" is no host:port; write an address such as 127.0.0.1:21001`},
-		{"port of a name", `listen: "127.0.0.1:21010"`, `listen: "localhost:http"`, `19:46: spec.links[0].listen: "localhost:http" is no host:port; write an address such as 127.0.0.1:21001`},
-		{"ready in two ways", `{tcp: "127.0.0.1:21001"}`, `{tcp: "127.0.0.1:21001", http: "http://127.0.0.1:1/"}`, "11:45: spec.pods[0].ready.http: a pod has one sign of being ready; keep tcp or http"},
-		{"ready in no way", `{tcp: "127.0.0.1:21001"}`, `{}`, "11:14: spec.pods[0].ready: does not say how the pod shows that it is ready; add tcp: HOST:PORT or http: URL, or leave ready out"},
-		{"ready URL", "http://127.0.0.1:21002/metrics", "127.0.0.1:21002", `16:21: spec.pods[1].ready.http: "127.0.0.1:21002" is no URL that can be asked; write a URL such as http://127.0.0.1:21002/metrics`},
+		{"no port", `listen: "127.0.0.1:21010"`, `listen: localhost`, `19:46: spec.links[0].listen: "localhost" is not a host:port; write an address such as 127.0.0.1:21001`},
+		{"port of a name", `listen: "127.0.0.1:21010"`, `listen: "localhost:http"`, `19:46: spec.links[0].listen: "localhost:http" is not a host:port; write an address such as 127.0.0.1:21001`},
+		{"ready in two ways", `{tcp: "127.0.0.1:21001"}`, `{tcp: "127.0.0.1:21001", http: "http://127.0.0.1:1/"}`, "11:45: spec.pods[0].ready.http: stands beside tcp; write one of tcp: HOST:PORT and http: URL, or leave ready out"},
+		{"ready in no way", `{tcp: "127.0.0.1:21001"}`, `{}`, "11:14: spec.pods[0].ready: does not say how the pod shows that it is ready; write one of tcp: HOST:PORT and http: URL, or leave ready out"},
+		{"ready URL", "http://127.0.0.1:21002/metrics", "127.0.0.1:21002", `16:21: spec.pods[1].ready.http: "127.0.0.1:21002" is not a URL that can be asked; write a URL such as http://127.0.0.1:21002/metrics`},
 		{"duration", "250ms", "250", "17:21: spec.pods[1].restartAfter: "},
-		{"empty variable", `COLOUR: ""`, `COLOUR: null`, `10:21: spec.pods[0].env.COLOUR: has no value; write a text; "" is one too`},
+		{"empty variable", `COLOUR: ""`, `COLOUR: null`, `10:21: spec.pods[0].env.COLOUR: is empty, not a text; write a text; "" is one too`},
 		{"no pods", sample[strings.Index(sample, "  pods:"):], "  pods: []\n", "6:9: spec.pods: has no pod; list at least one"},
 		{"no YAML", "kind: LocalCluster", "kind: [", ":1: "},
 		{"nothing", sample, "", "1:1: "},

@@ -18,6 +18,8 @@ import (
 type entry struct {
 	Place
 	content any
+	// written is a number, true or false as it is written.
+	written string
 	// unset says that a parameter in the text has no value. That is told of
 	// once, and the value is not looked at.
 	unset bool
@@ -30,7 +32,7 @@ func (f *File) read(field string, key, node *yaml.Node) any {
 	if node.Line == 0 {
 		node.Line, node.Column = key.Line, key.Column
 	}
-	f.entries[field] = &entry{Place: Place{Key: at(key), Value: at(node)}}
+	f.entries[field] = &entry{Place: Place{Key: at(key), Value: at(node)}, written: node.Value}
 	content := f.content(field, node)
 	f.entries[field].content = content
 	return content
@@ -166,6 +168,41 @@ func (f *File) Keys(field string) []string {
 	return slices.SortedFunc(maps.Keys(fields), func(a, b string) int {
 		return f.entries[Join(field, a)].Key.compare(f.entries[Join(field, b)].Key)
 	})
+}
+
+// AsWritten makes texts of the single values whose fields match, as they are
+// written: 1.10 is not 1.1.
+func (f *File) AsWritten(fields *regexp.Regexp) {
+	f.rewrite(func(field string, value any) any {
+		if value != nil && fields.MatchString(field) {
+			return f.entries[field].written
+		}
+		return value
+	})
+}
+
+// rewrite changes each single value.
+func (f *File) rewrite(change func(field string, value any) any) {
+	var walk func(field string, value any) any
+	walk = func(field string, value any) any {
+		switch content := value.(type) {
+		case map[string]any:
+			for key, inner := range content {
+				content[key] = walk(Join(field, key), inner)
+			}
+		case []any:
+			for i, inner := range content {
+				content[i] = walk(fmt.Sprintf("%s[%d]", field, i), inner)
+			}
+		default:
+			value = change(field, value)
+		}
+		f.entries[field].content = value
+		return value
+	}
+	if root, read := f.Value(""); read {
+		walk("", root)
+	}
 }
 
 // Decode puts what stands at the field into a Go value, as [json.Unmarshal]
