@@ -131,7 +131,7 @@ func (k *keeper) hold(held *lease.Held, tell func(string)) *holding {
 
 // release gives the target up.
 func (h *holding) release(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lease.DefaultDuration)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lease.Duration)
 	defer cancel()
 	if err := h.Held.Release(ctx); err != nil {
 		h.keeper.log.Error("the lease expires by itself", "error", err)
@@ -180,10 +180,10 @@ func (k *keeper) take(ctx context.Context, tell func(string)) (*lease.Held, erro
 		busy, isBusy := errors.AsType[*lease.HeldError](err)
 		switch {
 		case isBusy:
-			why = fmt.Sprintf("waiting until %s gives up the target", lease.State{Holder: busy.Holder, Run: busy.Run})
+			why = fmt.Sprintf("waiting until %s gives up the target", busy.State)
 			// A renewal is told by the watch; this is for a holder that dies.
-			wait = max(time.Until(busy.Until), wait)
-		case err != nil && lease.Passing(err):
+			wait = max(time.Until(busy.Until()), wait)
+		case err != nil && lease.Transient(err):
 			why = fmt.Sprintf("waiting until the API server answers: %v", err)
 		default:
 			return held, err

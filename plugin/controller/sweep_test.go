@@ -125,7 +125,7 @@ func TestSweepsAfterADeadRun(t *testing.T) {
 				if len(swept) != 1 {
 					t.Fatalf("%d sweeps", len(swept))
 				}
-				if after := swept[0].Sub(died); after < lease.DefaultDuration || after > 20*time.Second {
+				if after := swept[0].Sub(died); after < lease.Duration || after > 20*time.Second {
 					t.Errorf("swept %v after the death", after)
 				}
 				if state := w.lease(); state.Held() {

@@ -71,7 +71,7 @@ func (s *sweeper) sweep(ctx context.Context) (reconcile.Result, error) {
 	if err != nil {
 		<-k.turn
 		if busy, isBusy := errors.AsType[*lease.HeldError](err); isBusy {
-			return reconcile.Result{RequeueAfter: max(time.Until(busy.Until), time.Second)}, nil
+			return reconcile.Result{RequeueAfter: max(time.Until(busy.Until()), time.Second)}, nil
 		}
 		return reconcile.Result{}, err
 	}

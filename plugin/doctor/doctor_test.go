@@ -359,7 +359,7 @@ func TestExamine(t *testing.T) {
 		}, true},
 		{"run-under-way", func(p *patient) {
 			p.objects = append(p.objects, chaos("rlive-1-hold", "rlive"), chaos("rdead-1-hold", "rdead"), held("anna@laptop_x", "rlive", time.Now()))
-			p.open = &lease.HeldError{Namespace: "market", Holder: "anna@laptop", Run: "rlive"}
+			p.open = &lease.HeldError{State: lease.State{Namespace: "market", Holder: "anna@laptop", Run: "rlive"}}
 		}, true},
 		{"no-netem", func(p *patient) {
 			p.driver.broken = map[string]error{"delay": errors.New("unable to set tcs for pod market/shop-1")}

@@ -35,7 +35,7 @@ func tryFaults(ctx context.Context, e *examination) {
 	}
 	driver, err := e.Open(ctx)
 	if held, ok := errors.AsType[*lease.HeldError](err); ok {
-		e.warn("", "wait for the run to end, and look again", "not tried, since the target is in use: %s holds it", lease.State{Holder: held.Holder, Run: held.Run})
+		e.warn("", "wait for the run to end, and look again", "not tried, since the target is in use: %s holds it", held.State)
 		return
 	}
 	if err != nil {

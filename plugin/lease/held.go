@@ -2,273 +2,227 @@ package lease
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/go-logr/logr"
 	coordinationv1 "k8s.io/api/coordination/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/tools/leaderelection"
+	"k8s.io/client-go/util/retry"
+	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Held are leases that this process holds. Its methods may be called from any
-// goroutine.
+const (
+	// nonceMark separates the holder's name from what tells this process from
+	// another of the same name.
+	nonceMark = "_"
+	// renewEvery is the time between two renewals, and between two tries of one.
+	renewEvery = 2 * time.Second
+	// requestLimit is how long one request may take: one that nobody answers
+	// leaves time for two more before the Lease expires.
+	requestLimit = Duration / 3
+)
+
+// Options are what is taken, and by whom.
+type Options struct {
+	// Namespaces are those that the target has pods in.
+	Namespaces []string
+	// Holder names who takes the Lease, for a reader: a pod, or a user and a
+	// machine.
+	Holder string
+	// Observer knows a Lease that has not been renewed for its duration; that
+	// is taken over at once. Without it, or when it has not watched long
+	// enough, one that has expired by this machine's clock is watched for half
+	// its duration first: the clock may be wrong.
+	Observer *Observer
+}
+
+// Held is a target's Lease in the hands of this process. Its methods may be
+// called from any goroutine.
 type Held struct {
 	cluster  client.Client
 	identity string
-	duration time.Duration
-	// began is from when on the leases last: none was claimed before.
-	began time.Time
-	took  *State
-
-	// mu is held during the requests on the leases, so that there is one at a
-	// time.
-	mu     sync.Mutex
-	leases []*coordinationv1.Lease
-	err    error
-
-	// living ends with Release.
+	// seen is the Lease in each namespace when it was free or its holder dead.
+	seen []State
+	// living ends with Release, or with why the Lease was lost.
 	living context.Context
-	end    context.CancelFunc
-	lost   chan struct{}
-	// renewing are the goroutines that renew the leases: one at most.
-	renewing sync.WaitGroup
+	end    context.CancelCauseFunc
+	// expiry runs when the Lease has not been renewed for its duration, and
+	// failed is why it was not.
+	expiry *time.Timer
+	failed atomic.Pointer[error]
+	// electing is the leader election.
+	electing sync.WaitGroup
+
+	// mu is held during a request, so that there is one at a time.
+	mu sync.Mutex
+	// leases are as they were last read or written, and ours since they were
+	// written.
+	leases []*coordinationv1.Lease
+	ours   bool
+	run    string
 }
 
-func newHeld(cluster client.Client, options Options) *Held {
-	held := &Held{
-		cluster:  cluster,
-		identity: newIdentity(options.Holder),
-		duration: options.Duration,
-		began:    time.Now(),
-		lost:     make(chan struct{}),
+// Take takes a target's Lease; a [*HeldError] says that another holds it. That
+// of a dead holder is taken over, and [Held.Took] says so. It is renewed until
+// [Held.Release].
+func Take(ctx context.Context, cluster client.Client, options Options) (*Held, error) {
+	holder := strings.ReplaceAll(options.Holder, nonceMark, "-")
+	switch {
+	case len(options.Namespaces) == 0:
+		return nil, errors.New("take the lease: no service of the target has pods; give services labels and a namespace in the target file")
+	case holder == "":
+		return nil, errors.New("take the lease: it has no holder's name")
 	}
-	held.living, held.end = context.WithCancel(context.Background())
-	return held
+	seen, err := await(ctx, cluster, options)
+	if err != nil {
+		return nil, err
+	}
+	h := &Held{cluster: cluster, identity: holder + nonceMark + rand.Text()[:10], seen: seen}
+	h.leases = make([]*coordinationv1.Lease, len(seen))
+	h.living, h.end = context.WithCancelCause(context.Background())
+	h.expiry = time.AfterFunc(Duration, h.expire)
+	if err := h.elect(ctx); err != nil {
+		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), Duration)
+		defer cancel()
+		return nil, errors.Join(err, h.Release(back))
+	}
+	return h, nil
 }
 
-// Took returns the dead holder that the leases were taken over from, if there
-// was one. It may have left faults and resources.
+// await returns the Lease in each namespace when all are free, or their holders
+// dead.
+func await(ctx context.Context, cluster client.Client, options Options) ([]State, error) {
+	var states []State
+	var doubt time.Duration
+	for _, namespace := range slices.Compact(slices.Sorted(slices.Values(options.Namespaces))) {
+		state, err := Read(ctx, cluster, namespace)
+		switch {
+		case err != nil:
+			return nil, err
+		case !state.Held() || options.Observer != nil && !time.Now().Before(options.Observer.See(state)):
+		case time.Now().Before(state.Until()):
+			return nil, &HeldError{state}
+		default:
+			doubt = max(doubt, state.Duration/2)
+		}
+		states = append(states, state)
+	}
+	select {
+	case <-time.After(doubt):
+		return states, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("see whether the holder of an expired lease is dead: %w", context.Cause(ctx))
+	}
+}
+
+// elect starts the leader election, and waits until it is won.
+func (h *Held) elect(ctx context.Context) error {
+	won := make(chan struct{})
+	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
+		Lock:          lock{h},
+		LeaseDuration: Duration,
+		// It counts from the answer to a renewal; expiry, which counts from the
+		// request, says when the Lease is lost.
+		RenewDeadline: Duration - time.Second,
+		RetryPeriod:   renewEvery,
+		Callbacks: leaderelection.LeaderCallbacks{
+			OnStartedLeading: func(context.Context) { close(won) },
+			OnStoppedLeading: func() {},
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("take the lease: %w", err)
+	}
+	// What it logs the lock has as errors.
+	h.electing.Go(func() { elector.Run(klog.NewContext(h.living, logr.Discard())) })
+	select {
+	case <-won:
+		return nil
+	case <-h.living.Done():
+		return context.Cause(h.living)
+	case <-ctx.Done():
+		return fmt.Errorf("take the lease: %w", context.Cause(ctx))
+	}
+}
+
+// expire ends the holding for want of a renewal. It waits for no request.
+func (h *Held) expire() {
+	err := fmt.Errorf("the lease was not renewed for %v", Duration)
+	if failed := h.failed.Load(); failed != nil {
+		err = fmt.Errorf("%w: %w", err, *failed)
+	}
+	h.end(err)
+}
+
+// Took returns the dead holder that the Lease was taken over from, if there was
+// one. It may have left faults and resources.
 func (h *Held) Took() (State, bool) {
-	if h.took == nil {
-		return State{}, false
+	for _, state := range h.seen {
+		if state.Held() {
+			return state, true
+		}
 	}
-	return *h.took, true
+	return State{}, false
 }
 
-// Lost is closed when the leases are not ours any more: they could not be
-// renewed for their duration, or somebody took or deleted one.
-func (h *Held) Lost() <-chan struct{} { return h.lost }
-
-// Err says why the leases were lost; nil as long as they are not.
-func (h *Held) Err() error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.err
-}
-
-// Guard returns a context that ends when the leases are lost, and stop, which
-// ends it and waits for the end of what Guard started.
+// Guard returns a context that ends when the Lease is lost: it could not be
+// renewed for its duration, or somebody took or deleted it. stop ends it too.
 func (h *Held) Guard(ctx context.Context) (guarded context.Context, stop func()) {
 	guarded, cancel := context.WithCancelCause(ctx)
-	var watching sync.WaitGroup
-	watching.Go(func() {
-		select {
-		case <-h.lost:
-			cancel(fmt.Errorf("the target is not ours alone any more: %w", h.Err()))
-		case <-guarded.Done():
-		}
+	unwatch := context.AfterFunc(h.living, func() {
+		cancel(fmt.Errorf("the target is not ours alone any more: %w", context.Cause(h.living)))
 	})
 	return guarded, func() {
+		unwatch()
 		cancel(nil)
-		watching.Wait()
 	}
 }
 
-// Note tells others which run is under way; an empty name takes that back.
+// Note tells others which run is under way. An API server that restarts is
+// waited for.
 func (h *Held) Note(ctx context.Context, run string) error {
-	// No renewal may wait long for this.
-	ctx, cancel := context.WithTimeout(ctx, h.duration/3)
-	defer cancel()
-	for {
-		err := h.change(ctx, func(lease *coordinationv1.Lease) {
-			if run == "" {
-				delete(lease.Annotations, RunAnnotation)
-				return
+	var err error
+	// The poll's own error says less than that of the last try.
+	_ = wait.PollUntilContextTimeout(ctx, renewEvery/4, requestLimit, true, func(ctx context.Context) (bool, error) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.run = run
+		if err = h.write(ctx, h.leases[0].Spec); changed(err) {
+			// A renewal whose answer was lost changed it.
+			if err = h.read(ctx); err == nil {
+				err = h.write(ctx, h.leases[0].Spec)
 			}
-			metav1.SetMetaDataAnnotation(&lease.ObjectMeta, RunAnnotation, run)
-		})
-		if err == nil || !Passing(err) {
-			return err
 		}
-		timer := time.NewTimer(h.duration / 30)
-		select {
-		case <-timer.C:
-		case <-h.lost:
-		case <-ctx.Done():
-		}
-		timer.Stop()
-		if ctx.Err() != nil || h.Err() != nil {
-			return err
-		}
-	}
-}
-
-// Release gives the leases up: they are not renewed any more, and those that
-// are still ours are deleted.
-func (h *Held) Release(ctx context.Context) error {
-	h.end()
-	h.renewing.Wait()
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var errs []error
-	for _, lease := range h.leases {
-		if err := h.delete(ctx, lease); err != nil {
-			errs = append(errs, explain("give up", lease.Namespace, err))
-		}
-	}
-	h.leases = nil
-	return errors.Join(errs...)
-}
-
-// delete deletes a lease that is ours, and lets one that is not alone.
-func (h *Held) delete(ctx context.Context, lease *coordinationv1.Lease) error {
-	for {
-		err := h.cluster.Delete(ctx, lease, client.Preconditions{UID: &lease.UID, ResourceVersion: &lease.ResourceVersion})
-		if !apierrors.IsConflict(err) {
-			return client.IgnoreNotFound(err)
-		}
-		fresh, err := h.reread(ctx, lease)
-		switch {
-		case errors.As(err, new(*takenError)):
-			return nil
-		case err != nil:
-			return err
-		}
-		lease = fresh
-	}
-}
-
-// keep renews the leases until they are released or lost.
-func (h *Held) keep() {
-	deadline := h.began.Add(h.duration)
-	wait := time.Until(h.began.Add(h.duration / 3))
-	var failed error
-	for {
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-h.living.Done():
-			timer.Stop()
-			return
-		}
-		at := time.Now()
-		if !at.Before(deadline) {
-			h.lose(expired(h.duration, failed))
-			return
-		}
-		failed = h.renew(at, deadline)
-		switch {
-		case h.living.Err() != nil:
-			return
-		case failed == nil:
-			deadline, wait = at.Add(h.duration), h.duration/3
-		case errors.As(failed, new(*takenError)):
-			h.lose(failed)
-			return
-		default:
-			// An API server that is out of reach may be back any moment.
-			wait = min(h.duration/30, time.Until(deadline))
-		}
-	}
-}
-
-func expired(after time.Duration, why error) error {
-	if why == nil {
-		return fmt.Errorf("the lease was not renewed for %v", after)
-	}
-	return fmt.Errorf("the lease was not renewed for %v: %w", after, why)
-}
-
-// renew renews the leases. It waits for an answer no longer than they last:
-// from the deadline on another may hold them.
-func (h *Held) renew(at, deadline time.Time) error {
-	ctx, cancel := context.WithTimeout(h.living, min(h.duration/3, deadline.Sub(at)))
-	defer cancel()
-	return h.change(ctx, func(lease *coordinationv1.Lease) {
-		now := metav1.NewMicroTime(at)
-		lease.Spec.RenewTime = &now
+		return !Transient(err), nil
 	})
+	return err
 }
 
-func (h *Held) lose(err error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.err = err
-	close(h.lost)
-}
-
-// change changes every lease as long as it is ours.
-func (h *Held) change(ctx context.Context, edit func(*coordinationv1.Lease)) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for i, lease := range h.leases {
-		changed, err := h.update(ctx, lease, edit)
-		if err != nil {
-			return err
-		}
-		h.leases[i] = changed
-	}
-	return nil
-}
-
-func (h *Held) update(ctx context.Context, lease *coordinationv1.Lease, edit func(*coordinationv1.Lease)) (*coordinationv1.Lease, error) {
-	for {
-		changed := lease.DeepCopy()
-		edit(changed)
-		err := h.cluster.Update(ctx, changed)
-		switch {
-		case err == nil:
-			return changed, nil
-		case apierrors.IsConflict(err) || apierrors.IsNotFound(err):
-			// An update whose answer was lost changed it too.
-			if lease, err = h.reread(ctx, lease); err != nil {
-				return nil, err
+// Release gives the Lease up: it is not renewed any more, and deleted where it
+// is still ours.
+func (h *Held) Release(ctx context.Context) error {
+	h.end(nil)
+	h.expiry.Stop()
+	h.electing.Wait()
+	var errs []error
+	for _, seen := range h.seen {
+		err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
+			lease, err := h.get(ctx, seen.Namespace)
+			if err != nil || holderOf(lease) != h.identity {
+				return err
 			}
-		default:
-			return nil, explain("renew", lease.Namespace, err)
-		}
+			return h.cluster.Delete(ctx, lease, client.Preconditions{UID: &lease.UID, ResourceVersion: &lease.ResourceVersion})
+		})
+		errs = append(errs, explain("give up", seen.Namespace, client.IgnoreNotFound(err)))
 	}
-}
-
-// reread reads a lease that was changed; a [*takenError] says that it is not
-// ours any more.
-func (h *Held) reread(ctx context.Context, lease *coordinationv1.Lease) (*coordinationv1.Lease, error) {
-	fresh := &coordinationv1.Lease{}
-	err := h.cluster.Get(ctx, client.ObjectKeyFromObject(lease), fresh)
-	switch {
-	case apierrors.IsNotFound(err):
-		return nil, &takenError{namespace: lease.Namespace}
-	case err != nil:
-		return nil, explain("read", lease.Namespace, err)
-	case fresh.Spec.HolderIdentity == nil || *fresh.Spec.HolderIdentity != h.identity:
-		return nil, &takenError{namespace: lease.Namespace, by: stateOf(fresh).String()}
-	}
-	return fresh, nil
-}
-
-// takenError says that a lease is not ours any more.
-type takenError struct {
-	namespace string
-	// by is empty when it was deleted.
-	by string
-}
-
-func (e *takenError) Error() string {
-	if e.by == "" {
-		return fmt.Sprintf("somebody deleted the lease %s in namespace %s", Name, e.namespace)
-	}
-	return fmt.Sprintf("%s took the lease %s in namespace %s over", e.by, Name, e.namespace)
+	return errors.Join(errs...)
 }

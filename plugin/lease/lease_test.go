@@ -110,7 +110,7 @@ func TestTakeAndRelease(t *testing.T) {
 		}
 		for _, namespace := range []string{"data", "shop"} {
 			state := read(t, c, namespace)
-			if state.Holder != "alice-laptop" || state.Run != "r1" || state.Duration != lease.DefaultDuration {
+			if state.Holder != "alice-laptop" || state.Run != "r1" || state.Duration != lease.Duration {
 				t.Errorf("lease in %s: %+v", namespace, state)
 			}
 		}
@@ -150,10 +150,10 @@ func TestHeldByAnother(t *testing.T) {
 		if !ok {
 			t.Fatalf("the error is %v", err)
 		}
-		if held.Holder != "alice" || held.Run != "r1" || held.Namespace != "shop" || !held.Until.Equal(began.Add(lease.DefaultDuration)) {
+		if held.Holder != "alice" || held.Run != "r1" || held.Namespace != "shop" || !held.Until().Equal(began.Add(lease.Duration)) {
 			t.Errorf("held: %+v", held)
 		}
-		for _, word := range []string{"alice", "run r1", "namespace shop", held.Until.UTC().Format(time.TimeOnly), "wait"} {
+		for _, word := range []string{"alice", "run r1", "namespace shop", held.Until().UTC().Format(time.TimeOnly), "wait"} {
 			if !strings.Contains(err.Error(), word) {
 				t.Errorf("%q does not say %q", err, word)
 			}
@@ -172,11 +172,11 @@ func TestTakeOverFromTheDead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster()
 		abandon(t, c, "alice", "r1", "shop", time.Now())
-		time.Sleep(lease.DefaultDuration + time.Second)
+		time.Sleep(lease.Duration + time.Second)
 		began := time.Now()
 		bob := take(t, c, "bob", "data", "shop")
 		defer release(t, bob)
-		if waited := time.Since(began); waited != lease.DefaultDuration/2 {
+		if waited := time.Since(began); waited != lease.Duration/2 {
 			t.Errorf("took it over after %v", waited)
 		}
 		dead, took := bob.Took()
@@ -206,7 +206,7 @@ func TestSlowClockIsNoDeath(t *testing.T) {
 		})
 		defer renewed.Stop()
 		_, err := lease.Take(t.Context(), c, lease.Options{Holder: "bob", Namespaces: []string{"shop"}})
-		if held, ok := errors.AsType[*lease.HeldError](err); !ok || held.Holder != "alice" || !held.Until.After(time.Now()) {
+		if held, ok := errors.AsType[*lease.HeldError](err); !ok || held.Holder != "alice" || !held.Until().After(time.Now()) {
 			t.Errorf("the error is %v", err)
 		}
 	})
@@ -220,7 +220,7 @@ func TestObserverKnowsTheDeadByItsOwnClock(t *testing.T) {
 		abandon(t, c, "alice", "r1", "shop", time.Now().Add(time.Hour))
 		var observer lease.Observer
 		dies := observer.See(read(t, c, "shop"))
-		if want := time.Now().Add(lease.DefaultDuration); !dies.Equal(want) {
+		if want := time.Now().Add(lease.Duration); !dies.Equal(want) {
 			t.Errorf("dies at %v, not at %v", dies, want)
 		}
 		options := lease.Options{Holder: "bob", Namespaces: []string{"shop"}, Observer: &observer}
@@ -244,7 +244,7 @@ func TestObserverKnowsTheDeadByItsOwnClock(t *testing.T) {
 			t.Error("nothing was taken over")
 		}
 		// A new holder's lease is another one.
-		if dies := observer.See(read(t, c, "shop")); !dies.Equal(time.Now().Add(lease.DefaultDuration)) {
+		if dies := observer.See(read(t, c, "shop")); !dies.Equal(time.Now().Add(lease.Duration)) {
 			t.Errorf("a fresh lease dies at %v", dies)
 		}
 	})
@@ -262,7 +262,7 @@ func TestLost(t *testing.T) {
 					t.Error(err)
 				}
 			},
-			after: 5 * time.Second,
+			after: time.Second,
 			words: "somebody deleted the lease emco-chaos in namespace shop",
 		},
 		"taken over": {
@@ -273,12 +273,12 @@ func TestLost(t *testing.T) {
 					t.Error(err)
 				}
 			},
-			after: 5 * time.Second,
+			after: time.Second,
 			words: "mallory took the lease",
 		},
 		"out of reach": {
 			happen: func(_ *testing.T, c *cluster) { c.unreachable.Store(true) },
-			after:  15 * time.Second,
+			after:  14 * time.Second,
 			words:  "not renewed for 15s: renew the lease emco-chaos in namespace shop: Put \"https://10.96.0.1:443\": connection refused",
 		},
 	} {
@@ -289,17 +289,15 @@ func TestLost(t *testing.T) {
 				defer release(t, held)
 				guarded, stop := held.Guard(t.Context())
 				defer stop()
+				// It is between two renewals.
+				time.Sleep(time.Second)
 				began := time.Now()
 				test.happen(t, c)
-				<-held.Lost()
+				<-guarded.Done()
 				if after := time.Since(began); after != test.after {
 					t.Errorf("lost after %v, not %v", after, test.after)
 				}
-				if err := held.Err(); err == nil || !strings.Contains(err.Error(), test.words) {
-					t.Errorf("lost because %v", err)
-				}
-				<-guarded.Done()
-				if why := context.Cause(guarded); !errors.Is(why, held.Err()) || !strings.Contains(why.Error(), "the target is not ours alone any more") {
+				if why := context.Cause(guarded).Error(); !strings.HasPrefix(why, "the target is not ours alone any more: ") || !strings.Contains(why, test.words) {
 					t.Errorf("what it guards ends because %v", why)
 				}
 				c.unreachable.Store(false)
@@ -319,8 +317,8 @@ func TestGuardEndsWithItsContext(t *testing.T) {
 		stopInner()
 		stopped, stop := held.Guard(t.Context())
 		stop()
-		if !errors.Is(context.Cause(stopped), context.Canceled) || held.Err() != nil {
-			t.Errorf("it ends because %v; the lease: %v", context.Cause(stopped), held.Err())
+		if !errors.Is(context.Cause(stopped), context.Canceled) {
+			t.Errorf("it ends because %v", context.Cause(stopped))
 		}
 	})
 }
@@ -380,17 +378,19 @@ func TestShortOutageIsNoLoss(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster()
 		held := take(t, c, "alice", "shop")
+		guarded, stop := held.Guard(t.Context())
+		defer stop()
+		// It goes just before a renewal.
+		time.Sleep(1900 * time.Millisecond)
 		c.unreachable.Store(true)
-		time.Sleep(14 * time.Second)
+		time.Sleep(12 * time.Second)
 		c.unreachable.Store(false)
 		time.Sleep(time.Minute)
 		// An update that took effect although its answer was lost.
 		c.swallow.Store(true)
 		time.Sleep(time.Minute)
-		select {
-		case <-held.Lost():
-			t.Errorf("lost: %v", held.Err())
-		default:
+		if guarded.Err() != nil {
+			t.Errorf("lost: %v", context.Cause(guarded))
 		}
 		release(t, held)
 	})
@@ -400,6 +400,8 @@ func TestReleaseLeavesAnothersLeaseAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster()
 		held := take(t, c, "alice", "shop")
+		// It is between two renewals.
+		time.Sleep(time.Second)
 		changed, thief := object(t, c), "mallory"
 		changed.Spec.HolderIdentity = &thief
 		if err := c.Update(t.Context(), changed); err != nil {
@@ -486,7 +488,9 @@ func TestLostInTimeWhenNobodyAnswers(t *testing.T) {
 		defer release(t, held)
 		silent.Store(true)
 		until := read(t, c, "data").Until()
-		<-held.Lost()
+		guarded, stop := held.Guard(t.Context())
+		defer stop()
+		<-guarded.Done()
 		if late := time.Since(until); late > 0 {
 			t.Errorf("it was lost %v after it had expired", late)
 		}

@@ -1,36 +1,44 @@
 // Package lease keeps two runs off one target: whoever puts faults on it holds
-// a Lease of coordination.k8s.io, named emco-chaos, in every namespace that the
-// target has pods in. A holder renews its leases; one that died stops, and
-// what it left can be swept by whoever takes them over.
+// its Lease of coordination.k8s.io. A holder renews it; one that died stops, and
+// what it left can be swept by whoever takes the Lease over.
+//
+// A target with pods in several namespaces has the Lease in each of them, held
+// as one: another target file may name some of these namespaces only, and its
+// sweep must not take a live run's faults there for a dead one's.
 package lease
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 const (
-	// Name is the name of every lease.
+	// Name is the name of every Lease.
 	Name = "emco-chaos"
 	// RunAnnotation has the name of the run that the holder has under way.
 	RunAnnotation = "emco-chaos.io/run"
-	// DefaultDuration is how long a lease lasts that is not renewed.
-	DefaultDuration = 15 * time.Second
+	// Duration is how long a Lease lasts that is not renewed.
+	Duration = 15 * time.Second
 )
 
-// State is what a lease says.
+// State is the content of a Lease.
 type State struct {
 	Namespace string
 	// Holder is who holds it, for a reader; empty when nobody does.
 	Holder string
-	// Run is the run that the holder has under way, if it said so.
+	// Run is the run that the holder has under way; empty if it has not said.
 	Run string
 	// Renewed is when the holder last renewed it, by the holder's clock.
 	Renewed time.Time
@@ -41,41 +49,38 @@ type State struct {
 	version string
 }
 
-// Read reads the lease of a namespace. Where there is none nobody holds it.
+// Read reads the Lease in a namespace. Where there is none nobody holds it.
 func Read(ctx context.Context, reader client.Reader, namespace string) (State, error) {
 	lease := &coordinationv1.Lease{}
 	err := reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: Name}, lease)
-	switch {
-	case apierrors.IsNotFound(err):
-		return State{Namespace: namespace}, nil
-	case err != nil:
+	if client.IgnoreNotFound(err) != nil {
 		return State{}, explain("read", namespace, err)
 	}
-	return stateOf(lease), nil
+	state := stateOf(lease)
+	state.Namespace = namespace
+	return state, nil
 }
 
 func stateOf(lease *coordinationv1.Lease) State {
+	holder, _, _ := strings.Cut(ptr.Deref(lease.Spec.HolderIdentity, ""), nonceMark)
 	state := State{
 		Namespace: lease.Namespace,
+		Holder:    printable(holder),
 		Run:       printable(lease.Annotations[RunAnnotation]),
-		Duration:  DefaultDuration,
+		Duration:  time.Duration(ptr.Deref(lease.Spec.LeaseDurationSeconds, 0)) * time.Second,
 		version:   lease.ResourceVersion,
 	}
-	if lease.Spec.HolderIdentity != nil {
-		holder, _, _ := strings.Cut(*lease.Spec.HolderIdentity, nonceMark)
-		state.Holder = printable(holder)
+	if state.Duration <= 0 {
+		state.Duration = Duration
 	}
 	if lease.Spec.RenewTime != nil {
 		state.Renewed = lease.Spec.RenewTime.Time
 	}
-	if seconds := lease.Spec.LeaseDurationSeconds; seconds != nil && *seconds > 0 {
-		state.Duration = time.Duration(*seconds) * time.Second
-	}
 	return state
 }
 
-// printable is a text that anybody may have written into a lease, without what
-// would do something to a terminal.
+// printable replaces what would do something to a terminal: anybody may have
+// written the text into a Lease.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -85,13 +90,13 @@ func printable(text string) string {
 	}, text)
 }
 
-// Held says whether somebody holds the lease, dead or alive.
+// Held reports whether somebody holds the Lease, dead or alive.
 func (s State) Held() bool { return s.Holder != "" }
 
-// Until is when the lease expires unless it is renewed, by the holder's clock.
+// Until is when the Lease expires unless it is renewed, by the holder's clock.
 func (s State) Until() time.Time { return s.Renewed.Add(s.Duration) }
 
-// String says who holds the lease, and for which run.
+// String names the holder and its run.
 func (s State) String() string {
 	switch {
 	case !s.Held():
@@ -103,26 +108,61 @@ func (s State) String() string {
 	}
 }
 
-// HeldError says that another holds a lease.
-type HeldError struct {
-	Namespace string
-	Holder    string
-	// Run is the run that the holder has under way; empty if it has not said.
-	Run string
-	// Until is when the lease expires unless it is renewed.
-	Until time.Time
-}
+// HeldError is the refusal of a target that another holds.
+type HeldError struct{ State }
 
 func (e *HeldError) Error() string {
-	holder := State{Holder: e.Holder, Run: e.Run}
 	return fmt.Sprintf("the target is in use: %s holds the lease %s in namespace %s until %s UTC; wait for the run to end or end it there; when it has died the lease expires by itself",
-		holder, Name, e.Namespace, e.Until.UTC().Format(time.TimeOnly))
+		e.State, Name, e.Namespace, e.Until().UTC().Format(time.TimeOnly))
 }
 
-// explain says what was being done to a lease when the API server refused.
+// explain says what was being done to a Lease when the API server refused.
 func explain(doing, namespace string, err error) error {
+	if err == nil {
+		return nil
+	}
 	if apierrors.IsForbidden(err) {
-		return fmt.Errorf("%s the lease %s in namespace %s: %w; grant that right (`emco-chaos doctor` lists all that are needed)", doing, Name, namespace, err)
+		err = fmt.Errorf("%w; grant that right (`emco-chaos doctor` lists all that are needed)", err)
 	}
 	return fmt.Errorf("%s the lease %s in namespace %s: %w", doing, Name, namespace, err)
+}
+
+// Transient reports whether a request to the API server that ended with this
+// error is worth repeating: the server could not be reached, or had trouble of
+// its own. One that restarts is away for some seconds.
+func Transient(err error) bool {
+	if errors.As(err, new(*url.Error)) {
+		return true
+	}
+	answer, is := errors.AsType[*apierrors.StatusError](err)
+	return is && (answer.ErrStatus.Code == http.StatusTooManyRequests || answer.ErrStatus.Code >= http.StatusInternalServerError)
+}
+
+// Observer remembers since when Leases have not changed. That tells a dead
+// holder from a live one whatever the clocks of the two machines say. Its
+// methods may be called from any goroutine.
+type Observer struct {
+	mu   sync.Mutex
+	seen map[string]observation
+}
+
+type observation struct {
+	version string
+	since   time.Time
+}
+
+// See takes note of a Lease, and returns when it will have gone a whole
+// duration without a renewal: from then on its holder is dead.
+func (o *Observer) See(state State) time.Time {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	last := o.seen[state.Namespace]
+	if last.version != state.version {
+		last = observation{state.version, time.Now()}
+		if o.seen == nil {
+			o.seen = map[string]observation{}
+		}
+		o.seen[state.Namespace] = last
+	}
+	return last.since.Add(state.Duration)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
 )
 
-func TestPassing(t *testing.T) {
+func TestTransient(t *testing.T) {
 	leases := schema.GroupResource{Group: "coordination.k8s.io", Resource: "leases"}
 	for name, test := range map[string]struct {
 		err  error
@@ -25,13 +25,13 @@ func TestPassing(t *testing.T) {
 		"not serving":    {apierrors.NewServiceUnavailable("starting"), true},
 		"no right":       {fmt.Errorf("renew: %w", apierrors.NewForbidden(leases, "emco-chaos", nil)), false},
 		"no such place":  {apierrors.NewNotFound(leases, "emco-chaos"), false},
-		"held":           {&lease.HeldError{Holder: "alice"}, false},
+		"held":           {&lease.HeldError{State: lease.State{Holder: "alice"}}, false},
 		"something else": {errors.New("no namespace"), false},
 		"nothing":        {nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := lease.Passing(test.err); got != test.want {
-				t.Errorf("passing: %v", got)
+			if got := lease.Transient(test.err); got != test.want {
+				t.Errorf("transient: %v", got)
 			}
 		})
 	}

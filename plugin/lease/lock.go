@@ -1,0 +1,134 @@
+package lease
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// lock is a target's Lease as leader election sees it. It is client-go's
+// LeaseLock but for what that has no place for: several namespaces; the
+// annotation with the run; a holder that is known to be dead; and that a Lease
+// that another holds, or that somebody deleted, ends the holding at once.
+type lock struct{ held *Held }
+
+var _ resourcelock.Interface = lock{}
+
+func (l lock) Identity() string   { return l.held.identity }
+func (l lock) Describe() string   { return Name }
+func (l lock) RecordEvent(string) {}
+
+func (l lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	h := l.held
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.read(ctx); err != nil {
+		return nil, nil, err
+	}
+	record := resourcelock.LeaseSpecToLeaderElectionRecord(&h.leases[0].Spec)
+	if !h.ours {
+		// There is no holder, or a dead one.
+		record.HolderIdentity = ""
+	}
+	var versions strings.Builder
+	for _, lease := range h.leases {
+		fmt.Fprintln(&versions, lease.ResourceVersion)
+	}
+	return record, []byte(versions.String()), nil
+}
+
+func (l lock) Create(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	return l.Update(ctx, record)
+}
+
+func (l lock) Update(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	l.held.mu.Lock()
+	defer l.held.mu.Unlock()
+	return l.held.write(ctx, resourcelock.LeaderElectionRecordToLeaseSpec(&record))
+}
+
+// write creates the Lease, takes it over or renews it.
+func (h *Held) write(ctx context.Context, spec coordinationv1.LeaseSpec) error {
+	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	for i := range h.leases {
+		written := h.leases[i].DeepCopy()
+		written.Spec = spec
+		delete(written.Annotations, RunAnnotation)
+		if h.run != "" {
+			metav1.SetMetaDataAnnotation(&written.ObjectMeta, RunAnnotation, h.run)
+		}
+		var err error
+		if written.ResourceVersion == "" {
+			err = explain("create", written.Namespace, h.cluster.Create(ctx, written))
+		} else {
+			err = explain("renew", written.Namespace, h.cluster.Update(ctx, written))
+		}
+		if err != nil {
+			h.failed.Store(&err)
+			if !h.ours && !changed(err) {
+				h.end(err)
+			}
+			return err
+		}
+		h.leases[i] = written
+	}
+	h.ours = true
+	// From then on another may take it.
+	h.expiry.Reset(time.Until(spec.RenewTime.Add(Duration)))
+	return nil
+}
+
+// changed reports whether a write failed since the Lease is not as it was read.
+func changed(err error) bool {
+	return apierrors.IsConflict(err) || apierrors.IsNotFound(err) || apierrors.IsAlreadyExists(err)
+}
+
+// read reads the Lease, and ends the holding when that is another's.
+func (h *Held) read(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, requestLimit)
+	defer cancel()
+	for i, seen := range h.seen {
+		lease, err := h.get(ctx, seen.Namespace)
+		holder := holderOf(lease)
+		switch {
+		case client.IgnoreNotFound(err) != nil:
+			err = explain("read", seen.Namespace, err)
+			if h.ours {
+				return err
+			}
+		case holder == h.identity, !h.ours && (holder == "" || lease.ResourceVersion == seen.version):
+			h.leases[i] = lease
+			continue
+		case holder == "":
+			err = fmt.Errorf("somebody deleted the lease %s in namespace %s", Name, seen.Namespace)
+		case h.ours:
+			err = fmt.Errorf("%s took the lease %s in namespace %s over", stateOf(lease), Name, seen.Namespace)
+		default:
+			alive := stateOf(lease)
+			alive.Renewed = time.Now()
+			err = &HeldError{alive}
+		}
+		h.end(err)
+		return err
+	}
+	return nil
+}
+
+// get reads the Lease in a namespace. One that is not there has no holder.
+func (h *Held) get(ctx context.Context, namespace string) (*coordinationv1.Lease, error) {
+	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: Name}}
+	return lease, h.cluster.Get(ctx, client.ObjectKeyFromObject(lease), lease)
+}
+
+func holderOf(lease *coordinationv1.Lease) string {
+	return ptr.Deref(lease.Spec.HolderIdentity, "")
+}
