@@ -107,7 +107,7 @@ func touches(file string, compiled *plan.Plan, target *target.Target) ([]string,
 	if err != nil {
 		return nil, refused(err)
 	}
-	texts, err := probes.Touches(names, given, calls)
+	texts, err := probes.BlastRadius(names, given, calls)
 	if err != nil {
 		return nil, refused(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/probes/activity"
@@ -25,39 +24,21 @@ var cleanKind = Kind{
 }
 
 func (p clean) Run(ctx context.Context, on Subject, observer Observer) Result {
-	began := time.Now()
+	r := newRemoval(on, observer)
 	attempts, strays, err := p.find(ctx, on)
 	if err != nil {
 		return errored(err)
 	}
-	removed, left := 0, 0
-	var problems []string
 	for _, anchor := range strays {
-		left++
-		observer.Resource(Resource{Anchor: anchor, State: Left, Reason: "it carries a run's mark, but no name that a run gives"})
+		r.leave(anchor, "it carries a run's mark, but no name that a run gives")
 	}
+	var errs []error
 	for _, names := range attempts {
 		observer.Note(time.Now(), fmt.Sprintf("found run %s, attempt %d", names.Run(), names.Attempt()))
-		on.Names = names
-		r := newRemoval(on, observer)
-		if err := r.run(ctx); err != nil {
-			problems = append(problems, err.Error())
-		}
-		removed += r.removed
-		left += len(r.kept) + len(r.pending)
+		errs = append(errs, r.attempt(ctx, names))
 	}
-	result := Result{
-		Conclusion: Passed,
-		Message:    fmt.Sprintf("%d resources of %d attempts removed in %s", removed, len(attempts), shown(time.Since(began))),
-		Evidence:   map[string]string{"removed": strconv.Itoa(removed), "left": strconv.Itoa(left), "attempts": strconv.Itoa(len(attempts))},
-	}
-	if left > 0 || len(problems) > 0 {
-		result.Conclusion = Errored
-		result.Message += fmt.Sprintf(", %d left", left)
-		if len(problems) > 0 {
-			result.Message += ": " + strings.Join(problems, "; ")
-		}
-	}
+	result := r.result(fmt.Sprintf(" of %d attempts", len(attempts)), errs...)
+	result.Evidence["attempts"] = strconv.Itoa(len(attempts))
 	return result
 }
 
@@ -74,14 +55,14 @@ func (p clean) find(ctx context.Context, on Subject) (attempts []emco.Names, str
 			return nil, nil, fmt.Errorf("GET %s: %s", collection, answer)
 		}
 		for _, entry := range list {
-			run, ok := emco.RunOf(entry.UserData1)
+			run, ok := emco.RunOf(entry.Metadata.UserData1)
 			if !ok || p.run != "" && run != p.run {
 				continue
 			}
-			names, ok := emco.NamesOf(entry.Name, entry.UserData1)
+			names, ok := emco.NamesOf(entry.Metadata.Name, entry.Metadata.UserData1)
 			switch {
 			case !ok:
-				strays = append(strays, collection+"/"+document.Shown(entry.Name))
+				strays = append(strays, collection+"/"+document.Shown(entry.Metadata.Name))
 			case !slices.Contains(attempts, names):
 				attempts = append(attempts, names)
 			}

@@ -96,7 +96,7 @@ func (e *emulated) collections(subject Subject) []string {
 			e.t.Fatalf("GET %s: %s", collection, answer)
 		}
 		for _, entry := range list {
-			all = append(all, collection+"/"+entry.Name)
+			all = append(all, collection+"/"+entry.Metadata.Name)
 		}
 	}
 	return all
@@ -523,8 +523,8 @@ func TestTeardownLeavesWhatIsNotMarked(t *testing.T) {
 		}
 	}
 	want := []string{
-		subject.Names.Anchor("{project}") + ": it holds " + other,
 		other + ": it does not carry the mark emco-chaos/mixed",
+		subject.Names.Anchor("{project}") + ": it holds " + other,
 	}
 	if !slices.Equal(left, want) || got.Evidence["left"] != "2" {
 		t.Errorf("left %q, %v, want %q", left, got.Evidence, want)
@@ -631,6 +631,46 @@ func TestTeardownWhileUnderWay(t *testing.T) {
 	if left := append(e.collections(e.subject("x")), e.objects()...); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
+}
+
+// EMCO refuses to delete what has children, and can destroy it all the same.
+func TestTeardownDeletesNoParentOfWhatStays(t *testing.T) {
+	t.Parallel()
+	e := startEMCO(t, emcotest.Options{})
+	subject := e.subject("parents")
+	run(t, subject, "ensure", given(map[string]any{}), Passed)
+	label, cluster := subject.Names.Anchor("{label}"), subject.Names.Anchor("{cluster}")
+	behind, err := url.Parse(e.URL("clm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	forward := httputil.NewSingleHostReverseProxy(behind)
+	var stuck, deleted atomic.Bool
+	stuck.Store(true)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodDelete && stuck.Load() {
+			deleted.Store(deleted.Load() || r.URL.Path != "/v2/"+label)
+			http.Error(w, "The server encountered an internal error", http.StatusInternalServerError)
+			return
+		}
+		forward.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	client, err := emco.New(emco.Config{Endpoints: map[emco.Service]string{
+		emco.Orchestrator: e.URL("orchestrator"), emco.DCM: e.URL("dcm"), emco.CLM: server.URL,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	subject.Client = client
+	seen := &record{}
+	got := mustNew(t, "teardown", nil).Run(within(t, time.Second), subject, seen)
+	check(t, "teardown", seen, got, Errored, "3 left, such as "+label+" (DELETE: 500 ")
+	if deleted.Load() || !slices.Contains(seen.resources, Resource{Anchor: cluster, State: Left, Reason: "it holds " + label}) {
+		t.Errorf("a parent was deleted: %t, %v", deleted.Load(), seen.resources)
+	}
+	stuck.Store(false)
+	run(t, subject, "teardown", nil, Passed)
 }
 
 func TestTeardownFindsAppsThatTheTargetNoLongerNames(t *testing.T) {
@@ -843,7 +883,7 @@ func TestEnsureDoesNotTakeOver(t *testing.T) {
 	e := startEMCO(t, emcotest.Options{})
 	subject := e.subject("race")
 	seen := &record{}
-	m := &making{ensure: ensure{patience: time.Second}, on: subject, observer: seen}
+	m := &preparation{ensure: ensure{patience: time.Second}, on: subject, observer: seen}
 	project := subject.Names.Resources(emco.Material{})[0]
 	if err := m.create(within(t, time.Minute), project); err != nil {
 		t.Fatal(err)

@@ -2,9 +2,7 @@ package probes
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -32,28 +30,28 @@ var ensureKind = Kind{
 	},
 }
 
-// making is one run of an ensure.
-type making struct {
+// preparation is one run of an ensure.
+type preparation struct {
 	ensure
 	on       Subject
 	observer Observer
 	made     int
-	calls    []string // made on what exists already
+	calls    []string
 }
 
 func (p ensure) Run(ctx context.Context, on Subject, observer Observer) Result {
 	began := time.Now()
-	m := &making{ensure: p, on: on, observer: observer}
-	err := m.run(ctx)
+	run := &preparation{ensure: p, on: on, observer: observer}
+	err := run.run(ctx)
 	evidence := map[string]string{
 		"given":            p.given.String(),
-		"made":             strconv.Itoa(m.made),
+		"made":             strconv.Itoa(run.made),
 		"project":          on.Names.Anchor("{project}"),
 		"cluster provider": on.Names.Anchor("{provider}"),
 	}
 	if on.Existing {
 		delete(evidence, "cluster provider")
-		evidence["calls"] = or(strings.Join(m.calls, ", "), "none")
+		evidence["calls"] = or(strings.Join(run.calls, ", "), "none")
 	}
 	switch {
 	case err == nil && on.Existing:
@@ -61,7 +59,7 @@ func (p ensure) Run(ctx context.Context, on Subject, observer Observer) Result {
 			Message: fmt.Sprintf("resources that exist already: %s; calls made: %s", existingStates(p.given), evidence["calls"])}
 	case err == nil:
 		return Result{Conclusion: Passed, Evidence: evidence,
-			Message: fmt.Sprintf("%s; %d resources made in %s", p.given, m.made, shown(time.Since(began)))}
+			Message: fmt.Sprintf("%s; %d resources made in %s", p.given, run.made, shown(time.Since(began)))}
 	case ctx.Err() != nil && !outOfTime(ctx):
 		return Result{Conclusion: Inconclusive, Evidence: evidence, Message: "ended before the given state was reached"}
 	default:
@@ -70,65 +68,40 @@ func (p ensure) Run(ctx context.Context, on Subject, observer Observer) Result {
 	}
 }
 
-func (m *making) run(ctx context.Context) error {
-	if err := m.given.Check(); err != nil {
+func (p *preparation) run(ctx context.Context) error {
+	if err := p.given.Check(); err != nil {
 		return err
 	}
-	if m.on.Existing {
-		return m.existing(ctx)
+	if p.on.Existing {
+		return p.existing(ctx)
 	}
-	if len(m.on.Setup.Apps) == 0 && m.given.Has(emco.App) {
+	if len(p.on.Setup.Apps) == 0 && p.given.Has(emco.App) {
 		return document.Problem{Field: "apps", Message: "is empty", Remedy: "name the apps that the composite app is made of"}
 	}
-	material, err := m.on.material(m.given.Has(emco.Cluster))
+	material, err := p.on.material(p.given.Has(emco.Cluster))
 	if err != nil {
 		return err
 	}
-	if err := m.nothingThere(ctx); err != nil {
+	if err := p.nothingThere(ctx); err != nil {
 		return err
 	}
-	if err := m.registerRsync(ctx); err != nil {
+	if err := p.registerRsync(ctx); err != nil {
 		return err
 	}
-	for _, resource := range m.on.Names.Resources(material) {
-		if !m.given.Has(resource.Kind) {
+	for _, resource := range p.on.Names.Resources(material) {
+		if !p.given.Has(resource.Kind) {
 			continue
 		}
-		if err := m.create(ctx, resource); err != nil {
+		if err := p.create(ctx, resource); err != nil {
 			return err
 		}
-		m.made++
-		switch resource.Kind {
-		case emco.ClusterReference:
-			err = m.drive(ctx, m.given.Full().LogicalCloud, map[emco.State][]string{
-				emco.Instantiated: {"logical-cloud.instantiate"},
-				emco.Terminated:   {"logical-cloud.instantiate", "logical-cloud.terminate"},
-			})
-		case emco.Intent: // the last piece of a deployment intent group
-			err = m.drive(ctx, m.given.Full().DIG, map[emco.State][]string{
-				emco.Approved:     {"dig.approve"},
-				emco.Instantiated: {"dig.approve", "dig.instantiate"},
-				emco.Terminated:   {"dig.approve", "dig.instantiate", "dig.terminate"},
-			})
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// nothingThere makes sure that neither the project nor the cluster provider
-// exists, below which all other names lie.
-func (m *making) nothingThere(ctx context.Context) error {
-	for _, template := range []string{"{project}", "{provider}"} {
-		anchor := m.on.Names.Anchor(template)
-		answer, err := m.get(ctx, anchor)
-		if err != nil {
-			return err
-		}
-		if !answer.Missing() {
-			return fmt.Errorf("%s is there already; nothing was made: remove it, or give the run another name", anchor)
+		p.made++
+		for _, l := range lifecycles {
+			if state := l.state(p.given); resource.Kind == l.complete && state != emco.Created {
+				if err := p.driveTo(ctx, l, state); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	return nil
@@ -136,16 +109,16 @@ func (m *making) nothingThere(ctx context.Context) error {
 
 // get asks for a resource until EMCO says that it is there or that it is
 // not.
-func (m *making) get(ctx context.Context, anchor string) (emco.Answer, error) {
-	return m.send(ctx, emco.Get(anchor), func(a emco.Answer) bool { return a.Outcome.Kind == emco.Accepted || a.Missing() })
+func (p *preparation) get(ctx context.Context, anchor string) (emco.Answer, error) {
+	return p.send(ctx, emco.Get(anchor), func(a emco.Answer) bool { return a.Outcome.Kind == emco.Accepted || a.Missing() })
 }
 
 // send sends a request until its answer is one to be had, and waits out what
 // can go away by itself.
-func (m *making) send(ctx context.Context, request emco.Request, wanted func(emco.Answer) bool) (emco.Answer, error) {
+func (p *preparation) send(ctx context.Context, request emco.Request, wanted func(emco.Answer) bool) (emco.Answer, error) {
 	var failed error
-	send := func(ctx context.Context) sample { return m.on.send(ctx, request) }
-	for got := range poll(ctx, m.on.Setup.within(m.patience), send) {
+	send := func(ctx context.Context) sample { return p.on.send(ctx, request) }
+	for got := range poll(ctx, p.on.Setup.within(p.patience), send) {
 		if got.err != nil {
 			return emco.Answer{}, got.err
 		}
@@ -172,97 +145,4 @@ func transient(answer emco.Answer) bool {
 		return false
 	}
 	return true
-}
-
-// registerRsync registers rsync if nobody has. The registration is shared:
-// it is never changed and never removed, and so no resource of the run.
-func (m *making) registerRsync(ctx context.Context) error {
-	host, port, err := m.on.Setup.rsync()
-	if err != nil {
-		return err
-	}
-	answer, err := m.get(ctx, "controllers/"+emco.RsyncName)
-	if err != nil {
-		return err
-	}
-	if !answer.Missing() {
-		if there, ok := answer.Controller(); ok && there != m.on.Setup.Rsync {
-			m.observer.Note(answer.Ended, fmt.Sprintf("rsync is registered at %s, not at the target's %s; the registration is left as it is", document.Shown(there), m.on.Setup.Rsync))
-		}
-		return nil
-	}
-	_, err = m.send(ctx, m.on.Names.RsyncController(host, port), func(a emco.Answer) bool {
-		m.observer.Note(a.Ended, fmt.Sprintf("POST %s --> %s (rsync was not registered; the registration stays)", a.Request.Anchor, a))
-		// Somebody else may be as quick.
-		return a.Outcome.Kind == emco.Accepted || a.Code == http.StatusConflict
-	})
-	return err
-}
-
-// create makes one resource. Whether a POST whose answer was lost has made
-// it, a GET tells.
-func (m *making) create(ctx context.Context, resource emco.Resource) error {
-	m.observer.Resource(Resource{Anchor: resource.Anchor, State: Making})
-	unsure := false // a POST of ours may have made it
-	var failed error
-	post := func(ctx context.Context) sample { return m.on.send(ctx, resource.Create) }
-	for got := range poll(ctx, m.on.Setup.within(m.patience), post) {
-		if got.err != nil {
-			return got.err
-		}
-		failed = fmt.Errorf("POST %s (%s): %s", resource.Create.Anchor, resource.Kind, got)
-		switch {
-		case got.Outcome.Kind == emco.Accepted:
-			m.observer.Resource(Resource{Anchor: resource.Anchor, State: Made})
-			return nil
-		case ctx.Err() != nil,
-			got.Outcome.Kind == emco.Rejected && got.Code < 500 && !(unsure && got.Code == http.StatusConflict),
-			!transient(got.Answer) && !unsure:
-			return failed
-		case got.Outcome.Kind == emco.Refused:
-			continue
-		}
-		unsure = true
-		m.observer.Note(got.Ended, failed.Error()+"; a GET will tell whether it was made")
-		found, err := m.get(ctx, resource.Anchor)
-		switch {
-		case err != nil:
-			return errors.Join(failed, err)
-		case found.Missing():
-		case !ours(m.on.Names, resource, found):
-			return errors.Join(failed, fmt.Errorf("%s is there and does not carry the run's mark", resource.Anchor))
-		default:
-			m.observer.Resource(Resource{Anchor: resource.Anchor, State: Made})
-			return nil
-		}
-	}
-	return failed
-}
-
-// drive makes the calls that lead to a state and waits for each one's end.
-func (m *making) drive(ctx context.Context, state emco.State, ways map[emco.State][]string) error {
-	for _, name := range ways[state] {
-		call, ok := emco.CallNamed(name)
-		if !ok {
-			return fmt.Errorf("no call is named %s", name)
-		}
-		issue := &issuing{on: m.on, call: call, observer: m.observer, patience: m.patience}
-		if err := issue.run(ctx); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		reading, err := m.on.await(ctx, call, m.observer, ended)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		if reading.Progress != emco.Done {
-			return fmt.Errorf("%s: %s was not reached: status says %s", name, call.End, describe(reading))
-		}
-	}
-	return nil
-}
-
-// ours says whether a resource that a GET found carries the run's mark.
-func ours(names emco.Names, resource emco.Resource, found emco.Answer) bool {
-	mark := found.Mark()
-	return mark == names.Mark() || resource.Unmarked && mark == ""
 }

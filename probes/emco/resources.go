@@ -1,11 +1,5 @@
 package emco
 
-import (
-	"encoding/json"
-	"net"
-	"strconv"
-)
-
 // Kind is a kind of resource of EMCO's.
 type Kind string
 
@@ -126,18 +120,3 @@ func (n Names) RsyncController(host string, port int) Request {
 
 // RsyncName is the name under which EMCO looks rsync up.
 const RsyncName = "rsync"
-
-// Controller is the address, as HOST:PORT, of the controller that a GET
-// answered with; false if it has none.
-func (a Answer) Controller() (address string, ok bool) {
-	var found struct {
-		Spec struct {
-			Host string `json:"host"`
-			Port int    `json:"port"`
-		} `json:"spec"`
-	}
-	if json.Unmarshal(a.Body, &found) != nil || found.Spec.Host == "" {
-		return "", false
-	}
-	return net.JoinHostPort(found.Spec.Host, strconv.Itoa(found.Spec.Port)), true
-}

@@ -211,7 +211,7 @@ func TestExistingLostAnswers(t *testing.T) {
 }
 
 // What fails for good is not waited for, and its state is not guessed.
-func TestLeaveWhatDoesNotAnswer(t *testing.T) {
+func TestFinalStateOfWhatDoesNotAnswer(t *testing.T) {
 	e := startEMCO(t, emcotest.Options{})
 	subject := e.theirs("visitor", theirNames("shop"), true)
 	if err := e.Kill("orchestrator"); err != nil {
@@ -259,7 +259,7 @@ func TestWithoutExistingNothingUnmarkedIsTouched(t *testing.T) {
 	}
 }
 
-func TestTouches(t *testing.T) {
+func TestBlastRadius(t *testing.T) {
 	names, err := emco.NewNames("existing", 1)
 	if err == nil {
 		names, err = names.Choose(emco.Chosen{Project: "p", LogicalCloud: "l", CompositeApp: "a", CompositeAppVersion: "v", DIG: "d"})
@@ -288,7 +288,7 @@ func TestTouches(t *testing.T) {
 		}},
 		{emco.Given{}, nil, nil},
 	} {
-		got, err := Touches(names, test.given, test.calls)
+		got, err := BlastRadius(names, test.given, test.calls)
 		if err != nil || !slices.Equal(got, test.want) {
 			t.Errorf("%s, %v: %v\ngot  %q\nwant %q", test.given, test.calls, err, got, test.want)
 		}
@@ -301,7 +301,7 @@ func TestTouches(t *testing.T) {
 		{emco.Given{}, []string{"cluster.create"}, "steps: cluster.create makes a cluster, and a run on existing resources makes nothing; run this experiment without --use-existing"},
 		{emco.Given{Cluster: emco.Absent}, nil, "given.cluster: is absent, and a run on existing resources deletes nothing; run this experiment without --use-existing"},
 	} {
-		if got, err := Touches(names, test.given, test.calls); fmt.Sprint(err) != test.want || got != nil {
+		if got, err := BlastRadius(names, test.given, test.calls); fmt.Sprint(err) != test.want || got != nil {
 			t.Errorf("%s, %v: %q, %v, want %s", test.given, test.calls, got, err, test.want)
 		}
 	}

@@ -1,0 +1,98 @@
+package probes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/emco-chaos/emco-chaos/probes/document"
+	"github.com/emco-chaos/emco-chaos/probes/emco"
+)
+
+// nothingThere makes sure that neither the project nor the cluster provider
+// exists, below which all other names lie.
+func (p *preparation) nothingThere(ctx context.Context) error {
+	for _, template := range []string{"{project}", "{provider}"} {
+		anchor := p.on.Names.Anchor(template)
+		answer, err := p.get(ctx, anchor)
+		if err != nil {
+			return err
+		}
+		if !answer.Missing() {
+			return fmt.Errorf("%s is there already; nothing was made: remove it, or give the run another name", anchor)
+		}
+	}
+	return nil
+}
+
+// registerRsync registers rsync if nobody has. The registration is shared:
+// it is never changed and never removed, and so no resource of the run.
+func (p *preparation) registerRsync(ctx context.Context) error {
+	host, port, err := p.on.Setup.rsync()
+	if err != nil {
+		return err
+	}
+	answer, err := p.get(ctx, "controllers/"+emco.RsyncName)
+	if err != nil {
+		return err
+	}
+	if !answer.Missing() {
+		if there, ok := answer.Controller(); ok && there != p.on.Setup.Rsync {
+			p.observer.Note(answer.Ended, fmt.Sprintf("rsync is registered at %s, not at the target's %s; the registration is left as it is", document.Shown(there), p.on.Setup.Rsync))
+		}
+		return nil
+	}
+	_, err = p.send(ctx, p.on.Names.RsyncController(host, port), func(a emco.Answer) bool {
+		p.observer.Note(a.Ended, fmt.Sprintf("POST %s --> %s (rsync was not registered; the registration stays)", a.Request.Anchor, a))
+		// Somebody else may be as quick.
+		return a.Outcome.Kind == emco.Accepted || a.Code == http.StatusConflict
+	})
+	return err
+}
+
+// create makes one resource. Whether a POST whose answer was lost has made
+// it, a GET tells.
+func (p *preparation) create(ctx context.Context, resource emco.Resource) error {
+	p.observer.Resource(Resource{Anchor: resource.Anchor, State: Making})
+	unsure := false // a POST of ours may have made it
+	var failed error
+	post := func(ctx context.Context) sample { return p.on.send(ctx, resource.Create) }
+	for got := range poll(ctx, p.on.Setup.within(p.patience), post) {
+		if got.err != nil {
+			return got.err
+		}
+		failed = fmt.Errorf("POST %s (%s): %s", resource.Create.Anchor, resource.Kind, got)
+		switch {
+		case got.Outcome.Kind == emco.Accepted:
+			p.observer.Resource(Resource{Anchor: resource.Anchor, State: Made})
+			return nil
+		case ctx.Err() != nil,
+			got.Outcome.Kind == emco.Rejected && got.Code < 500 && !(unsure && got.Code == http.StatusConflict),
+			!transient(got.Answer) && !unsure:
+			return failed
+		case got.Outcome.Kind == emco.Refused:
+			continue
+		}
+		unsure = true
+		p.observer.Note(got.Ended, failed.Error()+"; a GET will tell whether it was made")
+		found, err := p.get(ctx, resource.Anchor)
+		switch {
+		case err != nil:
+			return errors.Join(failed, err)
+		case found.Missing():
+		case !ours(p.on.Names, resource, found):
+			return errors.Join(failed, fmt.Errorf("%s is there and does not carry the run's mark", resource.Anchor))
+		default:
+			p.observer.Resource(Resource{Anchor: resource.Anchor, State: Made})
+			return nil
+		}
+	}
+	return failed
+}
+
+// ours says whether a resource that a GET found carries the run's mark.
+func ours(names emco.Names, resource emco.Resource, found emco.Answer) bool {
+	mark := found.Mark()
+	return mark == names.Mark() || resource.Unmarked && mark == ""
+}

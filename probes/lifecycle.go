@@ -1,0 +1,148 @@
+package probes
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/emco-chaos/emco-chaos/probes/document"
+	"github.com/emco-chaos/emco-chaos/probes/emco"
+)
+
+// lifecycle is what calls do to a logical cloud or a deployment intent group.
+type lifecycle struct {
+	kind  emco.Kind
+	word  string // of the anchor's template
+	field string // of the given state
+	state func(emco.Given) emco.State
+	// complete is the kind that is made last before calls can be made.
+	complete               emco.Kind
+	instantiate, terminate string
+	// next is the call that leads on from a state to another. A state that no
+	// call leads to, such as Created, is in none.
+	next map[emco.State]map[emco.State]string
+}
+
+// lifecycles are in the order in which EMCO instantiates: a group only on a
+// logical cloud that is Instantiated.
+var lifecycles = []lifecycle{
+	{
+		kind: emco.LogicalCloud, word: "{logicalCloud}", field: "logicalCloud",
+		state:    func(g emco.Given) emco.State { return g.Full().LogicalCloud },
+		complete: emco.ClusterReference, instantiate: "logical-cloud.instantiate", terminate: "logical-cloud.terminate",
+		next: map[emco.State]map[emco.State]string{
+			emco.Created:      {emco.Instantiated: "logical-cloud.instantiate", emco.Terminated: "logical-cloud.instantiate"},
+			emco.Instantiated: {emco.Terminated: "logical-cloud.terminate"},
+			emco.Terminated:   {emco.Instantiated: "logical-cloud.instantiate"},
+		},
+	},
+	{
+		kind: emco.DeploymentIntentGroup, word: "{dig}", field: "dig",
+		state:    func(g emco.Given) emco.State { return g.Full().DIG },
+		complete: emco.Intent, instantiate: "dig.instantiate", terminate: "dig.terminate",
+		next: map[emco.State]map[emco.State]string{
+			emco.Created:      {emco.Approved: "dig.approve", emco.Instantiated: "dig.approve", emco.Terminated: "dig.approve"},
+			emco.Approved:     {emco.Instantiated: "dig.instantiate", emco.Terminated: "dig.instantiate"},
+			emco.Instantiated: {emco.Approved: "dig.terminate", emco.Terminated: "dig.terminate"},
+			emco.Terminated:   {emco.Approved: "dig.approve", emco.Instantiated: "dig.instantiate"},
+		},
+	},
+}
+
+// callNamed finds a call of the table above.
+func callNamed(name string) emco.Call {
+	call, ok := emco.CallNamed(name)
+	if !ok {
+		panic("probes: no call is named " + name)
+	}
+	return call
+}
+
+// path lists the calls that lead from a state to another; none if there is
+// nothing to do or no path.
+func (l lifecycle) path(from, to emco.State) []string {
+	var calls []string
+	for state := from; state != to; {
+		name, ok := l.next[state][to]
+		if !ok {
+			return nil
+		}
+		calls = append(calls, name)
+		state = callNamed(name).End
+	}
+	return calls
+}
+
+// driveTo makes call after call until the resource is in the state.
+func (p *preparation) driveTo(ctx context.Context, l lifecycle, want emco.State) error {
+	anchor := p.on.Names.Anchor(l.word)
+	// No path is longer than the number of states.
+	for range len(l.next) + 1 {
+		reading, err := p.on.await(ctx, callNamed(l.instantiate), p.observer, atRest)
+		if err != nil {
+			return err
+		}
+		state := restingState(reading)
+		name, leads := l.next[state][want]
+		switch {
+		case state == "":
+			return fmt.Errorf("%s has not come to rest: status says %s", anchor, describe(reading))
+		case state == want:
+			return nil
+		case !leads && p.on.Existing:
+			return fmt.Errorf("%s is %s, and no call leads from there to %s: name one that is, in the target's settings.existing, %s",
+				anchor, document.Shown(string(state)), want, withoutExisting)
+		case !leads:
+			return fmt.Errorf("%s was not reached: status says %s", want, describe(reading))
+		}
+		p.calls = append(p.calls, name)
+		if err := p.call(ctx, callNamed(name), state); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return fmt.Errorf("%s did not come to be %s by %s", anchor, want, strings.Join(p.calls, ", "))
+}
+
+// call makes one call on what is in a state.
+func (p *preparation) call(ctx context.Context, call emco.Call, from emco.State) error {
+	if call.Action != emco.Approved || from != emco.Terminated {
+		issue := &issuing{on: p.on, call: call, observer: p.observer, patience: p.patience}
+		return issue.run(ctx)
+	}
+	// What was approved before, and terminated since, is approved anew. The
+	// history says that it was approved, so that only an answer tells that it
+	// is so now. To approve twice does no harm.
+	request, err := p.on.request(call)
+	if err != nil {
+		return err
+	}
+	_, err = p.send(ctx, request, func(a emco.Answer) bool {
+		p.observer.Note(a.Ended, fmt.Sprintf("POST %s --> %s", request.Anchor, a))
+		return a.Outcome.Kind == emco.Accepted
+	})
+	return err
+}
+
+// atRest reports whether EMCO has done all that the last call has asked for.
+// The deployment's state lags behind the last action.
+func atRest(reading emco.Reading) bool { return restingState(reading) != "" }
+
+// restingState is the state of what is at rest; empty for what is not.
+func restingState(reading emco.Reading) emco.State {
+	last, ok := reading.Status.LastAction()
+	if reading.Progress == emco.Unknown || !ok {
+		return ""
+	}
+	ends := map[emco.State][]emco.State{
+		emco.Instantiated: {emco.Instantiated, emco.InstantiateFailed},
+		emco.Terminated:   {emco.Terminated, emco.TerminateFailed},
+	}
+	switch states, runs := ends[last.State]; {
+	case !runs:
+		return last.State
+	case slices.Contains(states, reading.Status.Deployed):
+		return reading.Status.Deployed
+	}
+	return ""
+}
