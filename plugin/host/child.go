@@ -19,38 +19,37 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// child is the plugin's process as go-plugin wants to have it. It leads a
+// child is the plugin's process in the form that go-plugin wants. It leads a
 // process group of its own: Ctrl-C reaches this process alone, which then has
 // the plugin clean up; and what the plugin started ends with it.
 type child struct {
-	command  *exec.Cmd
-	lifeline *os.File
-	sockets  string
+	command *exec.Cmd
+	sockets string
+	// lifeline is the write end of a pipe: the plugin reads its end when this
+	// process closes it or is gone.
+	lifeline, stdout, stderr *os.File
+	// printed and logged are parts of what it wrote to stdout and to stderr.
+	printed, logged excerpt
 
-	stdout, stderr *os.File
-	// first and last are what it printed first, and what it said last.
-	first beginning
-	last  ending
-
-	mu      sync.Mutex
-	started bool
-	killed  bool
-	reaped  bool
-	// gone is closed when the process has ended; state may be read then.
-	gone  chan struct{}
-	state string
+	mu sync.Mutex
+	// killed keeps it from being started.
+	killed bool
+	// gone is closed when the process has ended.
+	gone chan struct{}
 }
 
-func newChild(path string, env []string, lifeline *os.File) *child {
+var _ runner.Runner = (*child)(nil)
+
+func newChild(path string, env []string) *child {
 	command := exec.Command(path)
-	command.Env = env
+	command.Env = append(env, sdk.Lifeline+"=3")
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	return &child{command: command, lifeline: lifeline, gone: make(chan struct{})}
+	return &child{command: command, gone: make(chan struct{})}
 }
 
-// as is the child as go-plugin's runner. Of specified only the environment is
-// of use; sockets is a folder for the plugin's.
-func (c *child) as(_ hclog.Logger, specified *exec.Cmd, sockets string) (runner.Runner, error) {
+// runner returns the child as go-plugin's runner. Only the environment of
+// specified is of use; sockets is a folder for the plugin's.
+func (c *child) runner(_ hclog.Logger, specified *exec.Cmd, sockets string) (runner.Runner, error) {
 	c.sockets = sockets
 	c.command.Env = append(c.command.Env, specified.Env...)
 	return c, nil
@@ -58,21 +57,16 @@ func (c *child) as(_ hclog.Logger, specified *exec.Cmd, sockets string) (runner.
 
 // Start starts the process.
 func (c *child) Start(context.Context) error {
-	stdout, stdoutWrite, err := os.Pipe()
-	if err != nil {
+	stdout, stdoutWrite, stdoutErr := os.Pipe()
+	stderr, stderrWrite, stderrErr := os.Pipe()
+	lifelineRead, lifeline, lifelineErr := os.Pipe()
+	defer closeAll(stdoutWrite, stderrWrite, lifelineRead)
+	c.stdout, c.stderr, c.lifeline = stdout, stderr, lifeline
+	if err := errors.Join(stdoutErr, stderrErr, lifelineErr); err != nil {
 		return err
 	}
-	defer stdoutWrite.Close()
-	stderr, stderrWrite, err := os.Pipe()
-	if err != nil {
-		stdout.Close()
-		return err
-	}
-	defer stderrWrite.Close()
-	c.stdout, c.stderr = stdout, stderr
 	c.command.Stdout, c.command.Stderr = stdoutWrite, stderrWrite
-	c.command.ExtraFiles = []*os.File{c.lifeline} // becomes 3
-	c.command.Env = append(c.command.Env, sdk.Lifeline+"=3")
+	c.command.ExtraFiles = []*os.File{lifelineRead} // becomes 3
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -82,7 +76,6 @@ func (c *child) Start(context.Context) error {
 	if err := c.command.Start(); err != nil {
 		return err
 	}
-	c.started = true
 	go c.await()
 	return nil
 }
@@ -98,11 +91,9 @@ func (c *child) await() {
 		}
 	}
 	c.mu.Lock()
-	_ = syscall.Kill(-c.command.Process.Pid, syscall.SIGKILL) // whatever it left behind
-	_ = c.command.Wait()                                      // its state says all
-	c.reaped = true
+	_ = syscall.Kill(-c.command.Process.Pid, syscall.SIGKILL) // what it started
+	_ = c.command.Wait()                                      // the state has all that it returns
 	c.mu.Unlock()
-	c.state = c.command.ProcessState.String()
 	// What left the group may hold the pipes open.
 	deadline := time.Now().Add(goneLimit)
 	_ = c.stdout.SetReadDeadline(deadline)
@@ -115,51 +106,46 @@ func (c *child) kill() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.killed = true
-	if c.started && !c.reaped {
+	// Once it is reaped, its number may belong to another process.
+	if c.command.Process != nil && c.command.ProcessState == nil {
 		_ = syscall.Kill(-c.command.Process.Pid, syscall.SIGKILL)
 	}
 }
 
-// end waits for the process, if it ever started, and takes back what it had.
+// end kills the process, waits for it, and releases its resources.
 func (c *child) end() {
-	c.mu.Lock()
-	started := c.started
-	c.mu.Unlock()
-	if started {
-		c.kill()
+	c.kill()
+	if c.pid() != 0 {
 		<-c.gone
 	} else {
 		close(c.gone)
 	}
-	for _, pipe := range []*os.File{c.stdout, c.stderr} {
-		if pipe != nil {
-			pipe.Close()
-		}
-	}
+	closeAll(c.lifeline, c.stdout, c.stderr)
 	c.removeSockets()
 }
 
+func closeAll(files ...*os.File) {
+	for _, file := range files {
+		_ = file.Close() // one that is nil refuses
+	}
+}
+
 // removeSockets removes the folder of the plugin's socket. A connection that
-// is open does not need it, and a killed process cannot remove it.
+// is open does not need it, and a killed host cannot remove it.
 func (c *child) removeSockets() {
 	if c.sockets != "" {
 		_ = os.RemoveAll(c.sockets)
 	}
 }
 
+// pid is 0 as long as there is no process.
 func (c *child) pid() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.started {
+	if c.command.Process == nil {
 		return 0
 	}
 	return c.command.Process.Pid
-}
-
-// Kill ends the process.
-func (c *child) Kill(context.Context) error {
-	c.kill()
-	return nil
 }
 
 // Wait returns when the process has ended.
@@ -168,17 +154,28 @@ func (c *child) Wait(context.Context) error {
 	if c.command.ProcessState.Success() {
 		return nil
 	}
-	return errors.New(c.state)
+	return errors.New(c.state())
 }
 
-// Stdout is what the process prints.
-func (c *child) Stdout() io.ReadCloser { return keeping{c.stdout, &c.first} }
+// state tells how the process ended, once it is gone.
+func (c *child) state() string { return c.command.ProcessState.String() }
 
-// Stderr is what the process says.
-func (c *child) Stderr() io.ReadCloser { return keeping{c.stderr, &c.last} }
+// The rest of the runner. Both processes are on one machine, and the errors of
+// this package explain what went wrong.
 
-// Name is the path of the binary.
-func (c *child) Name() string { return c.command.Path }
+func (c *child) Kill(context.Context) error      { c.kill(); return nil }
+func (c *child) Stdout() io.ReadCloser           { return output{c.stdout, &c.printed} }
+func (c *child) Stderr() io.ReadCloser           { return output{c.stderr, &c.logged} }
+func (c *child) Name() string                    { return c.command.Path }
+func (c *child) Diagnose(context.Context) string { return "" }
+
+func (c *child) PluginToHost(network, address string) (string, string, error) {
+	return network, address, nil
+}
+
+func (c *child) HostToPlugin(network, address string) (string, string, error) {
+	return network, address, nil
+}
 
 // ID is empty as long as there is no process.
 func (c *child) ID() string {
@@ -188,91 +185,66 @@ func (c *child) ID() string {
 	return ""
 }
 
-// Diagnose has nothing to add: what went wrong is told by this package.
-func (c *child) Diagnose(context.Context) string { return "" }
-
-// PluginToHost changes nothing: both are on one machine.
-func (c *child) PluginToHost(network, address string) (string, string, error) {
-	return network, address, nil
+// output reads what a process writes, and keeps an excerpt. The child closes
+// the pipe.
+type output struct {
+	pipe *os.File
+	kept *excerpt
 }
 
-// HostToPlugin changes nothing.
-func (c *child) HostToPlugin(network, address string) (string, string, error) {
-	return network, address, nil
-}
-
-// keeping passes on what is read, and keeps some of it.
-type keeping struct {
-	from *os.File
-	in   io.Writer
-}
-
-func (k keeping) Read(data []byte) (int, error) {
-	n, err := k.from.Read(data)
-	_, _ = k.in.Write(data[:n])
+func (o output) Read(data []byte) (int, error) {
+	n, err := o.pipe.Read(data)
+	o.kept.add(data[:n])
 	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, os.ErrClosed) {
 		err = io.EOF
 	}
 	return n, err
 }
 
-// Close does nothing: the child closes its pipes.
-func (k keeping) Close() error { return nil }
+func (o output) Close() error { return nil }
 
-// keptWords are how many bytes of a process's words are kept for an error.
-const keptWords = 1 << 10
+// excerptLimit is how many bytes an excerpt has at its beginning and its end.
+const excerptLimit = 1 << 10
 
-// beginning keeps the first bytes that are written to it.
-type beginning struct {
-	mu   sync.Mutex
-	kept []byte
+// excerpt keeps the beginning and the end of a text.
+type excerpt struct {
+	mu          sync.Mutex
+	first, last []byte
 }
 
-func (b *beginning) Write(data []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.kept = append(b.kept, data[:min(len(data), keptWords-len(b.kept))]...)
-	return len(data), nil
+func (e *excerpt) add(data []byte) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.first = append(e.first, data[:min(len(data), excerptLimit-len(e.first))]...)
+	e.last = append(e.last, data[max(0, len(data)-excerptLimit):]...)
+	e.last = e.last[max(0, len(e.last)-excerptLimit):]
 }
 
-// line is the first line.
-func (b *beginning) line() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	line, _, _ := strings.Cut(string(b.kept), "\n")
+// firstLine is the first line, without its end.
+func (e *excerpt) firstLine() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	line, _, _ := strings.Cut(string(e.first), "\n")
 	return strings.TrimSpace(line)
 }
 
-// ending keeps the last bytes that are written to it.
-type ending struct {
-	mu   sync.Mutex
-	kept []byte
-}
-
-func (e *ending) Write(data []byte) (int, error) {
+// lastWords quotes the end in one line, as a clause of an error; it is empty
+// when nothing was written.
+func (e *excerpt) lastWords() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.kept = append(e.kept, data[max(0, len(data)-keptWords):]...)
-	e.kept = e.kept[max(0, len(e.kept)-keptWords):]
-	return len(data), nil
-}
-
-// words are what was said last, in one line and quoted; empty for nothing.
-func (e *ending) words() string {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	text := strings.TrimSpace(strings.ToValidUTF8(string(e.kept), "?"))
+	text := strings.TrimSpace(strings.ToValidUTF8(string(e.last), "?"))
 	if text == "" {
 		return ""
 	}
-	return fmt.Sprintf("; its last words: %q", shortened(text))
+	return fmt.Sprintf("; its last words: %q", ending(text))
 }
 
-// shortened keeps a stranger's words within a few lines.
-func shortened(text string) string {
-	const most = 300
-	if len(text) <= most {
+// ending keeps the end of a text, a few lines long.
+func ending(text string) string {
+	const limit = 300
+	if len(text) <= limit {
 		return text
 	}
-	return "…" + strings.ToValidUTF8(text[len(text)-most:], "")
+	return "…" + strings.ToValidUTF8(text[len(text)-limit:], "")
 }

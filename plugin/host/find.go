@@ -3,11 +3,11 @@
 package host
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 )
@@ -15,7 +15,7 @@ import (
 // Prefix begins the file name of every plugin.
 const Prefix = "emco-chaos-plugin-"
 
-// ErrNotFound says that there is no plugin of that name.
+// ErrNotFound is the error of a name that no plugin has.
 var ErrNotFound = errors.New("no such plugin")
 
 // Find returns the path of the plugin's binary: in the directory (unless
@@ -24,33 +24,43 @@ func Find(name, directory string) (string, error) {
 	if name == "" || strings.ContainsAny(name, "/\\\x00") {
 		return "", fmt.Errorf("%w: %q is no plugin's name; write NAME for a file %sNAME", ErrNotFound, name, Prefix)
 	}
-	file := Prefix + name
-	var looked []string
-	if directory != "" {
-		looked = append(looked, directory)
-	} else if self, err := os.Executable(); err == nil {
-		looked = append(looked, filepath.Dir(self))
+	found, err := List(directory)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
 	}
-	for _, place := range looked {
-		path := filepath.Join(place, file)
-		info, err := os.Stat(path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
+	var unfit error
+	for _, one := range found {
+		if one.Name != name {
 			continue
-		case err != nil:
-			return "", fmt.Errorf("look for the plugin %s: %w", name, err)
-		case info.IsDir() || info.Mode()&0o111 == 0:
-			return "", fmt.Errorf("look for the plugin %s: %w: %s is not executable; chmod +x it", name, ErrNotPlugin, path)
 		}
-		return filepath.Abs(path)
+		err := executable(one.Path)
+		if err == nil {
+			return one.Path, nil
+		}
+		unfit = cmp.Or(unfit, err)
 	}
+	if unfit != nil {
+		return "", fmt.Errorf("look for the plugin %s: %w", name, unfit)
+	}
+	looked := places(directory)[0]
 	if directory == "" {
-		if path, err := exec.LookPath(file); err == nil {
-			return filepath.Abs(path)
-		}
-		looked = append(looked, "PATH")
+		looked += " or on PATH"
 	}
-	return "", fmt.Errorf("%w: %s is not in %s; put it there, or name its directory with --plugin-dir", ErrNotFound, file, strings.Join(looked, " or on "))
+	return "", fmt.Errorf("%w: %s%s is not in %s; put it there, or name its directory with --plugin-dir", ErrNotFound, Prefix, name, looked)
+}
+
+// places are the directories in which plugins are looked for. An empty one is
+// passed over: on PATH it is the current directory, and nothing is started
+// from there.
+func places(directory string) []string {
+	if directory != "" {
+		return []string{directory}
+	}
+	own, err := os.Executable()
+	if err == nil {
+		own = filepath.Dir(own)
+	}
+	return append([]string{own}, filepath.SplitList(os.Getenv("PATH"))...)
 }
 
 // Found is a file that has the name of a plugin.
@@ -63,19 +73,9 @@ type Found struct {
 
 // List lists the plugins in the places where Find looks, in their order.
 func List(directory string) ([]Found, error) {
-	places := []string{directory}
-	if directory == "" {
-		places = nil
-		if self, err := os.Executable(); err == nil {
-			places = append(places, filepath.Dir(self))
-		}
-		places = append(places, filepath.SplitList(os.Getenv("PATH"))...)
-	}
 	var list []Found
 	looked, names := map[string]bool{}, map[string]bool{}
-	for _, place := range places {
-		// An empty part of PATH is the current folder, and nothing is started
-		// from there.
+	for _, place := range places(directory) {
 		if place == "" {
 			continue
 		}
@@ -88,11 +88,8 @@ func List(directory string) ([]Found, error) {
 		}
 		looked[place] = true
 		entries, err := os.ReadDir(place)
-		if err != nil {
-			if directory != "" {
-				return nil, fmt.Errorf("look for plugins: %w", err)
-			}
-			continue
+		if err != nil && directory != "" {
+			return nil, fmt.Errorf("look for plugins: %w", err)
 		}
 		for _, entry := range entries {
 			name, is := strings.CutPrefix(entry.Name(), Prefix)

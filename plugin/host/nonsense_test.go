@@ -91,25 +91,25 @@ var bad = map[string]struct {
 	is    error
 	wants string
 }{
-	"unknown-conclusion": {run: sends(&pluginv1.Result{Conclusion: "great\x1b[2J"}), is: sdk.ErrNonsense,
+	"unknown-conclusion": {run: sends(&pluginv1.Result{Conclusion: "great\x1b[2J"}), is: sdk.ErrContract,
 		wants: `probe concluded "great\x1b[2J"; it is passed, failed, inconclusive or error`},
-	"unknown-outcome": {run: sends(&pluginv1.Result{Conclusion: "passed", Outcome: "splendid"}), is: sdk.ErrNonsense,
+	"unknown-outcome": {run: sends(&pluginv1.Result{Conclusion: "passed", Outcome: "splendid"}), is: sdk.ErrContract,
 		wants: `its outcome is "splendid"`},
-	"no-result":      {run: sends(), is: sdk.ErrNonsense, wants: "probe ended without a result"},
-	"empty-message":  {run: sends(nil), is: sdk.ErrNonsense, wants: "probe sent an empty message"},
-	"event-name":     {run: sends(&pluginv1.Event{Name: "Started Now\n"}), is: sdk.ErrNonsense, wants: `probe emitted "Started Now\n"`},
-	"no-event-name":  {run: sends(&pluginv1.Event{}), is: sdk.ErrNonsense, wants: `probe emitted ""`},
-	"huge-event":     {run: sends(&pluginv1.Event{Name: strings.Repeat("e", 100_000)}), is: sdk.ErrNonsense, wants: "63 at most"},
-	"resource-state": {run: sends(&pluginv1.Resource{Anchor: "a", State: "lost"}), is: sdk.ErrNonsense, wants: `a resource is "lost"; it is making, made, removed or left`},
-	"no-anchor":      {run: sends(&pluginv1.Resource{State: "made"}), is: sdk.ErrNonsense, wants: "an anchor has 1 to 1024"},
+	"no-result":      {run: sends(), is: sdk.ErrContract, wants: "probe ended without a result"},
+	"empty-message":  {run: sends(nil), is: sdk.ErrContract, wants: "probe sent an empty message"},
+	"event-name":     {run: sends(&pluginv1.Event{Name: "Started Now\n"}), is: sdk.ErrContract, wants: `probe emitted "Started Now\n"`},
+	"no-event-name":  {run: sends(&pluginv1.Event{}), is: sdk.ErrContract, wants: `probe emitted ""`},
+	"huge-event":     {run: sends(&pluginv1.Event{Name: strings.Repeat("e", 100_000)}), is: sdk.ErrContract, wants: "63 at most"},
+	"resource-state": {run: sends(&pluginv1.Resource{Anchor: "a", State: "lost"}), is: sdk.ErrContract, wants: `a resource is "lost"; it is making, made, removed or left`},
+	"no-anchor":      {run: sends(&pluginv1.Resource{State: "made"}), is: sdk.ErrContract, wants: "an anchor has 1 to 1024"},
 	"huge-message":   {run: sends(&pluginv1.Note{Text: strings.Repeat("n", 2<<20)}), is: sdk.ErrFlood, wants: "one message is larger than 1024 KiB"},
-	"no-utf8":        {run: sends(&pluginv1.Note{Text: "\xff\xfe"}), is: sdk.ErrNonsense, wants: "invalid UTF-8"},
+	"no-utf8":        {run: sends(&pluginv1.Note{Text: "\xff\xfe"}), is: sdk.ErrContract, wants: "invalid UTF-8"},
 	"wire-garbage": {run: func(stream grpc.ServerStreamingServer[pluginv1.RunResponse], _ func(any)) error {
 		// The text of a note, which is field 1 in field 2, is no UTF-8.
 		unknown := &pluginv1.RunResponse{}
 		unknown.ProtoReflect().SetUnknown([]byte{0x12, 0x03, 0x0a, 0x01, 0xff})
 		return stream.Send(unknown)
-	}, is: sdk.ErrNonsense, wants: "invalid UTF-8"},
+	}, is: sdk.ErrContract, wants: "invalid UTF-8"},
 	"own-error": {run: func(grpc.ServerStreamingServer[pluginv1.RunResponse], func(any)) error {
 		return errors.New("it rains\x1b[2J" + strings.Repeat("!", 30_000))
 	}, wants: "have the plugin do probe: it rains"},
@@ -143,10 +143,10 @@ var garbage = map[string]struct {
 	is       error
 	wants    []string
 }{
-	"neither":        {&pluginv1.CompileResponse{}, sdk.ErrNonsense, []string{"neither a plan nor a problem"}},
+	"neither":        {&pluginv1.CompileResponse{}, sdk.ErrContract, []string{"neither a plan nor a problem"}},
 	"empty-plan":     {&pluginv1.CompileResponse{Plan: &pluginv1.Plan{}}, nil, []string{"there is no step", "is not a name"}},
-	"bad-reference":  {planOf(&pluginv1.Step{Name: "one", After: []string{"no reference \x1b"}}), sdk.ErrNonsense, []string{"is not STEP.EVENT"}},
-	"bad-claim":      {&pluginv1.CompileResponse{Plan: &pluginv1.Plan{Evidence: []string{"a.b < "}}}, sdk.ErrNonsense, []string{"is not STEP.EVENT"}},
+	"bad-reference":  {planOf(&pluginv1.Step{Name: "one", After: []string{"no reference \x1b"}}), sdk.ErrContract, []string{"is not STEP.EVENT"}},
+	"bad-claim":      {&pluginv1.CompileResponse{Plan: &pluginv1.Plan{Evidence: []string{"a.b < "}}}, sdk.ErrContract, []string{"is not STEP.EVENT"}},
 	"does-nothing":   {planOf(&pluginv1.Step{Name: "one"}), nil, []string{"is not exactly one of a fault and an activity"}},
 	"negative-times": {planOf(&pluginv1.Step{Name: "one", Delay: durationpb.New(-5), Timeout: &durationpb.Duration{Seconds: math.MinInt64, Nanos: math.MaxInt32}}), nil, []string{"is not a time to wait", "cannot be waited for"}},
 	"fault-no-json":  {planOf(faultStep("{{")), nil, []string{"is not a JSON object"}},
@@ -160,7 +160,7 @@ var garbage = map[string]struct {
 	"huge-plan":      {&pluginv1.CompileResponse{Plan: &pluginv1.Plan{Title: strings.Repeat("t", 2<<20)}}, sdk.ErrFlood, []string{"one message is larger than 1024 KiB"}},
 	"swelling-plan":  {&pluginv1.CompileResponse{Plan: &pluginv1.Plan{Title: strings.Repeat("\x01", 900<<10)}}, sdk.ErrFlood, []string{"its plan"}},
 	"odd-problem":    {&pluginv1.CompileResponse{Problems: []*pluginv1.Problem{{Line: -3, Column: math.MinInt32, Message: "odd\x1b[2J"}}}, nil, []string{"odd [2J"}},
-	"no-utf8":        {&pluginv1.CompileResponse{Plan: &pluginv1.Plan{Title: "\xff"}}, sdk.ErrNonsense, []string{"invalid UTF-8"}},
+	"no-utf8":        {&pluginv1.CompileResponse{Plan: &pluginv1.Plan{Title: "\xff"}}, sdk.ErrContract, []string{"invalid UTF-8"}},
 	"odd-arguments": {planOf(&pluginv1.Step{Name: "one", What: &pluginv1.Step_Activity{Activity: &pluginv1.Task{
 		Activity: "", Arguments: &structpb.Struct{Fields: map[string]*structpb.Value{"x": {}}}, Events: []string{"", "started", "started"}, Ends: []string{"started"},
 	}}}), nil, []string{"its activity has no name", `cannot emit ""`}},

@@ -1,11 +1,13 @@
 package host
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,9 +15,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
 	"github.com/hashicorp/go-hclog"
 	goplugin "github.com/hashicorp/go-plugin"
-	"github.com/hashicorp/go-plugin/runner"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/health/grpc_health_v1"
 )
 
 // Limits on a plugin that does not behave.
@@ -33,7 +33,7 @@ const (
 	headerLimit = 64 << 10
 )
 
-// Options say which plugin to start, and how.
+// Options are which plugin to start, and how.
 type Options struct {
 	// Path is the plugin's binary.
 	Path string
@@ -42,7 +42,7 @@ type Options struct {
 	// Env names the environment variables that the plugin gets. It gets no
 	// others.
 	Env []string
-	// Log takes what the plugin says on its standard error and output, up to
+	// Log takes what the plugin writes to its standard error and output, up to
 	// 1 MiB; nil drops it.
 	Log io.Writer
 	// StartLimit is how long the plugin has to say that it is one; 0 is 15 s.
@@ -53,21 +53,18 @@ type Options struct {
 
 // Process is a running plugin.
 type Process struct {
-	asks   *sdk.Client
+	plugin *sdk.Client
 	client *goplugin.Client
 	child  *child
 	log    *log
-	// lifeline is open as long as this process wants the plugin to live.
-	lifeline *os.File
-	path     string
-	contract int
-	answer   time.Duration
-	close    sync.Once
+	path   string
+	answer time.Duration
+	close  sync.Once
 }
 
 // Start starts a plugin. It lives until Close, or until this process ends,
-// however it ends. The errors are [ErrNotFound], [ErrNotPlugin],
-// [ErrSilent], a [*VersionError] and a [*ChecksumError].
+// however it ends. The errors are [ErrNotFound], [ErrNotPlugin], [ErrSilent],
+// [ErrVersion], [ErrPin] and [ErrChecksum].
 func Start(ctx context.Context, options Options) (*Process, error) {
 	process, err := start(ctx, options)
 	if err != nil {
@@ -88,30 +85,18 @@ func start(ctx context.Context, options Options) (*Process, error) {
 			return nil, err
 		}
 	}
-	if options.StartLimit == 0 {
-		options.StartLimit = startLimit
-	}
-	if options.AnswerLimit == 0 {
-		options.AnswerLimit = answerLimit
-	}
-	// The plugin reads the end of the pipe when this process is gone.
-	lifelineRead, lifeline, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	defer lifelineRead.Close()
+	limit := cmp.Or(options.StartLimit, startLimit)
 	p := &Process{
-		child:    newChild(options.Path, named(options.Env), lifelineRead),
-		log:      &log{out: options.Log},
-		lifeline: lifeline,
-		path:     options.Path,
-		answer:   options.AnswerLimit,
+		child:  newChild(options.Path, named(options.Env)),
+		log:    &log{out: options.Log},
+		path:   options.Path,
+		answer: cmp.Or(options.AnswerLimit, answerLimit),
 	}
 	p.client = goplugin.NewClient(&goplugin.ClientConfig{
 		HandshakeConfig:  sdk.Handshake,
 		VersionedPlugins: sdk.Plugins(nil),
-		RunnerFunc:       p.child.as,
-		StartTimeout:     options.StartLimit,
+		RunnerFunc:       p.child.runner,
+		StartTimeout:     limit + goneLimit, // never the first
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
 		AutoMTLS:         true,
 		SkipHostEnv:      true,
@@ -126,98 +111,79 @@ func start(ctx context.Context, options Options) (*Process, error) {
 			grpc.WithIdleTimeout(0),
 		},
 	})
-	limited, cancel := context.WithTimeout(ctx, options.StartLimit)
+	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	ended := context.AfterFunc(limited, p.child.kill)
-	err = p.connect(limited)
-	if !ended() && err == nil {
+	stop := context.AfterFunc(limited, p.child.kill)
+	err := p.connect()
+	if !stop() {
 		err = limited.Err()
 	}
-	if err != nil {
-		slow := limited.Err() != nil && ctx.Err() == nil
-		p.Close()
-		switch {
-		case ctx.Err() != nil:
-			return nil, ctx.Err()
-		case slow:
-			return nil, p.child.silent(options.StartLimit)
-		}
-		return nil, p.child.refused(err)
+	if err == nil {
+		return p, nil
 	}
-	return p, nil
+	p.Close()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return nil, p.child.refusal(err, limit)
 }
 
 // connect starts the process and talks to it for the first time.
-func (p *Process) connect(ctx context.Context) error {
+func (p *Process) connect() error {
 	protocol, err := p.client.Client()
 	if err != nil {
 		return err
 	}
-	wire, ok := protocol.(*goplugin.GRPCClient)
-	if !ok {
-		return errors.New("it does not speak gRPC")
-	}
-	_, err = grpc_health_v1.NewHealthClient(wire.Conn).Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: goplugin.GRPCServiceName})
-	if err != nil {
+	if err := protocol.Ping(); err != nil {
 		return err
 	}
 	dispensed, err := protocol.Dispense(sdk.Service)
 	if err != nil {
 		return err
 	}
-	p.asks, ok = dispensed.(*sdk.Client)
-	if !ok {
-		return errors.New("it offers something else than a plugin")
-	}
-	p.contract = p.client.NegotiatedVersion()
+	p.plugin = dispensed.(*sdk.Client) // as sdk.Plugins makes it
 	p.child.removeSockets()
 	return nil
 }
 
 // named are the variables of this process's environment that have these
-// names, and no others.
+// names.
 func named(names []string) []string {
-	var env []string
-	for _, name := range names {
-		if value, set := os.LookupEnv(name); set {
-			env = append(env, name+"="+value)
-		}
-	}
-	return env
+	return slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		name, _, _ := strings.Cut(variable, "=")
+		return !slices.Contains(names, name)
+	})
 }
 
 // Contract is the version of the contract that this process and the plugin
 // agreed on.
-func (p *Process) Contract() int { return p.contract }
+func (p *Process) Contract() int { return p.client.NegotiatedVersion() }
 
 // Gone is closed when the plugin's process has ended.
 func (p *Process) Gone() <-chan struct{} { return p.child.gone }
-
-// PID is the plugin's process.
-func (p *Process) PID() int { return p.child.pid() }
 
 // Describe asks what the plugin has. The error is [ErrHangs] when the plugin
 // does not answer in time, and [ErrDied] when it dies meanwhile.
 func (p *Process) Describe(ctx context.Context) (sdk.Description, error) {
 	ctx, cancel := p.limit(ctx)
 	defer cancel()
-	description, err := p.asks.Describe(ctx)
+	description, err := p.plugin.Describe(ctx)
 	return description, p.explain(ctx, err)
 }
 
 // Compile has the plugin make a plan. Mistakes in the experiment or the
-// target are [plan.Problems]; other errors are as Describe has them.
+// target are [document.Problems]; other errors are as Describe has them.
 func (p *Process) Compile(ctx context.Context, source sdk.Source) (*plan.Plan, error) {
 	ctx, cancel := p.limit(ctx)
 	defer cancel()
-	compiled, err := p.asks.Compile(ctx, source)
+	compiled, err := p.plugin.Compile(ctx, source)
 	return compiled, p.explain(ctx, err)
 }
 
 // Run has the plugin do one activity. When the plugin dies meanwhile the
 // error is [ErrDied].
 func (p *Process) Run(ctx context.Context, task sdk.Task, observer sdk.Observer) (sdk.Result, error) {
-	result, err := p.asks.Run(ctx, task, observer)
+	result, err := p.plugin.Run(ctx, task, observer)
 	return result, p.explain(ctx, err)
 }
 
@@ -234,10 +200,7 @@ func (p *Process) Close() {
 		force := time.AfterFunc(closeLimit, p.child.kill)
 		p.client.Kill()
 		force.Stop()
-		_ = p.lifeline.Close()
 		p.child.end()
 		p.log.close()
 	})
 }
-
-var _ runner.Runner = (*child)(nil)

@@ -1,19 +1,23 @@
 package sdk
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/plugin/sdk/pluginv1"
+	"github.com/emco-chaos/emco-chaos/probes/activity"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
 func TestMomentsKeepTheirOrder(t *testing.T) {
 	start := time.Now()
-	var c clock
+	var r receiver
 	moment := func(received, age time.Duration) time.Duration {
-		c.now = start.Add(received)
-		return c.moment(durationpb.New(age)).Sub(start)
+		r.now = start.Add(received)
+		return r.moment(durationpb.New(age)).Sub(start)
 	}
 	for _, step := range []struct{ received, age, want time.Duration }{
 		{10, 0, 10},
@@ -29,13 +33,70 @@ func TestMomentsKeepTheirOrder(t *testing.T) {
 	}
 }
 
-func TestDescriptionsAreCalm(t *testing.T) {
-	d := calmed(Description{
+func TestDescriptionsAreCleaned(t *testing.T) {
+	d, err := descriptionFromWire(&pluginv1.DescribeResponse{
 		Name: "a\x1b[2Jb", Version: "1\r2",
-		Experiments: []Experiment{{Title: "t\a", Description: "one\ntwo\x00", Parameters: []Parameter{{Default: "d\x7f"}}}},
+		Experiments: []*pluginv1.Experiment{{
+			Title: "t\a", Description: "one\ntwo\x00", Parameters: []*pluginv1.Parameter{{Default: "d\x7f"}},
+		}},
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	e := d.Experiments[0]
 	if got := []string{d.Name, d.Version, e.Title, e.Description, e.Parameters[0].Default}; !slices.Equal(got, []string{"a [2Jb", "1 2", "t ", "one\ntwo ", "d "}) {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestRecode: each type that travels by its JSON comes out as it went in, but
+// for what the contract's message has no field for.
+func TestRecode(t *testing.T) {
+	description := Description{
+		Name: "n", Version: "v", Schema: []byte("{\xff}"),
+		Experiments: []Experiment{{Name: "e", Title: "t", Description: "d", Parameters: []Parameter{
+			{Name: "p", Type: activity.Duration, Default: "1s", Allowed: []string{"1s", "2s"}, Description: "d"},
+		}}},
+		Activities: []Activity{{Name: "a", Summary: "s", Events: []string{"started", "passed"}, Ends: []string{"passed"}, Arguments: []Argument{
+			{Name: "g", Type: activity.CallName, Required: true, Allowed: []string{"x"}, Description: "d"},
+		}}},
+	}
+	recoded(t, description, descriptionFromWire)
+	recoded(t, document.Problems{{File: "f", Line: 3, Column: 4, Field: "a.b", Message: "m", Remedy: "r"}},
+		func(wire []*pluginv1.Problem) (document.Problems, error) { return recode[document.Problems](wire) })
+	description.Activities[0].Probe, description.Experiments[0].Parameters[0].Follows = true, "call"
+	if wire, err := recode[*pluginv1.DescribeResponse](description); err != nil || len(wire.GetActivities()) != 1 {
+		t.Errorf("%v, %v", wire, err)
+	}
+}
+
+func recoded[Message, Own any](t *testing.T, own Own, back func(Message) (Own, error)) {
+	t.Helper()
+	wire, err := recode[Message](own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := back(wire)
+	if err != nil || !reflect.DeepEqual(got, own) {
+		t.Errorf("%+v, %v, want %+v", got, err, own)
+	}
+}
+
+func TestTaskOnTheWire(t *testing.T) {
+	task := Task{
+		Run: "r", Attempt: 2, Target: []byte("{}"), Activity: "a", Arguments: map[string]any{"given": map[string]any{"dig": "Approved"}, "n": 1.5, "list": []any{"x", nil, true}},
+		Timeout: 90 * time.Second, Resources: []string{"projects/p"}, Settle: 18 * time.Second,
+		Unanswered: []Sent{{Activity: "call", Arguments: map[string]any{"call": "dig.instantiate"}}},
+	}
+	wire, err := taskToWire(task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := taskFromWire(wire); !reflect.DeepEqual(got, task) {
+		t.Errorf("%+v", got)
+	}
+	task.Arguments["given"] = func() {}
+	if _, err := taskToWire(task); err == nil {
+		t.Error("a function was sent")
 	}
 }

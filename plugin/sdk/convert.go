@@ -1,12 +1,13 @@
 package sdk
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk/pluginv1"
-	"github.com/emco-chaos/emco-chaos/probes/activity"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -14,82 +15,100 @@ import (
 
 // each converts a list.
 func each[From, To any](list []From, convert func(From) To) []To {
+	converted, _ := eachOr(list, func(one From) (To, error) { return convert(one), nil })
+	return converted
+}
+
+// eachOr converts a list up to the first error.
+func eachOr[From, To any](list []From, convert func(From) (To, error)) ([]To, error) {
 	if list == nil {
-		return nil
+		return nil, nil
 	}
 	converted := make([]To, len(list))
 	for i, one := range list {
-		converted[i] = convert(one)
+		var err error
+		if converted[i], err = convert(one); err != nil {
+			return nil, err
+		}
+	}
+	return converted, nil
+}
+
+// values converts the keys and values of a map.
+func values(texts map[string]string, convert func(string) string) map[string]string {
+	if texts == nil {
+		return nil
+	}
+	converted := make(map[string]string, len(texts))
+	for key, text := range texts {
+		converted[convert(key)] = convert(text)
 	}
 	return converted
 }
 
-func describe(d Description) *pluginv1.DescribeResponse {
-	return &pluginv1.DescribeResponse{
-		Name: d.Name, Version: d.Version, Schema: d.Schema,
-		Experiments: each(d.Experiments, func(e Experiment) *pluginv1.Experiment {
-			return &pluginv1.Experiment{
-				Name: e.Name, Title: e.Title, Description: e.Description,
-				Parameters: each(e.Parameters, func(p Parameter) *pluginv1.Parameter {
-					return &pluginv1.Parameter{Name: p.Name, Type: string(p.Type), Default: p.Default, Allowed: p.Allowed, Description: p.Description}
-				}),
-			}
-		}),
-		Activities: each(d.Activities, func(a Activity) *pluginv1.Activity {
-			return &pluginv1.Activity{
-				Name: a.Name, Summary: a.Summary, Events: a.Events, Ends: a.Ends,
-				Arguments: each(a.Arguments, func(a Argument) *pluginv1.Argument {
-					return &pluginv1.Argument{Name: a.Name, Type: string(a.Type), Required: a.Required, Allowed: a.Allowed, Description: a.Description}
-				}),
-			}
-		}),
+// recode converts between a type of this package and its message by their
+// JSON, in which both have the same names.
+func recode[To any](from any) (to To, err error) {
+	data, err := json.Marshal(from)
+	if err == nil {
+		err = json.Unmarshal(data, &to)
 	}
+	if err != nil {
+		return to, fmt.Errorf("convert %T to %T: %w", from, to, err)
+	}
+	return to, nil
 }
 
-func described(d *pluginv1.DescribeResponse) Description {
-	return Description{
-		Name: d.GetName(), Version: d.GetVersion(), Schema: d.GetSchema(),
-		Experiments: each(d.GetExperiments(), func(e *pluginv1.Experiment) Experiment {
-			return Experiment{
-				Name: e.GetName(), Title: e.GetTitle(), Description: e.GetDescription(),
-				Parameters: each(e.GetParameters(), func(p *pluginv1.Parameter) Parameter {
-					return Parameter{Name: p.GetName(), Type: activity.Type(p.GetType()), Default: p.GetDefault(), Allowed: p.GetAllowed(), Description: p.GetDescription()}
-				}),
-			}
-		}),
-		Activities: each(d.GetActivities(), func(a *pluginv1.Activity) Activity {
-			return Activity{
-				Name: a.GetName(), Summary: a.GetSummary(), Events: a.GetEvents(), Ends: a.GetEnds(),
-				Arguments: each(a.GetArguments(), func(a *pluginv1.Argument) Argument {
-					return Argument{Name: a.GetName(), Type: activity.Type(a.GetType()), Required: a.GetRequired(), Allowed: a.GetAllowed(), Description: a.GetDescription()}
-				}),
-			}
-		}),
-	}
-}
-
-// planToWire fails on arguments that are not JSON's types.
-func planToWire(p *plan.Plan) (*pluginv1.Plan, error) {
-	wire := &pluginv1.Plan{
-		Experiment: p.Experiment, Title: p.Title, Description: p.Description, Target: p.Target,
-		Attempts: int32(p.Attempts), Parameters: p.Parameters,
-		Evidence: each(p.Evidence, plan.Claim.String), Touches: p.Touches,
-	}
-	var err error
-	if wire.Given, err = stepToWire(p.Given); err != nil {
-		return nil, err
-	}
-	if wire.Teardown, err = stepToWire(p.Teardown); err != nil {
-		return nil, err
-	}
-	for _, step := range p.Steps {
-		converted, err := stepToWire(step)
-		if err != nil {
-			return nil, err
+// descriptionFromWire cleans the texts that lists show.
+func descriptionFromWire(wire *pluginv1.DescribeResponse) (Description, error) {
+	description, err := recode[Description](wire)
+	clean := func(texts ...*string) {
+		for _, text := range texts {
+			*text = document.Lines(*text)
 		}
-		wire.Steps = append(wire.Steps, converted)
 	}
-	return wire, nil
+	clean(&description.Name, &description.Version)
+	for i := range description.Experiments {
+		experiment := &description.Experiments[i]
+		clean(&experiment.Name, &experiment.Title, &experiment.Description)
+		for j := range experiment.Parameters {
+			parameter := &experiment.Parameters[j]
+			clean(&parameter.Name, &parameter.Default, &parameter.Description)
+		}
+	}
+	return description, err
+}
+
+func taskToWire(task Task) (*pluginv1.RunRequest, error) {
+	arguments, err := recode[*structpb.Struct](task.Arguments)
+	unanswered, unansweredErr := recode[[]*pluginv1.Sent](task.Unanswered)
+	return &pluginv1.RunRequest{
+		Run: task.Run, Attempt: int32(task.Attempt), Target: task.Target,
+		Activity: task.Activity, Arguments: arguments, Timeout: durationpb.New(task.Timeout),
+		Resources: task.Resources, Unanswered: unanswered, Settle: durationpb.New(task.Settle),
+	}, cmp.Or(err, unansweredErr)
+}
+
+func taskFromWire(request *pluginv1.RunRequest) Task {
+	return Task{
+		Run: request.GetRun(), Attempt: int(request.GetAttempt()), Target: request.GetTarget(),
+		Activity: request.GetActivity(), Arguments: request.GetArguments().AsMap(), Timeout: request.GetTimeout().AsDuration(),
+		Resources: request.GetResources(), Settle: request.GetSettle().AsDuration(),
+		Unanswered: each(request.GetUnanswered(), func(sent *pluginv1.Sent) Sent {
+			return Sent{Activity: sent.GetActivity(), Arguments: sent.GetArguments().AsMap()}
+		}),
+	}
+}
+
+func planToWire(p *plan.Plan) (*pluginv1.Plan, error) {
+	given, givenErr := stepToWire(p.Given)
+	teardown, teardownErr := stepToWire(p.Teardown)
+	steps, stepsErr := eachOr(p.Steps, stepToWire)
+	return &pluginv1.Plan{
+		Experiment: p.Experiment, Title: p.Title, Description: p.Description, Target: p.Target,
+		Attempts: int32(p.Attempts), Parameters: p.Parameters, Given: given, Teardown: teardown, Steps: steps,
+		Evidence: each(p.Evidence, plan.Claim.String), Touches: p.Touches,
+	}, cmp.Or(givenErr, teardownErr, stepsErr)
 }
 
 func stepToWire(s plan.Step) (*pluginv1.Step, error) {
@@ -98,19 +117,16 @@ func stepToWire(s plan.Step) (*pluginv1.Step, error) {
 		While: s.While, Until: each(s.Until, plan.Ref.String), Timeout: durationpb.New(time.Duration(s.Timeout)),
 		Expect: s.Expect, Otherwise: s.Otherwise,
 	}
-	switch {
-	case s.Fault != nil:
-		wire.What = &pluginv1.Step_Fault{Fault: &pluginv1.Fault{
-			Kind: s.Fault.Kind, Action: s.Fault.Action, Summary: s.Fault.Summary, Object: s.Fault.Object,
-		}}
-	case s.Activity != nil:
-		arguments, err := structpb.NewStruct(s.Activity.Arguments)
+	if f := s.Fault; f != nil {
+		wire.What = &pluginv1.Step_Fault{Fault: &pluginv1.Fault{Kind: f.Kind, Action: f.Action, Summary: f.Summary, Object: f.Object}}
+	}
+	if a := s.Activity; a != nil {
+		arguments, err := recode[*structpb.Struct](a.Arguments)
 		if err != nil {
 			return nil, fmt.Errorf("the arguments of step %s: %w", s.Name, err)
 		}
 		wire.What = &pluginv1.Step_Activity{Activity: &pluginv1.Task{
-			Activity: s.Activity.Name, Arguments: arguments, Summary: s.Activity.Summary, Service: s.Activity.Service,
-			Events: s.Activity.Events, Ends: s.Activity.Ends, Lasting: s.Activity.Lasting,
+			Activity: a.Name, Arguments: arguments, Summary: a.Summary, Service: a.Service, Events: a.Events, Ends: a.Ends, Lasting: a.Lasting,
 		}}
 	}
 	return wire, nil
@@ -118,33 +134,16 @@ func stepToWire(s plan.Step) (*pluginv1.Step, error) {
 
 // planFromWire fails on events and claims that cannot be read.
 func planFromWire(wire *pluginv1.Plan) (*plan.Plan, error) {
-	p := &plan.Plan{
+	given, givenErr := stepFromWire(wire.GetGiven())
+	teardown, teardownErr := stepFromWire(wire.GetTeardown())
+	steps, stepsErr := eachOr(wire.GetSteps(), stepFromWire)
+	evidence, evidenceErr := eachOr(wire.GetEvidence(), plan.ParseClaim)
+	return &plan.Plan{
 		Experiment: wire.GetExperiment(), Title: wire.GetTitle(), Description: wire.GetDescription(),
 		Target: wire.GetTarget(), Attempts: int(wire.GetAttempts()), Parameters: wire.GetParameters(),
-		Touches: each(wire.GetTouches(), func(text string) string { return calm(cut(text, textLimit)) }),
-	}
-	var err error
-	if p.Given, err = stepFromWire(wire.GetGiven()); err != nil {
-		return nil, err
-	}
-	if p.Teardown, err = stepFromWire(wire.GetTeardown()); err != nil {
-		return nil, err
-	}
-	for _, step := range wire.GetSteps() {
-		converted, err := stepFromWire(step)
-		if err != nil {
-			return nil, err
-		}
-		p.Steps = append(p.Steps, converted)
-	}
-	for _, text := range wire.GetEvidence() {
-		claim, err := plan.ParseClaim(text)
-		if err != nil {
-			return nil, err
-		}
-		p.Evidence = append(p.Evidence, claim)
-	}
-	return p, nil
+		Given: given, Teardown: teardown, Steps: steps, Evidence: evidence,
+		Touches: each(wire.GetTouches(), func(text string) string { return document.Lines(cutText(text)) }),
+	}, cmp.Or(givenErr, teardownErr, stepsErr, evidenceErr)
 }
 
 func stepFromWire(wire *pluginv1.Step) (plan.Step, error) {
@@ -153,10 +152,10 @@ func stepFromWire(wire *pluginv1.Step) (plan.Step, error) {
 		Timeout: plan.Duration(wire.GetTimeout().AsDuration()), Expect: wire.GetExpect(), Otherwise: wire.GetOtherwise(),
 	}
 	var err error
-	if s.After, err = refsFromWire(wire.GetAfter()); err != nil {
+	if s.After, err = eachOr(wire.GetAfter(), plan.ParseRef); err != nil {
 		return s, fmt.Errorf("step %s: after: %w", s.Name, err)
 	}
-	if s.Until, err = refsFromWire(wire.GetUntil()); err != nil {
+	if s.Until, err = eachOr(wire.GetUntil(), plan.ParseRef); err != nil {
 		return s, fmt.Errorf("step %s: until: %w", s.Name, err)
 	}
 	if f := wire.GetFault(); f != nil {
@@ -169,24 +168,4 @@ func stepFromWire(wire *pluginv1.Step) (plan.Step, error) {
 		}
 	}
 	return s, nil
-}
-
-func refsFromWire(texts []string) ([]plan.Ref, error) {
-	var refs []plan.Ref
-	for _, text := range texts {
-		ref, err := plan.ParseRef(text)
-		if err != nil {
-			return nil, err
-		}
-		refs = append(refs, ref)
-	}
-	return refs, nil
-}
-
-func problemToWire(p document.Problem) *pluginv1.Problem {
-	return &pluginv1.Problem{File: p.File, Line: int32(p.Line), Column: int32(p.Column), Field: p.Field, Message: p.Message, Remedy: p.Remedy}
-}
-
-func problemFromWire(p *pluginv1.Problem) document.Problem {
-	return document.Problem{File: p.GetFile(), Line: int(p.GetLine()), Column: int(p.GetColumn()), Field: p.GetField(), Message: p.GetMessage(), Remedy: p.GetRemedy()}
 }

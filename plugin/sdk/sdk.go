@@ -25,7 +25,7 @@ type Plugin interface {
 	// Describe tells what the plugin has.
 	Describe(ctx context.Context) (Description, error)
 	// Compile makes a plan of an experiment for a target. A mistake in the
-	// experiment or the target comes back as [plan.Problems].
+	// experiment or the target comes back as [document.Problems].
 	Compile(ctx context.Context, source Source) (*plan.Plan, error)
 	// Run does one activity and returns its answer. ctx ends at the task's
 	// timeout ([context.DeadlineExceeded]) or when the activity is cancelled
