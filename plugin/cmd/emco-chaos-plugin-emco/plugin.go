@@ -1,3 +1,5 @@
+// Command emco-chaos-plugin-emco is the plugin for EMCO: the experiments and
+// the probes behind the contract of package sdk. emco-chaos starts it.
 package main
 
 import (
@@ -17,6 +19,8 @@ import (
 // version is set when a release is built.
 var version = "dev"
 
+func main() { sdk.Serve(plugin{}) }
+
 // plugin is the experiments and the probes behind the contract.
 type plugin struct{}
 
@@ -29,7 +33,7 @@ func (plugin) Describe(context.Context) (sdk.Description, error) {
 	if err != nil {
 		return sdk.Description{}, err
 	}
-	description.Activities = append(description.Activities, previewDescription(description.Activities))
+	description.Activities = append(description.Activities, previewOf(description.Activities))
 	return description, nil
 }
 
@@ -52,18 +56,26 @@ func (plugin) Compile(_ context.Context, source sdk.Source) (*plan.Plan, error) 
 }
 
 func (plugin) Run(ctx context.Context, task sdk.Task, observer sdk.Observer) sdk.Result {
-	if task.Activity == previewActivity {
-		return preview(ctx, task, observer)
+	result, err := run(ctx, task, observer)
+	if err != nil {
+		return sdk.Result{Conclusion: sdk.Errored, Message: err.Error()}
+	}
+	return result
+}
+
+func run(ctx context.Context, task sdk.Task, observer sdk.Observer) (sdk.Result, error) {
+	on, err := subject(task)
+	if err != nil {
+		return sdk.Result{}, err
+	}
+	if task.Activity == previewName {
+		return preview(on, task, observer)
 	}
 	probe, err := probes.New(task.Activity, task.Arguments)
 	if err != nil {
-		return sdk.Result{Conclusion: sdk.Errored, Message: err.Error()}
+		return sdk.Result{}, err
 	}
-	subject, err := subject(task)
-	if err != nil {
-		return sdk.Result{Conclusion: sdk.Errored, Message: err.Error()}
-	}
-	return probe.Run(ctx, subject, observer)
+	return probe.Run(ctx, on, observer), nil
 }
 
 // readTarget reads the target that the host sent; without one it is an EMCO as

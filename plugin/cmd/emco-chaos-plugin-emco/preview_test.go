@@ -47,7 +47,7 @@ func TestPreview(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			seen := &notes{}
 			// The target of EMCO's chart lies nowhere: nothing can be asked.
-			result := plugin{}.Run(t.Context(), sdk.Task{Run: "run", Attempt: 1, Activity: previewActivity, Arguments: map[string]any{"given": test.given}}, seen)
+			result := plugin{}.Run(t.Context(), sdk.Task{Run: "run", Attempt: 1, Activity: previewName, Arguments: map[string]any{"given": test.given}}, seen)
 			if result.Conclusion != sdk.Passed || seen.made != 0 {
 				t.Fatalf("got %+v, %d resources made", result, seen.made)
 			}
@@ -67,7 +67,7 @@ func TestPreview(t *testing.T) {
 }
 
 func TestPreviewTellsOfAWrongGiven(t *testing.T) {
-	result := plugin{}.Run(t.Context(), sdk.Task{Run: "run", Attempt: 1, Activity: previewActivity, Arguments: map[string]any{"given": map[string]any{"dig": 1}}}, &notes{})
+	result := plugin{}.Run(t.Context(), sdk.Task{Run: "run", Attempt: 1, Activity: previewName, Arguments: map[string]any{"given": map[string]any{"dig": 1}}}, &notes{})
 	if result.Conclusion != sdk.Errored || !strings.Contains(result.Message, "dig") {
 		t.Errorf("got %+v", result)
 	}
@@ -78,7 +78,7 @@ func TestPreviewIsDescribed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := slices.IndexFunc(description.Activities, func(a sdk.Activity) bool { return a.Name == previewActivity })
+	at := slices.IndexFunc(description.Activities, func(a sdk.Activity) bool { return a.Name == previewName })
 	if at < 0 || len(description.Activities[at].Arguments) != 1 || description.Activities[at].Arguments[0].Name != "given" {
 		t.Errorf("got %+v", description.Activities)
 	}

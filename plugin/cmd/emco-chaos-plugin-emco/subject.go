@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"github.com/emco-chaos/emco-chaos/experiments"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
@@ -18,11 +17,9 @@ type settings struct {
 			File string `json:"file"`
 		} `json:"kubeconfig"`
 	} `json:"edge"`
+	// Apps are what a run deploys; adservice and currencyservice when empty.
 	Apps []string `json:"apps"`
 }
-
-// defaultApps are deployed when the target names none.
-var defaultApps = []string{"adservice", "currencyservice"}
 
 // subject is what a task's probe works on: the EMCO of the target, and the
 // resources of the task's run and attempt, or those that the target names when
@@ -61,21 +58,13 @@ func subject(task sdk.Task) (probes.Subject, error) {
 			return probes.Subject{}, err
 		}
 	}
-	apps := own.Apps
-	if len(apps) == 0 {
-		apps = slices.Clone(defaultApps)
+	if len(own.Apps) == 0 {
+		own.Apps = []string{"adservice", "currencyservice"}
 	}
 	return probes.Subject{
-		Client:     client,
-		Names:      names,
-		Existing:   target.UseExisting,
-		Unanswered: unanswered(task),
-		Settle:     task.Settle,
-		Setup: probes.Setup{
-			Kubeconfig: own.Edge.Kubeconfig.File,
-			Rsync:      access.Rsync,
-			Apps:       apps,
-		},
+		Client: client, Names: names, Existing: target.UseExisting,
+		Unanswered: unanswered(task), Settle: task.Settle,
+		Setup: probes.Setup{Kubeconfig: own.Edge.Kubeconfig.File, Rsync: access.Rsync, Apps: own.Apps},
 	}, nil
 }
 
