@@ -9,6 +9,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,15 +17,11 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 )
 
 // Options are settings of a cluster that its file does not have.
 type Options struct {
-	// Logs is the folder for what the processes write, one file NAME.log a
-	// pod; empty is the folder logs beside the cluster file.
-	Logs string
 	// ReadyWithin is how long Start waits for each pod; 0 is 30 s.
 	ReadyWithin time.Duration
 	// StopWithin is how long a process may take to stop when it was asked to,
@@ -38,6 +35,9 @@ const (
 	// vacantWithin is how long Start waits for whatever still answers where
 	// a pod is to: processes whose owner died take a moment to end.
 	vacantWithin = 5 * time.Second
+	// logs is the folder beside the cluster file for what the processes write,
+	// one file NAME.log a pod.
+	logs = "logs"
 )
 
 // ErrClosed says that the cluster was closed.
@@ -46,84 +46,78 @@ var ErrClosed = errors.New("the local cluster is closed")
 // Cluster is a running cluster. It is an [engine.Driver].
 type Cluster struct {
 	description *Description
+	options     Options
 	folder      string
 	lock        *os.File
-	stopWithin  time.Duration
 	lifeline    lifeline
 	pods        []*pod
 	links       []*link
 	// work waits for the goroutines of the cluster and of its links.
 	work sync.WaitGroup
-	// stop ends what is being waited for, and closed is closed at its end.
+	// ctx ends when the cluster closes.
+	ctx       context.Context
 	stop      context.CancelFunc
-	closed    <-chan struct{}
 	closeOnce sync.Once
 	closeErr  error
 
 	// mu guards all that faults, pods and processes have to do with each
 	// other, so that what happens to them has one order.
-	mu      sync.Mutex
-	closing bool
-	faults  map[identity]*applied
+	mu sync.Mutex
+	// changed is closed, and another one made, when any of that changes.
+	changed chan struct{}
+	// faults are those that were applied and not removed, by their names.
+	faults map[string]*applied
 }
 
 // lifeline is a pipe whose end tells the processes that this one is gone.
 type lifeline struct{ child, own *os.File }
 
 // Start starts the cluster and returns when all of its pods are ready. Only
-// one process can run a cluster at a time; for another one the error is a
-// [LockedError]. Ctx ends the start only.
+// one process can run a cluster at a time; for another one the error is
+// [ErrLocked]. Ctx ends the start only.
 func Start(ctx context.Context, description *Description, options Options) (*Cluster, error) {
 	file, err := filepath.Abs(description.File)
 	if err != nil {
 		return nil, fmt.Errorf("find the cluster's folder: %w", err)
 	}
-	if options.Logs == "" {
-		options.Logs = filepath.Join(filepath.Dir(file), "logs")
-	}
-	if options.ReadyWithin == 0 {
-		options.ReadyWithin = readyWithin
-	}
-	if options.StopWithin == 0 {
-		options.StopWithin = stopWithin
-	}
+	options.ReadyWithin = cmp.Or(options.ReadyWithin, readyWithin)
+	options.StopWithin = cmp.Or(options.StopWithin, stopWithin)
 	lock, err := takeLock(file + ".lock")
 	if err != nil {
 		return nil, err
 	}
-	running, stop := context.WithCancel(context.Background())
 	c := &Cluster{
 		description: description,
+		options:     options,
 		folder:      filepath.Dir(file),
 		lock:        lock,
-		stop:        stop,
-		closed:      running.Done(),
-		faults:      map[identity]*applied{},
-		stopWithin:  options.StopWithin,
+		changed:     make(chan struct{}),
+		faults:      map[string]*applied{},
 	}
-	if err := c.start(ctx, running, options); err != nil {
+	c.ctx, c.stop = context.WithCancel(context.Background())
+	if err := c.start(ctx); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
 }
 
-func (c *Cluster) start(ctx, running context.Context, options Options) error {
+func (c *Cluster) start(ctx context.Context) error {
 	var err error
 	if c.lifeline.child, c.lifeline.own, err = os.Pipe(); err != nil {
 		return fmt.Errorf("make the processes' lifeline: %w", err)
 	}
-	if err := os.MkdirAll(options.Logs, 0o750); err != nil {
+	if err := os.MkdirAll(filepath.Join(c.folder, logs), 0o750); err != nil {
 		return fmt.Errorf("make the folder for logs: %w", err)
 	}
 	for _, description := range c.description.Pods {
-		pod, err := c.newPod(description, options.Logs)
+		pod, err := c.newPod(description)
 		if err != nil {
 			return err
 		}
 		c.pods = append(c.pods, pod)
 	}
 	for _, description := range c.description.Links {
-		link, err := newLink(description, c.pod(description.From), c.pod(description.To), &c.work)
+		link, err := newLink(c.ctx, &c.work, description, c.pod(description.From), c.pod(description.To))
 		if err != nil {
 			return err
 		}
@@ -136,18 +130,17 @@ func (c *Cluster) start(ctx, running context.Context, options Options) error {
 	}
 	for _, pod := range c.pods {
 		for _, name := range pod.After {
-			if err := c.awaitReady(ctx, c.pod(name), options.ReadyWithin); err != nil {
+			if err := c.awaitReady(ctx, c.pod(name)); err != nil {
 				return err
 			}
 		}
-		if err := awaitVacant(ctx, pod, min(vacantWithin, options.ReadyWithin)); err != nil {
+		if err := c.awaitVacant(ctx, pod); err != nil {
 			return err
 		}
-		pod.begun = true
-		c.work.Go(func() { pod.supervise(running) })
+		c.work.Go(pod.supervise)
 	}
 	for _, pod := range c.pods {
-		if err := c.awaitReady(ctx, pod, options.ReadyWithin); err != nil {
+		if err := c.awaitReady(ctx, pod); err != nil {
 			return err
 		}
 	}
@@ -155,54 +148,65 @@ func (c *Cluster) start(ctx, running context.Context, options Options) error {
 }
 
 // awaitReady waits until a pod is ready for the first time.
-func (c *Cluster) awaitReady(ctx context.Context, pod *pod, limit time.Duration) error {
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	select {
-	case <-pod.ready:
-		return nil
-	case <-pod.failed:
+func (c *Cluster) awaitReady(ctx context.Context, pod *pod) error {
+	limited, cancel := context.WithTimeout(ctx, c.options.ReadyWithin)
+	defer cancel()
+	err := c.wait(limited, func() bool { return pod.answered || pod.err != nil })
+	switch {
+	case err == nil:
 		return pod.err
-	case <-ctx.Done():
+	case ctx.Err() != nil:
 		return fmt.Errorf("wait for pod %s: %w", pod.Name, ctx.Err())
-	case <-timer.C:
 	}
-	err := fmt.Errorf("pod %s was not ready after %v: nothing answers at %s", pod.Name, limit, pod.Ready)
-	if lines := tail(pod.log.Name()); lines != "" {
-		err = fmt.Errorf("%w; the end of %s:\n%s", err, pod.log.Name(), lines)
-	}
-	return err
+	return withLog(fmt.Errorf("pod %s was not ready after %v: nothing answers at %s", pod.Name, c.options.ReadyWithin, pod.Ready), pod.log.Name())
 }
 
 // awaitVacant waits until nothing answers where the pod is to: what answers
 // there would be taken for the pod.
-func awaitVacant(ctx context.Context, pod *pod, limit time.Duration) error {
-	address := pod.Ready.address()
-	if address == "" {
+func (c *Cluster) awaitVacant(ctx context.Context, pod *pod) error {
+	limited, cancel := context.WithTimeout(ctx, min(vacantWithin, c.options.ReadyWithin))
+	defer cancel()
+	switch err := pod.Ready.await(limited, false); {
+	case err == nil:
 		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("start pod %s: %w", pod.Name, ctx.Err())
 	}
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	ticker := time.NewTicker(askEvery)
-	defer ticker.Stop()
-	for accepts(ctx, address) {
+	return fmt.Errorf("start pod %s: something else already answers at %s; end it, or give the pod another port", pod.Name, pod.Ready)
+}
+
+// wait returns when done, which is called with the lock held, reports true,
+// with the error of ctx when that ends before, or with [ErrClosed].
+func (c *Cluster) wait(ctx context.Context, done func() bool) error {
+	for {
+		c.mu.Lock()
+		over, changed := done(), c.changed
+		c.mu.Unlock()
+		switch {
+		case c.ctx.Err() != nil:
+			return ErrClosed
+		case over:
+			return nil
+		}
 		select {
-		case <-ticker.C:
+		case <-changed:
 		case <-ctx.Done():
-		case <-timer.C:
-			return fmt.Errorf("start pod %s: something else already answers at %s; end it, or give the pod another port", pod.Name, address)
+			return ctx.Err()
+		case <-c.ctx.Done():
 		}
 	}
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("start pod %s: %w", pod.Name, err)
-	}
-	return nil
+}
+
+// notify has everyone who waits look again. The lock is held.
+func (c *Cluster) notify() {
+	close(c.changed)
+	c.changed = make(chan struct{})
 }
 
 // Close stops the pods, the last one first, and everything else of the
 // cluster, and returns when nothing of it runs any more. Faults that are
-// still applied end without another moment. The error says which process did
-// not stop when it was asked to.
+// still applied end without another moment. The error names the processes
+// that did not stop when they were asked to.
 func (c *Cluster) Close() error {
 	c.closeOnce.Do(func() { c.closeErr = c.shut() })
 	return c.closeErr
@@ -210,24 +214,20 @@ func (c *Cluster) Close() error {
 
 func (c *Cluster) shut() error {
 	c.mu.Lock()
-	c.closing = true
-	for _, applied := range c.faults {
-		applied.abandon()
-	}
+	c.stop() // no process is started, and no moment observed, after this
 	clear(c.faults)
-	for _, pod := range c.pods {
-		pod.hits = nil
-	}
 	c.mu.Unlock()
-	c.stop()
 	// What is held stays unsent: the cluster ends as if it had been cut off.
 	for _, link := range c.links {
 		link.dropHeld()
 	}
 	var errs []error
 	for _, pod := range slices.Backward(c.pods) {
-		if pod.begun && pod.stop(c.stopWithin) {
-			errs = append(errs, fmt.Errorf("pod %s did not stop within %v and was killed", pod.Name, c.stopWithin))
+		c.mu.Lock()
+		process := pod.current
+		c.mu.Unlock()
+		if process != nil && process.stop(c.options.StopWithin) {
+			errs = append(errs, fmt.Errorf("pod %s did not stop within %v and was killed", pod.Name, c.options.StopWithin))
 		}
 	}
 	for _, link := range c.links {
@@ -247,40 +247,8 @@ func (c *Cluster) shut() error {
 
 // pod finds a pod by its name; nil when there is none.
 func (c *Cluster) pod(name string) *pod {
-	for _, pod := range c.pods {
-		if pod.Name == name {
-			return pod
-		}
+	if at := slices.IndexFunc(c.pods, func(p *pod) bool { return p.Name == name }); at >= 0 {
+		return c.pods[at]
 	}
 	return nil
-}
-
-// linksOf are the links that have the pod at one of their ends.
-func (c *Cluster) linksOf(p *pod) []*link {
-	var links []*link
-	for _, link := range c.links {
-		if link.from == p || link.to == p {
-			links = append(links, link)
-		}
-	}
-	return links
-}
-
-// kill kills a process. What a link holds of it, or for it, is dropped first:
-// from here on it is as good as dead.
-func (c *Cluster) kill(p *pod, process *process) bool {
-	for _, link := range c.linksOf(p) {
-		link.doomHeld()
-	}
-	return process.signal(syscall.SIGKILL)
-}
-
-func (r Ready) String() string {
-	switch {
-	case r.HTTP != "":
-		return r.HTTP
-	case r.TCP != "":
-		return r.TCP
-	}
-	return "nothing"
 }

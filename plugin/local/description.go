@@ -1,6 +1,9 @@
 package local
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Description is a LocalCluster file: processes that stand in for pods, and
 // the links between them.
@@ -55,12 +58,4 @@ type Link struct {
 	Connect string
 }
 
-// end is the name of what the link leads to.
-func (l Link) end() string {
-	if l.To != "" {
-		return l.To
-	}
-	return l.External
-}
-
-func (l Link) String() string { return l.From + " to " + l.end() }
+func (l Link) String() string { return l.From + " to " + cmp.Or(l.To, l.External) }

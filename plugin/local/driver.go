@@ -2,156 +2,127 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
 )
 
-var _ engine.Driver = (*Cluster)(nil)
+var (
+	_ engine.Driver  = (*Cluster)(nil)
+	_ engine.Checker = (*Cluster)(nil)
+)
 
-// identity is what tells one object from another.
-type identity struct{ kind, namespace, name string }
-
-func (i identity) String() string { return fmt.Sprintf("%s %s/%s", i.kind, i.namespace, i.name) }
-
-// applied is an object that was applied. All of it is guarded by the
-// cluster's lock.
-type applied struct {
-	identity
-	object  fault.Object
-	observe func(engine.Moment)
-	// silent says that nothing is observed any more.
-	silent bool
-	// duration heals the fault when nobody removes it.
-	duration *time.Timer
-	// heal ends the fault's effect; it does so once.
-	heal   func()
-	healed bool
-	// removed says that Removed was observed.
-	removed bool
-
-	// hits are what a PodChaos does to each pod, and links those that a
-	// NetworkChaos is on.
-	hits  []*hit
-	links []*link
-	// injected and down are when these were observed.
-	injected, down time.Time
+// Check returns why Apply would refuse the object; see [engine.Checker].
+func (c *Cluster) Check(_ context.Context, object fault.Object) error {
+	if err := c.description.Check(object.DeepCopyObject().(fault.Object)); err != nil {
+		return fmt.Errorf("%s: %w", nameOf(object), err)
+	}
+	return nil
 }
 
-// Apply puts a PodChaos (pod-kill, container-kill, pod-failure) or a
-// NetworkChaos (partition, delay) on the cluster; see [engine.Driver]. What
-// it does not know of an object it refuses, since it would have to ignore it.
-//
-// A pod that has no process at that moment is killed when it has one again; a
-// pod-failure keeps it down at once.
+// Apply puts a fault on the cluster; see [engine.Driver]. A pod that has no
+// process at that moment counts as down at once.
 func (c *Cluster) Apply(ctx context.Context, object fault.Object, observe func(engine.Moment)) error {
-	object = object.DeepCopyObject().(fault.Object)
-	if err := fault.Check(object); err != nil {
-		return err
+	a := &applied{cluster: c, name: nameOf(object), object: object.DeepCopyObject().(fault.Object), observe: observe}
+	var err error
+	if a.effect, err = c.description.effectOf(a.object); err != nil {
+		return fmt.Errorf("%s: %w", a.name, err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if c.closing {
+	if c.ctx.Err() != nil {
 		return ErrClosed
 	}
-	a := &applied{identity: identify(object), object: object, observe: observe}
-	if a.name == "" {
-		return fmt.Errorf("%s: %w", a.kind, &fault.FieldError{Field: "metadata.name", Message: "is missing", Remedy: "name the object"})
+	if _, there := c.faults[a.name]; there {
+		return fmt.Errorf("%s is already there; remove it first, or use another name", a.name)
 	}
-	if _, there := c.faults[a.identity]; there {
-		return fmt.Errorf("%s is already there; remove it first, or use another name", a)
+	c.faults[a.name] = a
+	a.emit(plan.Created, time.Now(), a.name)
+	for _, name := range a.effect.pods {
+		a.hits = append(a.hits, &hit{fault: a, pod: c.pod(name)})
 	}
-	var inject func()
-	var duration *string
-	var err error
-	switch chaos := object.(type) {
-	case *v1alpha1.PodChaos:
-		duration = chaos.Spec.Duration
-		inject, err = c.podChaos(a, chaos)
-	case *v1alpha1.NetworkChaos:
-		duration = chaos.Spec.Duration
-		inject, err = c.networkChaos(a, chaos)
-	default:
-		err = fault.ErrKind
+	for _, h := range a.hits {
+		h.strike()
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", a, err)
+	if what := c.hold(a); what != "" {
+		a.emit(plan.Injected, time.Now(), "held: "+what)
 	}
-	c.faults[a.identity] = a
-	a.emit(plan.Created, time.Now(), a.String())
-	c.limit(a, duration)
-	inject()
+	if a.effect.duration != nil {
+		c.work.Go(func() { c.expire(a, *a.effect.duration) })
+	}
 	return nil
 }
 
-// limit heals a fault when its duration is over.
-func (c *Cluster) limit(a *applied, duration *string) {
-	if duration == nil {
+// expire ends a fault when its duration is over.
+func (c *Cluster) expire(a *applied, duration time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), duration)
+	defer cancel()
+	if err := c.wait(ctx, func() bool { return a.ended }); !errors.Is(err, context.DeadlineExceeded) {
 		return
 	}
-	after, err := time.ParseDuration(*duration)
-	if err != nil {
-		return // the object was checked
+	over := fmt.Errorf("%s ends by itself: its duration of %v is over; give the fault a duration that is longer than it has to stay on", a.name, duration)
+	c.mu.Lock()
+	if a.effect.lasts() {
+		a.trouble(over)
+	} else {
+		a.note(over.Error())
 	}
-	a.duration = time.AfterFunc(after, func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if a.healed || a.silent {
-			return
-		}
-		over := fmt.Errorf("%s ends by itself: its duration of %v is over; give the fault a duration that is longer than it has to stay on", a, after)
-		if a.object.IsOneShot() {
-			a.note(over.Error())
-		} else {
-			a.trouble(over)
-		}
-		a.end()
-	})
+	c.mu.Unlock()
+	_ = c.end(context.Background(), a) // it fails only when the cluster closes
 }
 
 // Remove takes an object back; see [engine.Driver].
 func (c *Cluster) Remove(ctx context.Context, object fault.Object) error {
 	c.mu.Lock()
-	a, there := c.faults[identify(object)]
+	a, there := c.faults[nameOf(object)]
+	c.mu.Unlock()
 	if !there {
-		c.mu.Unlock()
 		return nil
 	}
-	a.end()
-	c.mu.Unlock()
-	for {
-		c.mu.Lock()
-		left := slices.IndexFunc(a.hits, func(h *hit) bool { return !h.over() })
-		if left < 0 || a.silent {
-			break
-		}
-		changed := a.hits[left].changed
-		c.mu.Unlock()
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return fmt.Errorf("remove %s: %w", a, ctx.Err())
-		case <-c.closed:
-			return fmt.Errorf("remove %s: %w", a, ErrClosed)
-		}
+	if err := c.end(ctx, a); err != nil {
+		return fmt.Errorf("remove %s: %w", a.name, err)
 	}
+	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !a.removed {
-		a.removed = true
-		a.emit(plan.Removed, time.Now(), a.String())
-		delete(c.faults, a.identity)
+	if c.faults[a.name] == a {
+		a.emit(plan.Removed, time.Now(), a.name)
+		delete(c.faults, a.name)
 	}
 	return nil
+}
+
+// end ends a fault's effect, and returns when nothing that it does is still to
+// come. Processes that were killed are seen gone first: what a link holds of
+// them is never to pass.
+func (c *Cluster) end(ctx context.Context, a *applied) error {
+	if err := c.wait(ctx, a.settled); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	if !a.ended {
+		a.ended = true
+		for i := range a.effect.holds {
+			c.links[i].lift(func(h holder) bool { return h.fault == a })
+		}
+		for _, h := range a.hits {
+			if a.effect.keepDown {
+				h.pod.failures--
+				h.pod.due = time.Now()
+			}
+		}
+		c.notify()
+	}
+	c.mu.Unlock()
+	return c.wait(ctx, a.restarted)
 }
 
 // Leftovers are the objects that are applied. They end with this process.
@@ -162,51 +133,12 @@ func (c *Cluster) Leftovers(ctx context.Context) ([]fault.Object, error) {
 		return nil, err
 	}
 	var objects []fault.Object
-	for _, a := range c.faults {
-		objects = append(objects, a.object.DeepCopyObject().(fault.Object))
+	for _, name := range slices.Sorted(maps.Keys(c.faults)) {
+		objects = append(objects, c.faults[name].object.DeepCopyObject().(fault.Object))
 	}
-	slices.SortFunc(objects, func(a, b fault.Object) int {
-		return strings.Compare(identify(a).String(), identify(b).String())
-	})
 	return objects, nil
 }
 
-func identify(object fault.Object) identity {
-	return identity{kind: fault.NameOf(object), namespace: object.GetNamespace(), name: object.GetName()}
-}
-
-func (a *applied) emit(event string, at time.Time, detail string) {
-	if !a.silent {
-		a.observe(engine.Moment{Event: event, At: at, Detail: detail})
-	}
-}
-
-// note tells something that nothing waits for.
-func (a *applied) note(detail string) { a.emit("", time.Now(), detail) }
-
-// trouble tells that the fault does not work, and why.
-func (a *applied) trouble(err error) {
-	if !a.silent {
-		a.observe(engine.Moment{At: time.Now(), Err: err})
-	}
-}
-
-// end ends the fault's effect.
-func (a *applied) end() {
-	if a.healed {
-		return
-	}
-	a.healed = true
-	if a.duration != nil {
-		a.duration.Stop()
-	}
-	a.heal()
-}
-
-// abandon forgets the fault: the cluster ends.
-func (a *applied) abandon() {
-	a.silent = true
-	if a.duration != nil {
-		a.duration.Stop()
-	}
+func nameOf(object fault.Object) string {
+	return fmt.Sprintf("%s %s/%s", fault.NameOf(object), object.GetNamespace(), object.GetName())
 }

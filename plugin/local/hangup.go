@@ -1,9 +1,18 @@
 package local
 
 import (
+	"errors"
 	"net"
+	"os"
 
 	"golang.org/x/sys/unix"
+)
+
+// hangup are the events of poll(2) that tell that the other end of a
+// connection closed it, and reset those that tell that it reset it.
+const (
+	reset  = unix.POLLHUP | unix.POLLERR
+	hangup = unix.POLLRDHUP | reset
 )
 
 // awaitHangup returns true when the other end of a connection has closed it,
@@ -11,51 +20,39 @@ import (
 // deadline has passed. It reads nothing.
 func awaitHangup(connection *net.TCPConn) bool {
 	raw, err := connection.SyscallConn()
-	if err != nil {
-		return true
+	if err == nil {
+		// The function is called again whenever something comes in, an end
+		// included.
+		err = raw.Read(func(descriptor uintptr) bool { return polls(descriptor, hangup) })
 	}
-	hung := false
-	// The function is called again whenever something comes in, an end
-	// included.
-	err = raw.Read(func(descriptor uintptr) bool {
-		hung = polls(descriptor, unix.POLLRDHUP|unix.POLLHUP|unix.POLLERR)
-		return hung
-	})
-	if hung {
-		return true
-	}
-	timeout, ok := err.(net.Error)
-	return !ok || !timeout.Timeout()
+	return !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// hungUp says whether the other end of a connection has closed it. After the
-// end of what it sends has been read, only a reset counts.
+// hungUp reports whether the other end of a connection has closed it. After
+// the end of what it sends has been read, only a reset counts.
 func hungUp(connection *net.TCPConn, endRead bool) bool {
-	events := unix.POLLRDHUP | unix.POLLHUP | unix.POLLERR
+	var events int16 = hangup
 	if endRead {
-		events = unix.POLLHUP | unix.POLLERR
+		events = reset
 	}
+	hung := true
 	raw, err := connection.SyscallConn()
-	if err != nil {
-		return true
+	if err == nil {
+		_ = raw.Control(func(descriptor uintptr) {
+			// What came in while somebody was reading is taken in only by the
+			// next call that reads.
+			_, _, _ = unix.Recvfrom(int(descriptor), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+			hung = polls(descriptor, events)
+		})
 	}
-	hung := false
-	err = raw.Control(func(descriptor uintptr) {
-		// What came in while somebody was reading is taken in only by the
-		// next call that reads.
-		_, _, _ = unix.Recvfrom(int(descriptor), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
-		hung = polls(descriptor, int16(events))
-	})
-	return hung || err != nil
+	return hung
 }
 
 func polls(descriptor uintptr, events int16) bool {
 	poll := []unix.PollFd{{Fd: int32(descriptor), Events: events}}
-	for {
-		_, err := unix.Poll(poll, 0)
-		if err == unix.EINTR {
-			continue
-		}
-		return err != nil || poll[0].Revents&(events|unix.POLLNVAL) != 0
+	_, err := unix.Poll(poll, 0)
+	for err == unix.EINTR {
+		_, err = unix.Poll(poll, 0)
 	}
+	return err != nil || poll[0].Revents&(events|unix.POLLNVAL) != 0
 }

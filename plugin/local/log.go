@@ -1,9 +1,11 @@
 package local
 
 import (
-	"io"
+	"fmt"
 	"os"
 	"strings"
+
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 const (
@@ -11,28 +13,13 @@ const (
 	tailLines = 5
 )
 
-// tail returns the last lines of a log, without control characters.
-func tail(name string) string {
-	file, err := os.Open(name)
-	if err != nil {
-		return ""
+// withLog adds the last lines of a log to an error.
+func withLog(err error, name string) error {
+	data, _ := os.ReadFile(name) // without it the error is still one
+	data = data[max(0, len(data)-tailBytes):]
+	lines := strings.Split(strings.TrimSpace(document.Lines(string(data))), "\n")
+	if text := strings.Join(lines[max(0, len(lines)-tailLines):], "\n"); text != "" {
+		return fmt.Errorf("%w; the end of %s:\n%s", err, name, text)
 	}
-	defer file.Close()
-	if info, err := file.Stat(); err == nil && info.Size() > tailBytes {
-		if _, err := file.Seek(-tailBytes, io.SeekEnd); err != nil {
-			return ""
-		}
-	}
-	data, err := io.ReadAll(io.LimitReader(file, tailBytes))
-	if err != nil {
-		return ""
-	}
-	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
-	lines = lines[max(0, len(lines)-tailLines):]
-	return strings.Map(func(char rune) rune {
-		if char < ' ' && char != '\n' && char != '\t' || char >= 0x7f && char < 0xa0 {
-			return -1
-		}
-		return char
-	}, strings.Join(lines, "\n"))
+	return err
 }

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -69,6 +71,17 @@ var roles = map[string]func(){
 		if err := child.Run(); err != nil {
 			os.Exit(1)
 		}
+	},
+	// late answers by HTTP, and first that it is not ready.
+	"late": func() {
+		var asked atomic.Int32
+		http.HandleFunc("/ready", func(w http.ResponseWriter, _ *http.Request) {
+			if asked.Add(1) == 1 {
+				http.Error(w, "not yet", http.StatusServiceUnavailable)
+			}
+		})
+		go func() { _ = http.ListenAndServe(os.Getenv(listenVariable), nil) }()
+		endWithLifeline()
 	},
 	// telling writes its environment and its folder.
 	"telling": func() {

@@ -260,32 +260,3 @@ func TestHoldWithoutProcess(t *testing.T) {
 		t.Error(err)
 	}
 }
-
-// TestDelay looks what a delay does to a new connection, and to the next
-// process.
-func TestDelay(t *testing.T) {
-	t.Parallel()
-	description := localtest.Description(t)
-	cluster := localtest.Start(t, description)
-	outside := localtest.Outside(description)
-	delay := apply(t, cluster, localtest.Delay())
-	start := time.Now()
-	if err := outside.Send(t.Context(), "slow"); err != nil {
-		t.Fatal(err)
-	}
-	// A handshake there and back, the request there, the answer back.
-	if took := time.Since(start); took < 4*localtest.Latency {
-		t.Errorf("a message on a new connection took %v", took)
-	}
-	kill := apply(t, cluster, localtest.PodChaos(v1alpha1.PodKillAction, localtest.Service))
-	kill.await(plan.Ready)
-	delay.noted("is free of this fault")
-	start = time.Now()
-	if err := outside.Send(t.Context(), "fast"); err != nil {
-		t.Fatal(err)
-	}
-	if took := time.Since(start); took >= 2*localtest.Latency {
-		t.Errorf("a message of the new process took %v", took)
-	}
-	delay.remove()
-}

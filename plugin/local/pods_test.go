@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +41,47 @@ func TestContainerKill(t *testing.T) {
 	if after := instance(t, localtest.Outside(description)); after == before {
 		t.Error("the container was not killed")
 	}
+}
+
+// TestReadyByHTTP has a pod whose readiness is a URL that answers 2xx.
+func TestReadyByHTTP(t *testing.T) {
+	t.Parallel()
+	address := localtest.Addresses(t, 1)[0]
+	description := describe(t, actor(t, "late", "late", address))
+	description.Pods[0].Ready = local.Ready{HTTP: "http://" + address + "/ready"}
+	cluster := localtest.Start(t, description)
+	kill := apply(t, cluster, localtest.PodChaos(v1alpha1.PodKillAction, "late"))
+	down, ready := kill.await(plan.Down), kill.await(plan.Ready)
+	if took := ready.At.Sub(down.At); took < localtest.RestartAfter {
+		t.Errorf("it was ready %v after it went down", took)
+	}
+}
+
+// TestCannotStartAgain takes a killed pod's program away for a while.
+func TestCannotStartAgain(t *testing.T) {
+	t.Parallel()
+	description := describe(t, actor(t, "idle", "stubborn", localtest.Addresses(t, 1)[0]))
+	pod := &description.Pods[0]
+	installed, program := pod.Command[0], filepath.Join(t.TempDir(), "program")
+	install := func() {
+		if err := os.Symlink(installed, program); err != nil {
+			t.Fatal(err)
+		}
+	}
+	install()
+	pod.Command, pod.RestartAfter = []string{program}, time.Second
+	cluster, err := local.Start(t.Context(), description, local.Options{StopWithin: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	if err := os.Remove(program); err != nil {
+		t.Fatal(err)
+	}
+	kill := apply(t, cluster, localtest.PodChaos(v1alpha1.PodKillAction, "idle"))
+	kill.troubled("start pod idle: ")
+	install()
+	kill.await(plan.Ready)
 }
 
 // TestWholeGroupIsKilled kills a process whose child is what answers.
@@ -90,53 +133,39 @@ func TestGracePeriod(t *testing.T) {
 	}
 }
 
-// TestKillWithoutProcess kills a pod whose process has just been killed: the
-// next process is the one that is hit.
+// TestKillWithoutProcess kills a pod whose process has gone: it is down at
+// once, and the next process is not hit.
 func TestKillWithoutProcess(t *testing.T) {
 	t.Parallel()
 	description := localtest.Description(t)
 	description.Pods[1].RestartAfter = time.Second
 	cluster := localtest.Start(t, description)
-	outside := localtest.Outside(description)
-	before := instance(t, outside)
 	first := apply(t, cluster, localtest.PodChaos(v1alpha1.PodKillAction, localtest.Service))
 	first.await(plan.Down)
 	second := apply(t, cluster, localtest.PodChaos(v1alpha1.PodKillAction, localtest.Service))
-	if second.has(plan.Injected) {
-		t.Error("injected was observed with nothing there to kill")
+	if !second.has(plan.Injected) || !second.has(plan.Down) {
+		t.Errorf("observed %v of a kill of what is down", second.seen)
 	}
-	second.noted("has no process now")
-	killed := processOf(t, second.await(plan.Down))
-	if killed == processOf(t, first.await(plan.Down)) {
-		t.Error("a process was killed twice")
+	if detail := second.await(plan.Down).Detail; detail != "pod service had no process" {
+		t.Errorf("got %q", detail)
 	}
-	if second.seen[plan.Injected].At.Before(second.seen[plan.Created].At) {
-		t.Error("injected is before created")
+	if processOf(t, second.await(plan.Ready)) != processOf(t, first.await(plan.Ready)) {
+		t.Error("a process was killed that was not there")
 	}
-	second.await(plan.Ready)
-	first.await(plan.Ready)
-	if after := instance(t, outside); after == before {
-		t.Error("the process was not killed")
-	}
+	first.remove()
+	second.remove()
 }
 
-// TestPendingKillIsRemoved removes a kill before there is something to kill.
-func TestPendingKillIsRemoved(t *testing.T) {
+// TestKillOfTheDying kills a process that was killed and has not gone yet.
+func TestKillOfTheDying(t *testing.T) {
 	t.Parallel()
-	description := localtest.Description(t)
-	cluster := localtest.Start(t, description)
-	failure := apply(t, cluster, localtest.PodChaos(v1alpha1.PodFailureAction, localtest.Service))
-	failure.await(plan.Down)
-	kill := apply(t, cluster, localtest.PodChaos(v1alpha1.PodKillAction, localtest.Service))
-	kill.remove()
-	failure.remove()
-	started := processOf(t, failure.await(plan.Ready))
-	other := apply(t, cluster, localtest.PodChaos(v1alpha1.PodKillAction, localtest.Service))
-	if killed := processOf(t, other.await(plan.Injected)); killed != started {
-		t.Errorf("process %d was killed, not %d: the removed kill hit something", killed, started)
-	}
-	if kill.has(plan.Injected) {
-		t.Error("the removed kill was injected")
+	cluster := localtest.Start(t, localtest.Description(t))
+	first := apply(t, cluster, localtest.PodChaos(v1alpha1.PodKillAction, localtest.Service))
+	second := apply(t, cluster, localtest.PodChaos(v1alpha1.PodKillAction, localtest.Service))
+	first.remove()
+	second.remove()
+	if processOf(t, first.await(plan.Ready)) != processOf(t, second.await(plan.Ready)) {
+		t.Error("the second kill hit the next process")
 	}
 }
 
@@ -312,26 +341,23 @@ func TestRefusals(t *testing.T) {
 		{"no such namespace", kill(func(s *v1alpha1.PodChaosSpec) { s.Selector.Namespaces = []string{"emco"} }), "spec.selector: selects no pod: none in namespace emco has app=service"},
 		{"expressions", kill(func(s *v1alpha1.PodChaosSpec) {
 			s.Selector.ExpressionSelectors = v1alpha1.LabelSelectorRequirements{{Key: "app", Operator: metav1.LabelSelectorOpExists}}
-		}), "spec.selector.expressionSelectors: the local cluster does not know it; select by namespaces and labelSelectors"},
+		}), "spec.selector.expressionSelectors: a local cluster cannot do it; select by namespaces and labelSelectors"},
 		{"nodes", kill(func(s *v1alpha1.PodChaosSpec) { s.Selector.Nodes = []string{"a"} }), "spec.selector.nodes: "},
 		{"pods", kill(func(s *v1alpha1.PodChaosSpec) { s.Selector.Pods = map[string][]string{"test": {"service"}} }), "spec.selector.pods: "},
-		{"mode", kill(func(s *v1alpha1.PodChaosSpec) { s.Mode, s.Value = v1alpha1.FixedMode, "1" }), `spec.mode: the local cluster does not know "fixed"; use one or all`},
+		{"mode", kill(func(s *v1alpha1.PodChaosSpec) { s.Mode, s.Value = v1alpha1.FixedMode, "1" }), `spec.mode: a local cluster cannot do fixed; use one or all, or run it on a cluster with Chaos Mesh`},
 		{"other cluster", kill(func(s *v1alpha1.PodChaosSpec) { s.RemoteCluster = "other" }), "spec.remoteCluster: "},
 		{"container", kill(func(s *v1alpha1.PodChaosSpec) {
 			s.Action, s.ContainerNames = v1alpha1.ContainerKillAction, []string{"sidecar"}
 		}), "spec.containerNames: pod service has one container, and its name is that of the pod; write [service]"},
 		{"loss", partition(func(s *v1alpha1.NetworkChaosSpec) {
 			s.Action, s.Loss = v1alpha1.LossAction, &v1alpha1.LossSpec{Loss: "50"}
-		}), `spec.action: the local cluster does not know "loss"; use partition or delay`},
-		{"rate", partition(func(s *v1alpha1.NetworkChaosSpec) { s.Rate = &v1alpha1.RateSpec{Rate: "1mbps"} }), "spec.rate: the local cluster does not know it; leave it out"},
+		}), `spec.action: a local cluster cannot do loss; use partition, or run it on a cluster with Chaos Mesh`},
+		{"rate", partition(func(s *v1alpha1.NetworkChaosSpec) { s.Rate = &v1alpha1.RateSpec{Rate: "1mbps"} }), "spec.rate: a local cluster cannot do it; leave it out"},
 		{"device", partition(func(s *v1alpha1.NetworkChaosSpec) { s.Device = "eth0" }), "spec.device: "},
-		{"reject", partition(func(s *v1alpha1.NetworkChaosSpec) { s.PartitionBehavior = v1alpha1.RejectPartitionBehavior }), `spec.partitionBehavior: the local cluster does not know "reject"; use drop`},
-		{"reorder", partition(func(s *v1alpha1.NetworkChaosSpec) {
-			s.Action, s.Delay = v1alpha1.DelayAction, &v1alpha1.DelaySpec{Latency: "1ms", Reorder: &v1alpha1.ReorderSpec{Reorder: "1", Gap: 1}}
-		}), "spec.delay.reorder: "},
-		{"correlation", partition(func(s *v1alpha1.NetworkChaosSpec) {
-			s.Action, s.Delay = v1alpha1.DelayAction, &v1alpha1.DelaySpec{Latency: "1ms", Correlation: "50"}
-		}), "spec.delay.correlation: "},
+		{"reject", partition(func(s *v1alpha1.NetworkChaosSpec) { s.PartitionBehavior = v1alpha1.RejectPartitionBehavior }), `spec.partitionBehavior: a local cluster cannot do reject; use drop, or run it on a cluster with Chaos Mesh`},
+		{"delay", partition(func(s *v1alpha1.NetworkChaosSpec) {
+			s.Action, s.Delay = v1alpha1.DelayAction, &v1alpha1.DelaySpec{Latency: "1ms"}
+		}), `spec.action: a local cluster cannot do delay; use partition, or run it on a cluster with Chaos Mesh`},
 		{"target", partition(func(s *v1alpha1.NetworkChaosSpec) { s.Target.Selector.LabelSelectors["app"] = "mongo" }), "spec.target.selector: selects no pod: none in namespace test has app=mongo"},
 		{"external target", partition(func(s *v1alpha1.NetworkChaosSpec) { s.ExternalTargets = []string{"edge.emulated"} }), "spec.externalTargets[0]: no link leads to edge.emulated; there are the links service to back-end; correct the name"},
 		{"no link", partition(func(s *v1alpha1.NetworkChaosSpec) { s.Target.Selector.LabelSelectors["app"] = localtest.Service }), "spec: no link runs between service and service; there are the links service to back-end; select both ends"},
@@ -341,6 +367,9 @@ func TestRefusals(t *testing.T) {
 			err := cluster.Apply(t.Context(), test.object, func(m engine.Moment) { t.Errorf("observed %+v", m) })
 			if err == nil {
 				t.Fatal("it was accepted")
+			}
+			if before := cluster.Check(t.Context(), test.object); before == nil || before.Error() != err.Error() {
+				t.Errorf("a check before says %v\nand not       %v", before, err)
 			}
 			if !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got  %v\nwant %s", err, test.want)

@@ -1,13 +1,12 @@
 package local
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,10 +14,11 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
-// lifelineVariable tells a process which file descriptor ends when its owner
-// does.
+// lifelineVariable has the number of the file descriptor that ends when the
+// process that owns the cluster does.
 const (
 	lifelineVariable = "EMCO_CHAOS_LIFELINE"
 	lifelineNumber   = 3
@@ -36,15 +36,13 @@ type process struct {
 	state string
 
 	mu sync.Mutex
-	// reaped says that the process's number may belong to another one, and
-	// killed that it was sent SIGKILL.
+	// reaped: the process's number may belong to another one.
 	reaped bool
+	// killed: it was sent SIGKILL.
 	killed bool
-	// grace ends the time that the process was given to stop by itself.
-	grace *time.Timer
 }
 
-// run starts a process.
+// run starts a process. The caller must call wait.
 func run(command []string, folder string, environment []string, log, lifeline *os.File) (*process, *exec.Cmd, error) {
 	started := exec.Command(command[0], command[1:]...)
 	started.Dir = folder
@@ -58,25 +56,19 @@ func run(command []string, folder string, environment []string, log, lifeline *o
 	return &process{pid: started.Process.Pid, gone: make(chan struct{})}, started, nil
 }
 
-// environment is all that a process gets to see of this one's.
+// environment is all that a process sees of this one's.
 func environment(own map[string]string) []string {
-	variables := map[string]string{lifelineVariable: strconv.Itoa(lifelineNumber)}
+	var list []string
 	for _, name := range []string{"PATH", "HOME", "TMPDIR"} {
 		if value, set := os.LookupEnv(name); set {
-			variables[name] = value
+			list = append(list, name+"="+value)
 		}
 	}
 	for name, value := range own {
-		if name != lifelineVariable {
-			variables[name] = value
-		}
-	}
-	list := make([]string, 0, len(variables))
-	for name, value := range variables {
 		list = append(list, name+"="+value)
 	}
-	slices.Sort(list)
-	return list
+	// Of two values of a variable the last one counts.
+	return append(list, lifelineVariable+"="+strconv.Itoa(lifelineNumber))
 }
 
 // wait returns when nothing is left of the process and its group.
@@ -91,11 +83,8 @@ func (p *process) wait(command *exec.Cmd) {
 	}
 	p.mu.Lock()
 	_ = syscall.Kill(-p.pid, syscall.SIGKILL) // whatever it left behind
-	_ = command.Wait()                        // its state says all
+	_ = command.Wait()                        // its state has everything
 	p.reaped = true
-	if p.grace != nil {
-		p.grace.Stop()
-	}
 	p.mu.Unlock()
 	awaitGroup(p.pid)
 	p.at = time.Now()
@@ -103,7 +92,7 @@ func (p *process) wait(command *exec.Cmd) {
 	close(p.gone)
 }
 
-// signal sends a signal to the process and its group, and says whether they
+// signal sends a signal to the process and its group, and reports whether they
 // were still there.
 func (p *process) signal(signal syscall.Signal) bool {
 	p.mu.Lock()
@@ -115,31 +104,26 @@ func (p *process) signal(signal syscall.Signal) bool {
 	return true
 }
 
-// stopWithin asks the process to stop by itself, and calls kill when the time
-// is over and it has not. It says whether the process was still there.
-func (p *process) stopWithin(limit time.Duration, kill func()) bool {
+// dying reports whether the process was killed or has ended.
+func (p *process) dying() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.reaped || syscall.Kill(-p.pid, syscall.SIGTERM) != nil {
-		return false
-	}
-	if p.grace == nil {
-		p.grace = time.AfterFunc(limit, kill)
-	}
-	return true
+	return p.killed || p.reaped
 }
 
-// dead says whether the process was killed or has ended, which it may have
-// before that is known otherwise.
-func (p *process) dead() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.reaped || p.killed {
-		return true
+// stop asks the process to stop, and kills it after limit. It returns when the
+// process has gone, and reports whether it had to be killed.
+func (p *process) stop(limit time.Duration) (killed bool) {
+	p.signal(syscall.SIGTERM)
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-p.gone:
+	case <-timer.C:
+		killed = p.signal(syscall.SIGKILL)
+		<-p.gone
 	}
-	var state unix.Siginfo
-	err := unix.Waitid(unix.P_PID, p.pid, &state, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
-	return err == nil && state.Signo != 0
+	return killed
 }
 
 func (p *process) String() string { return fmt.Sprintf("process %d", p.pid) }
@@ -152,10 +136,8 @@ const (
 // awaitGroup waits until no process of the group runs any more. All were
 // killed; but only the leader is our own child, whose end can be waited for.
 func awaitGroup(group int) {
-	deadline := time.Now().Add(groupLimit)
-	for groupRuns(group) && time.Now().Before(deadline) {
-		time.Sleep(groupEvery)
-	}
+	_ = wait.PollUntilContextTimeout(context.Background(), groupEvery, groupLimit, true,
+		func(context.Context) (bool, error) { return !groupRuns(group), nil })
 }
 
 func groupRuns(group int) bool {
@@ -164,13 +146,10 @@ func groupRuns(group int) bool {
 	}
 	// Something is there, perhaps only zombies that nobody reaps.
 	files, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		return true
-	}
 	for _, file := range files {
 		data, err := os.ReadFile(file)
-		if errors.Is(err, fs.ErrNotExist) || err != nil {
-			continue
+		if err != nil {
+			continue // it has gone
 		}
 		// pid (name) state parent group …; a name may have any character.
 		text := string(data)
@@ -179,5 +158,5 @@ func groupRuns(group int) bool {
 			return true
 		}
 	}
-	return false
+	return err != nil
 }

@@ -1,11 +1,13 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/http"
-	"net/url"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 const (
@@ -14,20 +16,20 @@ const (
 	askLimit = time.Second
 )
 
-// address is where a process that is ready accepts connections; empty when
-// the pod has no sign of being ready.
-func (r Ready) address() string {
-	if r.HTTP == "" {
-		return r.TCP
+func (r Ready) String() string {
+	return cmp.Or(r.HTTP, r.TCP, "nothing")
+}
+
+// await asks until there is an answer, or until there is none. The error is
+// that of ctx. A process without a sign of being ready answers if it is to.
+func (r Ready) await(ctx context.Context, answer bool) error {
+	question := ctx
+	if !answer { // a question that is cut short has none
+		question = context.WithoutCancel(ctx)
 	}
-	at, err := url.Parse(r.HTTP)
-	if err != nil {
-		return ""
-	}
-	if at.Port() == "" {
-		return net.JoinHostPort(at.Hostname(), "80")
-	}
-	return at.Host
+	return wait.PollUntilContextCancel(ctx, askEvery, true, func(context.Context) (bool, error) {
+		return r == Ready{} || r.answers(question) == answer, ctx.Err()
+	})
 }
 
 // answers asks once.
@@ -35,7 +37,13 @@ func (r Ready) answers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
 	if r.HTTP == "" {
-		return r.TCP == "" || accepts(ctx, r.TCP)
+		var dialer net.Dialer
+		connection, err := dialer.DialContext(ctx, "tcp", r.TCP)
+		if err != nil {
+			return false
+		}
+		defer connection.Close()
+		return !toItself(connection)
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.HTTP, nil)
 	if err != nil {
@@ -50,34 +58,8 @@ func (r Ready) answers(ctx context.Context) bool {
 	return response.StatusCode/100 == 2
 }
 
-// await asks until there is an answer, and says whether there was one before
-// ctx ended.
-func (r Ready) await(ctx context.Context) bool {
-	ticker := time.NewTicker(askEvery)
-	defer ticker.Stop()
-	for !r.answers(ctx) {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-ticker.C:
-		}
-	}
-	return ctx.Err() == nil
-}
-
-// accepts says whether something accepts connections at the address.
-func accepts(ctx context.Context, address string) bool {
-	dialer := net.Dialer{Timeout: askLimit}
-	connection, err := dialer.DialContext(ctx, "tcp", address)
-	if err != nil {
-		return false
-	}
-	defer connection.Close()
-	return !toItself(connection)
-}
-
-// toItself says whether a connection has no other end: the kernel connects a
-// socket to itself when it happens to choose the very port that is dialled
+// toItself reports whether a connection has no other end: the kernel connects
+// a socket to itself when it happens to choose the very port that is dialled
 // and nobody listens there.
 func toItself(connection net.Conn) bool {
 	return connection.LocalAddr().String() == connection.RemoteAddr().String()

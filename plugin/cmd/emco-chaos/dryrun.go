@@ -96,7 +96,11 @@ func tellFaults(ctx context.Context, out io.Writer, reader client.Reader, compil
 			return fmt.Errorf("step %s: %w", step.Name, err)
 		}
 		fault.Stamp(object, previewRun, 1, compiled.Experiment, step.Name)
-		if err := chaosmesh.Refusal(ctx, reader, object); err != nil {
+		err = chaosmesh.Refusal(ctx, reader, object)
+		if local, is := reader.(described); is {
+			err = local.Check(object)
+		}
+		if err != nil {
 			refused = append(refused, fmt.Errorf("step %s (%s): %w", step.Name, step.Fault.Summary, err))
 			continue
 		}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -54,7 +56,7 @@ var liars = []liar{
 	{
 		"reports everything and does nothing",
 		func(engine.Driver) engine.Driver { return &idle{objects: map[string]fault.Object{}} },
-		[]string{kill, killRemoved, twice, failure, holds, dead, free, afterDeath, duration, delays, nothing},
+		[]string{kill, killRemoved, twice, failure, holds, dead, free, afterDeath, duration, nothing},
 	},
 	{
 		"holds, and kills nothing",
@@ -70,7 +72,7 @@ var liars = []liar{
 			idle := &idle{objects: map[string]fault.Object{}}
 			return split{pods: honest, network: idle}
 		},
-		[]string{holds, dead, duration, delays},
+		[]string{holds, dead, duration},
 	},
 	{
 		"says down before it kills",
@@ -218,20 +220,6 @@ var liars = []liar{
 		[]string{duration},
 	},
 	{
-		"delays hardly",
-		func(honest engine.Driver) engine.Driver {
-			return changed{Driver: honest, apply: func(object fault.Object) fault.Object {
-				if chaos, ok := object.(*v1alpha1.NetworkChaos); ok && chaos.Spec.Delay != nil {
-					chaos = chaos.DeepCopy()
-					chaos.Spec.Delay.Latency = (localtest.Latency / 30).String()
-					return chaos
-				}
-				return object
-			}}
-		},
-		[]string{delays},
-	},
-	{
 		"lists nothing",
 		func(honest engine.Driver) engine.Driver { return blind{honest} },
 		[]string{free, cancelled, left, both},
@@ -262,7 +250,7 @@ func TestLiarsFail(t *testing.T) {
 	byName := map[string]drivertest.Check{}
 	for _, check := range drivertest.Checks() {
 		byName[check.Name] = check
-		if !slices.ContainsFunc(liars, func(liar liar) bool { return slices.Contains(liar.fails, check.Name) }) {
+		if check.Name != delays && !slices.ContainsFunc(liars, func(liar liar) bool { return slices.Contains(liar.fails, check.Name) }) {
 			t.Errorf("no driver fails the check %q: it may check nothing", check.Name)
 		}
 	}
@@ -291,6 +279,63 @@ func TestLiarsFail(t *testing.T) {
 					continue
 				}
 				t.Logf("%s: %v", name, err)
+			}
+		})
+	}
+}
+
+// delayer does as if it delayed, on a system whose messages it delays itself:
+// the local one cannot do that.
+type delayer struct {
+	engine.Driver
+	by time.Duration
+	// forever: it goes on when the delay is removed.
+	forever bool
+	on      atomic.Bool
+	removed func()
+}
+
+func (d *delayer) Apply(_ context.Context, _ fault.Object, observe func(engine.Moment)) error {
+	d.on.Store(true)
+	observe(engine.Moment{Event: plan.Created, At: time.Now()})
+	observe(engine.Moment{Event: plan.Injected, At: time.Now()})
+	d.removed = func() { observe(engine.Moment{Event: plan.Removed, At: time.Now()}) }
+	return nil
+}
+
+func (d *delayer) Remove(context.Context, fault.Object) error {
+	d.on.Store(d.forever)
+	d.removed()
+	return nil
+}
+
+// TestDelayCheck has the check of delays find who does not.
+func TestDelayCheck(t *testing.T) {
+	checks := drivertest.Checks()
+	check := checks[slices.IndexFunc(checks, func(check drivertest.Check) bool { return check.Name == delays })]
+	const latency = 300 * time.Millisecond
+	for _, test := range []struct {
+		name   string
+		driver *delayer
+		want   string
+	}{
+		{"delays", &delayer{by: 2 * latency}, ""},
+		{"delays hardly", &delayer{by: latency / 30}, "under a delay of"},
+		{"delays forever", &delayer{by: 2 * latency, forever: true}, "after the delay was removed"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			system := localtest.System(t, nil)
+			system.Driver, system.Delay, system.Latency = test.driver, system.Partition, latency
+			send := system.Send
+			system.Send = func(ctx context.Context, message string) error {
+				if test.driver.on.Load() {
+					time.Sleep(test.driver.by)
+				}
+				return send(ctx, message)
+			}
+			switch err := check.Run(t.Context(), system); {
+			case test.want == "" && err != nil, test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
+				t.Errorf("got %v", err)
 			}
 		})
 	}

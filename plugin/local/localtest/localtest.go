@@ -33,9 +33,6 @@ const (
 // RestartAfter is how long a killed process of the cluster stays away.
 const RestartAfter = 150 * time.Millisecond
 
-// Latency is how much its Delay delays each direction.
-const Latency = 300 * time.Millisecond
-
 // Description describes the cluster in a folder of the test.
 func Description(t testing.TB) *local.Description {
 	t.Helper()
@@ -111,9 +108,7 @@ func System(t testing.TB, change func(*local.Description)) drivertest.System {
 		Kill:      func() fault.Object { return PodChaos(v1alpha1.PodKillAction, Service) },
 		Failure:   func() fault.Object { return PodChaos(v1alpha1.PodFailureAction, Service) },
 		Partition: func() fault.Object { return Partition() },
-		Delay:     func() fault.Object { return Delay() },
 		Nothing:   func() fault.Object { return PodChaos(v1alpha1.PodKillAction, "nobody") },
-		Latency:   Latency,
 		Ask:       outside.Ask,
 		Send:      outside.Send,
 		Received:  outside.Received,
@@ -163,14 +158,6 @@ func Partition() *v1alpha1.NetworkChaos {
 	chaos.Spec.PodSelector = selector(Service)
 	chaos.Spec.Target = &target
 	chaos.Spec.Direction = v1alpha1.Both
-	return chaos
-}
-
-// Delay makes a delay between the service and its back end.
-func Delay() *v1alpha1.NetworkChaos {
-	chaos := Partition()
-	chaos.Spec.Action = v1alpha1.DelayAction
-	chaos.Spec.Delay = &v1alpha1.DelaySpec{Latency: Latency.String()}
 	return chaos
 }
 

@@ -1,0 +1,87 @@
+package local
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// holder is a fault that holds a link.
+type holder struct {
+	fault      *applied
+	directions [2]bool
+	// on has the pods that the fault selected, with the number of the process
+	// that it acts on. A later process of the pod is free of it.
+	on map[*pod]int
+}
+
+// hold has a fault hold its links, and returns what that is, for a reader.
+func (c *Cluster) hold(a *applied) string {
+	var what []string
+	for i, link := range c.links {
+		directions, held := a.effect.holds[i]
+		if !held {
+			continue
+		}
+		h := holder{fault: a, directions: directions, on: map[*pod]int{}}
+		for _, p := range []*pod{link.from, link.to} {
+			if p == nil || !slices.Contains(a.effect.selected, p.Name) {
+				continue
+			}
+			// A pod without a process is held once it has one.
+			h.on[p] = p.number
+			if p.current == nil || p.current.dying() {
+				h.on[p]++
+			}
+		}
+		link.holders = append(link.holders, h)
+		what = append(what, fmt.Sprintf("%s (%d connections)", link, link.gate()))
+	}
+	return strings.Join(what, ", ")
+}
+
+// dropHeld drops what the pod's links hold of a process that has ended: it
+// never arrives.
+func (c *Cluster) dropHeld(p *pod, process *process) {
+	for _, link := range c.links {
+		if link.to == p {
+			link.refuse()
+		}
+		if (link.from == p || link.to == p) && link.dropHeld() {
+			for _, h := range link.holders {
+				h.fault.note(fmt.Sprintf("%s of pod %s has gone: what the link %s held is dropped", process, p.Name, link))
+			}
+		}
+	}
+}
+
+// freeReplacement frees the pod's next process of the faults on those before.
+func (c *Cluster) freeReplacement(p *pod) {
+	for _, link := range c.links {
+		link.lift(func(h holder) bool {
+			number, selected := h.on[p]
+			over := selected && number <= p.number
+			if over {
+				h.fault.note(fmt.Sprintf("pod %s has a new process: the link %s is free of this fault", p.Name, link))
+			}
+			return over
+		})
+	}
+}
+
+// lift takes faults off the link. The cluster's lock is held.
+func (l *link) lift(off func(holder) bool) {
+	l.holders = slices.DeleteFunc(l.holders, off)
+	l.gate()
+}
+
+// gate holds the directions that any fault holds, and returns how many
+// connections there are. The cluster's lock is held.
+func (l *link) gate() int {
+	var held [2]bool
+	for _, h := range l.holders {
+		held[forward] = held[forward] || h.directions[forward]
+		held[backward] = held[backward] || h.directions[backward]
+	}
+	return l.hold(held)
+}
