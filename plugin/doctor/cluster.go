@@ -2,43 +2,210 @@ package doctor
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/emco-chaos/emco-chaos/experiments/fault"
 )
 
 // lookAtCluster asks the API server for its version, and who we are to it.
-func lookAtCluster(ctx context.Context, e *examination) {
-	version, err := e.Discovery.ServerVersionWithContext(ctx)
+func lookAtCluster(ctx context.Context, e *examination, _ string) {
 	const where = "name the cluster in the target file: driver: {kubernetes: {kubeconfig: FILE, context: NAME}}"
-	switch {
-	case apierrors.IsUnauthorized(err):
-		e.fail(e.Server, "renew the credentials in the kubeconfig, or "+where, "the API server does not know us: %v", err)
-		return
-	case err != nil:
-		e.fail(e.Server, where, "the API server does not answer: %v", cause(ctx, err))
-		return
-	}
+	version, err := e.Discovery.ServerVersionWithContext(ctx)
 	review := &authenticationv1.SelfSubjectReview{}
-	err = e.Client.Create(ctx, review)
+	var unnamed error
+	if err == nil {
+		// An older API server does not say who we are; the commands then have a
+		// gap.
+		if unnamed = e.Client.Create(ctx, review); apierrors.IsUnauthorized(unnamed) {
+			err = unnamed
+		}
+	}
 	user := review.Status.UserInfo.Username
 	switch {
 	case apierrors.IsUnauthorized(err):
 		e.fail(e.Server, "renew the credentials in the kubeconfig, or "+where, "the API server does not know us: %v", err)
-	case err != nil || user == "":
-		// An older API server does not tell; the commands then have a gap.
+	case err != nil:
+		e.fail(e.Server, where, "the API server does not answer: %v", cause(ctx, err))
+	case unnamed != nil || user == "":
 		e.ok(e.Server, "Kubernetes %s", version.GitVersion)
 	default:
-		e.we = kubectlSubject(user)
+		e.we = "--user=" + user
+		if account, ok := strings.CutPrefix(user, "system:serviceaccount:"); ok {
+			e.we = "--serviceaccount=" + account
+		}
 		e.ok(e.Server, "Kubernetes %s, where we are %s", version.GitVersion, user)
 	}
 }
 
-// kubectlSubject names a user as kubectl create rolebinding does.
-func kubectlSubject(user string) string {
-	if account, ok := strings.CutPrefix(user, "system:serviceaccount:"); ok {
-		return "--serviceaccount=" + account
+// How Chaos Mesh's chart labels its parts, and names one of them.
+const (
+	componentLabel = "app.kubernetes.io/component"
+	chaosDaemon    = "chaos-daemon"
+)
+
+// lookAtKinds asks whether the API server has the kinds that faults are.
+func lookAtKinds(ctx context.Context, e *examination, _ string) {
+	list, err := e.Discovery.ServerResourcesForGroupVersionWithContext(ctx, fault.GroupVersion)
+	switch {
+	case apierrors.IsNotFound(err):
+		e.fail(fault.GroupVersion, e.install(), "the API server has no such kinds: Chaos Mesh is not installed")
+		return
+	case err != nil:
+		e.fail(fault.GroupVersion, "look at the API server's log", "what the API server has of it cannot be read: %v", cause(ctx, err))
+		return
 	}
-	return "--user=" + user
+	for _, kind := range fault.Kinds() {
+		if !slices.ContainsFunc(list.APIResources, func(there metav1.APIResource) bool { return there.Kind == kind.Name }) {
+			e.fail(fault.GroupVersion, e.install(), "the API server does not have the kind %s", kind.Name)
+			return
+		}
+	}
+	e.ok(fault.GroupVersion, "every kind of fault is there")
+}
+
+// install is the command that installs Chaos Mesh, or mends it. Its chart takes
+// the nodes' runtime for Docker unless it is told, and injects nothing then.
+func (e *examination) install() string {
+	return "helm repo add chaos-mesh https://charts.chaos-mesh.org\n" +
+		"helm upgrade --install chaos-mesh chaos-mesh/chaos-mesh --namespace " + e.ChaosMesh + " --create-namespace" +
+		" --set chaosDaemon.runtime=containerd --set chaosDaemon.socketPath=/run/containerd/containerd.sock\n" +
+		"with the runtime and the socket of your nodes"
+}
+
+// lookAtController looks for Chaos Mesh's controller-manager.
+func lookAtController(ctx context.Context, e *examination, _ string) {
+	deployments := &appsv1.DeploymentList{}
+	labels := client.MatchingLabels{componentLabel: "controller-manager"}
+	if !e.listChaosMesh(ctx, deployments, "deployments", labels, "the controller-manager of Chaos Mesh is ready") {
+		return
+	}
+	found := chaosMeshOnes(deployments.Items)
+	if len(found) == 0 && e.Client.List(ctx, deployments, labels) == nil {
+		// Whoever may not look everywhere names the namespace; the finding says
+		// so.
+		found = chaosMeshOnes(deployments.Items)
+	}
+	if len(found) == 0 {
+		e.fail("namespace "+e.ChaosMesh, "name the namespace of Chaos Mesh with --chaos-mesh-namespace, or install it:\n"+e.install(),
+			"no controller-manager of Chaos Mesh is there, and none was seen elsewhere")
+	}
+	for _, deployment := range found {
+		e.ChaosMesh = deployment.Namespace
+		e.deployment(deployment)
+	}
+}
+
+// chaosMeshOnes are those of the controller-managers that are Chaos Mesh's:
+// others carry that label too.
+func chaosMeshOnes(all []appsv1.Deployment) []appsv1.Deployment {
+	return slices.DeleteFunc(all, func(deployment appsv1.Deployment) bool {
+		return !strings.Contains(deployment.Labels["app.kubernetes.io/part-of"]+deployment.Labels["app.kubernetes.io/name"]+deployment.Name, "chaos")
+	})
+}
+
+func (e *examination) deployment(deployment appsv1.Deployment) {
+	subject := deployment.Namespace + "/" + deployment.Name
+	wanted := ptr.Deref(deployment.Spec.Replicas, 1)
+	version := chaosMeshVersion(deployment.Labels, deployment.Spec.Template.Spec)
+	switch ready := deployment.Status.ReadyReplicas; {
+	case wanted == 0:
+		e.fail(subject, fmt.Sprintf("kubectl -n %s scale deployment %s --replicas=1", deployment.Namespace, deployment.Name),
+			"the controller-manager of Chaos Mesh (%s) is scaled to 0, and nothing puts faults on", version)
+	case ready == 0:
+		e.fail(subject, fmt.Sprintf("kubectl -n %s describe deployment %s\nkubectl -n %s logs deployment/%s", deployment.Namespace, deployment.Name, deployment.Namespace, deployment.Name),
+			"the controller-manager of Chaos Mesh (%s) is not ready", version)
+	default:
+		e.ok(subject, "Chaos Mesh %s, %d of %d ready", version, ready, wanted)
+	}
+}
+
+// chaosMeshVersion is that of the image, which is what runs; the chart's is
+// told beside it when it is another.
+func chaosMeshVersion(labels map[string]string, pod corev1.PodSpec) string {
+	charts := labels["app.kubernetes.io/version"]
+	if len(pod.Containers) == 0 {
+		return charts
+	}
+	image, _, _ := strings.Cut(pod.Containers[0].Image, "@")
+	tag := "latest"
+	if at := strings.LastIndex(image, ":"); at > strings.LastIndex(image, "/") {
+		tag = image[at+1:]
+	}
+	if charts == "" || strings.TrimPrefix(charts, "v") == strings.TrimPrefix(tag, "v") {
+		return tag
+	}
+	return fmt.Sprintf("%s (chart %s)", tag, charts)
+}
+
+// listChaosMesh lists what Chaos Mesh consists of. Without the right to do that
+// it is not known what the check is about.
+func (e *examination) listChaosMesh(ctx context.Context, list client.ObjectList, resource string, labels client.MatchingLabels, unknown string) bool {
+	err := e.Client.List(ctx, list, client.InNamespace(e.ChaosMesh), labels)
+	switch {
+	case apierrors.IsForbidden(err):
+		e.warn("namespace "+e.ChaosMesh, "name another namespace with --chaos-mesh-namespace, or grant the right:\n"+
+			fmt.Sprintf("kubectl -n %s create role emco-chaos-doctor --verb=list --resource=deployments.apps,pods\n", e.ChaosMesh)+
+			fmt.Sprintf("kubectl -n %s create rolebinding emco-chaos-doctor --role=emco-chaos-doctor %s", e.ChaosMesh, e.we),
+			"it is not known whether %s: we may not list %s there", unknown, resource)
+	case err != nil:
+		e.fail("namespace "+e.ChaosMesh, "kubectl -n "+e.ChaosMesh+" get "+resource, "its %s cannot be listed: %v", resource, cause(ctx, err))
+	}
+	return err == nil
+}
+
+// lookAtDaemon looks for a chaos-daemon on each node that has pods of the
+// target: it is what puts network faults on, and kills containers.
+func lookAtDaemon(ctx context.Context, e *examination, _ string) {
+	services := map[string][]string{} // by node
+	for _, name := range e.selecting() {
+		for _, pod := range e.pods[name] {
+			if pod.Node != "" && !slices.Contains(services[pod.Node], name) {
+				services[pod.Node] = append(services[pod.Node], name)
+			}
+		}
+	}
+	nodes := slices.Sorted(maps.Keys(services))
+	if len(nodes) == 0 {
+		e.found(Finding{State: Skipped, Message: "not looked at, since no pod of the target was found"})
+		e.failed["daemon"] = true
+		return
+	}
+	list := &corev1.PodList{}
+	if !e.listChaosMesh(ctx, list, "pods", client.MatchingLabels{componentLabel: chaosDaemon}, "chaos-daemon runs on "+strings.Join(nodes, ", ")) {
+		return
+	}
+	daemons := map[string]Pod{}
+	for _, pod := range list.Items {
+		if seen := podOf(pod); !daemons[seen.Node].Ready {
+			daemons[seen.Node] = seen
+		}
+	}
+	for _, node := range nodes {
+		daemon, there := daemons[node]
+		hosted := strings.Join(services[node], ", ") + " is there"
+		if len(services[node]) > 1 {
+			hosted = strings.Join(services[node], ", ") + " are there"
+		}
+		switch {
+		case !there:
+			e.fail("node "+node, fmt.Sprintf("kubectl -n %s describe daemonset %s\nits node selector and tolerations decide where it runs", e.ChaosMesh, chaosDaemon),
+				"no chaos-daemon runs there, and %s: network faults and container kills cannot be put on", hosted)
+		case !daemon.Ready:
+			e.fail("node "+node, fmt.Sprintf("kubectl -n %s describe pod %s\nkubectl -n %s logs %s", e.ChaosMesh, daemon.Name, e.ChaosMesh, daemon.Name),
+				"its chaos-daemon %s is not ready (%s), and %s", daemon.Name, daemon.Why, hosted)
+		default:
+			e.ok("node "+node, "chaos-daemon %s is ready", daemon.Name)
+		}
+	}
 }

@@ -9,18 +9,21 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
-	"github.com/emco-chaos/emco-chaos/plugin/engine"
-	"github.com/emco-chaos/emco-chaos/probes/target"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/version"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/emco-chaos/emco-chaos/plugin/engine"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 // DefaultChaosMeshNamespace is where Chaos Mesh's own instructions install it.
@@ -54,8 +57,8 @@ type Options struct {
 	// answer; nil counts any HTTP answer of its URL.
 	Reach func(ctx context.Context, service, url string) (string, error)
 	// Open starts a driver on the target, with others kept off it, for trying
-	// faults out; nil leaves that out. A lease's HeldError says that a run is
-	// under way.
+	// faults out; nil leaves that out. A HeldError of package lease is a run
+	// that is under way.
 	Open func(ctx context.Context) (Driver, error)
 	// Run names what is tried out, as a run's name does.
 	Run string
@@ -71,43 +74,49 @@ type Driver struct {
 	Close func() error
 }
 
-// check is one thing that is looked at.
+// check is a row of the table of checks.
 type check struct {
 	name string
-	// needs are the checks without which this one tells nothing.
-	needs []string
-	look  func(ctx context.Context, e *examination)
+	// needs names the checks without which this one tells nothing.
+	needs string
+	// over lists the subjects that are looked at, one after another; nil leaves
+	// them to look.
+	over func(e *examination) []string
+	// none is the finding when there is no subject.
+	none Finding
+	// look looks at one subject, and gives findings of it.
+	look func(ctx context.Context, e *examination, subject string)
+	// sound is the message when nothing was found wrong; look has one of its
+	// own if it is empty.
+	sound string
 	// unlimited says that the check has limits of its own.
 	unlimited bool
 }
 
-// The names of the checks.
-const (
-	clusterCheck    = "cluster"
-	chaosMeshCheck  = "chaos-mesh"
-	controllerCheck = "controller"
-	rightsCheck     = "rights"
-	podsCheck       = "pods"
-	daemonCheck     = "daemon"
-	slicesCheck     = "endpoints"
-	reachCheck      = "reach"
-	leftoversCheck  = "leftovers"
-	injectCheck     = "inject"
-)
-
-func checks() []check {
-	return []check{
-		{name: clusterCheck, look: lookAtCluster},
-		{name: chaosMeshCheck, needs: []string{clusterCheck}, look: lookAtChaosMesh},
-		{name: controllerCheck, needs: []string{clusterCheck, chaosMeshCheck}, look: lookAtController},
-		{name: rightsCheck, needs: []string{clusterCheck}, look: lookAtRights},
-		{name: podsCheck, needs: []string{clusterCheck}, look: lookAtPods},
-		{name: daemonCheck, needs: []string{clusterCheck, chaosMeshCheck, controllerCheck}, look: lookAtDaemon},
-		{name: slicesCheck, needs: []string{clusterCheck}, look: lookAtSlices},
-		{name: reachCheck, look: lookAtServices, unlimited: true},
-		{name: leftoversCheck, needs: []string{clusterCheck, chaosMeshCheck}, look: lookAtLeftovers},
-		{name: injectCheck, needs: []string{clusterCheck, chaosMeshCheck, controllerCheck, rightsCheck, daemonCheck}, look: tryFaults, unlimited: true},
-	}
+// checks is the table of checks, in their order.
+var checks = []check{
+	{name: "cluster", look: lookAtCluster},
+	{name: "chaos-mesh", needs: "cluster", look: lookAtKinds},
+	{name: "controller", needs: "cluster chaos-mesh", look: lookAtController},
+	{name: "rights", needs: "cluster", over: (*examination).places, look: lookAtRights},
+	{
+		name: "pods", needs: "cluster", over: (*examination).selecting, look: lookAtPods,
+		none: Finding{
+			State: Fail, Message: "no service of the target has labels, so no fault can select anything",
+			Remedy: "write namespace and labels under services in the target file",
+		},
+	},
+	{name: "daemon", needs: "cluster chaos-mesh controller", look: lookAtDaemon},
+	{name: "endpoints", needs: "cluster", over: (*examination).namespaces, look: lookAtEndpoints},
+	{
+		name: "reach", over: (*examination).reachable, look: lookAtReach, unlimited: true,
+		none: Finding{State: Warn, Message: "no service of the target has a URL, so none was asked", Remedy: "write url: under services in the target file"},
+	},
+	{
+		name: "leftovers", needs: "cluster chaos-mesh", over: (*examination).namespaces, look: lookAtLeftovers,
+		sound: "no fault and no lease of a dead run is there",
+	},
+	{name: "inject", needs: "cluster chaos-mesh controller rights daemon", look: tryFaults, unlimited: true},
 }
 
 // examination is one look at a target, and what has been found so far.
@@ -115,10 +124,11 @@ type examination struct {
 	Options
 	tell   func(Finding)
 	report Report
-	// check is the one that is under way, and failed what came to nothing.
+	// check is the one that is under way, and failed those that came to
+	// nothing.
 	check  string
 	failed map[string]bool
-	// pods are those of each service that were found, in the target's order.
+	// pods are those of each service that were found.
 	pods map[string][]Pod
 	// dead is who died and still holds the target; empty when nobody does.
 	dead string
@@ -129,31 +139,25 @@ type examination struct {
 	we string
 }
 
-// Examine looks at everything, one thing after another, and tells each
-// finding as it comes. A check that needs what an earlier one found wrong is
-// skipped, and the finding says so.
+// Examine goes through the table of checks, and tells each finding as it comes.
+// A check that needs what an earlier one found wrong is skipped, and the finding
+// says so.
 func Examine(ctx context.Context, options Options, tell func(Finding)) (Report, error) {
 	if options.Target.Driver.Kubernetes == nil {
 		return Report{}, fmt.Errorf("target %s: its driver is not kubernetes, so there is no cluster to look at; name a target with driver: {kubernetes: {}}", options.Target.Name)
 	}
-	if options.ChaosMesh == "" {
-		options.ChaosMesh = DefaultChaosMeshNamespace
-	}
+	options.ChaosMesh = cmp.Or(options.ChaosMesh, DefaultChaosMeshNamespace)
+	options.Limit = cmp.Or(options.Limit, 15*time.Second)
+	options.InjectLimit = cmp.Or(options.InjectLimit, 30*time.Second)
 	if options.Reach == nil {
 		options.Reach = AnyAnswer
-	}
-	if options.Limit == 0 {
-		options.Limit = 15 * time.Second
-	}
-	if options.InjectLimit == 0 {
-		options.InjectLimit = 30 * time.Second
 	}
 	e := &examination{
 		Options: options, tell: tell,
 		report: Report{Target: options.Target.Name, Findings: []Finding{}},
 		failed: map[string]bool{}, pods: map[string][]Pod{}, stuck: map[string]bool{}, we: "--user=NAME",
 	}
-	for _, check := range checks() {
+	for _, check := range checks {
 		if ctx.Err() == nil {
 			e.run(ctx, check)
 		}
@@ -166,19 +170,37 @@ func Examine(ctx context.Context, options Options, tell func(Finding)) (Report, 
 
 func (e *examination) run(ctx context.Context, check check) {
 	e.check = check.name
-	for _, need := range check.needs {
+	for _, need := range strings.Fields(check.needs) {
 		if e.failed[need] {
 			e.failed[check.name] = true
 			e.found(Finding{State: Skipped, Message: "not looked at, since " + need + " has failed"})
 			return
 		}
 	}
+	subjects := []string{""}
+	if check.over != nil {
+		subjects = check.over(e)
+	}
+	if len(subjects) == 0 && check.none.State != "" {
+		e.found(check.none)
+		return
+	}
 	if !check.unlimited {
-		limited, cancel := context.WithTimeoutCause(ctx, e.Limit, fmt.Errorf("no answer within %s", e.Limit))
+		limited, cancel := e.limited(ctx)
 		defer cancel()
 		ctx = limited
 	}
-	check.look(ctx, e)
+	wrong := e.report.Warned + e.report.Failed
+	for _, subject := range subjects {
+		check.look(ctx, e, subject)
+	}
+	if check.sound != "" && wrong == e.report.Warned+e.report.Failed {
+		e.ok("", "%s", check.sound)
+	}
+}
+
+func (e *examination) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, e.Limit, fmt.Errorf("no answer within %s", e.Limit))
 }
 
 func (e *examination) found(finding Finding) {
@@ -204,25 +226,30 @@ func (e *examination) fail(subject, remedy, format string, args ...any) {
 	e.found(Finding{State: Fail, Subject: subject, Message: fmt.Sprintf(format, args...), Remedy: remedy})
 }
 
-// command is one of ours on this target.
-func (e *examination) command(name string) string {
-	file := e.TargetFile
-	if file == "" {
-		file = "FILE"
+// list lists what a namespace has, and finds it wrong if that cannot be done.
+func (e *examination) list(ctx context.Context, list client.ObjectList, resource, namespace string, options ...client.ListOption) bool {
+	err := e.Client.List(ctx, list, append(options, client.InNamespace(namespace))...)
+	if err != nil {
+		e.fail("namespace "+namespace, "kubectl -n "+namespace+" get "+resource, "its %s cannot be listed: %v", resource, cause(ctx, err))
 	}
-	return "emco-chaos " + name + " --target " + file
+	return err == nil
 }
 
-// services are the names of the target's services, sorted.
-func (e *examination) services() []string { return slices.Sorted(maps.Keys(e.Target.Services)) }
+// command is one of ours on this target.
+func (e *examination) command(name string) string {
+	return "emco-chaos " + name + " --target " + cmp.Or(e.TargetFile, "FILE")
+}
+
+// services are the names of the target's services of that kind, sorted.
+func (e *examination) services(is func(name string, service target.Service) bool) []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(e.Target.Services)), func(name string) bool { return !is(name, e.Target.Services[name]) })
+}
 
 // namespaces are those that the target has pods in, sorted.
 func (e *examination) namespaces() []string {
 	var names []string
-	for _, service := range e.Target.Services {
-		if service.HasPods() {
-			names = append(names, service.Namespace)
-		}
+	for _, name := range e.selecting() {
+		names = append(names, e.Target.Services[name].Namespace)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)

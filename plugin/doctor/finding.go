@@ -1,11 +1,14 @@
 package doctor
 
-import "fmt"
+import (
+	"fmt"
+	"io"
+	"strings"
+)
 
-// State says how a check ended.
+// State is how a finding is.
 type State string
 
-// The states.
 const (
 	OK State = "ok"
 	// Warn is what does not stop experiments.
@@ -66,16 +69,7 @@ type Report struct {
 
 func (r *Report) add(finding Finding) {
 	r.Findings = append(r.Findings, finding)
-	switch finding.State {
-	case OK:
-		r.OK++
-	case Warn:
-		r.Warned++
-	case Fail:
-		r.Failed++
-	case Skipped:
-		r.Skipped++
-	}
+	*map[State]*int{OK: &r.OK, Warn: &r.Warned, Fail: &r.Failed, Skipped: &r.Skipped}[finding.State]++
 }
 
 // Healthy says whether nothing failed.
@@ -84,4 +78,22 @@ func (r Report) Healthy() bool { return r.Failed == 0 }
 // String is the report's last line.
 func (r Report) String() string {
 	return fmt.Sprintf("%d ok, %d warned, %d failed, %d skipped", r.OK, r.Warned, r.Failed, r.Skipped)
+}
+
+// Text writes a finding for a reader: how it is, what was looked at, what was
+// found there, and below that how to mend it.
+func Text(out io.Writer, finding Finding) error {
+	message := finding.Message
+	if finding.Subject != "" {
+		message = finding.Subject + ": " + message
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "%-7s  %-10s  %s\n", finding.State, finding.Check, message)
+	if finding.Remedy != "" {
+		for line := range strings.SplitSeq(finding.Remedy, "\n") {
+			fmt.Fprintf(&text, "%21s%s\n", "", line)
+		}
+	}
+	_, err := io.WriteString(out, text.String())
+	return err
 }

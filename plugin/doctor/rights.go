@@ -1,7 +1,13 @@
 package doctor
 
 import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
 	"strings"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
@@ -86,4 +92,89 @@ func Rights() []Right {
 		{Where: InChaosMesh, Group: "apps", Resource: "deployments", Verbs: []string{"list"}, For: "let doctor say whether Chaos Mesh is ready", Optional: true},
 		{Where: InChaosMesh, Resource: "pods", Verbs: []string{"list"}, For: "let doctor say whether chaos-daemon is ready", Optional: true},
 	}...)
+}
+
+// places are where rights are looked at: the namespaces of the target, the one
+// of our controller, and the whole cluster, which is empty. Of those in Chaos
+// Mesh's namespace the checks tell that need them.
+func (e *examination) places() []string {
+	places := e.namespaces()
+	if e.Controller != "" && !slices.Contains(places, e.Controller) {
+		places = append(places, e.Controller)
+	}
+	return append(places, "")
+}
+
+// neededIn says whether the right is needed in that place.
+func (e *examination) neededIn(place string, right Right) bool {
+	is := map[Where]bool{InTarget: slices.Contains(e.namespaces(), place), InController: place == e.Controller, Everywhere: place == ""}
+	return is[right.Where] && (e.Controller != "" || !right.Controller)
+}
+
+// lookAtRights asks the API server for each right that we need in a place.
+func lookAtRights(ctx context.Context, e *examination, place string) {
+	subject, granted, missing := "namespace "+place, 0, false
+	if place == "" {
+		subject = "the whole cluster"
+	}
+	for _, right := range Rights() {
+		if !e.neededIn(place, right) {
+			continue
+		}
+		say := e.fail
+		if right.Optional {
+			say = e.warn
+		}
+		denied, why, err := e.denied(ctx, right, place)
+		switch {
+		case err != nil:
+			say(subject, "kubectl auth can-i --list", "the API server does not say what we may do: %v", cause(ctx, err))
+			return
+		case len(denied) > 0:
+			missing = true
+			if right.Resource == podNetworkChaos {
+				e.stuck[place] = true
+			}
+			say(subject, e.grant(right, denied, place), "we may not %s %s, which is needed to %s%s", strings.Join(denied, ", "), right.FullResource(), right.For, why)
+		}
+		granted += len(right.Verbs) - len(denied)
+	}
+	if !missing && granted > 0 {
+		e.ok(subject, "we have all %d rights that are needed there", granted)
+	}
+}
+
+// denied are the verbs of a right that we do not have, and why not.
+func (e *examination) denied(ctx context.Context, right Right, namespace string) (verbs []string, why string, err error) {
+	for _, verb := range right.Verbs {
+		review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+			ResourceAttributes: &authorizationv1.ResourceAttributes{
+				Namespace: namespace, Verb: verb, Group: right.Group, Resource: right.Resource, Name: right.Name,
+			},
+		}}
+		if err := e.Client.Create(ctx, review); err != nil {
+			return nil, "", err
+		}
+		if review.Status.Allowed {
+			continue
+		}
+		verbs = append(verbs, verb)
+		if reason := cmp.Or(review.Status.Reason, review.Status.EvaluationError); why == "" && reason != "" {
+			why = ": " + reason
+		}
+	}
+	return verbs, why, nil
+}
+
+// grant are the commands that give us a right.
+func (e *examination) grant(right Right, verbs []string, namespace string) string {
+	name := "emco-chaos-" + verbs[0] + "-" + right.Resource
+	what := fmt.Sprintf("--verb=%s --resource=%s", strings.Join(verbs, ","), right.FullResource())
+	if right.Name != "" {
+		what += " --resource-name=" + right.Name
+	}
+	if namespace == "" {
+		return fmt.Sprintf("kubectl create clusterrole %s %s\nkubectl create clusterrolebinding %s --clusterrole=%s %s", name, what, name, name, e.we)
+	}
+	return fmt.Sprintf("kubectl -n %s create role %s %s\nkubectl -n %s create rolebinding %s --role=%s %s", namespace, name, what, namespace, name, name, e.we)
 }

@@ -1,0 +1,204 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/emco-chaos/emco-chaos/plugin/chaosmesh"
+	"github.com/emco-chaos/emco-chaos/probes/target"
+)
+
+// selecting are the services that faults select pods for.
+func (e *examination) selecting() []string {
+	return e.services(func(_ string, service target.Service) bool { return service.HasPods() })
+}
+
+// lookAtPods looks for the pods of a service, exactly as a fault selects them.
+func lookAtPods(ctx context.Context, e *examination, name string) {
+	service := e.Target.Services[name]
+	there, err := chaosmesh.Pods(ctx, e.Client, service.Namespace, service.Labels)
+	if err != nil {
+		e.fail(name, "kubectl -n "+service.Namespace+" get pods", "%v", cause(ctx, err))
+		return
+	}
+	for _, pod := range there {
+		// A pod that is on its way out is no fault's to select for long.
+		if pod.DeletionTimestamp == nil {
+			e.pods[name] = append(e.pods[name], podOf(pod))
+		}
+	}
+	if pods := e.pods[name]; len(pods) > 0 {
+		e.selected(name, pods)
+		return
+	}
+	message := fmt.Sprintf("no pod in namespace %s has the labels %s", service.Namespace, labels.FormatLabels(service.Labels))
+	remedy := fmt.Sprintf("write its own into services.%s of the target file:\nkubectl -n %s get pods --show-labels", name, service.Namespace)
+	switch there, err := chaosmesh.Pods(ctx, e.Client, service.Namespace, nil); {
+	case err != nil:
+	case len(there) == 0:
+		message = fmt.Sprintf("namespace %s has no pod, or is not there", service.Namespace)
+		remedy = fmt.Sprintf("write the namespace of its pods into services.%s of the target file:\nkubectl get pods --all-namespaces --selector %s", name, labels.FormatLabels(service.Labels))
+	default:
+		message += "; those there have " + chaosmesh.LabelsThere(there, service.Labels)
+	}
+	e.fail(name, remedy, "%s", message)
+}
+
+// selected says which pods a service has.
+func (e *examination) selected(name string, pods []Pod) {
+	finding := Finding{State: OK, Subject: name, Pods: pods}
+	ready := 0
+	var texts []string
+	for _, pod := range pods {
+		if pod.Ready {
+			ready++
+		}
+		texts = append(texts, pod.String())
+	}
+	finding.Message = strings.Join(texts, "; ")
+	namespace := pods[0].Namespace
+	switch {
+	case ready == 0:
+		finding.State = Fail
+		finding.Remedy = fmt.Sprintf("kubectl -n %s describe pod %s\nkubectl -n %s logs %s", namespace, pods[0].Name, namespace, pods[0].Name)
+	case ready < len(pods):
+		finding.State = Warn
+		for _, pod := range pods {
+			if !pod.Ready {
+				finding.Remedy = fmt.Sprintf("kubectl -n %s describe pod %s", namespace, pod.Name)
+			}
+		}
+	}
+	if len(pods) > 1 {
+		finding.Message = fmt.Sprintf("%d pods, which a fault hits all at once: it is down when the last of them is, and ready when all are again; %s", len(pods), finding.Message)
+	}
+	e.found(finding)
+}
+
+func podOf(pod corev1.Pod) Pod {
+	seen := Pod{Namespace: pod.Namespace, Name: pod.Name, Node: pod.Spec.NodeName}
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.PodReady {
+			seen.Ready = condition.Status == corev1.ConditionTrue
+		}
+	}
+	if !seen.Ready {
+		seen.Why = whyNotReady(pod)
+	}
+	return seen
+}
+
+// whyNotReady is the nearest that a pod's status says.
+func whyNotReady(pod corev1.Pod) string {
+	for _, container := range pod.Status.ContainerStatuses {
+		if waiting := container.State.Waiting; waiting != nil && waiting.Reason != "" {
+			return strings.TrimSuffix(fmt.Sprintf("%s: %s", waiting.Reason, waiting.Message), ": ")
+		}
+		if ended := container.State.Terminated; ended != nil {
+			return fmt.Sprintf("its container %s ended with %d (%s)", container.Name, ended.ExitCode, ended.Reason)
+		}
+	}
+	for _, condition := range pod.Status.Conditions {
+		if condition.Status != corev1.ConditionTrue && condition.Message != "" {
+			return condition.Message
+		}
+	}
+	return string(pod.Status.Phase)
+}
+
+// lookAtEndpoints looks for the Services that lead to the pods of each service
+// in a namespace, by their EndpointSlices: through them callers see it go and
+// come back.
+func lookAtEndpoints(ctx context.Context, e *examination, namespace string) {
+	list := &discoveryv1.EndpointSliceList{}
+	if !e.list(ctx, list, "endpointslices", namespace) {
+		return
+	}
+	for _, name := range e.selecting() {
+		if e.Target.Services[name].Namespace != namespace || len(e.pods[name]) == 0 {
+			continue
+		}
+		// leading are the Services that lead to its pods, with whether one of
+		// them is ready.
+		leading := map[string]bool{}
+		for _, slice := range list.Items {
+			for _, endpoint := range slice.Endpoints {
+				if endpoint.TargetRef != nil && endpoint.TargetRef.Kind == "Pod" &&
+					slices.ContainsFunc(e.pods[name], func(pod Pod) bool { return pod.Name == endpoint.TargetRef.Name }) {
+					service := slice.Labels[discoveryv1.LabelServiceName]
+					leading[service] = leading[service] || endpoint.Conditions.Ready == nil || *endpoint.Conditions.Ready
+				}
+			}
+		}
+		names := slices.Sorted(maps.Keys(leading))
+		ready := slices.DeleteFunc(slices.Clone(names), func(service string) bool { return !leading[service] })
+		switch {
+		case len(ready) > 0:
+			e.ok(name, "behind the Service %s", strings.Join(ready, ", "))
+		case len(names) > 0:
+			e.warn(name, "kubectl -n "+namespace+" get endpointslices -l "+discoveryv1.LabelServiceName+"="+names[0],
+				"the Service %s leads to its pods, and none of them is ready", strings.Join(names, ", "))
+		default:
+			e.warn(name, "kubectl -n "+namespace+" get services -o wide",
+				"no Service leads to its pods: its callers reach it some other way, and a run does not see there that it is gone")
+		}
+	}
+}
+
+// url is where a service is asked whether it is there, if anywhere.
+func (e *examination) url(service target.Service) string {
+	if service.URL == "" && e.Target.Ingress != nil && service.HasPods() {
+		return e.Target.Ingress.URL
+	}
+	return service.URL
+}
+
+// reachable are the services that have an address of their own on the network.
+func (e *examination) reachable() []string {
+	return e.services(func(_ string, service target.Service) bool { return e.url(service) != "" })
+}
+
+// lookAtReach asks a service whether it is there.
+func lookAtReach(ctx context.Context, e *examination, name string) {
+	url := e.url(e.Target.Services[name])
+	ctx, cancel := e.limited(ctx)
+	defer cancel()
+	began := time.Now()
+	answer, err := e.Reach(ctx, name, url)
+	if err != nil {
+		e.fail(name, "curl --verbose "+url+"\nwrite where it is reached from here into services."+name+".url of the target file",
+			"it does not answer at %s: %v", url, cause(ctx, err))
+		return
+	}
+	e.ok(name, "%s at %s after %s", answer, url, time.Since(began).Round(time.Millisecond))
+}
+
+// AnyAnswer asks a service over HTTP, and takes any answer for a sign that it is
+// there; a redirect is one too.
+func AnyAnswer(ctx context.Context, _, url string) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	client := http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return "", err
+	}
+	if err := response.Body.Close(); err != nil {
+		return "", err
+	}
+	return "answers " + response.Status, nil
+}

@@ -1,0 +1,167 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+
+	"github.com/emco-chaos/emco-chaos/experiments/fault"
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/engine"
+	"github.com/emco-chaos/emco-chaos/plugin/lease"
+)
+
+// nobodysAddress is in TEST-NET-1, which RFC 5737 keeps for documentation: to
+// be cut off from it hurts nobody.
+const nobodysAddress = "192.0.2.1"
+
+// trialDuration ends a fault that is tried out when we die meanwhile.
+const trialDuration = "60s"
+
+// tryFaults puts a network fault that hurts nobody on one pod of each node of
+// the target, sees it injected, and removes it.
+func tryFaults(ctx context.Context, e *examination, _ string) {
+	if e.Open == nil {
+		e.found(Finding{State: Skipped, Message: "not tried, as was asked for"})
+		return
+	}
+	if e.dead != "" {
+		// To take the target over would hide from others that it is to be
+		// cleaned.
+		e.warn("", e.command("clean"), "not tried, since %s died and what it left is still to be removed", e.dead)
+		return
+	}
+	driver, err := e.Open(ctx)
+	if held, ok := errors.AsType[*lease.HeldError](err); ok {
+		e.warn("", "wait for the run to end, and look again",
+			"not tried, since the target is in use: %s holds it", held.State)
+		return
+	}
+	if err != nil {
+		e.fail("", "", "the driver does not start: %v", cause(ctx, err))
+		return
+	}
+	defer func() {
+		if err := driver.Close(); err != nil {
+			e.warn("", e.command("clean"), "the target is not given back: %v", err)
+		}
+	}()
+	perNode := map[string]Pod{} // the first that is ready
+	for _, name := range e.selecting() {
+		for _, pod := range e.pods[name] {
+			if _, found := perNode[pod.Node]; pod.Ready && pod.Node != "" && !found {
+				perNode[pod.Node] = pod
+			}
+		}
+	}
+	for i, node := range slices.Sorted(maps.Keys(perNode)) {
+		for _, trial := range trials {
+			if ctx.Err() != nil || !e.try(ctx, driver, perNode[node], trial, i+1) {
+				break
+			}
+		}
+	}
+}
+
+// trial is a network fault that is tried out, and what it is if that cannot be
+// injected.
+type trial struct {
+	action          v1alpha1.NetworkChaosAction
+	delay           *v1alpha1.DelaySpec
+	state           State
+	message, remedy string
+	// stays says that what cannot be injected stays on its pod until it is taken
+	// off.
+	stays bool
+}
+
+// trials is the table of trials, in their order: where one cannot be injected
+// the next tells nothing more.
+var trials = []trial{
+	{
+		action: v1alpha1.PartitionAction, state: Fail, message: "cannot be injected",
+		remedy: "kubectl -n %s logs --selector " + componentLabel + "=" + chaosDaemon + " --tail=50\n" +
+			"chaosDaemon.runtime and chaosDaemon.socketPath of Chaos Mesh's chart must be those of the nodes\n" +
+			"partition needs ipset and iptables there",
+	},
+	{
+		action: v1alpha1.DelayAction, delay: &v1alpha1.DelaySpec{Latency: "1ms"}, stays: true,
+		state: Warn, message: "cannot be injected, for want of netem in the node's kernel most likely",
+		remedy: "experiments that come with emco-chaos do not need it; for your own, let the nodes' kernel have netem: modprobe sch_netem",
+	},
+}
+
+// object is the fault on one pod.
+func (t trial) object(pod Pod) fault.Object {
+	object := fault.New(fault.NetworkChaos).(*v1alpha1.NetworkChaos)
+	object.Namespace = pod.Namespace
+	object.Spec = v1alpha1.NetworkChaosSpec{
+		Action: t.action, TcParameter: v1alpha1.TcParameter{Delay: t.delay}, Duration: new(trialDuration),
+		Direction: v1alpha1.To, ExternalTargets: []string{nobodysAddress},
+		PodSelector: v1alpha1.PodSelector{
+			Mode:     v1alpha1.AllMode,
+			Selector: v1alpha1.PodSelectorSpec{Pods: map[string][]string{pod.Namespace: {pod.Name}}},
+		},
+	}
+	return object
+}
+
+// try tries one fault out on one pod, and says whether it could be injected and
+// removed.
+func (e *examination) try(ctx context.Context, driver engine.Driver, pod Pod, trial trial, number int) bool {
+	object := trial.object(pod)
+	fault.Stamp(object, e.Run, number, "doctor", string(trial.action))
+	subject := fmt.Sprintf("%s on node %s", trial.action, pod.Node)
+	if trial.stays && e.stuck[pod.Namespace] {
+		e.warn(subject, "grant the right that the check rights names",
+			"not tried: a %s that cannot be injected stays on its pod, and we may not take it off", trial.action)
+		return false
+	}
+	began := time.Now()
+	err := e.inject(ctx, driver, object)
+	took := time.Since(began).Round(10 * time.Millisecond)
+	removing, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.InjectLimit)
+	defer cancel()
+	gone := driver.Remove(removing, object)
+	switch {
+	case gone != nil:
+		e.fail(subject, e.command("clean"), "the fault that was tried out is not gone: %v", gone)
+	case ctx.Err() != nil: // It was interrupted, which says nothing of the target.
+	case err == nil:
+		e.ok(subject, "can be injected, in %s", took)
+	default:
+		remedy := strings.ReplaceAll(trial.remedy, "%s", e.ChaosMesh)
+		e.found(Finding{State: trial.state, Subject: subject, Message: fmt.Sprintf("%s: %v", trial.message, err), Remedy: remedy})
+	}
+	return err == nil && gone == nil
+}
+
+// inject returns when the fault is injected, or cannot be.
+func (e *examination) inject(ctx context.Context, driver engine.Driver, object fault.Object) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, e.InjectLimit, fmt.Errorf("it was not injected within %s", e.InjectLimit))
+	defer cancel()
+	seen := make(chan error, 1)
+	err := driver.Apply(ctx, object, func(moment engine.Moment) {
+		if moment.Err != nil || moment.Event == plan.Injected {
+			select {
+			case seen <- moment.Err:
+			default: // The first of them counts.
+			}
+		}
+	})
+	if err != nil {
+		return cause(ctx, err)
+	}
+	select {
+	case err := <-seen:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
