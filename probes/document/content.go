@@ -18,7 +18,7 @@ import (
 type entry struct {
 	Place
 	content any
-	// written is a number, true or false as it is written.
+	// written is a single value as it is written.
 	written string
 	// unset says that a parameter in the text has no value. That is told of
 	// once, and the value is not looked at.
@@ -67,7 +67,7 @@ func (f *File) Places(field string) Places {
 
 // Sent is a part of a file that was read elsewhere: what stands at the field.
 func Sent(name, field string, content any, places Places) *File {
-	file := &File{name: name, entries: map[string]*entry{}, troubled: map[string]bool{}}
+	file := newFile(name)
 	var add func(field string, content any)
 	add = func(field string, content any) {
 		file.entries[field] = &entry{content: content, Place: places[field]}
@@ -106,7 +106,9 @@ func (f *File) content(field string, node *yaml.Node) any {
 		return strings.EqualFold(node.Value, "true")
 	case "!!int":
 		number, err := strconv.ParseInt(node.Value, 0, 64)
-		if err != nil {
+		if larger, tooLarge := strconv.ParseUint(node.Value, 0, 64); err != nil && tooLarge == nil && f.lenient {
+			return larger
+		} else if err != nil {
 			f.Wrong(field, shorten(node.Value)+" is too large", "put it in quotes")
 			return nil
 		}
@@ -118,6 +120,9 @@ func (f *File) content(field string, node *yaml.Node) any {
 			return nil
 		}
 		return number
+	}
+	if f.lenient && node.Tag != "!!str" && node.Tag != "!!timestamp" {
+		f.Wrong(field, "has the tag "+shorten(node.Tag), "leave the tag out")
 	}
 	return node.Value
 }
@@ -160,6 +165,19 @@ func (f *File) Value(field string) (any, bool) {
 	}
 	return nil, false
 }
+
+// Text is the single value at the field as it is written, whatever its type;
+// empty when there is none.
+func (f *File) Text(field string) string {
+	found, here := f.entries[field]
+	if !here || found.content == nil {
+		return ""
+	}
+	return found.written
+}
+
+// At is where the value at the field, or the nearest one around it, stands.
+func (f *File) At(field string) Position { return f.near(field).Value }
 
 // Keys are the keys of the mapping at the field, in the order of the file.
 func (f *File) Keys(field string) []string {

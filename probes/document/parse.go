@@ -26,7 +26,11 @@ const (
 // File is a file that has been read: its values, where each stands, and its
 // problems so far.
 type File struct {
-	name     string
+	name string
+	// part names the document in its problems, when the file has several.
+	part string
+	// lenient allows tags and numbers of any size.
+	lenient  bool
 	problems Problems
 	// entries are the file's values by field.
 	entries map[string]*entry
@@ -42,7 +46,7 @@ func (p Position) compare(other Position) int {
 // file's problems say why. Anchors, aliases, merge keys and tags are problems:
 // they make a file hard to read and a small file large.
 func Parse(name string, data []byte) (*File, *Value) {
-	file := &File{name: name, entries: map[string]*entry{}, troubled: map[string]bool{}}
+	file := newFile(name)
 	if len(data) > MaxBytes {
 		file.add(Position{1, 1}, "", fmt.Sprintf("the file has %d bytes, and %d are read at most", len(data), MaxBytes), "split it")
 		return file, nil
@@ -78,6 +82,10 @@ func Parse(name string, data []byte) (*File, *Value) {
 	return file, &Value{file: file, node: root.Content[0]}
 }
 
+func newFile(name string) *File {
+	return &File{name: name, entries: map[string]*entry{}, troubled: map[string]bool{}}
+}
+
 // Name is the file's name as it was given.
 func (f *File) Name() string { return f.name }
 
@@ -88,7 +96,7 @@ func (f *File) Problems() Problems { return f.problems.Sorted() }
 // or of the nearest one around it.
 func (f *File) Locate(problem Problem) Problem {
 	at := f.near(problem.Field).Key
-	problem.File, problem.Line, problem.Column = f.name, at.Line, at.Column
+	problem.File, problem.Part, problem.Line, problem.Column = f.name, f.part, at.Line, at.Column
 	return problem
 }
 
@@ -136,7 +144,9 @@ func isBelow(field, other string) bool {
 
 func (f *File) add(at Position, field, message, remedy string) {
 	f.troubled[field] = true
-	f.problems = append(f.problems, Problem{File: f.name, Line: at.Line, Column: at.Column, Field: field, Message: message, Remedy: remedy})
+	f.problems = append(f.problems, Problem{
+		File: f.name, Line: at.Line, Column: at.Column, Part: f.part, Field: field, Message: message, Remedy: remedy,
+	})
 }
 
 // readable looks for bytes that YAML cannot have, since yaml.v3 does not say

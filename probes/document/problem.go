@@ -15,6 +15,8 @@ type Problem struct {
 	// Line and Column count from 1; 0 for what came from no file.
 	Line   int `json:"line,omitempty"`
 	Column int `json:"column,omitempty"`
+	// Part names a part of the file, such as "document 2".
+	Part string `json:"part,omitempty"`
 	// Field is the path to the value, such as spec.steps.kill.after[0].
 	Field string `json:"field,omitempty"`
 	// Message says what is wrong.
@@ -30,14 +32,18 @@ func (p Problem) Error() string {
 	if p.File != "" {
 		text.WriteString(p.File + ":")
 	}
-	if p.Line > 0 {
-		fmt.Fprintf(&text, "%d:%d:", p.Line, p.Column)
+	for _, place := range []int{p.Line, p.Column} {
+		if place > 0 {
+			fmt.Fprintf(&text, "%d:", place)
+		}
 	}
 	if text.Len() > 0 {
 		text.WriteString(" ")
 	}
-	if p.Field != "" {
-		text.WriteString(p.Field + ": ")
+	for _, within := range []string{p.Part, p.Field} {
+		if within != "" {
+			text.WriteString(within + ": ")
+		}
 	}
 	text.WriteString(p.Message)
 	if p.Remedy != "" {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -68,11 +69,13 @@ file: kubeconfig
 
 func parse(t *testing.T, text string) []emcoctl.Resource {
 	t.Helper()
-	resources, err := emcoctl.Parse("r.yaml", []byte(text))
+	folder := files(t, map[string]string{"r.yaml": text})
+	resources, err := emcoctl.Read(emcoctl.Sources{Files: []string{filepath.Join(folder, "r.yaml")}, WithoutAttachments: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range resources {
+		resources[i].File = "r.yaml"
 		if resources[i].Attachment != nil {
 			resources[i].Attachment.Content = []byte("kind: Config\n")
 		}

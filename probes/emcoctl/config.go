@@ -1,11 +1,13 @@
 package emcoctl
 
 import (
+	"fmt"
 	"net"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
@@ -26,121 +28,102 @@ func (c Config) Client() emco.Config {
 	return emco.Config{Endpoints: c.Endpoints, Ingress: c.Ingress}
 }
 
-const ingress = "ingress"
+const (
+	ingress      = "ingress"
+	configRemedy = "write orchestrator: {host: HOST, port: PORT}, and the same for dcm and clm, or for ingress"
+)
 
 // ReadConfig reads emcoctl's configuration file: one mapping from the names
 // of the microservices, in letters of any case, to their host and port.
-// Errors are [Problems].
+// Mistakes in it are [document.Problems].
 func ReadConfig(file string) (Config, error) {
-	text, err := files{}.read(file, maxBytes)
+	text, err := files{}.read(file, document.StreamBytes)
 	if err != nil {
-		return Config{}, Problems{{File: file, Message: "cannot be read: " + err.Error(), Remedy: "name emcoctl's configuration file"}}
+		return Config{}, document.Problems{{File: file, Message: "cannot be read: " + err.Error(), Remedy: "name emcoctl's configuration file"}}
 	}
 	return ParseConfig(file, text)
 }
 
 // ParseConfig reads emcoctl's configuration out of a text; file is its name.
-// Errors are [Problems].
+// Mistakes in it are [document.Problems].
 func ParseConfig(file string, text []byte) (Config, error) {
-	s := &source{file: file}
 	config := Config{Endpoints: map[emco.Service]string{}}
-	read := false
-	s.documents(text, func(v value) {
-		if read {
-			v.problem("a second document begins here", "keep one")
-			return
+	problems := parseOne(file, text, configRemedy, func(file *document.File, _ map[string]any) {
+		for _, key := range file.Keys("") {
+			config.service(file, key)
 		}
-		read = true
-		config.read(v)
 	})
-	if !read && len(s.problems) == 0 {
-		s.add(1, 1, "", "is empty", configRemedy)
-	}
-	if err := s.problems.err(); err != nil {
-		return Config{}, err
-	}
-	if config.Ingress != "" {
+	switch {
+	case len(problems) > 0:
+		return Config{}, problems
+	case config.Ingress != "":
 		config.Endpoints = nil
-	} else if len(config.Endpoints) == 0 {
-		return Config{}, Problems{{File: file, Line: 1, Message: "names neither a microservice with a REST API nor an ingress", Remedy: configRemedy}}
+	case len(config.Endpoints) == 0:
+		return Config{}, document.Problems{{
+			File: file, Line: 1, Column: 1, Message: "names neither a microservice with a REST API nor an ingress", Remedy: configRemedy,
+		}}
 	}
 	return config, nil
 }
 
-const configRemedy = "write orchestrator: {host: HOST, port: PORT}, and the same for dcm and clm, or for ingress"
-
-func (c *Config) read(v value) {
-	services, ok := v.mapping(configRemedy)
-	if !ok {
-		return
-	}
-	for _, e := range services {
-		name := strings.ToLower(e.key)
-		if name != ingress && name != string(emco.Rsync) && !slices.Contains(emco.RESTServices(), emco.Service(name)) {
-			e.value.problem("is no microservice that emcoctl knows", "use "+strings.Join(serviceNames(), ", "))
-			continue
-		}
-		address, ok := readAddress(e.value)
-		if !ok || address == "" {
-			continue
-		}
-		switch name {
-		case ingress:
-			c.Ingress = "http://" + address
-		case string(emco.Rsync):
-			c.Rsync = address
-		default:
-			c.Endpoints[emco.Service(name)] = "http://" + address
-		}
-	}
-}
-
-func serviceNames() []string {
+// service reads where one microservice is.
+func (c *Config) service(file *document.File, key string) {
 	names := []string{ingress, string(emco.Rsync)}
 	for _, service := range emco.RESTServices() {
 		names = append(names, string(service))
 	}
-	slices.Sort(names)
-	return names
+	name := strings.ToLower(key)
+	if !slices.Contains(names, name) {
+		file.Add(document.Problem{Field: document.Join("", key), Message: "is no microservice that emcoctl knows", Remedy: document.Instead(name, names)})
+		return
+	}
+	switch address := readAddress(file, document.Join("", key)); {
+	case address == "":
+	case name == ingress:
+		c.Ingress = "http://" + address
+	case name == string(emco.Rsync):
+		c.Rsync = address
+	default:
+		c.Endpoints[emco.Service(name)] = "http://" + address
+	}
 }
 
-// readAddress reads {host, port}. A port of 0 means that the service is not
-// there; that is "".
-func readAddress(v value) (string, bool) {
+// readAddress reads {host, port}. It is empty when there is a problem, and
+// when the port is 0, which means that the service is not there.
+func readAddress(file *document.File, field string) string {
 	const remedy = "write {host: HOST, port: PORT}"
-	entries, ok := v.mapping(remedy)
-	if !ok {
-		return "", false
-	}
-	host, port, hasPort := "", 0, false
-	for _, e := range entries {
-		switch strings.ToLower(e.key) {
+	var host string
+	port := -1
+	for _, key := range file.Keys(field) {
+		at := document.Join(field, key)
+		text := strings.TrimSpace(file.Text(at))
+		switch strings.ToLower(key) {
 		case "host":
-			if host, ok = e.value.need("write the host's name or address"); !ok {
-				return "", false
-			}
-			if strings.ContainsAny(host, "/@?#[] \t\\%") || strings.Contains(host, ":") && net.ParseIP(host) == nil {
-				e.value.problem("is no host", "write a name or an address alone, without scheme and port")
-				return "", false
+			host = text
+			if host == "" || strings.ContainsAny(host, "/@?#[] \t\\%") || strings.Contains(host, ":") && net.ParseIP(host) == nil {
+				file.Wrong(at, "is no host", "write a name or an address alone, without scheme and port")
+				return ""
 			}
 		case "port":
-			if port, ok = e.value.number(0, 65535, "write the port's number"); !ok {
-				return "", false
+			number, err := strconv.ParseUint(text, 10, 16)
+			if err != nil {
+				file.Wrong(at, fmt.Sprintf("%q is no number from 0 to 65535", document.Shown(text)), "write the port's number")
+				return ""
 			}
-			hasPort = true
+			port = int(number)
 		case "statusport":
 			// Of the notifications by gRPC, which are not used here.
 		default:
-			e.value.problem("is not known", remedy)
-			return "", false
+			file.Add(document.Problem{Field: at, Message: "is not known", Remedy: remedy})
+			return ""
 		}
 	}
-	if host == "" || !hasPort {
-		v.problem("lacks its host or its port", remedy)
-		return "", false
+	switch {
+	case host == "" || port < 0:
+		file.Wrong(field, "lacks its host or its port", remedy)
+		return ""
+	case port == 0:
+		return ""
 	}
-	if port == 0 {
-		return "", true
-	}
-	return net.JoinHostPort(host, strconv.Itoa(port)), true
+	return net.JoinHostPort(host, strconv.Itoa(port))
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 	"github.com/emco-chaos/emco-chaos/probes/emcoctl"
 )
@@ -53,21 +54,21 @@ func TestParseConfig(t *testing.T) {
 
 func TestParseConfigProblems(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                                       "emco-cfg.yaml:1:1: is empty; write orchestrator: {host: HOST, port: PORT}",
-		"- a\n":                                  "emco-cfg.yaml:1:1: document 1: is no mapping; write orchestrator",
-		"rsync: {host: h, port: 1}\n":            "emco-cfg.yaml:1: names neither a microservice with a REST API nor an ingress",
-		"orchestrtor: {host: h, port: 1}\n":      "emco-cfg.yaml:1:14: document 1: orchestrtor: is no microservice that emcoctl knows; use cacert, clm",
+		"":                                       "emco-cfg.yaml:1:1: names neither a microservice with a REST API nor an ingress; write orchestrator: {host: HOST, port: PORT}",
+		"- a\n":                                  "emco-cfg.yaml:1:1: document 1: is not a mapping; write orchestrator",
+		"rsync: {host: h, port: 1}\n":            "emco-cfg.yaml:1:1: names neither a microservice with a REST API nor an ingress",
+		"orchestrtor: {host: h, port: 1}\n":      "emco-cfg.yaml:1:1: document 1: orchestrtor: is no microservice that emcoctl knows; did you mean orchestrator?",
 		"dcm:\n  host: h\n":                      "emco-cfg.yaml:2:3: document 1: dcm: lacks its host or its port; write {host: HOST, port: PORT}",
 		"dcm:\n  host: h\n  port: many\n":        `emco-cfg.yaml:3:9: document 1: dcm.port: "many" is no number from 0 to 65535`,
 		"dcm:\n  host: http://h/v2\n  port: 1\n": "emco-cfg.yaml:2:9: document 1: dcm.host: is no host; write a name or an address alone",
 		"dcm:\n  host: user@h\n  port: 1\n":      "emco-cfg.yaml:2:9: document 1: dcm.host: is no host",
-		"dcm: {host: h, port: 1, token: t}\n":    "emco-cfg.yaml:1:32: document 1: dcm.token: is not known",
-		"dcm: {host: h, port: 1}\ndcm: {host: h, port: 2}\n":      "emco-cfg.yaml:2:1: document 1: dcm: stands here twice; keep one",
+		"dcm: {host: h, port: 1, token: t}\n":    "emco-cfg.yaml:1:25: document 1: dcm.token: is not known",
+		"dcm: {host: h, port: 1}\ndcm: {host: h, port: 2}\n":      "emco-cfg.yaml:2:1: document 1: dcm: is there twice, first in line 1; keep one",
 		"dcm: {host: h, port: 1}\n---\ndcm: {host: h, port: 1}\n": "emco-cfg.yaml:3:1: document 2: a second document begins here; keep one",
 		"dcm: {host: h\n": "emco-cfg.yaml:",
 	} {
 		_, err := emcoctl.ParseConfig("emco-cfg.yaml", []byte(text))
-		var problems emcoctl.Problems
+		var problems document.Problems
 		if !errors.As(err, &problems) {
 			t.Errorf("%q: got %v, want problems", text, err)
 			continue

@@ -2,6 +2,7 @@ package emcoctl_test
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -17,10 +18,11 @@ func FuzzParse(f *testing.F) {
 	f.Add("version: emco/v2\nresourceContext: {anchor: projects/p/logical-clouds/l/terminate}\n---\n&a [*a]\n")
 	f.Add("version: emco/v2\nresourceContext: {anchor: projects}\nmetadata: {name: ..}\nfiles: [a, ../b]\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		resources, err := emcoctl.Parse("r.yaml", []byte(text))
+		folder := files(t, map[string]string{"r.yaml": text})
+		resources, err := emcoctl.Read(emcoctl.Sources{Files: []string{filepath.Join(folder, "r.yaml")}, WithoutAttachments: true})
 		if err != nil {
 			for _, line := range strings.Split(err.Error(), "\n") {
-				if !strings.HasPrefix(line, "r.yaml") || strings.ContainsAny(line, "\x1b\r\x00") {
+				if !strings.HasPrefix(line, folder) || strings.ContainsAny(line, "\x1b\r\x00") {
 					t.Errorf("bad line %q", line)
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
@@ -61,11 +62,11 @@ func (p *Printer) Step(step Step) {
 		if name := step.Resource.Name(); name != "" && p.during == "Apply" {
 			what += " (" + name + ")"
 		}
-		p.print(fmt.Sprintf("%-11s %s: %s\n", step.Verdict, what, shown(step.Text)))
+		p.print(fmt.Sprintf("%-11s %s: %s\n", step.Verdict, what, document.OneLine(step.Text, shownLimit)))
 	case JSON:
 		line := stepJSON{
 			File: step.Resource.File, Document: step.Resource.Document, Line: step.Resource.Line,
-			Anchor: step.Anchor, Name: step.Resource.Name(), Verdict: step.Verdict, Text: shown(step.Text),
+			Anchor: step.Anchor, Name: step.Resource.Name(), Verdict: step.Verdict, Text: document.OneLine(step.Text, shownLimit),
 			Seconds: step.Took.Seconds(),
 		}
 		if step.Answer != nil {

@@ -1,13 +1,18 @@
 package emcoctl
 
 import (
+	_ "embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"maps"
+	"os"
 	"path"
 	"path/filepath"
 	"strings"
 
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
@@ -31,59 +36,43 @@ const (
 	allBytes        = 128 << 20
 )
 
-// Read reads resource files. Errors are [Problems].
+//go:embed resource.schema.json
+var resourceSchemaText []byte
+
+var resourceSchema = document.Embedded(resourceSchemaText)
+
+// Read reads resource files. Mistakes in them are [document.Problems].
 //
 // The name of a file that a resource names counts from the working
 // directory, as with emcoctl; what is not there is looked for from the folder
 // of the resource file.
 func Read(sources Sources) ([]Resource, error) {
-	open := files{root: sources.Root}
-	values, err := readValues(open, sources.Values)
-	if err != nil {
-		return nil, err
-	}
-	r := &reader{files: open, skip: sources.WithoutAttachments, read: map[string][]byte{}}
-	var problems Problems
-	for _, name := range sources.Files {
-		text, err := open.read(name, maxBytes)
-		if err != nil {
-			problems = append(problems, Problem{File: name, Message: "cannot be read: " + err.Error(), Remedy: "name a resource file that is there"})
-			continue
-		}
-		s := &source{file: name}
-		if len(sources.Values) > 0 {
-			if text, err = render(name, text, values); err != nil {
-				var wrong Problems
-				errors.As(err, &wrong)
-				problems = append(problems, wrong...)
-				continue
-			}
-			s.rendered = true
-		}
-		before := len(r.resources)
-		s.documents(text, func(v value) { r.resource(v) })
-		if len(s.problems) == 0 && len(r.resources) == before {
-			s.add(0, 0, "", "holds no resource", "write documents with version, resourceContext, metadata and spec")
-		}
-		problems = append(problems, s.problems...)
-	}
 	if len(sources.Files) == 0 {
 		return nil, errors.New("no resource file is named")
 	}
-	return r.resources, problems.err()
-}
-
-// Parse reads the resources in a text, without values and without the files
-// that they name; file is the text's name. Errors are [Problems].
-func Parse(file string, text []byte) ([]Resource, error) {
-	r := &reader{skip: true}
-	s := &source{file: file}
-	if len(text) > maxBytes {
-		s.add(0, 0, "", fmt.Sprintf("is larger than %d bytes", maxBytes), "split it")
-		return nil, s.problems.err()
+	open := files{root: sources.Root}
+	values, problems := readValues(open, sources.Values)
+	if len(problems) > 0 {
+		return nil, problems
 	}
-	s.documents(text, func(v value) { r.resource(v) })
-	return r.resources, s.problems.err()
+	r := &reader{files: open, skip: sources.WithoutAttachments, read: map[string][]byte{}}
+	for _, name := range sources.Files {
+		text, err := open.read(name, document.StreamBytes)
+		if err != nil {
+			problems = append(problems, document.Problem{File: name, Message: "cannot be read: " + err.Error(), Remedy: "name a resource file that is there"})
+			continue
+		}
+		if len(sources.Values) > 0 {
+			filled, problem := render(name, text, values)
+			if problem != nil {
+				problems = append(problems, *problem)
+				continue
+			}
+			text = filled
+		}
+		problems = append(problems, r.stream(name, text, len(sources.Values) > 0)...)
+	}
+	return r.resources, problems.Err()
 }
 
 // reader reads resources.
@@ -95,186 +84,101 @@ type reader struct {
 	resources []Resource
 }
 
-const (
-	version        = "emco/v2"
-	resourceRemedy = "write version, resourceContext: {anchor: PATH}, metadata: {name: NAME} and spec"
-)
+// stream reads the resources in a text. Rendered says that it is what a
+// template gave, and that lines are not those of the file.
+func (r *reader) stream(name string, text []byte, rendered bool) document.Problems {
+	part := func(n int) string {
+		if rendered {
+			return fmt.Sprintf("document %d of the rendered text", n)
+		}
+		return fmt.Sprintf("document %d", n)
+	}
+	any := false
+	problems := document.Stream(name, text, part, func(n int, file *document.File) {
+		any = true
+		r.resource(n, file)
+	})
+	switch {
+	case len(problems) == 0 && !any:
+		problems = append(problems, document.Problem{File: name, Message: "holds no resource", Remedy: "write documents with version, resourceContext, metadata and spec"})
+	case len(problems) > 0 && !rendered && strings.Contains(string(text), "{{"):
+		// Braces that are not filled in are seldom YAML.
+		last := &problems[len(problems)-1]
+		last.Remedy = "the file has a template's {{ in it: name its values file with -v"
+	}
+	return problems
+}
 
-func (r *reader) resource(v value) {
-	before := len(v.source.problems)
-	entries, ok := v.mapping(resourceRemedy)
-	if !ok {
+func (r *reader) resource(n int, file *document.File) {
+	resourceSchema().Check(file, "")
+	if len(file.Problems()) > 0 {
 		return
 	}
-	resource := Resource{File: v.source.file, Document: v.source.document, Line: max(v.node.Line, 1)}
-	var anchor, label, file, list *value
-	versioned := false
-	for _, e := range entries {
-		switch e.key {
-		case "version":
-			versioned = true
-			if text, ok := e.value.need("write version: " + version); ok && text != version {
-				e.value.problem(fmt.Sprintf("%q is not known", emco.Shown(text)), "write version: "+version)
-			}
-		case "resourceContext":
-			anchor = r.context(e.value, &resource)
-		case "metadata":
-			r.metadata(e.value, &resource)
-		case "spec":
-			r.spec(e.value, &resource)
-		case "clusterLabel":
-			label = &e.value
-			resource.ClusterLabel, _ = e.value.need("write the label")
-		case "file":
-			file = &e.value
-		case "files":
-			list = &e.value
-		default:
-			remedy := "leave it out: emcoctl takes version, resourceContext, metadata, spec, file, files and clusterLabel, and silently ignores all else"
-			if lower := strings.ToLower(e.key); lower == "metadata" || lower == "spec" {
-				remedy = "write it " + lower + ": emcoctl silently ignores it otherwise"
-			}
-			e.value.problem("is not known", remedy)
+	resource := Resource{
+		File: file.Name(), Document: n, Line: file.At("").Line,
+		Anchor: file.Text("resourceContext.anchor"), ClusterLabel: file.Text("clusterLabel"),
+	}
+	if len(file.Keys("metadata")) > 0 {
+		resource.Metadata = &Metadata{
+			Name: file.Text("metadata.name"), Description: file.Text("metadata.description"),
+			UserData1: file.Text("metadata.userData1"), UserData2: file.Text("metadata.userData2"),
 		}
 	}
-	if !versioned {
-		v.problem("version is missing", "write version: "+version)
+	spec, _ := file.Value("spec")
+	resource.Spec, _ = spec.(map[string]any)
+	_, list := file.Value("files")
+	switch err := emco.CheckAnchor(resource.Anchor); {
+	case err != nil:
+		wrong, _ := errors.AsType[document.Problem](err)
+		file.Wrong("resourceContext.anchor", wrong.Message, wrong.Remedy)
+	case resource.ClusterLabel != "" && resource.Metadata != nil && resource.Metadata.Name != "":
+		file.Wrong("clusterLabel", "stands beside metadata.name", "keep one: a label has no other name")
+	case resource.Name() == "" && resource.Call() == "":
+		file.Wrong("", "metadata.name is missing", "write metadata: {name: NAME}; only anchors that end in "+strings.Join(calls, ", ")+" go without")
+	case list && file.Text("file") != "":
+		file.Wrong("files", "stands beside file", "keep one of the two")
+	case resource.Own() != "" && emco.CheckAnchor(resource.Own()) != nil:
+		file.Wrong("", fmt.Sprintf("the name %q cannot stand in a path of EMCO's", document.Shown(resource.Name())),
+			"use letters, digits, hyphens, underscores and dots")
+	default:
+		r.attach(file, &resource)
 	}
-	switch {
-	case anchor == nil:
-		if len(v.source.problems) == before {
-			v.problem("resourceContext.anchor is missing", "write resourceContext: {anchor: PATH}")
-		}
-	case label != nil && resource.Metadata != nil && resource.Metadata.Name != "":
-		label.problem("stands beside metadata.name", "keep one: a label has no other name")
-	case resource.Name() == "" && resource.Call() == "" && len(v.source.problems) == before:
-		v.problem("metadata.name is missing", "write metadata: {name: NAME}; only anchors that end in "+strings.Join(calls, ", ")+" go without")
-	}
-	if file != nil && list != nil {
-		list.problem("stands beside file", "keep one of the two")
-	} else if len(v.source.problems) == before {
-		r.attach(file, list, &resource)
-	}
-	if own := resource.Own(); own != "" && len(v.source.problems) == before {
-		if err := emco.CheckAnchor(own); err != nil {
-			v.problem(fmt.Sprintf("the name %q cannot stand in a path of EMCO's", emco.Shown(resource.Name())),
-				"use letters, digits, hyphens, underscores and dots")
-		}
-	}
-	if len(v.source.problems) == before {
+	if len(file.Problems()) == 0 {
 		r.resources = append(r.resources, resource)
 	}
 }
 
-func (r *reader) context(v value, resource *Resource) *value {
-	const remedy = "write resourceContext: {anchor: PATH}"
-	entries, ok := v.mapping(remedy)
-	if !ok {
-		return nil
-	}
-	var anchor *value
-	for _, e := range entries {
-		if e.key != "anchor" {
-			e.value.problem("is not known", remedy)
-			continue
-		}
-		anchor = &e.value
-		text, ok := e.value.need("write the path below /v2/")
-		if !ok {
-			continue
-		}
-		if err := emco.CheckAnchor(text); err != nil {
-			v.source.fieldError(e.value, err)
-			continue
-		}
-		resource.Anchor = text
-	}
-	return anchor
-}
-
-func (r *reader) metadata(v value, resource *Resource) {
-	const remedy = "write metadata: {name: NAME}, with description, userData1 and userData2 if you like"
-	if v.empty() {
-		return
-	}
-	entries, ok := v.mapping(remedy)
-	if !ok {
-		return
-	}
-	resource.Metadata = &Metadata{}
-	for _, e := range entries {
-		field, known := map[string]*string{
-			"name": &resource.Metadata.Name, "description": &resource.Metadata.Description,
-			"userData1": &resource.Metadata.UserData1, "userData2": &resource.Metadata.UserData2,
-		}[e.key]
-		if !known {
-			e.value.problem("is not known", remedy)
-			continue
-		}
-		*field, _ = e.value.text("write a text")
-	}
-}
-
-func (r *reader) spec(v value, resource *Resource) {
-	if v.empty() {
-		return
-	}
-	if _, ok := v.mapping("write KEY: VALUE"); !ok {
-		return
-	}
-	if fields, ok := v.any(); ok {
-		resource.Spec, _ = fields.(map[string]any)
-	}
-}
-
 // attach reads the files that the resource names.
-func (r *reader) attach(file, list *value, resource *Resource) {
-	switch {
-	case file != nil:
-		if content, ok := r.attachment(*file); ok {
-			resource.Attachment = &content
-		}
-	case list != nil:
-		entries, ok := list.list("write - FILE, one a line")
-		if !ok {
-			return
-		}
-		for _, v := range entries {
-			if content, ok := r.attachment(v); ok {
-				resource.Attachments = append(resource.Attachments, content)
-			}
-		}
+func (r *reader) attach(file *document.File, resource *Resource) {
+	if file.Text("file") != "" {
+		attached := r.attachment(file, "file")
+		resource.Attachment = &attached
+	}
+	named, _ := file.Value("files")
+	list, _ := named.([]any)
+	for i := range list {
+		resource.Attachments = append(resource.Attachments, r.attachment(file, fmt.Sprintf("files[%d]", i)))
 	}
 }
 
-// attachment reads one file. The name that EMCO is told is the last piece of
-// the path.
-func (r *reader) attachment(v value) (emco.File, bool) {
-	const remedy = "name a file that is there, from the working directory or from the folder of this file"
-	name, ok := v.need(remedy)
-	if !ok {
-		return emco.File{}, false
-	}
-	name = strings.TrimSpace(name)
-	if strings.ContainsRune(name, 0) {
-		v.problem("is no file's name", remedy)
-		return emco.File{}, false
-	}
+// attachment reads the file that the field names. The name that EMCO is told
+// is the last piece of its path.
+func (r *reader) attachment(file *document.File, field string) emco.File {
+	name := strings.TrimSpace(file.Text(field))
 	attached := emco.File{Name: path.Base(filepath.ToSlash(name))}
 	if r.skip {
-		return attached, true
+		return attached
 	}
 	places := []string{name}
 	if !filepath.IsAbs(name) {
-		places = append(places, filepath.Join(filepath.Dir(v.source.file), name))
+		places = append(places, filepath.Join(filepath.Dir(file.Name()), name))
 	}
 	content, err := r.first(places)
 	if err != nil {
-		v.problem(emco.Shown("cannot be read: "+err.Error()), remedy)
-		return emco.File{}, false
+		file.Wrong(field, document.Shown("cannot be read: "+err.Error()), "name a file that is there, from the working directory or from the folder of this file")
 	}
 	attached.Content = content
-	return attached, true
+	return attached
 }
 
 // first reads the first of the places where there is a file.
@@ -285,7 +189,7 @@ func (r *reader) first(places []string) ([]byte, error) {
 			return content, nil
 		}
 		content, err := r.files.read(place, attachmentBytes)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errOutside) {
+		if errors.Is(err, fs.ErrNotExist) {
 			missing = errors.Join(missing, err)
 			continue
 		}
@@ -299,4 +203,87 @@ func (r *reader) first(places []string) ([]byte, error) {
 		return content, nil
 	}
 	return nil, missing
+}
+
+// files reads the user's files.
+type files struct {
+	// root is the folder that no file may lie outside of; empty for any.
+	root string
+}
+
+func (f files) open(name string) (*os.File, error) {
+	if f.root == "" {
+		return os.Open(name)
+	}
+	folder, err := filepath.Abs(f.root)
+	if err != nil {
+		return nil, err
+	}
+	absolute, err := filepath.Abs(name)
+	if err != nil {
+		return nil, err
+	}
+	relative, err := filepath.Rel(folder, absolute)
+	if err != nil || !filepath.IsLocal(relative) {
+		return nil, fmt.Errorf("%s lies outside of %s: %w", name, f.root, fs.ErrNotExist)
+	}
+	return os.OpenInRoot(folder, relative)
+}
+
+// read reads a regular file, up to a limit: a device or a pipe may never end.
+func (f files) read(name string, limit int64) ([]byte, error) {
+	file, err := f.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	about, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !about.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file", name)
+	}
+	content, err := io.ReadAll(io.LimitReader(file, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(content)) > limit {
+		return nil, fmt.Errorf("%s is larger than %d bytes", name, limit)
+	}
+	return content, nil
+}
+
+// readValues reads values files; of a key that several have, the last counts.
+func readValues(open files, names []string) (map[string]any, document.Problems) {
+	values := map[string]any{}
+	for _, name := range names {
+		text, err := open.read(name, document.StreamBytes)
+		if err != nil {
+			return nil, document.Problems{{File: name, Message: "cannot be read: " + err.Error(), Remedy: "name a values file that is there"}}
+		}
+		problems := parseOne(name, text, "write NAME: VALUE, one a line", func(_ *document.File, fields map[string]any) { maps.Copy(values, fields) })
+		if len(problems) > 0 {
+			return nil, problems
+		}
+	}
+	return values, nil
+}
+
+// parseOne reads a text of one document that is a mapping; read takes it.
+func parseOne(name string, text []byte, remedy string, read func(file *document.File, fields map[string]any)) document.Problems {
+	begun := false
+	return document.Stream(name, text, func(n int) string { return fmt.Sprintf("document %d", n) }, func(_ int, file *document.File) {
+		root, _ := file.Value("")
+		fields, isMap := root.(map[string]any)
+		switch {
+		case begun:
+			file.Wrong("", "a second document begins here", "keep one: emcoctl reads the first alone")
+		case !isMap:
+			file.Wrong("", "is not a mapping", remedy)
+		default:
+			read(file, fields)
+		}
+		begun = true
+	})
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emcoctl"
 )
 
@@ -141,17 +142,17 @@ func TestReadProblems(t *testing.T) {
 	for name, test := range map[string]struct{ text, values, want string }{
 		"not YAML":             {text: "a: [\n", want: "r.yaml:"},
 		"a template unfilled":  {text: "version: {{ .V }}: x\n", want: "name its values file with -v"},
-		"no mapping":           {text: "- a\n", want: "r.yaml:1:1: document 1: is no mapping; write version"},
+		"no mapping":           {text: "- a\n", want: "r.yaml:1:1: document 1: is a list, not a mapping; write version"},
 		"nothing":              {text: "# nothing\n", want: "r.yaml: holds no resource; write documents"},
-		"no version":           {text: "resourceContext: {anchor: projects}\nmetadata: {name: p}\n", want: "r.yaml:1:1: document 1: version is missing; write version: emco/v2"},
+		"no version":           {text: "resourceContext: {anchor: projects}\nmetadata: {name: p}\n", want: "r.yaml:1:1: document 1: version: is missing; write version: emco/v2"},
 		"another version":      {text: "version: emco/v1\nresourceContext: {anchor: projects}\nmetadata: {name: p}\n", want: `r.yaml:1:10: document 1: version: "emco/v1" is not known; write version: emco/v2`},
-		"no anchor":            {text: "version: emco/v2\nmetadata: {name: p}\n", want: "r.yaml:1:1: document 1: resourceContext.anchor is missing; write resourceContext: {anchor: PATH}"},
+		"no anchor":            {text: "version: emco/v2\nmetadata: {name: p}\n", want: "r.yaml:1:1: document 1: resourceContext: is missing; write resourceContext: {anchor: PATH}"},
 		"no name":              {text: head, want: "r.yaml:1:1: document 1: metadata.name is missing; write metadata: {name: NAME}; only anchors that end in instantiate"},
-		"capital Metadata":     {text: head + "Metadata: {name: p}\n", want: "r.yaml:4:11: document 1: Metadata: is not known; write it metadata"},
-		"unknown key":          {text: head + "metadata: {name: p}\nspce: {}\n", want: "r.yaml:5:7: document 1: spce: is not known; leave it out"},
-		"unknown in metadata":  {text: head + "metadata: {name: p, label: l}\n", want: "r.yaml:4:28: document 1: metadata.label: is not known"},
-		"twice":                {text: head + "metadata: {name: p, name: q}\n", want: "r.yaml:4:21: document 1: metadata.name: stands here twice; keep one"},
-		"the second document":  {text: head + "metadata: {name: p}\n---\n" + head + "metadata: []\n", want: "r.yaml:9:11: document 2: metadata: is no mapping"},
+		"capital Metadata":     {text: head + "Metadata: {name: p}\n", want: "r.yaml:4:1: document 1: Metadata: the key \"Metadata\" is not known; did you mean metadata?"},
+		"unknown key":          {text: head + "metadata: {name: p}\nspce: {}\n", want: "r.yaml:5:1: document 1: spce: the key \"spce\" is not known; did you mean spec?"},
+		"unknown in metadata":  {text: head + "metadata: {name: p, label: l}\n", want: "r.yaml:4:21: document 1: metadata.label: the key \"label\" is not known"},
+		"twice":                {text: head + "metadata: {name: p, name: q}\n", want: "r.yaml:4:21: document 1: metadata.name: is there twice, first in line 4; keep one"},
+		"the second document":  {text: head + "metadata: {name: p}\n---\n" + head + "metadata: []\n", want: "r.yaml:9:11: document 2: metadata: is a list, not a mapping"},
 		"a path upwards":       {text: "version: emco/v2\nresourceContext:\n  anchor: projects/../controllers\nmetadata: {name: p}\n", want: `r.yaml:3:11: document 1: resourceContext.anchor: "projects/../controllers" has a piece that leads elsewhere`},
 		"a URL":                {text: "version: emco/v2\nresourceContext:\n  anchor: http://elsewhere/v2/projects\nmetadata: {name: p}\n", want: "resourceContext.anchor: "},
 		"a query":              {text: "version: emco/v2\nresourceContext:\n  anchor: projects?x=1\nmetadata: {name: p}\n", want: "cannot stand in a path of EMCO's"},
@@ -160,14 +161,14 @@ func TestReadProblems(t *testing.T) {
 		"file and files":       {text: head + "metadata: {name: p}\nfile: a\nfiles: [b]\n", want: "r.yaml:6:8: document 1: files: stands beside file; keep one of the two"},
 		"no such file":         {text: head + "metadata: {name: p}\nfile: none.tgz\n", want: "r.yaml:5:7: document 1: file: cannot be read: "},
 		"label and name":       {text: head + "metadata: {name: p}\nclusterLabel: l\n", want: "r.yaml:5:15: document 1: clusterLabel: stands beside metadata.name"},
-		"infinity":             {text: head + "metadata: {name: p}\nspec: {a: [1, .inf]}\n", want: "r.yaml:5:15: document 1: spec.a[1]: is no number that EMCO could read"},
+		"infinity":             {text: head + "metadata: {name: p}\nspec: {a: [1, .inf]}\n", want: "r.yaml:5:15: document 1: spec.a[1]: .inf is not a number that can be used; put it in quotes"},
 		"a tag":                {text: head + "metadata: {name: p}\nspec: {a: !!binary aGk=}\n", want: "r.yaml:5:11: document 1: spec.a: has the tag"},
-		"a merge":              {text: head + "metadata: {name: p}\nspec: {<<: {a: 1}}\n", want: "document 1: spec: has a key that is no text"},
+		"a merge":              {text: head + "metadata: {name: p}\nspec: {<<: {a: 1}}\n", want: "r.yaml:5:8: document 1: spec: a key here is not text"},
 		"a value not there":    {text: head + "metadata:\n  name: {{ .Project }}\n", values: "Other: x\n", want: "r.yaml:5:12: .Project: the values have no Project; write Project: VALUE into the values file"},
 		"a template broken":    {text: head + "metadata:\n  name: {{ .Project \n", values: "Project: x\n", want: "r.yaml:5: the template: unclosed action"},
-		"a rendered mistake":   {text: head + "metadata:\n  name: p\n  label: {{ .Project }}\n", values: "Project: x\n", want: "r.yaml:6:10: document 1 of the rendered text: metadata.label: is not known"},
+		"a rendered mistake":   {text: head + "metadata:\n  name: p\n  label: {{ .Project }}\n", values: "Project: x\n", want: "r.yaml:6:3: document 1 of the rendered text: metadata.label: the key \"label\" is not known"},
 		"values are no YAML":   {text: head, values: "a: [\n", want: "values.yaml:"},
-		"values are a list":    {text: head, values: "- a\n", want: "values.yaml:1:1: document 1: is no mapping; write NAME: VALUE"},
+		"values are a list":    {text: head, values: "- a\n", want: "values.yaml:1:1: document 1: is not a mapping; write NAME: VALUE"},
 		"deep":                 {text: head + "metadata: {name: p}\nspec: {a: " + strings.Repeat("[", 100) + strings.Repeat("]", 100) + "}\n", want: "is nested more than 64 deep"},
 		"large":                {text: head + "#" + strings.Repeat("x", 1<<20) + "\n", want: "is larger than 1048576 bytes"},
 		"aliases upon aliases": {text: laughs(), want: "holds more than 200000 values; split it, or use fewer aliases"},
@@ -185,7 +186,7 @@ func TestReadProblems(t *testing.T) {
 				sources.Values = []string{filepath.Join(folder, "values.yaml")}
 			}
 			_, err := emcoctl.Read(sources)
-			var problems emcoctl.Problems
+			var problems document.Problems
 			if !errors.As(err, &problems) {
 				t.Fatalf("got %v, want problems", err)
 			}

@@ -11,7 +11,7 @@ import (
 	"text/template"
 	"text/template/parse"
 
-	"github.com/emco-chaos/emco-chaos/probes/emco"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 // The limits of a template's execution.
@@ -26,8 +26,11 @@ var errTooMuch = errors.New("the template does too much: it is meant to fill nam
 
 // render fills values into a text, as emcoctl does, but a value that is not
 // there is a mistake, and not "<no value>".
-func render(file string, text []byte, values map[string]any) ([]byte, error) {
-	wrong := func(err error) error { return Problems{templateProblem(file, err)} }
+func render(file string, text []byte, values map[string]any) ([]byte, *document.Problem) {
+	wrong := func(err error) ([]byte, *document.Problem) {
+		problem := templateProblem(file, err)
+		return nil, &problem
+	}
 	// Its name stands in its errors, and must not be mistaken for a place.
 	print := &printing{left: maxPrinted}
 	filled := template.New("text").Option("missingkey=error").Funcs(template.FuncMap{
@@ -39,14 +42,14 @@ func render(file string, text []byte, values map[string]any) ([]byte, error) {
 		"printf":   print.format,
 	})
 	if _, err := filled.Parse(string(text)); err != nil {
-		return nil, wrong(err)
+		return wrong(err)
 	}
 	if err := count(filled); err != nil {
-		return nil, wrong(err)
+		return wrong(err)
 	}
-	out := &limited{left: maxBytes}
+	out := &limited{left: document.StreamBytes}
 	if err := filled.Execute(out, values); err != nil {
-		return nil, wrong(err)
+		return wrong(err)
 	}
 	return out.Bytes(), nil
 }
@@ -185,8 +188,8 @@ var (
 	missingNil    = regexp.MustCompile(`^<([^>]*)>: nil data; no entry for key "([^"]*)"`)
 )
 
-func templateProblem(file string, err error) Problem {
-	problem := Problem{File: file, Message: "the template: " + err.Error(), Remedy: "mend the template; it is one of Go's package text/template"}
+func templateProblem(file string, err error) document.Problem {
+	problem := document.Problem{File: file, Message: "the template: " + err.Error(), Remedy: "mend the template; it is one of Go's package text/template"}
 	if errors.Is(err, errTooMuch) {
 		problem.Remedy = "write the text out"
 	}
@@ -201,47 +204,14 @@ func templateProblem(file string, err error) Problem {
 			problem.Line, _ = strconv.Atoi(begun[1])
 			words = words[:len(words)-len(begun[0])]
 		}
-		problem.Message = "the template: " + emco.Shown(words)
+		problem.Message = "the template: " + document.Shown(words)
 	}
 	for _, pattern := range []*regexp.Regexp{missingKey, missingNil} {
 		if found := pattern.FindStringSubmatch(words); found != nil {
 			problem.Field = found[1]
-			problem.Message = "the values have no " + emco.Shown(found[2])
-			problem.Remedy = "write " + emco.Shown(found[2]) + ": VALUE into the values file"
+			problem.Message = "the values have no " + document.Shown(found[2])
+			problem.Remedy = "write " + document.Shown(found[2]) + ": VALUE into the values file"
 		}
 	}
 	return problem
-}
-
-// readValues reads values files; of a key that several have, the last counts.
-func readValues(f files, names []string) (map[string]any, error) {
-	values := map[string]any{}
-	for _, name := range names {
-		text, err := f.read(name, maxBytes)
-		if err != nil {
-			return nil, Problems{{File: name, Message: "cannot be read: " + err.Error(), Remedy: "name a values file that is there"}}
-		}
-		s := &source{file: name}
-		read := false
-		s.documents(text, func(v value) {
-			if read {
-				v.problem("a second document begins here", "keep one: emcoctl reads the first alone")
-				return
-			}
-			read = true
-			entries, ok := v.mapping("write NAME: VALUE, one a line")
-			if !ok {
-				return
-			}
-			for _, e := range entries {
-				if one, ok := e.value.any(); ok {
-					values[e.key] = one
-				}
-			}
-		})
-		if err := s.problems.err(); err != nil {
-			return nil, err
-		}
-	}
-	return values, nil
 }

@@ -1,9 +1,10 @@
 package emcoctl
 
 import (
-	"errors"
 	"strings"
 	"testing"
+
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 // FuzzTemplate: a template ends, within the limits, and what is wrong with
@@ -13,22 +14,14 @@ func FuzzTemplate(f *testing.F) {
 	f.Add(`{{ range $i, $x := .L }}{{ printf "%s" $x }}{{ break }}{{ end }}`, "L: [a, b]\n")
 	f.Add(`{{ with .A }}{{ template "x" . }}{{ end }}{{ define "x" }}{{ . }}{{ end }}`, "A: {b: c}\n")
 	f.Fuzz(func(t *testing.T, text, values string) {
-		s := &source{file: "v.yaml"}
 		filled := map[string]any{}
-		s.documents([]byte(values), func(v value) {
-			if read, ok := v.any(); ok {
-				if fields, ok := read.(map[string]any); ok {
-					filled = fields
-				}
-			}
-		})
-		out, err := render("r.yaml", []byte(text), filled)
-		if len(out) > maxBytes {
+		parseOne("v.yaml", []byte(values), "", func(_ *document.File, fields map[string]any) { filled = fields })
+		out, problem := render("r.yaml", []byte(text), filled)
+		if len(out) > document.StreamBytes {
 			t.Errorf("%d bytes", len(out))
 		}
-		var problems Problems
-		if err != nil && (!errors.As(err, &problems) || !strings.HasPrefix(err.Error(), "r.yaml:")) {
-			t.Errorf("%q", err)
+		if problem != nil && (!strings.HasPrefix(problem.Error(), "r.yaml:") || problem.Remedy == "") {
+			t.Errorf("%q", problem.Error())
 		}
 	})
 }

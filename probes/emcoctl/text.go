@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"unicode"
 
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
-// shownBytes bounds what is shown of an answer's body.
-const shownBytes = 16 << 10
+// shownLimit is the number of characters that are shown of an answer's body.
+const shownLimit = 16 << 10
 
 // Text is a call and its answer as emcoctl prints them:
 //
@@ -31,7 +31,7 @@ func Text(answer emco.Answer) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "---\n%s --> URL: %s\nResponse Code: %d\n", answer.Request.Method, answer.URL, answer.Code)
 	if len(answer.Body) > 0 {
-		fmt.Fprintf(&text, "Response: %s\n", shown(string(answer.Body)))
+		fmt.Fprintf(&text, "Response: %s\n", document.OneLine(string(answer.Body), shownLimit))
 	}
 	if answer.Request.Method == http.MethodPost && answer.Code == http.StatusAccepted {
 		text.WriteString("API Response code 202. Waiting...\n")
@@ -55,22 +55,4 @@ func wireError(answer emco.Answer) string {
 		method = method[:1] + strings.ToLower(method[1:])
 	}
 	return fmt.Sprintf("%s %q: %s", method, answer.URL, answer.Outcome.Words)
-}
-
-// shown makes a body one line without characters that steer a terminal.
-func shown(body string) string {
-	cut := ""
-	if len(body) > shownBytes {
-		body, cut = body[:shownBytes], "…"
-	}
-	body = strings.Map(func(char rune) rune {
-		switch {
-		case unicode.IsSpace(char), unicode.IsControl(char):
-			return ' '
-		case unicode.Is(unicode.Cf, char), char == unicode.ReplacementChar:
-			return -1
-		}
-		return char
-	}, body)
-	return strings.TrimSpace(body) + cut
 }

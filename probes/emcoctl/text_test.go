@@ -53,7 +53,7 @@ func TestText(t *testing.T) {
 			emco.Post("projects/p/logical-clouds/l/instantiate"),
 			"---\nPOST --> URL: URL/v2/projects/p/logical-clouds/l/instantiate\nResponse Code: 202\nAPI Response code 202. Waiting...\n",
 		},
-		{emco.Delete("projects/evil"), "---\nDELETE --> URL: URL/v2/projects/evil\nResponse Code: 500\nResponse: a [31m  Response Code: 202\n"},
+		{emco.Delete("projects/evil"), "---\nDELETE --> URL: URL/v2/projects/evil\nResponse Code: 500\nResponse: a [31m Response Code: 202\n"},
 		{emco.Post("controllers"), "Post \"URL/v2/controllers\": EOF\n"},
 	} {
 		answer, err := client.Do(t.Context(), test.request)
