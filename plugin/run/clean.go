@@ -63,7 +63,17 @@ func (t *Target) Clean(ctx context.Context, start func(context.Context) (*Plugin
 		return swept, nil
 	}
 	defer plugin.Close()
-	swept.Resources, swept.Remains = plugin.removeResources(ctx, t.tell)
+	task := sdk.Task{Run: cleanActivity, Activity: cleanActivity, Timeout: CleanLimit}
+	result, removed, err := plugin.Ask(ctx, task, t.tell)
+	swept.Resources = removed
+	if err != nil {
+		swept.Remains = fmt.Errorf("remove what dead runs made: %w", err)
+		return swept, nil
+	}
+	t.tell(result.Message)
+	if result.Conclusion != sdk.Passed {
+		swept.Remains = ErrLeft
+	}
 	return swept, nil
 }
 
@@ -98,19 +108,4 @@ func (t *Target) RemoveFaults(ctx context.Context) (removed int, err error) {
 		t.tell(fmt.Sprintf("removed the fault %s of run %s", object.GetName(), object.GetLabels()[fault.RunLabel]))
 	}
 	return removed, errors.Join(append(errs, err)...)
-}
-
-// removeResources has the plugin remove what runs made in the system under
-// test.
-func (p *Plugin) removeResources(ctx context.Context, tell func(string)) (removed int, err error) {
-	seen := &observer{tell: tell}
-	result, err := p.ask(ctx, sdk.Task{Run: cleanActivity, Activity: cleanActivity, Timeout: CleanLimit}, seen)
-	if err != nil {
-		return seen.removed, fmt.Errorf("remove what dead runs made: %w", err)
-	}
-	tell(result.Message)
-	if result.Conclusion != sdk.Passed {
-		return seen.removed, ErrLeft
-	}
-	return seen.removed, nil
 }

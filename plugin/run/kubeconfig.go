@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,7 +15,6 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
@@ -25,7 +25,10 @@ import (
 // the process happens to be: faults must not hit the cluster of a CI job that
 // means another one.
 func RestConfig(where *target.KubernetesDriver) (*rest.Config, error) {
-	config, err := loadConfig(where)
+	config, err := inCluster(where)
+	if config == nil && err == nil {
+		config, err = fromKubeconfig(where)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -34,60 +37,50 @@ func RestConfig(where *target.KubernetesDriver) (*rest.Config, error) {
 	return config, nil
 }
 
-func loadConfig(where *target.KubernetesDriver) (*rest.Config, error) {
-	if where.Kubeconfig == "" && where.Context == "" && os.Getenv(clientcmd.RecommendedConfigPathEnvVar) == "" {
-		switch config, err := rest.InClusterConfig(); {
-		case err == nil:
-			return config, nil
-		case !errors.Is(err, rest.ErrNotInCluster):
-			return nil, fmt.Errorf("reach the cluster from its pod: %w; mount the service account's token, or name a kubeconfig with driver: {kubernetes: {kubeconfig: FILE}}", err)
-		}
+// inCluster is nil when this process is no pod, or something else is set.
+func inCluster(where *target.KubernetesDriver) (*rest.Config, error) {
+	if where.Kubeconfig != "" || where.Context != "" || os.Getenv(clientcmd.RecommendedConfigPathEnvVar) != "" {
+		return nil, nil
 	}
+	config, err := rest.InClusterConfig()
+	if err != nil && !errors.Is(err, rest.ErrNotInCluster) {
+		return nil, fmt.Errorf("reach the cluster from its pod: %w; mount the service account's token, or name a kubeconfig with driver: {kubernetes: {kubeconfig: FILE}}", err)
+	}
+	return config, nil
+}
+
+func fromKubeconfig(where *target.KubernetesDriver) (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.WarnIfAllMissing = false
-	from := "$KUBECONFIG or ~/.kube/config"
-	if where.Kubeconfig != "" {
-		from = where.Kubeconfig
-		rules.ExplicitPath = where.Kubeconfig
-	}
-	loading := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: where.Context})
-	// The context is looked for before all else: without it client-go's own
-	// error is of some field of a cluster that nobody wrote.
-	raw, err := loading.RawConfig()
+	rules.ExplicitPath = where.Kubeconfig
+	from := cmp.Or(where.Kubeconfig, "$KUBECONFIG or ~/.kube/config")
+	kubeconfig, err := rules.Load()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("the kubeconfig %s is not there; write another one into the target's driver: {kubernetes: {kubeconfig: FILE}}", from)
 	case err != nil:
 		return nil, fmt.Errorf("read the kubeconfig %s: %w", from, err)
 	}
-	context := raw.CurrentContext
-	if where.Context != "" {
-		context = where.Context
-	}
-	switch _, known := raw.Contexts[context]; {
-	case len(raw.Clusters) == 0 && len(raw.Contexts) == 0 && where.Kubeconfig == "":
+	// The context is looked for before all else: without it client-go's own
+	// error is of some field of a cluster that nobody wrote.
+	context := cmp.Or(where.Context, kubeconfig.CurrentContext)
+	contexts := cmp.Or(strings.Join(slices.Sorted(maps.Keys(kubeconfig.Contexts)), ", "), "it has none")
+	switch _, known := kubeconfig.Contexts[context]; {
+	case len(kubeconfig.Clusters) == 0 && len(kubeconfig.Contexts) == 0 && where.Kubeconfig == "":
 		return nil, errors.New("no cluster: neither $KUBECONFIG nor ~/.kube/config names one, and this is no pod; write the target's driver: {kubernetes: {kubeconfig: FILE}}")
 	case context == "":
-		return nil, fmt.Errorf("the kubeconfig %s has no current context; name one with the target's driver: {kubernetes: {context: NAME}}: %s", from, contexts(raw.Contexts))
+		return nil, fmt.Errorf("the kubeconfig %s has no current context; name one with the target's driver: {kubernetes: {context: NAME}}: %s", from, contexts)
 	case !known:
-		return nil, fmt.Errorf("the kubeconfig %s has no context %q; name one that it has: %s", from, context, contexts(raw.Contexts))
+		return nil, fmt.Errorf("the kubeconfig %s has no context %q; name one that it has: %s", from, context, contexts)
 	}
-	if err := clientcmd.ConfirmUsable(raw, context); err != nil {
-		return nil, fmt.Errorf("use the context %s of the kubeconfig %s: %w", context, from, err)
+	var config *rest.Config
+	if err = clientcmd.ConfirmUsable(*kubeconfig, context); err == nil {
+		config, err = clientcmd.NewNonInteractiveClientConfig(*kubeconfig, context, &clientcmd.ConfigOverrides{}, rules).ClientConfig()
 	}
-	config, err := loading.ClientConfig()
 	if err != nil {
 		return nil, fmt.Errorf("use the context %s of the kubeconfig %s: %w", context, from, err)
 	}
 	return config, nil
-}
-
-// contexts lists the names of a kubeconfig's contexts.
-func contexts(known map[string]*api.Context) string {
-	if len(known) == 0 {
-		return "it has none"
-	}
-	return strings.Join(slices.Sorted(maps.Keys(known)), ", ")
 }
 
 // Namespaces returns those of the target's services that have pods, sorted.

@@ -127,30 +127,25 @@ func (p *Plugin) CompileAll(ctx context.Context, sources []sdk.Source) ([]*plan.
 	return plans, problems.Err()
 }
 
-// Ask has the plugin do an activity that belongs to no run. What it tells on
-// the way goes to tell.
-func (p *Plugin) Ask(ctx context.Context, task sdk.Task, tell func(string)) (sdk.Result, error) {
-	return p.ask(ctx, task, &observer{tell: tell})
-}
-
-func (p *Plugin) ask(ctx context.Context, task sdk.Task, seen *observer) (sdk.Result, error) {
+// Ask has the plugin do an activity that belongs to no run. What it says on
+// the way, removes and leaves goes to tell; removed counts what it removed.
+func (p *Plugin) Ask(ctx context.Context, task sdk.Task, tell func(string)) (result sdk.Result, removed int, err error) {
 	task.Attempt, task.Target = 1, p.target
-	return p.process.Run(ctx, task, seen)
+	seen := observer{tell: tell}
+	result, err = p.Run(ctx, task, &seen)
+	return result, seen.removed, err
 }
 
-// observer tells what an activity says, and counts what it removes.
+// observer tells what an activity does. No step waits for its events.
 type observer struct {
 	tell    func(string)
 	removed int
 }
 
-// Event does nothing: no step waits for one.
 func (*observer) Event(string, time.Time, map[string]string) {}
 
-// Note tells what the plugin says.
 func (o *observer) Note(_ time.Time, text string) { o.tell(text) }
 
-// Resource tells what is removed, and what is left.
 func (o *observer) Resource(resource sdk.Resource) {
 	switch resource.State {
 	case sdk.Removed:

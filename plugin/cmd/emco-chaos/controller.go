@@ -26,15 +26,15 @@ import (
 	runtimemetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
-// controlling says how the controller is run.
-type controlling struct {
+// controllerOptions are the flags of controller.
+type controllerOptions struct {
 	controller.Serving
 	controller.Parts
 	insecure bool
 }
 
 func newController(s *session) *cobra.Command {
-	var how controlling
+	var options controllerOptions
 	command := &cobra.Command{
 		Use:   "controller",
 		Short: "Run experiments on request, inside the target's cluster",
@@ -44,44 +44,44 @@ namespace. What dead runs left is removed, at the start too.
 
 SIGTERM ends the run under way and cleans up; give it the time.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return s.control(cmd.Context(), how) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.control(cmd.Context(), options) },
 	}
 	flags := command.Flags()
-	flags.StringVar(&how.Listen, "listen", ":8443", "the `ADDRESS` of the API")
-	flags.StringVar(&how.Certificate, "tls-cert", "", "the `FILE` with the API's certificate, in PEM; it is read again when it changes")
-	flags.StringVar(&how.Key, "tls-key", "", "the `FILE` with its key")
-	flags.BoolVar(&how.insecure, "insecure-http", false, "serve the API without TLS: tokens can then be read on the way")
-	flags.StringVar(&how.Metrics, "metrics", ":8080", "the `ADDRESS` of the metrics for Prometheus; 0 is none")
-	flags.StringVar(&how.Health, "health", ":8081", "the `ADDRESS` of /healthz and /readyz; 0 is none")
-	flags.BoolVar(&how.Dashboard, "dashboard", true, "watch the Schedules that experiments are started by in the Chaos dashboard, and arm them again after each start")
-	flags.StringVar(&how.Journals, "journals", "", "the `DIRECTORY` for the runs' journals; else one of its own among the user's state")
-	flags.IntVar(&how.Keep, "keep", 100, "how many runs, `N`, and their journals are kept")
-	flags.IntVar(&how.Queue, "queue", 10, "how many runs, `N`, may wait")
-	flags.DurationVar(&how.LeaseWait, "lease-wait", 10*time.Minute, "how long a run waits until another one's, from a command line, gives up the target")
-	flags.StringSliceVar(&how.Audiences, "audience", nil, "the `NAME` of an audience that tokens must be for; else that of the API server")
-	flags.StringVar(&how.Namespace, "namespace", os.Getenv("POD_NAMESPACE"), "the `NAMESPACE` that the controller is in; else $POD_NAMESPACE")
-	flags.StringVar(&how.Holder, "name", "", "the `NAME` by which others see who holds the target; else $POD_NAME, else that of the machine")
+	flags.StringVar(&options.Listen, "listen", ":8443", "the `ADDRESS` of the API")
+	flags.StringVar(&options.Certificate, "tls-cert", "", "the `FILE` with the API's certificate, in PEM; it is read again when it changes")
+	flags.StringVar(&options.Key, "tls-key", "", "the `FILE` with its key")
+	flags.BoolVar(&options.insecure, "insecure-http", false, "serve the API without TLS: tokens can then be read on the way")
+	flags.StringVar(&options.Metrics, "metrics", ":8080", "the `ADDRESS` of the metrics for Prometheus; 0 is none")
+	flags.StringVar(&options.Health, "health", ":8081", "the `ADDRESS` of /healthz and /readyz; 0 is none")
+	flags.BoolVar(&options.Dashboard, "dashboard", true, "watch the Schedules that experiments are started by in the Chaos dashboard, and arm them again after each start")
+	flags.StringVar(&options.Journals, "journals", "", "the `DIRECTORY` for the runs' journals; else one of its own among the user's state")
+	flags.IntVar(&options.Keep, "keep", 100, "how many runs, `N`, and their journals are kept")
+	flags.IntVar(&options.Queue, "queue", 10, "how many runs, `N`, may wait")
+	flags.DurationVar(&options.LeaseWait, "lease-wait", 10*time.Minute, "how long a run waits until another one's, from a command line, gives up the target")
+	flags.StringSliceVar(&options.Audiences, "audience", nil, "the `NAME` of an audience that tokens must be for; else that of the API server")
+	flags.StringVar(&options.Namespace, "namespace", os.Getenv("POD_NAMESPACE"), "the `NAMESPACE` that the controller is in; else $POD_NAMESPACE")
+	flags.StringVar(&options.Holder, "name", "", "the `NAME` by which others see who holds the target; else $POD_NAME, else that of the machine")
 	return command
 }
 
-func (how *controlling) check() error {
+func (o *controllerOptions) check() error {
 	switch {
-	case how.Namespace == "":
+	case o.Namespace == "":
 		return errors.New("no namespace: say which one the controller is in with --namespace or in POD_NAMESPACE")
-	case how.insecure && (how.Certificate != "" || how.Key != ""):
+	case o.insecure && (o.Certificate != "" || o.Key != ""):
 		return errors.New("--insecure-http stands beside --tls-cert or --tls-key: leave one out")
-	case !how.insecure && (how.Certificate == "" || how.Key == ""):
+	case !o.insecure && (o.Certificate == "" || o.Key == ""):
 		return errors.New("no certificate: give both --tls-cert and --tls-key, or allow plain HTTP with --insecure-http")
-	case how.Keep < 1 || how.Queue < 1:
+	case o.Keep < 1 || o.Queue < 1:
 		return errors.New("--keep and --queue are numbers from 1 on")
-	case how.LeaseWait <= 0:
+	case o.LeaseWait <= 0:
 		return errors.New("--lease-wait: write a duration such as 10m")
 	}
 	return nil
 }
 
 // control runs the controller until it is told to stop.
-func (s *session) control(ctx context.Context, how controlling) error {
+func (s *session) control(ctx context.Context, options controllerOptions) error {
 	target, err := s.needTarget()
 	if err != nil {
 		return err
@@ -89,31 +89,31 @@ func (s *session) control(ctx context.Context, how controlling) error {
 	if target.Driver.Kubernetes == nil {
 		return fmt.Errorf("target %s: the controller puts faults on a cluster; write driver: {kubernetes: {}} into the target file, or use emco-chaos run", target.Name)
 	}
-	if err := how.check(); err != nil {
+	if err := options.check(); err != nil {
 		return err
 	}
-	if how.Journals == "" {
+	if options.Journals == "" {
 		// Of its own: it removes old ones.
-		if how.Journals, err = stateFolder("controller"); err != nil {
+		if options.Journals, err = stateFolder("controller"); err != nil {
 			return failure(err)
 		}
 	}
-	if how.Holder == "" {
-		how.Holder = run.Holder()
+	if options.Holder == "" {
+		options.Holder = run.Holder()
 	}
 	cluster, err := run.RestConfig(target.Driver.Kubernetes)
 	if err != nil {
 		return failure(err)
 	}
-	how.Log = slog.New(slog.NewTextHandler(s.errs, nil))
+	options.Log = slog.New(slog.NewTextHandler(s.errs, nil))
 	// What controller-runtime and client-go log goes nowhere else.
-	runtimelog.SetLogger(logr.FromSlogHandler(how.Log.Handler()))
-	klog.SetSlogLogger(how.Log)
-	how.Runner, how.Targets, how.NewName = &runner{s, target, cluster}, run.Namespaces(target), run.NewName
-	how.Registry = runtimemetrics.Registry
+	runtimelog.SetLogger(logr.FromSlogHandler(options.Log.Handler()))
+	klog.SetSlogLogger(options.Log)
+	options.Runner, options.Targets, options.NewName = &runner{s, target, cluster}, run.Namespaces(target), run.NewName
+	options.Registry = runtimemetrics.Registry
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return failure(controller.Run(ctx, cluster, how.Serving, how.Parts))
+	return failure(controller.Run(ctx, cluster, options.Serving, options.Parts))
 }
 
 // runner does the controller's work on the target, whose lock the controller

@@ -13,22 +13,14 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
-	"github.com/emco-chaos/emco-chaos/probes/target"
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/discovery"
 )
 
-// examining says how a target is examined.
-type examining struct {
-	output     string
-	chaosMesh  string
-	controller string
-	noInject   bool
-	limit      time.Duration
-}
-
 func newDoctor(s *session) *cobra.Command {
-	var how examining
+	var options doctor.Options
+	var output string
+	var noInject bool
 	command := &cobra.Command{
 		Use:   "doctor",
 		Short: "Find out whether experiments can be run on a target, and how to mend it",
@@ -39,25 +31,30 @@ network fault that hurts nobody is put on one pod of each node for a moment.
 Every line that is not ok says how to mend it.
 Exit codes: 0 nothing failed, 2 usage, 4 something did.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return s.doctor(cmd.Context(), how) },
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if options.Limit <= 0 {
+				return errors.New("--timeout must be more than 0")
+			}
+			if options.Target, err = s.needTarget(); err != nil {
+				return err
+			}
+			if !noInject {
+				options.Open = func(ctx context.Context) (doctor.Driver, error) { return openDriver(ctx, options) }
+			}
+			return s.doctor(cmd.Context(), options, output == outputJSON)
+		},
 	}
 	flags := command.Flags()
-	outputFlag(command, &how.output)
-	flags.StringVar(&how.chaosMesh, "chaos-mesh-namespace", doctor.DefaultChaosMeshNamespace, "the `NAMESPACE` of Chaos Mesh")
-	flags.StringVar(&how.controller, "controller-namespace", os.Getenv("POD_NAMESPACE"), "the `NAMESPACE` of the controller, to look at its rights too; else $POD_NAMESPACE")
-	flags.BoolVar(&how.noInject, "no-inject", false, "put no fault on anything")
-	flags.DurationVar(&how.limit, "timeout", 15*time.Second, "how long each check may take")
+	outputFlag(command, &output)
+	flags.StringVar(&options.ChaosMesh, "chaos-mesh-namespace", doctor.DefaultChaosMeshNamespace, "the `NAMESPACE` of Chaos Mesh")
+	flags.StringVar(&options.Controller, "controller-namespace", os.Getenv("POD_NAMESPACE"), "the `NAMESPACE` of the controller, to look at its rights too; else $POD_NAMESPACE")
+	flags.BoolVar(&noInject, "no-inject", false, "put no fault on anything")
+	flags.DurationVar(&options.Limit, "timeout", 15*time.Second, "how long each check may take")
 	return command
 }
 
-func (s *session) doctor(ctx context.Context, how examining) error {
-	if how.limit <= 0 {
-		return errors.New("--timeout must be more than 0")
-	}
-	target, err := s.needTarget()
-	if err != nil {
-		return err
-	}
+func (s *session) doctor(ctx context.Context, options doctor.Options, asJSON bool) error {
+	target := options.Target
 	if target.Driver.Kubernetes == nil {
 		return fmt.Errorf("target %s: its driver is local, so there is no cluster to look at; name a target with driver: {kubernetes: {}}", target.Name)
 	}
@@ -65,31 +62,24 @@ func (s *session) doctor(ctx context.Context, how examining) error {
 	if err != nil {
 		return failure(err)
 	}
-	asked, err := discovery.NewDiscoveryClientForConfig(config)
-	if err != nil {
+	options.TargetFile, options.Run, options.Client, options.Server = s.target, run.NewName(), cluster, config.Host
+	if options.Discovery, err = discovery.NewDiscoveryClientForConfig(config); err != nil {
 		return failure(fmt.Errorf("target %s: reach the cluster %s: %w", target.Name, config.Host, err))
 	}
 	ctx, _, stop := interrupts(ctx, s.errs)
 	defer stop()
-	options := doctor.Options{
-		Target: target, TargetFile: s.target, Server: config.Host,
-		Client: cluster, Discovery: asked,
-		ChaosMesh: how.chaosMesh, Controller: how.controller,
-		Run: run.NewName(), Limit: how.limit,
-	}
-	if !how.noInject {
-		options.Open = func(ctx context.Context) (doctor.Driver, error) { return openDriver(ctx, target) }
-	}
 	plugin, err := s.start(ctx, target)
 	if err != nil {
 		return err
 	}
 	defer plugin.Close()
-	if options.Reach, err = reach(ctx, plugin, how.limit); err != nil {
-		return err
+	description, err := plugin.Describe(ctx)
+	if err != nil {
+		return failure(err)
 	}
+	options.Reach = reach(plugin, description, options.Limit)
 	found, err := doctor.Examine(ctx, options, func(finding doctor.Finding) {
-		if how.output == outputText {
+		if !asJSON {
 			// What cannot be printed here is told at the end.
 			_ = doctor.Text(s.out, finding)
 		}
@@ -97,13 +87,14 @@ func (s *session) doctor(ctx context.Context, how examining) error {
 	if err != nil {
 		return failure(err)
 	}
-	if how.output == outputJSON {
+	if asJSON {
 		encoder := json.NewEncoder(s.out)
 		encoder.SetIndent("", "  ")
-		if err := encoder.Encode(found); err != nil {
-			return failure(fmt.Errorf("print what was found: %w", err))
-		}
-	} else if _, err := fmt.Fprintln(s.out, found); err != nil {
+		err = encoder.Encode(found)
+	} else {
+		_, err = fmt.Fprintln(s.out, found)
+	}
+	if err != nil {
 		return failure(fmt.Errorf("print what was found: %w", err))
 	}
 	if !found.Healthy() {
@@ -112,10 +103,9 @@ func (s *session) doctor(ctx context.Context, how examining) error {
 	return nil
 }
 
-// openDriver starts the target's driver with others kept off the target, to
-// try faults out.
-func openDriver(ctx context.Context, target *target.Target) (doctor.Driver, error) {
-	opened, err := run.Open(ctx, target, func(string) {})
+// openDriver starts the target's driver under its lock, to try faults out.
+func openDriver(ctx context.Context, options doctor.Options) (doctor.Driver, error) {
+	opened, err := run.Open(ctx, options.Target, func(string) {})
 	if err != nil {
 		return doctor.Driver{}, err
 	}
@@ -125,52 +115,29 @@ func openDriver(ctx context.Context, target *target.Target) (doctor.Driver, erro
 	return doctor.Driver{Driver: opened, Close: opened.Close}, nil
 }
 
-// The plugin's activity that sees whether a service answers, and its argument.
-const (
-	availableActivity = "available"
-	serviceArgument   = "service"
-)
-
-// reach asks services by the plugin, as far as it can: it knows what an answer
-// of each is worth. The result is nil if it cannot.
-func reach(ctx context.Context, plugin *run.Plugin, limit time.Duration) (func(context.Context, string, string) (string, error), error) {
-	description, err := plugin.Describe(ctx)
-	if err != nil {
-		return nil, failure(err)
-	}
-	known := askable(description)
-	if len(known) == 0 {
-		return nil, nil
+// reach asks services by the plugin's activity "available", if it has that: it
+// knows what an answer of each service is worth. The others are asked over
+// HTTP.
+func reach(plugin *run.Plugin, description sdk.Description, limit time.Duration) func(context.Context, string, string) (string, error) {
+	var known []string
+	for _, activity := range description.Activities {
+		for _, argument := range activity.Arguments {
+			if activity.Name == "available" && argument.Name == "service" {
+				known = argument.Allowed
+			}
+		}
 	}
 	return func(ctx context.Context, service, url string) (string, error) {
 		if !slices.Contains(known, service) {
 			return doctor.AnyAnswer(ctx, service, url)
 		}
 		// It ends before the check does, and so says what it saw.
-		result, err := plugin.Ask(ctx, sdk.Task{
-			Run: "doctor", Timeout: limit - limit/5, Activity: availableActivity, Arguments: map[string]any{serviceArgument: service},
+		result, _, err := plugin.Ask(ctx, sdk.Task{
+			Run: "doctor", Timeout: limit - limit/5, Activity: "available", Arguments: map[string]any{"service": service},
 		}, func(string) {})
-		switch {
-		case err != nil:
-			return "", err
-		case result.Conclusion != sdk.Passed:
-			return "", errors.New(result.Message)
+		if err == nil && result.Conclusion != sdk.Passed {
+			err = errors.New(result.Message)
 		}
-		return result.Message, nil
-	}, nil
-}
-
-// askable are the services that the plugin can see answer.
-func askable(description sdk.Description) []string {
-	for _, activity := range description.Activities {
-		if activity.Name != availableActivity {
-			continue
-		}
-		for _, argument := range activity.Arguments {
-			if argument.Name == serviceArgument {
-				return argument.Allowed
-			}
-		}
+		return result.Message, err
 	}
-	return nil
 }

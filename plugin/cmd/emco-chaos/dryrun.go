@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
@@ -23,18 +22,18 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// previewActivity is the plugin's activity that takes what the one that brings
-// about the given state takes, and only tells what that would make.
+// previewActivity is the plugin's activity that takes the arguments of the one
+// that brings about the given state, and only tells what that would make.
 const previewActivity = "preview"
 
-// previewRun stands for the name of a run that there is not.
+// previewRun stands for the name of a run.
 const previewRun = "run"
 
-// dryRun tells what the runs would touch: the pods that each fault would
+// dryRun prints what the runs would touch: the pods that each fault would
 // select, and the resources of the system under test. Nothing is started and
 // nothing created. What a run would refuse is refused.
 func (s *session) dryRun(ctx context.Context, plans []*plan.Plan, target *target.Target, plugin *run.Plugin) error {
-	reader, err := s.podsOf(ctx, target)
+	pods, err := s.podsOf(ctx, target)
 	if err != nil {
 		return err
 	}
@@ -42,29 +41,25 @@ func (s *session) dryRun(ctx context.Context, plans []*plan.Plan, target *target
 	if err != nil {
 		return failure(err)
 	}
+	previews := slices.ContainsFunc(description.Activities, func(activity sdk.Activity) bool { return activity.Name == previewActivity })
 	var refused []error
 	for _, compiled := range plans {
 		fmt.Fprintf(s.out, "%s: nothing is started; a run would do this\n", compiled.Experiment)
-		if err := tellFaults(ctx, s.out, reader, compiled); err != nil {
-			refused = append(refused, fmt.Errorf("%s: %w", compiled.Experiment, err))
-		}
-		tellCalls(s.out, compiled)
-		if err := tellResources(ctx, s.out, compiled, description, plugin); err != nil {
-			refused = append(refused, fmt.Errorf("%s: %w", compiled.Experiment, err))
+		for _, err := range []error{tellFaults(ctx, s.out, pods, compiled), tellResources(ctx, s.out, compiled, plugin, previews)} {
+			if err != nil {
+				refused = append(refused, fmt.Errorf("%s: %w", compiled.Experiment, err))
+			}
 		}
 	}
 	return failure(errors.Join(refused...))
 }
 
-// podsOf reads the target's pods; for a target on this machine those that its
-// description has.
+// podsOf returns a reader of the target's pods; for a target on this machine,
+// of those in its description.
 func (s *session) podsOf(ctx context.Context, target *target.Target) (client.Reader, error) {
 	if target.Driver.Kubernetes == nil {
-		description, problems := local.Load(target.Driver.Local.Cluster)
-		if problems != nil {
-			return nil, problems
-		}
-		return described{Description: description}, nil
+		description, err := local.Load(target.Driver.Local.Cluster)
+		return described{Description: description}, err
 	}
 	cluster, _, err := run.Connect(target)
 	if err != nil {
@@ -82,7 +77,7 @@ func (s *session) podsOf(ctx context.Context, target *target.Target) (client.Rea
 	return cluster, nil
 }
 
-// tellFaults says which pods each fault would select now. The error is what
+// tellFaults prints which pods each fault would select now. The error is what
 // the driver would refuse.
 func tellFaults(ctx context.Context, out io.Writer, reader client.Reader, compiled *plan.Plan) error {
 	var refused []error
@@ -96,15 +91,15 @@ func tellFaults(ctx context.Context, out io.Writer, reader client.Reader, compil
 			return fmt.Errorf("step %s: %w", step.Name, err)
 		}
 		fault.Stamp(object, previewRun, 1, compiled.Experiment, step.Name)
-		err = chaosmesh.Refusal(ctx, reader, object)
 		if local, is := reader.(described); is {
 			err = local.Check(object)
+		} else {
+			err = chaosmesh.Refusal(ctx, reader, object)
 		}
-		if err != nil {
-			refused = append(refused, fmt.Errorf("step %s (%s): %w", step.Name, step.Fault.Summary, err))
-			continue
+		var pods []corev1.Pod
+		if err == nil {
+			pods, err = chaosmesh.Selection(ctx, reader, object)
 		}
-		pods, err := chaosmesh.Selection(ctx, reader, object)
 		if err != nil {
 			refused = append(refused, fmt.Errorf("step %s (%s): %w", step.Name, step.Fault.Summary, err))
 			continue
@@ -117,50 +112,48 @@ func tellFaults(ctx context.Context, out io.Writer, reader client.Reader, compil
 	return errors.Join(refused...)
 }
 
-// tellCalls says what the steps send to the system under test.
-func tellCalls(out io.Writer, compiled *plan.Plan) {
+// asker is a plugin that does an activity outside of a run.
+type asker interface {
+	Ask(ctx context.Context, task sdk.Task, tell func(string)) (result sdk.Result, removed int, err error)
+}
+
+// tellResources prints the calls to the system under test and the resources
+// that would be made there, or, if the run is to work on existing ones, what is
+// done to those.
+func tellResources(ctx context.Context, out io.Writer, compiled *plan.Plan, plugin asker, previews bool) error {
 	fmt.Fprintln(out, "  calls")
 	for _, step := range compiled.Steps {
 		if step.Activity != nil && step.Activity.Lasting {
 			fmt.Fprintf(out, "    %-12s %s\n", step.Name, step.Activity.Summary)
 		}
 	}
-}
-
-// tellResources says which resources of the system under test would be made,
-// or, if the run is to work on existing ones, what is done to those.
-func tellResources(ctx context.Context, out io.Writer, compiled *plan.Plan, description sdk.Description, plugin asker) error {
-	if len(compiled.Touches) > 0 {
+	tell := func(text string) { fmt.Fprintf(out, "    %s\n", text) }
+	given := compiled.Given.Activity
+	switch {
+	case len(compiled.Touches) > 0:
 		fmt.Fprintln(out, "  resources that exist already")
 		for _, text := range compiled.Touches {
-			fmt.Fprintf(out, "    %s\n", text)
+			tell(text)
 		}
 		return nil
-	}
-	if compiled.Given.Activity == nil {
+	case given == nil:
 		return nil
-	}
-	if !slices.ContainsFunc(description.Activities, func(activity sdk.Activity) bool { return activity.Name == previewActivity }) {
-		fmt.Fprintf(out, "  resources: %s; the plugin does not tell which\n", compiled.Given.Activity.Summary)
+	case !previews:
+		fmt.Fprintf(out, "  resources: %s; the plugin does not tell which\n", given.Summary)
 		return nil
 	}
 	fmt.Fprintf(out, "  resources of its own, with the run's name in place of %q\n", previewRun)
-	result, err := plugin.Ask(ctx, sdk.Task{
-		Run: previewRun, Timeout: time.Minute, Activity: previewActivity, Arguments: maps.Clone(compiled.Given.Activity.Arguments),
-	}, func(text string) { fmt.Fprintf(out, "    %s\n", text) })
+	result, _, err := plugin.Ask(ctx, sdk.Task{
+		Run: previewRun, Timeout: time.Minute, Activity: previewActivity, Arguments: maps.Clone(given.Arguments),
+	}, tell)
 	switch {
 	case err != nil:
 		return fmt.Errorf("ask the plugin what a run would make: %w", err)
 	case result.Conclusion != sdk.Passed:
 		return fmt.Errorf("what a run would make: %s", result.Message)
 	}
-	fmt.Fprintf(out, "    %s\n", result.Message)
+	tell(result.Message)
 	return nil
-}
-
-// asker is a plugin that does an activity outside of a run.
-type asker interface {
-	Ask(ctx context.Context, task sdk.Task, tell func(string)) (sdk.Result, error)
 }
 
 // described lists the pods of a local cluster's description, none of which
@@ -173,20 +166,15 @@ type described struct {
 func (d described) List(_ context.Context, list client.ObjectList, options ...client.ListOption) error {
 	pods, ok := list.(*corev1.PodList)
 	if !ok {
-		return fmt.Errorf("a local cluster has no %s", strings.TrimPrefix(fmt.Sprintf("%T", list), "*"))
+		return fmt.Errorf("a local cluster has pods, and no %T", list)
 	}
 	asked := (&client.ListOptions{}).ApplyOptions(options)
 	for _, one := range d.Pods {
-		var pod corev1.Pod
-		pod.Namespace, pod.Name, pod.Labels = d.Namespace, one.Name, one.Labels
-		pod.Status.Phase = corev1.PodRunning
-		if asked.Namespace != "" && asked.Namespace != d.Namespace {
-			continue
+		if (asked.Namespace == "" || asked.Namespace == d.Namespace) && (asked.LabelSelector == nil || asked.LabelSelector.Matches(labels.Set(one.Labels))) {
+			var pod corev1.Pod
+			pod.Namespace, pod.Name, pod.Labels, pod.Status.Phase = d.Namespace, one.Name, one.Labels, corev1.PodRunning
+			pods.Items = append(pods.Items, pod)
 		}
-		if asked.LabelSelector != nil && !asked.LabelSelector.Matches(labels.Set(one.Labels)) {
-			continue
-		}
-		pods.Items = append(pods.Items, pod)
 	}
 	return nil
 }

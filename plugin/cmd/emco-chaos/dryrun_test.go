@@ -86,33 +86,32 @@ type previewing struct {
 	result sdk.Result
 }
 
-func (p *previewing) Ask(_ context.Context, task sdk.Task, _ func(string)) (sdk.Result, error) {
+func (p *previewing) Ask(_ context.Context, task sdk.Task, _ func(string)) (sdk.Result, int, error) {
 	p.task = task
-	return p.result, nil
+	return p.result, 0, nil
 }
 
 func TestTellResources(t *testing.T) {
 	given := &plan.Plan{Experiment: "sample", Given: plan.Step{Activity: &plan.Activity{Name: "ensure", Summary: "ensure a shop", Arguments: map[string]any{"given": "open"}}}}
 	existing := &plan.Plan{Experiment: "sample", Touches: []string{"shops/one: closed"}}
-	preview := sdk.Description{Activities: []sdk.Activity{{Name: previewActivity}}}
 	tests := []struct {
-		name        string
-		plan        *plan.Plan
-		description sdk.Description
-		result      sdk.Result
-		said        string
-		wrong       string
+		name     string
+		plan     *plan.Plan
+		previews bool
+		result   sdk.Result
+		said     string
+		wrong    string
 	}{
-		{"a plugin that tells", given, preview, sdk.Result{Conclusion: sdk.Passed, Message: "1 resource"}, "    1 resource\n", ""},
-		{"a plugin that does not", given, sdk.Description{}, sdk.Result{}, "resources: ensure a shop; the plugin does not tell which", ""},
-		{"a given that cannot be", given, preview, sdk.Result{Conclusion: sdk.Errored, Message: "no such shop"}, "", "no such shop"},
-		{"existing ones", existing, preview, sdk.Result{}, "shops/one: closed", ""},
+		{"a plugin that tells", given, true, sdk.Result{Conclusion: sdk.Passed, Message: "1 resource"}, "    1 resource\n", ""},
+		{"a plugin that does not", given, false, sdk.Result{}, "resources: ensure a shop; the plugin does not tell which", ""},
+		{"a given that cannot be", given, true, sdk.Result{Conclusion: sdk.Errored, Message: "no such shop"}, "", "no such shop"},
+		{"existing ones", existing, true, sdk.Result{}, "shops/one: closed", ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var out bytes.Buffer
 			plugin := &previewing{result: test.result}
-			err := tellResources(t.Context(), &out, test.plan, test.description, plugin)
+			err := tellResources(t.Context(), &out, test.plan, plugin, test.previews)
 			if test.wrong == "" && err != nil || test.wrong != "" && (err == nil || !strings.Contains(err.Error(), test.wrong)) {
 				t.Errorf("got %v, want %q", err, test.wrong)
 			}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
@@ -21,10 +20,7 @@ func (s *session) agree(plans []*plan.Plan, yes bool) error {
 	}
 	fmt.Fprintln(s.errs, "these resources existed before the run, and this will be done to them:")
 	for _, compiled := range plans {
-		fmt.Fprintf(s.errs, "  %s\n", compiled.Experiment)
-		for _, text := range compiled.Touches {
-			fmt.Fprintf(s.errs, "    %s\n", text)
-		}
+		fmt.Fprintf(s.errs, "  %s\n    %s\n", compiled.Experiment, strings.Join(compiled.Touches, "\n    "))
 	}
 	if yes {
 		return nil
@@ -33,19 +29,11 @@ func (s *session) agree(plans []*plan.Plan, yes bool) error {
 		return errors.New("--use-existing: nobody can be asked, because the standard input is no terminal, and nothing was done; say --yes to go on without being asked")
 	}
 	fmt.Fprint(s.errs, "go on? [y/N] ")
-	if !affirmed(s.in) {
-		return errors.New("--use-existing: nothing was done; answer y to go on, or run it without --use-existing, on resources of its own")
-	}
-	return nil
-}
-
-// affirmed reads one line, and says whether it is a yes.
-func affirmed(in io.Reader) bool {
 	// What ends without a line is an answer too, or no yes.
-	line, _ := bufio.NewReader(in).ReadString('\n')
-	switch strings.ToLower(strings.TrimSpace(line)) {
+	answer, _ := bufio.NewReader(s.in).ReadString('\n')
+	switch strings.ToLower(strings.TrimSpace(answer)) {
 	case "y", "yes":
-		return true
+		return nil
 	}
-	return false
+	return errors.New("--use-existing: nothing was done; answer y to go on, or run it without --use-existing, on resources of its own")
 }

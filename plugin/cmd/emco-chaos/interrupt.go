@@ -13,42 +13,38 @@ import (
 // that the second one closes. stop gives the signals back.
 //
 // A terminal that hangs up ends the context too, and no more: nobody is there to
-// be told what is left. A reader of our words that has gone away ends nothing:
+// be told what is left. A reader of our output that has gone away ends nothing:
 // from here on there is something to clean up, and the journal is written.
 func interrupts(ctx context.Context, errs io.Writer) (interrupted context.Context, abandon <-chan struct{}, stop func()) {
 	interrupted, cancel := context.WithCancel(ctx)
-	abandoned := make(chan struct{})
+	abandoned, done := make(chan struct{}), make(chan struct{})
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	// Not to be notified of: each connection that breaks would tell.
 	signal.Ignore(syscall.SIGPIPE)
-	alone := make(chan os.Signal, 1)
 	// What nohup started goes on.
 	if !signal.Ignored(syscall.SIGHUP) {
-		signal.Notify(alone, syscall.SIGHUP)
+		signal.Notify(signals, syscall.SIGHUP)
+		// Hanging up must not end the process after stop, before all is given back.
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
-	stopped, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		select {
-		case <-signals:
-			fmt.Fprintln(errs, "interrupted: ending the run and cleaning up; interrupt again to stop waiting and be told what is left")
+		for received := range signals {
+			switch {
+			case received == syscall.SIGHUP:
+			case interrupted.Err() != nil:
+				close(abandoned)
+				return
+			default:
+				fmt.Fprintln(errs, "interrupted: ending the run and cleaning up; interrupt again to stop waiting and be told what is left")
+			}
 			cancel()
-		case <-alone:
-			cancel()
-		case <-stopped:
-			return
-		}
-		select {
-		case <-signals:
-			close(abandoned)
-		case <-stopped:
 		}
 	}()
 	return interrupted, abandoned, func() {
-		// Hanging up must not end the process before all is given back.
 		signal.Stop(signals)
-		close(stopped)
+		close(signals)
 		<-done
 		cancel()
 	}

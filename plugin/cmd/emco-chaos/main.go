@@ -72,7 +72,12 @@ func newRoot(s *session) *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	s.flags(root.PersistentFlags())
+	flags := root.PersistentFlags()
+	flags.StringVar(&s.plugin.Name, "plugin", "emco", "the plugin `NAME`")
+	flags.StringVar(&s.plugin.Directory, "plugin-dir", "", "the `DIRECTORY` to look for the plugin in; else beside this command, then on PATH")
+	flags.StringVar(&s.plugin.SHA256, "plugin-sha256", "", "what the plugin's binary must hash to, in `HEX`")
+	flags.StringSliceVar(&s.plugin.Env, "plugin-env", nil, "environment variables, by `NAME`, that the plugin gets beside those that the target names")
+	flags.StringVarP(&s.target, "target", "t", "", "the target `FILE`: the EMCO under test")
 	root.AddCommand(
 		newList(s), newValidate(s), newRender(s), newRun(s), newDemo(s), newClean(s), newVersion(s), newReport(s), newExplain(s),
 		newApply(s), newDelete(s), newGMS(s), newPlugins(s), newSchema(s), newConformance(s), newDoctor(s), newController(s), newTrigger(s),

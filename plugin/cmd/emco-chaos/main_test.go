@@ -83,9 +83,9 @@ func compiled(t *testing.T, s *session, target *target.Target, experiment string
 		t.Fatal(err)
 	}
 	defer plugin.Close()
-	var choice chosen
+	choice := chosen{set: parameters{}}
 	for _, pair := range set {
-		if err := choice.set.Set(pair); err != nil {
+		if err := choice.set.set(pair); err != nil {
 			t.Fatal(err)
 		}
 	}

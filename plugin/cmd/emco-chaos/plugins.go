@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/emco-chaos/emco-chaos/plugin/host"
@@ -39,7 +41,11 @@ is started to be asked what it has. A broken one is listed with its error.`,
 			}
 			plugins := []foundPlugin{}
 			for _, one := range found {
-				plugins = append(plugins, s.look(cmd.Context(), one))
+				plugin := foundPlugin{Name: one.Name, Path: one.Path, Shadowed: one.Shadowed}
+				if err := plugin.examine(cmd.Context()); err != nil {
+					plugin.Error = err.Error()
+				}
+				plugins = append(plugins, plugin)
 			}
 			if output == outputJSON {
 				return failure(json.NewEncoder(s.out).Encode(plugins))
@@ -51,32 +57,26 @@ is started to be asked what it has. A broken one is listed with its error.`,
 	return command
 }
 
-// look asks one plugin what it has. It gets nothing of the environment.
-func (s *session) look(ctx context.Context, found host.Found) foundPlugin {
-	one := foundPlugin{Name: found.Name, Path: found.Path, Shadowed: found.Shadowed}
-	sum, err := host.Checksum(found.Path)
-	if err != nil {
-		one.Error = err.Error()
-		return one
+// examine asks the plugin what it has. It gets nothing of the environment.
+func (f *foundPlugin) examine(ctx context.Context) (err error) {
+	if f.SHA256, err = host.Checksum(f.Path); err != nil {
+		return err
 	}
-	one.SHA256 = sum
-	plugin, err := host.Start(ctx, host.Options{Path: found.Path, SHA256: sum})
+	plugin, err := host.Start(ctx, host.Options{Path: f.Path, SHA256: f.SHA256})
 	if err != nil {
-		one.Error = err.Error()
-		return one
+		return err
 	}
 	defer plugin.Close()
-	one.Contract = plugin.Contract()
+	f.Contract = plugin.Contract()
 	description, err := plugin.Describe(ctx)
 	if err != nil {
-		one.Error = err.Error()
-		return one
+		return err
 	}
-	one.Version, one.Experiments = description.Version, len(description.Experiments)
-	if description.Name != found.Name {
-		one.Error = fmt.Sprintf("it says that its name is %q; name its file %s%s", description.Name, host.Prefix, description.Name)
+	f.Version, f.Experiments = description.Version, len(description.Experiments)
+	if description.Name != f.Name {
+		return fmt.Errorf("it says that its name is %q; name its file %s%s", description.Name, host.Prefix, description.Name)
 	}
-	return one
+	return nil
 }
 
 func (s *session) showPlugins(plugins []foundPlugin) error {
@@ -86,23 +86,21 @@ func (s *session) showPlugins(plugins []foundPlugin) error {
 	}
 	table := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "NAME\tVERSION\tCONTRACT\tEXPERIMENTS\tSHA-256\tPATH")
+	var broken strings.Builder
 	for _, one := range plugins {
-		switch {
-		case one.Error != "":
+		if one.Error != "" {
 			fmt.Fprintf(table, "%s\tbroken\t\t\t%s\t%s\n", one.Name, one.SHA256, one.Path)
-		case one.Shadowed:
-			fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\t%s (not used: another %s is found first)\n", one.Name, one.Version, one.Contract, one.Experiments, one.SHA256, one.Path, one.Name)
-		default:
-			fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\t%s\n", one.Name, one.Version, one.Contract, one.Experiments, one.SHA256, one.Path)
+			fmt.Fprintf(&broken, "%s: %s\n", one.Name, one.Error)
+			continue
 		}
+		if one.Shadowed {
+			one.Path += fmt.Sprintf(" (not used: another %s is found first)", one.Name)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\t%s\n", one.Name, one.Version, one.Contract, one.Experiments, one.SHA256, one.Path)
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	for _, one := range plugins {
-		if one.Error != "" {
-			fmt.Fprintf(s.out, "%s: %s\n", one.Name, one.Error)
-		}
-	}
-	return nil
+	_, err := io.WriteString(s.out, broken.String())
+	return err
 }

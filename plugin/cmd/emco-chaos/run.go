@@ -122,22 +122,21 @@ func (s *session) run(ctx context.Context, options runOptions, names []string, t
 		return failure(err)
 	}
 
-	screen := newScreen(s.out, options.output)
-	defer screen.close()
+	screen := newScreen(s.out, options.output == outputJSON)
 	err = opened.Suite(interrupted, plans, func(compiled *plan.Plan) (engine.Outcome, error) {
 		name := run.NewName()
 		file, err := options.open(compiled.Experiment, name)
 		if err != nil {
 			return engine.Outcome{}, err
 		}
-		history := journal.New(file, screen.follow)
+		history := journal.New(file, screen.live.Follow)
 		outcome, err := opened.Run(interrupted, plugin, run.Spec{
 			Name: name, Plan: compiled, Attempts: options.attempts, Journal: history, Version: version, Abandon: abandon,
 		})
 		if err := errors.Join(err, file.Close()); err != nil {
 			return outcome, fmt.Errorf("run %s, journal %s: %w", name, file.Name(), err)
 		}
-		return outcome, screen.show(outcome, history.Records(), file.Name())
+		return outcome, screen.show(outcome, history, file.Name())
 	})
 	ended := screen.end()
 	if err != nil {
@@ -164,18 +163,20 @@ func (o *runOptions) open(experiment, run string) (*os.File, error) {
 
 // screen shows runs to the user, and counts their verdicts.
 type screen struct {
-	out    io.Writer
-	output string
-	live   *report.Live
-	tally  report.Tally
+	out   io.Writer
+	json  bool
+	live  *report.Live
+	tally report.Tally
 }
 
-func newScreen(out io.Writer, output string) *screen {
-	screen := &screen{out: out, output: output}
-	if output == outputText {
-		screen.live = report.NewLive(out, isTerminal(out))
+func newScreen(out io.Writer, json bool) *screen {
+	s := &screen{out: out, json: json}
+	if json {
+		s.live = report.NewLive(io.Discard, false)
+	} else {
+		s.live = report.NewLive(out, isTerminal(out))
 	}
-	return screen
+	return s
 }
 
 func isTerminal(stream any) bool {
@@ -183,45 +184,30 @@ func isTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-func (c *screen) follow(record journal.Record) {
-	if c.live != nil {
-		c.live.Follow(record)
-	}
-}
-
 // show prints the report of a run, which is made from its journal alone.
-func (c *screen) show(outcome engine.Outcome, records []journal.Record, file string) error {
-	c.tally.Add(outcome.Verdict)
-	told := report.Runs(records)[0]
-	if c.output == outputJSON {
-		return report.JSON(c.out, told)
+func (s *screen) show(outcome engine.Outcome, history *journal.Journal, file string) error {
+	s.tally.Add(outcome.Verdict)
+	told := report.Runs(history.Records())[0]
+	if s.json {
+		return report.JSON(s.out, told)
 	}
-	fmt.Fprintln(c.out)
-	if err := report.Text(c.out, told); err != nil {
+	fmt.Fprintln(s.out)
+	if err := report.Text(s.out, told); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(c.out, "  journal %s\n\n", file)
+	_, err := fmt.Fprintf(s.out, "  journal %s\n\n", file)
 	return err
 }
 
-func (c *screen) close() {
-	if c.live != nil {
-		c.live.Close()
-		c.live = nil
-	}
-}
-
 // end prints the last line, and returns the exit code as an error.
-func (c *screen) end() error {
-	c.close()
-	if c.output == outputJSON {
-		if err := json.NewEncoder(c.out).Encode(c.tally); err != nil {
-			return failure(err)
-		}
-	} else {
-		fmt.Fprintln(c.out, c.tally)
+func (s *screen) end() error {
+	s.live.Close()
+	if !s.json {
+		fmt.Fprintln(s.out, s.tally)
+	} else if err := json.NewEncoder(s.out).Encode(s.tally); err != nil {
+		return failure(err)
 	}
-	if code := c.tally.ExitCode(); code != report.ExitPassed {
+	if code := s.tally.ExitCode(); code != report.ExitPassed {
 		return &exitError{code: code}
 	}
 	return nil

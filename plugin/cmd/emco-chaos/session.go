@@ -15,7 +15,6 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 // session holds the flags shared by all commands, and their streams.
@@ -27,32 +26,10 @@ type session struct {
 	target string
 }
 
-func (s *session) flags(flags *pflag.FlagSet) {
-	flags.StringVar(&s.plugin.Name, "plugin", "emco", "the plugin `NAME`")
-	flags.StringVar(&s.plugin.Directory, "plugin-dir", "", "the `DIRECTORY` to look for the plugin in; else beside this command, then on PATH")
-	flags.StringVar(&s.plugin.SHA256, "plugin-sha256", "", "what the plugin's binary must hash to, in `HEX`")
-	flags.StringSliceVar(&s.plugin.Env, "plugin-env", nil, "environment variables, by `NAME`, that the plugin gets beside those that the target names")
-	flags.StringVarP(&s.target, "target", "t", "", "the target `FILE`: the EMCO under test")
-}
-
 // start starts the plugin for a target, which may be nil.
 func (s *session) start(ctx context.Context, target *target.Target) (*run.Plugin, error) {
 	plugin, err := run.Start(ctx, s.plugin, target)
 	return plugin, failure(err)
-}
-
-// describe calls show with the description of the plugin.
-func (s *session) describe(ctx context.Context, show func(sdk.Description) error) error {
-	plugin, err := s.start(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer plugin.Close()
-	description, err := plugin.Describe(ctx)
-	if err != nil {
-		return failure(err)
-	}
-	return failure(show(description))
 }
 
 // readTarget reads the target file; without one it returns nil, and the
@@ -101,20 +78,7 @@ type chosen struct {
 func (c *chosen) flags(command *cobra.Command) {
 	command.Flags().BoolVar(&c.all, "all", false, "all experiments that the plugin brings")
 	command.Flags().StringArrayVarP(&c.files, "file", "f", nil, "an experiment in a `FILE` of your own")
-	command.Flags().Var(&c.set, "set", "a parameter's value, as `NAME=VALUE`")
-}
-
-// split takes the arguments that are files to the files, and returns the
-// others, which are names.
-func (c *chosen) split(args []string) (names []string) {
-	for _, arg := range args {
-		if _, err := os.Stat(arg); err == nil || !errors.Is(err, os.ErrNotExist) {
-			c.files = append(c.files, arg)
-			continue
-		}
-		names = append(names, arg)
-	}
-	return names
+	c.set.flag(command, "a parameter's value, as `NAME=VALUE`")
 }
 
 // compile compiles the chosen experiments. The mistakes in all of them are the
@@ -148,8 +112,8 @@ func (c *chosen) compile(ctx context.Context, plugin *run.Plugin, names []string
 	return plans, failure(err)
 }
 
-// compileFor compiles the chosen experiments for the target that is named, if
-// one is.
+// compileFor compiles the chosen experiments, which may be named as files too,
+// for the target if one is named.
 func (s *session) compileFor(ctx context.Context, choice chosen, args []string) ([]*plan.Plan, error) {
 	target, err := s.readTarget()
 	if err != nil {
@@ -160,27 +124,32 @@ func (s *session) compileFor(ctx context.Context, choice chosen, args []string) 
 		return nil, err
 	}
 	defer plugin.Close()
-	return choice.compile(ctx, plugin, choice.split(args))
+	var names []string
+	for _, arg := range args {
+		if _, err := os.Stat(arg); errors.Is(err, os.ErrNotExist) {
+			names = append(names, arg)
+		} else {
+			choice.files = append(choice.files, arg)
+		}
+	}
+	return choice.compile(ctx, plugin, names)
 }
 
-// parameters is a flag, given once for each parameter.
+// parameters are the values of the flag --set, by name.
 type parameters map[string]string
 
-func (*parameters) Type() string { return "stringArray" }
+func (p *parameters) flag(command *cobra.Command, usage string) {
+	*p = parameters{}
+	command.Flags().Func("set", usage, p.set)
+}
 
-func (*parameters) String() string { return "" }
-
-// Set takes NAME=VALUE.
-func (p *parameters) Set(pair string) error {
+func (p *parameters) set(pair string) error {
 	name, value, found := strings.Cut(pair, "=")
 	if !found || name == "" {
 		return errors.New("write --set NAME=VALUE")
 	}
 	if _, again := (*p)[name]; again {
 		return fmt.Errorf("%s is set twice", name)
-	}
-	if *p == nil {
-		*p = parameters{}
 	}
 	(*p)[name] = value
 	return nil
@@ -193,33 +162,16 @@ const (
 )
 
 // outputFlag adds the flag for the form of output: text, json or one of more.
-func outputFlag(command *cobra.Command, output *string) {
+func outputFlag(command *cobra.Command, output *string, more ...string) {
+	forms := append([]string{outputText, outputJSON}, more...)
+	last := len(forms) - 1
+	list := strings.Join(forms[:last], ", ") + " or " + forms[last]
 	*output = outputText
-	command.Flags().VarP(&oneOf{output, []string{outputText, outputJSON}, "-o text or -o json"}, "output", "o", "the output's `FORM`: text or json")
-}
-
-// oneOf is a flag that takes one of a few words.
-type oneOf struct {
-	value *string
-	words []string
-	// write is how it is written.
-	write string
-}
-
-func (*oneOf) Type() string { return "string" }
-
-func (o *oneOf) String() string {
-	if o.value == nil {
-		return ""
-	}
-	return *o.value
-}
-
-// Set takes one of the words.
-func (o *oneOf) Set(word string) error {
-	if !slices.Contains(o.words, word) {
-		return errors.New("write " + o.write)
-	}
-	*o.value = word
-	return nil
+	command.Flags().FuncP("output", "o", "the output's `FORM`: "+list+` (default "text")`, func(form string) error {
+		if !slices.Contains(forms, form) {
+			return errors.New("write -o " + list)
+		}
+		*output = form
+		return nil
+	})
 }
