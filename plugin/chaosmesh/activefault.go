@@ -1,7 +1,6 @@
 package chaosmesh
 
 import (
-	"context"
 	"fmt"
 	"time"
 
@@ -57,22 +56,22 @@ func (f *activeFault) start(object fault.Object, at time.Time, took time.Duratio
 	f.endpointsChanged(at)
 }
 
-// injecting says whether the injection is still waited for.
+// injecting reports whether the injection is still waited for.
 func (f *activeFault) injecting() bool {
 	return f.phase == plan.Created && !f.failed && !f.removing && !f.silent
 }
 
-// lasts says whether the fault stays on once it is injected.
+// lasts reports whether the fault stays on once it is injected.
 func (f *activeFault) lasts() bool {
 	return !f.latest.IsOneShot()
 }
 
-// pendingDown says whether the fault is on its way to stop something.
+// pendingDown reports whether the fault is on its way to stop something.
 func (f *activeFault) pendingDown() bool {
 	return f.outage != nil && !f.removed && f.phase == plan.Injected
 }
 
-// released says whether the fault is not kept on any more.
+// released reports whether the fault is not kept on any more.
 func (f *activeFault) released() bool {
 	return f.removing || f.gone || f.latest != nil && f.latest.GetStatus().Experiment.DesiredPhase == v1alpha1.StoppedPhase
 }
@@ -171,109 +170,5 @@ func (f *activeFault) emit(moment engine.Moment) {
 	}
 	if !f.silent && (!f.removed || moment.Event != "") {
 		f.observe(moment)
-	}
-}
-
-// readLimit is how long the API server may take to return the state of an
-// object whose injection has not been seen.
-const readLimit = 3 * time.Second
-
-// superviseInjection finds out what is wrong when the injection takes too long:
-// Chaos Mesh has said nothing, it has failed and tries again, or it has selected
-// nothing. What the watches have reported may be late, so nobody is blamed
-// before the API server was asked.
-func (f *activeFault) superviseInjection() {
-	d, limits := f.driver, f.driver.options.Limits
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	answer := time.Now().Add(limits.Answer)
-	type symptom struct{ failing, empty bool }
-	var last symptom
-	var since time.Time
-	for f.injecting() {
-		due, now := answer, time.Now()
-		current := symptom{failure(f.status()) != "", selectedNothing(f.status())}
-		if current != last {
-			last, since = current, now
-		}
-		switch {
-		case current.failing:
-			due = earlier(due, since.Add(limits.Retry))
-		case current.empty:
-			due = earlier(due, since.Add(limits.Select))
-		}
-		if now.Before(due) {
-			if d.wait(d.lifetime, due) != nil {
-				return
-			}
-			continue
-		}
-		object, warning, err := f.ask()
-		now = time.Now()
-		if object != nil && f.injecting() && !f.gone {
-			f.changed(object, false, false, now)
-		}
-		if !f.injecting() {
-			return
-		}
-		switch status, late := f.status(), !now.Before(answer); {
-		case failure(status) != "":
-			f.fail(now, f.uninjectable(status))
-		case late && err != nil:
-			f.fail(now, fmt.Errorf("%s was not seen to be injected within %v, and the API server does not say what has become of it: %w", f, limits.Answer, err))
-		case late && object == nil:
-			f.fail(now, fmt.Errorf("%s has gone before it was injected, and emco-chaos did not remove it: leave the objects of a run alone while it is under way", f))
-		case selectedNothing(status) && (late || warning != ""):
-			f.discard(now, warning)
-		case late:
-			f.fail(now, f.unanswered(status))
-		default:
-			since = now // it is asked again, and has until then
-		}
-	}
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
-
-// get asks the API server for the object, which is nil without an error when it
-// is gone. It gives up the lock meanwhile.
-func (f *activeFault) get(ctx context.Context) (fault.Object, error) {
-	object := f.empty()
-	err := f.driver.unlocked(func() error {
-		return f.driver.client.Get(ctx, types.NamespacedName{Namespace: f.namespace, Name: f.name}, object)
-	})
-	switch {
-	case isGone(err), err == nil && f.uid != "" && object.GetUID() != f.uid:
-		return nil, nil
-	case err != nil:
-		return nil, explain(err, "get", resource(f.kind), f.namespace)
-	}
-	return object, nil
-}
-
-// ask asks the API server for the object, and for Chaos Mesh's warning if it
-// has selected nothing. It gives up the lock meanwhile.
-func (f *activeFault) ask() (object fault.Object, warning string, err error) {
-	ctx, cancel := context.WithTimeout(f.driver.lifetime, readLimit)
-	defer cancel()
-	object, err = f.get(ctx)
-	if object != nil && selectedNothing(object.GetStatus()) {
-		err = f.driver.unlocked(func() error { warning = f.driver.warning(ctx, object); return nil })
-	}
-	return object, warning, err
-}
-
-// discard removes an object that has selected nothing. That is done at once,
-// since any change would have it select again, whatever there is then. It gives
-// up the lock meanwhile.
-func (f *activeFault) discard(now time.Time, warning string) {
-	f.fail(now, f.selectedNone(warning))
-	if err := f.driver.unlocked(func() error { return f.driver.takeBack(f.object) }); err != nil {
-		f.note(time.Now(), fmt.Sprintf("%s selected nothing and could not be removed: %v", f, err))
 	}
 }

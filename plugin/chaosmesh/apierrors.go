@@ -42,10 +42,10 @@ func explain(err error, verb, resource, namespace string) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// isGone tells an object that is not there from a resource that is not.
+// isGone reports whether an object is not there, of a resource that is.
 func isGone(err error) bool { return apierrors.IsNotFound(err) && !isNoResource(err) }
 
-// isNoResource tells a resource that is not there from an object that is not.
+// isNoResource reports whether a resource is not there.
 func isNoResource(err error) bool {
 	status, ok := errors.AsType[*apierrors.StatusError](err)
 	if !ok || !apierrors.IsNotFound(err) {
@@ -55,21 +55,21 @@ func isNoResource(err error) bool {
 	return details == nil || details.Name == ""
 }
 
-// fromWebhook says whether an admission web hook denied the request.
+// fromWebhook reports whether an admission web hook denied the request.
 func fromWebhook(err error) bool {
 	_, ok := errors.AsType[*apierrors.StatusError](err)
 	return ok && strings.Contains(err.Error(), "admission webhook") && strings.Contains(err.Error(), "denied the request")
 }
 
-// final says whether a request that failed would be answered alike if it were
+// final reports whether a request that failed would be answered alike if it were
 // made again.
 func final(err error) bool {
 	return fromWebhook(err) || apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) ||
 		apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || meta.IsNoMatchError(err) || isNoResource(err)
 }
 
-// uncertain says whether a request that failed may have been done all the
-// same: nobody answered, or what answered did not know.
+// uncertain reports whether a request that failed may have been done all the
+// same: there was no answer, or it was given without knowing.
 func uncertain(err error) bool {
 	_, answered := errors.AsType[*apierrors.StatusError](err)
 	return !answered || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) || apierrors.IsInternalError(err)

@@ -9,30 +9,30 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// all says whether there are records, and the condition holds for each.
+// all reports whether there are records, and the condition holds for each.
 func all(status *v1alpha1.ChaosStatus, holds func(*v1alpha1.Record) bool) bool {
 	records := status.Experiment.Records
 	return len(records) > 0 && !slices.ContainsFunc(records, func(record *v1alpha1.Record) bool { return !holds(record) })
 }
 
-// isInjected says whether the fault is on all that it selected. The condition
+// isInjected reports whether the fault is on all that it selected. The condition
 // AllInjected says the same of the phases, a moment later; that something was
 // injected at all, only the count says.
 func isInjected(record *v1alpha1.Record) bool {
 	return record.InjectedCount > 0 && record.Phase == v1alpha1.Injected
 }
 
-// isRecovered says whether a fault that was on has been taken off.
+// isRecovered reports whether a fault that was on has been taken off.
 func isRecovered(record *v1alpha1.Record) bool {
 	return record.RecoveredCount > 0 && record.Phase == v1alpha1.NotInjected
 }
 
-// isStillInjected says whether the fault is on, or on its way on or off.
+// isStillInjected reports whether the fault is on, or on its way on or off.
 func isStillInjected(record *v1alpha1.Record) bool {
 	return strings.HasPrefix(string(record.Phase), string(v1alpha1.Injected))
 }
 
-// selectedNothing says whether the object is to run and has selected nothing.
+// selectedNothing reports whether the object is to run and has selected nothing.
 // That is so for a moment before it selects, too.
 func selectedNothing(status *v1alpha1.ChaosStatus) bool {
 	return status.Experiment.DesiredPhase == v1alpha1.RunningPhase && len(status.Experiment.Records) == 0 &&

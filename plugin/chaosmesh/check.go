@@ -16,7 +16,7 @@ import (
 
 var _ engine.Checker = (*Driver)(nil)
 
-// Check says whether the object would be refused because of the pods that are
+// Check reports whether the object would be refused because of the pods that are
 // there. It waits until those are steady: none on its way out, all ready, and
 // for a few seconds already. The kubelet is slow to end a pod that it has just
 // started, and the service in its place can then be ready before the old one
@@ -51,11 +51,7 @@ func (d *Driver) awaitPods(ctx context.Context, object fault.Object, limit time.
 			return ends, nil
 		}
 		if !time.Now().Before(deadline) {
-			return nil, &fault.FieldError{
-				Field:   "spec.selector",
-				Message: fmt.Sprintf("selects pod %s/%s, which %s", pod.Namespace, pod.Name, why),
-				Remedy:  fmt.Sprintf("see why: kubectl --namespace %s describe pod %s", pod.Namespace, pod.Name),
-			}
+			return nil, &fault.FieldError{Field: "spec.selector", Message: fmt.Sprintf("selects pod %s/%s, which %s", pod.Namespace, pod.Name, why), Remedy: describe(pod)}
 		}
 		if until.IsZero() {
 			until = deadline
@@ -73,15 +69,16 @@ func (d *Driver) unsteady(ends []end, steady bool) (found *corev1.Pod, why strin
 	for _, end := range ends {
 		for _, pod := range end.of(d.podsOf(end)) {
 			since, ready := readySince(&pod)
-			since = since.Add(d.options.Limits.Steady)
+			settled := since.Add(d.options.Limits.Steady)
 			switch {
 			case pod.DeletionTimestamp != nil:
-				return &pod, "is on its way out since " + pod.DeletionTimestamp.UTC().Format(time.TimeOnly) + ": Chaos Mesh would try to hit it too", time.Time{}
+				why = "is on its way out since " + pod.DeletionTimestamp.UTC().Format(time.TimeOnly) + ": Chaos Mesh would try to hit it too"
+				return &pod, why, time.Time{}
 			case !steady || found != nil:
 			case !ready:
 				found, why = &pod, "is not ready"
-			case time.Now().Before(since):
-				found, why, until = &pod, "has only just become ready", since
+			case time.Now().Before(settled):
+				found, why, until = &pod, "has only just become ready", settled
 			}
 		}
 	}
@@ -123,8 +120,7 @@ func (d *Driver) endsOf(object fault.Object) ([]end, error) {
 }
 
 // podsOf are the pods of the end's namespaces.
-func (d *Driver) podsOf(end end) []corev1.Pod {
-	var list []corev1.Pod
+func (d *Driver) podsOf(end end) (list []corev1.Pod) {
 	for _, pod := range d.pods {
 		if slices.Contains(end.namespaces(), pod.Namespace) {
 			list = append(list, *pod)

@@ -15,10 +15,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -133,7 +137,7 @@ func (d *Driver) wait(ctx context.Context, until time.Time) error {
 	return d.alive(ctx)
 }
 
-// identity is what tells one object from another.
+// identity is the kind and name of an object.
 type identity struct{ kind, namespace, name string }
 
 func (i identity) String() string { return fmt.Sprintf("%s %s/%s", i.kind, i.namespace, i.name) }
@@ -172,4 +176,14 @@ func (d *Driver) Leftovers(ctx context.Context) ([]fault.Object, error) {
 		object.GetObjectKind().SetGroupVersionKind(schema.FromAPIVersionAndKind(fault.GroupVersion, identify(object).kind))
 	}
 	return objects, d.residualFaults()
+}
+
+// Scheme makes a scheme that knows the kinds of Chaos Mesh and of Kubernetes
+// itself.
+func Scheme() *runtime.Scheme {
+	known := runtime.NewScheme()
+	// Registering fails for a kind that is registered twice only.
+	utilruntime.Must(scheme.AddToScheme(known))
+	utilruntime.Must(v1alpha1.AddToScheme(known))
+	return known
 }

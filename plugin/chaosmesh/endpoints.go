@@ -2,7 +2,6 @@ package chaosmesh
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -11,62 +10,63 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// serviceState says what has become of a Kubernetes service that led to a pod
-// of an outage: it lost its last endpoint, and has one again.
-type serviceState struct{ emptied, filled bool }
+// serviceState is what has become of a Kubernetes service that led to a pod of
+// an outage.
+type serviceState int
 
-func serviceOf(slice *discoveryv1.EndpointSlice) types.NamespacedName {
-	return types.NamespacedName{Namespace: slice.Namespace, Name: slice.Labels[discoveryv1.LabelServiceName]}
-}
+const (
+	serving serviceState = iota
+	emptied
+	refilled
+)
 
-// serving are the endpoints that requests go to.
-func serving(slice *discoveryv1.EndpointSlice) []discoveryv1.Endpoint {
-	var list []discoveryv1.Endpoint
-	for _, endpoint := range slice.Endpoints {
-		if endpoint.Conditions.Ready == nil || *endpoint.Conditions.Ready {
-			list = append(list, endpoint)
+// endpoints are the endpoints that requests go to, by service.
+func (d *Driver) endpoints() map[types.NamespacedName][]discoveryv1.Endpoint {
+	all := map[types.NamespacedName][]discoveryv1.Endpoint{}
+	for _, slice := range d.slices {
+		service := types.NamespacedName{Namespace: slice.Namespace, Name: slice.Labels[discoveryv1.LabelServiceName]}
+		for _, endpoint := range slice.Endpoints {
+			if endpoint.Conditions.Ready == nil || *endpoint.Conditions.Ready {
+				all[service] = append(all[service], endpoint)
+			}
 		}
 	}
-	return list
+	return all
 }
 
 // servicesOf are the services that lead to the pods of an outage.
-func (d *Driver) servicesOf(o *outage) map[types.NamespacedName]*serviceState {
-	services := map[types.NamespacedName]*serviceState{}
-	for _, slice := range d.slices {
-		for _, endpoint := range serving(slice) {
+func (d *Driver) servicesOf(o *outage) map[types.NamespacedName]serviceState {
+	services := map[types.NamespacedName]serviceState{}
+	for service, endpoints := range d.endpoints() {
+		for _, endpoint := range endpoints {
 			if endpoint.TargetRef != nil && o.pods[endpoint.TargetRef.UID] != nil {
-				services[serviceOf(slice)] = &serviceState{}
+				services[service] = serving
 			}
 		}
 	}
 	return services
 }
 
-// endpointsChanged observes what has become of the services.
+// endpointsChanged notes the first time that a service has no endpoint, and the
+// first time that it has one again.
 func (f *activeFault) endpointsChanged(now time.Time) {
 	if f.outage == nil || f.phase == "" || f.removed {
 		return
 	}
+	all := f.driver.endpoints()
 	for service, state := range f.outage.services {
-		addresses := map[string]bool{}
-		for _, slice := range f.driver.slices {
-			if serviceOf(slice) != service {
-				continue
-			}
-			for _, endpoint := range serving(slice) {
-				for _, address := range endpoint.Addresses {
-					addresses[address] = true
-				}
-			}
-		}
-		switch {
-		case !state.emptied && len(addresses) == 0:
-			state.emptied = true
+		switch endpoints := all[service]; {
+		case state == serving && len(endpoints) == 0:
+			f.outage.services[service] = emptied
 			f.note(now, fmt.Sprintf("service %s has no endpoint", service.Name))
-		case state.emptied && !state.filled && len(addresses) > 0:
-			state.filled = true
-			f.note(now, fmt.Sprintf("service %s has an endpoint again: %s", service.Name, strings.Join(slices.Sorted(maps.Keys(addresses)), ", ")))
+		case state == emptied && len(endpoints) > 0:
+			f.outage.services[service] = refilled
+			var addresses []string
+			for _, endpoint := range endpoints {
+				addresses = append(addresses, endpoint.Addresses...)
+			}
+			slices.Sort(addresses)
+			f.note(now, fmt.Sprintf("service %s has an endpoint again: %s", service.Name, strings.Join(slices.Compact(addresses), ", ")))
 		}
 	}
 }

@@ -13,7 +13,7 @@ type Options struct {
 	// Nothing outside them is read, watched or written.
 	Namespaces []string
 	// ChaosMeshNamespace is where Chaos Mesh is installed, chaos-mesh if
-	// empty. The driver does not go there: it tells the user to.
+	// empty. The driver only names it in remedies.
 	ChaosMeshNamespace string
 	// Tell, if not nil, gets what there is to say about the removal of an
 	// object that this driver did not apply.

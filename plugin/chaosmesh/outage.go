@@ -25,7 +25,7 @@ type outage struct {
 	// wanted is how many pods were ready before.
 	wanted int
 	// services are those that led to the pods that are hit.
-	services map[types.NamespacedName]*serviceState
+	services map[types.NamespacedName]serviceState
 }
 
 // outagePod is a pod of an outage.
@@ -116,7 +116,7 @@ func (o *outage) update(p *outagePod, now time.Time) {
 	}
 }
 
-// swapped says whether the pod has other images than before: a pod-failure is
+// swapped reports whether the pod has other images than before: a pod-failure is
 // on.
 func (p *outagePod) swapped() bool {
 	return p.current != nil && !slices.EqualFunc(p.current.Spec.Containers, p.before.Spec.Containers, func(a, b corev1.Container) bool {
@@ -124,7 +124,7 @@ func (p *outagePod) swapped() bool {
 	})
 }
 
-// ended says whether all that ran in the pod has ended, and how.
+// ended reports whether all that ran in the pod has ended, and how.
 func (o *outage) ended(p *outagePod) (string, bool) {
 	if p.current == nil {
 		return fmt.Sprintf("pod %s has gone", p.before.Name), true
@@ -144,7 +144,7 @@ func (o *outage) ended(p *outagePod) (string, bool) {
 	return fmt.Sprintf("in pod %s %s", p.before.Name, strings.Join(list, ", ")), true
 }
 
-// containerEnded says whether the container with that id does not run any more.
+// containerEnded reports whether the container with that id does not run any more.
 func containerEnded(pod *corev1.Pod, name, id string) (string, bool) {
 	at := slices.IndexFunc(pod.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool { return c.Name == name })
 	if at < 0 {
@@ -191,7 +191,7 @@ func (o *outage) injected(records []*v1alpha1.Record, now time.Time) {
 	}
 }
 
-// isDown says whether all pods that were hit are down, when the last of them
+// isDown reports whether all pods that were hit are down, when the last of them
 // was seen to be, and how.
 func (o *outage) isDown() (at time.Time, how string, is bool) {
 	var list []string
@@ -210,7 +210,7 @@ func (o *outage) isDown() (at time.Time, how string, is bool) {
 	return at, strings.Join(list, "; "), true
 }
 
-// isReady says whether as many pods serve as did before, by what was started
+// isReady reports whether as many pods serve as did before, by what was started
 // after the fault. Before a pod-failure is released there is no saying what
 // comes back for good.
 func (o *outage) isReady(pods map[types.UID]*corev1.Pod, released bool) (what string, is bool) {
@@ -232,7 +232,7 @@ func (o *outage) isReady(pods map[types.UID]*corev1.Pod, released bool) (what st
 	return strings.Join(list, ", "), len(list) >= o.wanted
 }
 
-// restarted says whether what runs in the pod is the service, started after
+// restarted reports whether what runs in the pod is the service, started after
 // what was hit had ended.
 func (o *outage) restarted(p *outagePod) bool {
 	before := o.running(p)
@@ -242,7 +242,7 @@ func (o *outage) restarted(p *outagePod) bool {
 	})
 }
 
-// isReady says whether the pod serves.
+// isReady reports whether the pod serves.
 func isReady(pod *corev1.Pod) bool {
 	_, ready := readySince(pod)
 	return ready && pod.DeletionTimestamp == nil

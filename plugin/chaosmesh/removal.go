@@ -84,7 +84,7 @@ func (d *Driver) Remove(ctx context.Context, object fault.Object) error {
 const retryPause = 200 * time.Millisecond
 
 // delete asks the API server to delete the object until that has an answer, and
-// says whether there is one to wait for.
+// reports whether there is one to wait for.
 func (r *removal) delete(ctx context.Context) (there bool, err error) {
 	options := []client.DeleteOption{client.PropagationPolicy(metav1.DeletePropagationBackground)}
 	if r.uid != "" {
@@ -199,7 +199,7 @@ var escalation = []struct {
 	},
 }
 
-// neverInjected says whether Chaos Mesh tries for ever to inject the object
+// neverInjected reports whether Chaos Mesh tries for ever to inject the object
 // before it takes it off again.
 func (r *removal) neverInjected() bool {
 	return failure(r.status()) != "" && !slices.ContainsFunc(r.status().Experiment.Records, isStillInjected)
@@ -237,7 +237,7 @@ func (r *removal) escalate(ctx context.Context) {
 	}
 }
 
-// isOver says whether ctx has ended. A request that is made at its deadline can
+// isOver reports whether ctx has ended. A request that is made at its deadline can
 // fail for want of time before it has.
 func isOver(ctx context.Context) bool {
 	deadline, limited := ctx.Deadline()

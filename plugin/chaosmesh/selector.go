@@ -29,39 +29,37 @@ func Pods(ctx context.Context, reader client.Reader, namespace string, having ma
 // Selection are the pods that Chaos Mesh selects for an object now: those of
 // its selector, then those of a NetworkChaos's target. That there are none is
 // no error here; see [Refusal].
-func Selection(ctx context.Context, reader client.Reader, object fault.Object) ([]corev1.Pod, error) {
-	ends, err := endsOf(object)
-	if err != nil {
-		return nil, err
-	}
-	var selected []corev1.Pod
-	for _, end := range ends {
-		pods, err := end.list(ctx, reader)
-		if err != nil {
-			return nil, err
-		}
+func Selection(ctx context.Context, reader client.Reader, object fault.Object) (selected []corev1.Pod, err error) {
+	err = readEnds(ctx, reader, object, func(end end, pods []corev1.Pod) error {
 		selected = append(selected, end.of(pods)...)
-	}
-	return selected, nil
+		return nil
+	})
+	return selected, err
 }
 
 // Refusal says why the driver would refuse the object now because of the pods
 // that it selects, or nil.
 func Refusal(ctx context.Context, reader client.Reader, object fault.Object) error {
+	return readEnds(ctx, reader, object, end.check)
+}
+
+// readEnds calls do with each end of a fault and all pods of its namespaces.
+func readEnds(ctx context.Context, reader client.Reader, object fault.Object, do func(end, []corev1.Pod) error) error {
 	ends, err := endsOf(object)
-	if err != nil {
-		return err
-	}
 	for _, end := range ends {
-		pods, err := end.list(ctx, reader)
-		if err != nil {
-			return err
+		var all []corev1.Pod
+		for _, namespace := range end.namespaces() {
+			pods, err := Pods(ctx, reader, namespace, nil)
+			if err != nil {
+				return err
+			}
+			all = append(all, pods...)
 		}
-		if err := end.check(pods); err != nil {
+		if err := do(end, all); err != nil {
 			return err
 		}
 	}
-	return nil
+	return err
 }
 
 func byName(pods []corev1.Pod) {
@@ -94,11 +92,11 @@ func endsOf(object fault.Object) ([]end, error) {
 	}
 	var ends []end
 	for _, selector := range fault.Selectors(object) {
-		one, err := newEnd(selector, !kind.Stops)
-		if err != nil {
+		e := end{field: selector.Field, mode: selector.Mode, spec: selector.Selector, running: !kind.Stops}
+		if err := e.complete(); err != nil {
 			return nil, err
 		}
-		ends = append(ends, one)
+		ends = append(ends, e)
 	}
 	return ends, nil
 }
@@ -109,40 +107,30 @@ var remote = &fault.FieldError{
 	Remedy:  "name the cluster itself in the target's driver",
 }
 
-func newEnd(selector fault.Selector, running bool) (end, error) {
-	field := selector.Field
-	e := end{field: field, mode: selector.Mode, spec: selector.Selector, running: running}
-	if e.mode != v1alpha1.OneMode && e.mode != v1alpha1.AllMode {
-		return e, &fault.FieldError{
-			Field:   field + ".mode",
-			Message: fmt.Sprintf("is %q, and which pods that hits cannot be known before", string(e.mode)),
-			Remedy:  "write all",
-		}
-	}
-	for _, other := range []struct {
-		name string
-		set  bool
-	}{
-		{"fieldSelectors", len(e.spec.FieldSelectors) > 0},
-		{"nodeSelectors", len(e.spec.NodeSelectors) > 0},
-	} {
-		if other.set {
-			return e, &fault.FieldError{
-				Field:   field + ".selector." + other.name,
-				Message: "is not known to emco-chaos",
-				Remedy:  "select by namespaces and labelSelectors",
-			}
-		}
-	}
-	having, err := metav1.LabelSelectorAsSelector(&metav1.LabelSelector{
+// complete refuses what is not known of a selector, and makes its matchers.
+func (e *end) complete() (err error) {
+	const unknown, remedy = "is not known to emco-chaos", "select by namespaces and labelSelectors"
+	e.annotations = labels.SelectorFromSet(e.spec.AnnotationSelectors)
+	e.labels, err = metav1.LabelSelectorAsSelector(&metav1.LabelSelector{
 		MatchLabels:      e.spec.LabelSelectors,
 		MatchExpressions: e.spec.ExpressionSelectors,
 	})
-	if err != nil {
-		return e, &fault.FieldError{Field: field + ".selector", Message: err.Error(), Remedy: "correct the selector"}
+	switch {
+	case e.mode != v1alpha1.OneMode && e.mode != v1alpha1.AllMode:
+		return e.refuse("mode", "write all", "is %q, and which pods that hits cannot be known before", string(e.mode))
+	case len(e.spec.FieldSelectors) > 0:
+		return e.refuse("selector.fieldSelectors", remedy, unknown)
+	case len(e.spec.NodeSelectors) > 0:
+		return e.refuse("selector.nodeSelectors", remedy, unknown)
+	case err != nil:
+		return e.refuse("selector", "correct the selector", "%v", err)
 	}
-	e.labels, e.annotations = having, labels.SelectorFromSet(e.spec.AnnotationSelectors)
-	return e, nil
+	return nil
+}
+
+// refuse is the error that a field of the end is wrong.
+func (e end) refuse(field, remedy, format string, args ...any) error {
+	return &fault.FieldError{Field: e.field + "." + field, Message: fmt.Sprintf(format, args...), Remedy: remedy}
 }
 
 // namespaces are those that the end can select pods of.
@@ -153,7 +141,7 @@ func (e end) namespaces() []string {
 	return slices.Compact(slices.Sorted(slices.Values(e.spec.Namespaces)))
 }
 
-// matches says whether Chaos Mesh would select the pod.
+// matches reports whether Chaos Mesh would select the pod.
 func (e end) matches(pod *corev1.Pod) bool {
 	// Pods that are named are taken, whatever else the selector says.
 	if len(e.spec.Pods) > 0 {
@@ -168,26 +156,7 @@ func (e end) matches(pod *corev1.Pod) bool {
 
 // of are those of the pods that the end selects.
 func (e end) of(pods []corev1.Pod) []corev1.Pod {
-	var selected []corev1.Pod
-	for i := range pods {
-		if e.matches(&pods[i]) {
-			selected = append(selected, pods[i])
-		}
-	}
-	return selected
-}
-
-// list reads all pods of the end's namespaces.
-func (e end) list(ctx context.Context, reader client.Reader) ([]corev1.Pod, error) {
-	var all []corev1.Pod
-	for _, namespace := range e.namespaces() {
-		pods, err := Pods(ctx, reader, namespace, nil)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, pods...)
-	}
-	return all, nil
+	return slices.DeleteFunc(slices.Clone(pods), func(pod corev1.Pod) bool { return !e.matches(&pod) })
 }
 
 // check says why a fault must not be put on what the end selects of the pods.
@@ -197,66 +166,57 @@ func (e end) check(pods []corev1.Pod) error {
 	case len(selected) == 0:
 		return e.nothing(pods)
 	case e.mode == v1alpha1.OneMode && len(selected) > 1:
-		return &fault.FieldError{
-			Field:   e.field + ".mode",
-			Message: fmt.Sprintf("is one, and %s each match: which of them is hit would be chance, and the others go on serving", names(selected)),
-			Remedy:  "write all, or run the service with one replica",
-		}
+		return e.refuse("mode", "write all, or run the service with one replica",
+			"is one, and %s each match: which of them is hit would be chance, and the others go on serving", names(selected))
 	}
-	for i := range selected {
-		if pod := &selected[i]; e.running && pod.Status.Phase != corev1.PodRunning {
-			return &fault.FieldError{
-				Field:   e.field + ".selector",
-				Message: fmt.Sprintf("selects pod %s/%s, which is %s: the fault needs a running pod", pod.Namespace, pod.Name, pod.Status.Phase),
-				Remedy:  fmt.Sprintf("see why: kubectl --namespace %s describe pod %s", pod.Namespace, pod.Name),
-			}
+	for _, pod := range selected {
+		if e.running && pod.Status.Phase != corev1.PodRunning {
+			return e.refuse("selector", describe(&pod), "selects pod %s/%s, which is %s: the fault needs a running pod", pod.Namespace, pod.Name, pod.Status.Phase)
 		}
 	}
 	return nil
 }
 
+// describe is the remedy for a pod that is not as it should be.
+func describe(pod *corev1.Pod) string {
+	return fmt.Sprintf("see why: kubectl --namespace %s describe pod %s", pod.Namespace, pod.Name)
+}
+
 // nothing says that the end selects no pod, and which pods there are.
 func (e end) nothing(pods []corev1.Pod) error {
-	where := strings.Join(e.namespaces(), " and ")
-	message := fmt.Sprintf("selects no pod: none in namespace %s has %s", where, e.wanted())
-	if len(pods) == 0 {
-		message += "; there is no pod at all"
-	} else {
-		message += "; the pods there have " + LabelsThere(pods, e.spec.LabelSelectors)
+	there := "there is no pod at all"
+	if len(pods) > 0 {
+		there = "the pods there have " + LabelsThere(pods, e.spec.LabelSelectors)
 	}
 	remedy := "correct the selector, or the labels of the target that it was made for"
-	if spaces := e.namespaces(); len(spaces) > 0 {
+	spaces := e.namespaces()
+	if len(spaces) > 0 {
 		remedy += fmt.Sprintf(" (kubectl --namespace %s get pods --show-labels)", spaces[0])
 	}
-	return &fault.FieldError{Field: e.field + ".selector", Message: message, Remedy: remedy}
+	return e.refuse("selector", remedy, "selects no pod: none in namespace %s has %s; %s", strings.Join(spaces, " and "), e.wanted(), there)
 }
 
 // wanted says what a pod must have to be selected.
 func (e end) wanted() string {
 	if len(e.spec.Pods) > 0 {
-		var list []string
-		for _, namespace := range slices.Sorted(maps.Keys(e.spec.Pods)) {
-			list = append(list, e.spec.Pods[namespace]...)
-		}
-		return "the name " + strings.Join(list, " or ")
+		named := slices.Concat(slices.Collect(maps.Values(e.spec.Pods))...)
+		return "the name " + strings.Join(slices.Sorted(slices.Values(named)), " or ")
 	}
 	var list []string
-	if !e.labels.Empty() {
-		list = append(list, e.labels.String())
-	}
-	if !e.annotations.Empty() {
-		list = append(list, "annotation "+e.annotations.String())
-	}
-	if len(e.spec.Nodes) > 0 {
-		list = append(list, "node "+strings.Join(e.spec.Nodes, " or "))
-	}
-	if len(e.spec.PodPhaseSelectors) > 0 {
-		list = append(list, "phase "+strings.Join(e.spec.PodPhaseSelectors, " or "))
+	for _, part := range []struct{ what, values string }{
+		{"", e.labels.String()},
+		{"annotation ", e.annotations.String()},
+		{"node ", strings.Join(e.spec.Nodes, " or ")},
+		{"phase ", strings.Join(e.spec.PodPhaseSelectors, " or ")},
+	} {
+		if part.values != "" {
+			list = append(list, part.what+part.values)
+		}
 	}
 	return strings.Join(list, ", ")
 }
 
-// listed is how many pods or labels a message names.
+// listed is how many labels a message names.
 const listed = 12
 
 // LabelsThere lists what the pods of a namespace have for the labels that are
@@ -291,14 +251,8 @@ func LabelsThere(pods []corev1.Pod, asked map[string]string) string {
 
 func names(pods []corev1.Pod) string {
 	var list []string
-	for _, pod := range pods[:min(listed, len(pods))] {
+	for _, pod := range pods {
 		list = append(list, pod.Name)
 	}
-	if more := len(pods) - listed; more > 0 {
-		list = append(list, fmt.Sprintf("%d more", more))
-	}
-	if len(list) == 1 {
-		return list[0]
-	}
-	return strings.Join(list[:len(list)-1], ", ") + " and " + list[len(list)-1]
+	return strings.Join(list, " and ")
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 )
 
-// lookAtCluster asks the API server for its version, and who we are to it.
-func lookAtCluster(ctx context.Context, e *examination, _ string) {
+// checkCluster asks the API server for its version, and who we are to it.
+func checkCluster(ctx context.Context, e *examination, _ string) {
 	const where = "name the cluster in the target file: driver: {kubernetes: {kubeconfig: FILE, context: NAME}}"
 	version, err := e.Discovery.ServerVersionWithContext(ctx)
 	review := &authenticationv1.SelfSubjectReview{}
@@ -40,9 +40,9 @@ func lookAtCluster(ctx context.Context, e *examination, _ string) {
 	case unnamed != nil || user == "":
 		e.ok(e.Server, "Kubernetes %s", version.GitVersion)
 	default:
-		e.we = "--user=" + user
+		e.self = "--user=" + user
 		if account, ok := strings.CutPrefix(user, "system:serviceaccount:"); ok {
-			e.we = "--serviceaccount=" + account
+			e.self = "--serviceaccount=" + account
 		}
 		e.ok(e.Server, "Kubernetes %s, where we are %s", version.GitVersion, user)
 	}
@@ -54,8 +54,8 @@ const (
 	chaosDaemon    = "chaos-daemon"
 )
 
-// lookAtKinds asks whether the API server has the kinds that faults are.
-func lookAtKinds(ctx context.Context, e *examination, _ string) {
+// checkKinds asks whether the API server has the kinds that faults are.
+func checkKinds(ctx context.Context, e *examination, _ string) {
 	list, err := e.Discovery.ServerResourcesForGroupVersionWithContext(ctx, fault.GroupVersion)
 	switch {
 	case apierrors.IsNotFound(err):
@@ -75,7 +75,7 @@ func lookAtKinds(ctx context.Context, e *examination, _ string) {
 }
 
 // install is the command that installs Chaos Mesh, or mends it. Its chart takes
-// the nodes' runtime for Docker unless it is told, and injects nothing then.
+// the nodes' runtime for Docker unless it is set, and injects nothing then.
 func (e *examination) install() string {
 	return "helm repo add chaos-mesh https://charts.chaos-mesh.org\n" +
 		"helm upgrade --install chaos-mesh chaos-mesh/chaos-mesh --namespace " + e.ChaosMesh + " --create-namespace" +
@@ -83,18 +83,18 @@ func (e *examination) install() string {
 		"with the runtime and the socket of your nodes"
 }
 
-// lookAtController looks for Chaos Mesh's controller-manager.
-func lookAtController(ctx context.Context, e *examination, _ string) {
+// checkController looks for Chaos Mesh's controller-manager.
+func checkController(ctx context.Context, e *examination, _ string) {
 	deployments := &appsv1.DeploymentList{}
 	labels := client.MatchingLabels{componentLabel: "controller-manager"}
 	if !e.listChaosMesh(ctx, deployments, "deployments", labels, "the controller-manager of Chaos Mesh is ready") {
 		return
 	}
-	found := chaosMeshOnes(deployments.Items)
+	found := ofChaosMesh(deployments.Items)
 	if len(found) == 0 && e.Client.List(ctx, deployments, labels) == nil {
-		// Whoever may not look everywhere names the namespace; the finding says
-		// so.
-		found = chaosMeshOnes(deployments.Items)
+		// Without the right to look everywhere the namespace must be named; the
+		// finding says so.
+		found = ofChaosMesh(deployments.Items)
 	}
 	if len(found) == 0 {
 		e.fail("namespace "+e.ChaosMesh, "name the namespace of Chaos Mesh with --chaos-mesh-namespace, or install it:\n"+e.install(),
@@ -106,9 +106,9 @@ func lookAtController(ctx context.Context, e *examination, _ string) {
 	}
 }
 
-// chaosMeshOnes are those of the controller-managers that are Chaos Mesh's:
-// others carry that label too.
-func chaosMeshOnes(all []appsv1.Deployment) []appsv1.Deployment {
+// ofChaosMesh are those of the controller-managers that are Chaos Mesh's: others
+// carry that label too.
+func ofChaosMesh(all []appsv1.Deployment) []appsv1.Deployment {
 	return slices.DeleteFunc(all, func(deployment appsv1.Deployment) bool {
 		return !strings.Contains(deployment.Labels["app.kubernetes.io/part-of"]+deployment.Labels["app.kubernetes.io/name"]+deployment.Name, "chaos")
 	})
@@ -131,7 +131,7 @@ func (e *examination) deployment(deployment appsv1.Deployment) {
 }
 
 // chaosMeshVersion is that of the image, which is what runs; the chart's is
-// told beside it when it is another.
+// added when it is another.
 func chaosMeshVersion(labels map[string]string, pod corev1.PodSpec) string {
 	charts := labels["app.kubernetes.io/version"]
 	if len(pod.Containers) == 0 {
@@ -156,7 +156,7 @@ func (e *examination) listChaosMesh(ctx context.Context, list client.ObjectList,
 	case apierrors.IsForbidden(err):
 		e.warn("namespace "+e.ChaosMesh, "name another namespace with --chaos-mesh-namespace, or grant the right:\n"+
 			fmt.Sprintf("kubectl -n %s create role emco-chaos-doctor --verb=list --resource=deployments.apps,pods\n", e.ChaosMesh)+
-			fmt.Sprintf("kubectl -n %s create rolebinding emco-chaos-doctor --role=emco-chaos-doctor %s", e.ChaosMesh, e.we),
+			fmt.Sprintf("kubectl -n %s create rolebinding emco-chaos-doctor --role=emco-chaos-doctor %s", e.ChaosMesh, e.self),
 			"it is not known whether %s: we may not list %s there", unknown, resource)
 	case err != nil:
 		e.fail("namespace "+e.ChaosMesh, "kubectl -n "+e.ChaosMesh+" get "+resource, "its %s cannot be listed: %v", resource, cause(ctx, err))
@@ -164,9 +164,9 @@ func (e *examination) listChaosMesh(ctx context.Context, list client.ObjectList,
 	return err == nil
 }
 
-// lookAtDaemon looks for a chaos-daemon on each node that has pods of the
+// checkDaemon looks for a chaos-daemon on each node that has pods of the
 // target: it is what puts network faults on, and kills containers.
-func lookAtDaemon(ctx context.Context, e *examination, _ string) {
+func checkDaemon(ctx context.Context, e *examination, _ string) {
 	services := map[string][]string{} // by node
 	for _, name := range e.selecting() {
 		for _, pod := range e.pods[name] {

@@ -29,8 +29,8 @@ import (
 // DefaultChaosMeshNamespace is where Chaos Mesh's own instructions install it.
 const DefaultChaosMeshNamespace = "chaos-mesh"
 
-// Discovery tells what the API server is and has; client-go's discovery
-// client does.
+// Discovery asks the API server for its version and its kinds, as the discovery
+// client of client-go does.
 type Discovery interface {
 	ServerVersionWithContext(ctx context.Context) (*version.Info, error)
 	ServerResourcesForGroupVersionWithContext(ctx context.Context, groupVersion string) (*metav1.APIResourceList, error)
@@ -77,17 +77,16 @@ type Driver struct {
 // check is a row of the table of checks.
 type check struct {
 	name string
-	// needs names the checks without which this one tells nothing.
+	// needs names the checks without which this one says nothing.
 	needs string
 	// over lists the subjects that are looked at, one after another; nil leaves
-	// them to look.
+	// them to run.
 	over func(e *examination) []string
 	// none is the finding when there is no subject.
 	none Finding
-	// look looks at one subject, and gives findings of it.
-	look func(ctx context.Context, e *examination, subject string)
-	// sound is the message when nothing was found wrong; look has one of its
-	// own if it is empty.
+	// run looks at one subject.
+	run func(ctx context.Context, e *examination, subject string)
+	// sound is the message when nothing was found wrong; empty leaves it to run.
 	sound string
 	// unlimited says that the check has limits of its own.
 	unlimited bool
@@ -95,34 +94,34 @@ type check struct {
 
 // checks is the table of checks, in their order.
 var checks = []check{
-	{name: "cluster", look: lookAtCluster},
-	{name: "chaos-mesh", needs: "cluster", look: lookAtKinds},
-	{name: "controller", needs: "cluster chaos-mesh", look: lookAtController},
-	{name: "rights", needs: "cluster", over: (*examination).places, look: lookAtRights},
+	{name: "cluster", run: checkCluster},
+	{name: "chaos-mesh", needs: "cluster", run: checkKinds},
+	{name: "controller", needs: "cluster chaos-mesh", run: checkController},
+	{name: "rights", needs: "cluster", over: (*examination).places, run: checkRights},
 	{
-		name: "pods", needs: "cluster", over: (*examination).selecting, look: lookAtPods,
+		name: "pods", needs: "cluster", over: (*examination).selecting, run: checkPods,
 		none: Finding{
 			State: Fail, Message: "no service of the target has labels, so no fault can select anything",
 			Remedy: "write namespace and labels under services in the target file",
 		},
 	},
-	{name: "daemon", needs: "cluster chaos-mesh controller", look: lookAtDaemon},
-	{name: "endpoints", needs: "cluster", over: (*examination).namespaces, look: lookAtEndpoints},
+	{name: "daemon", needs: "cluster chaos-mesh controller", run: checkDaemon},
+	{name: "endpoints", needs: "cluster", over: (*examination).namespaces, run: checkEndpoints},
 	{
-		name: "reach", over: (*examination).reachable, look: lookAtReach, unlimited: true,
+		name: "reach", over: (*examination).reachable, run: checkReach, unlimited: true,
 		none: Finding{State: Warn, Message: "no service of the target has a URL, so none was asked", Remedy: "write url: under services in the target file"},
 	},
 	{
-		name: "leftovers", needs: "cluster chaos-mesh", over: (*examination).namespaces, look: lookAtLeftovers,
+		name: "leftovers", needs: "cluster chaos-mesh", over: (*examination).namespaces, run: checkLeftovers,
 		sound: "no fault and no lease of a dead run is there",
 	},
-	{name: "inject", needs: "cluster chaos-mesh controller rights daemon", look: tryFaults, unlimited: true},
+	{name: "inject", needs: "cluster chaos-mesh controller rights daemon", run: checkInjection, unlimited: true},
 }
 
 // examination is one look at a target, and what has been found so far.
 type examination struct {
 	Options
-	tell   func(Finding)
+	notify func(Finding)
 	report Report
 	// check is the one that is under way, and failed those that came to
 	// nothing.
@@ -130,19 +129,19 @@ type examination struct {
 	failed map[string]bool
 	// pods are those of each service that were found.
 	pods map[string][]Pod
-	// dead is who died and still holds the target; empty when nobody does.
-	dead string
-	// stuck are the namespaces in which we may not free a pod of a network
+	// expired is the run whose lease on the target has expired, or empty.
+	expired string
+	// unfreeable are the namespaces in which we may not free a pod of a network
 	// fault that cannot be injected.
-	stuck map[string]bool
-	// we is who we are, as kubectl's flags name it.
-	we string
+	unfreeable map[string]bool
+	// self is who we are, as kubectl's flags name it.
+	self string
 }
 
-// Examine goes through the table of checks, and tells each finding as it comes.
-// A check that needs what an earlier one found wrong is skipped, and the finding
-// says so.
-func Examine(ctx context.Context, options Options, tell func(Finding)) (Report, error) {
+// Examine goes through the table of checks, and notifies of each finding as it
+// comes. A check that needs what an earlier one found wrong is skipped, and the
+// finding says so.
+func Examine(ctx context.Context, options Options, notify func(Finding)) (Report, error) {
 	if options.Target.Driver.Kubernetes == nil {
 		return Report{}, fmt.Errorf("target %s: its driver is not kubernetes, so there is no cluster to look at; name a target with driver: {kubernetes: {}}", options.Target.Name)
 	}
@@ -153,9 +152,9 @@ func Examine(ctx context.Context, options Options, tell func(Finding)) (Report, 
 		options.Reach = AnyAnswer
 	}
 	e := &examination{
-		Options: options, tell: tell,
+		Options: options, notify: notify,
 		report: Report{Target: options.Target.Name, Findings: []Finding{}},
-		failed: map[string]bool{}, pods: map[string][]Pod{}, stuck: map[string]bool{}, we: "--user=NAME",
+		failed: map[string]bool{}, pods: map[string][]Pod{}, unfreeable: map[string]bool{}, self: "--user=NAME",
 	}
 	for _, check := range checks {
 		if ctx.Err() == nil {
@@ -192,7 +191,7 @@ func (e *examination) run(ctx context.Context, check check) {
 	}
 	wrong := e.report.Warned + e.report.Failed
 	for _, subject := range subjects {
-		check.look(ctx, e, subject)
+		check.run(ctx, e, subject)
 	}
 	if check.sound != "" && wrong == e.report.Warned+e.report.Failed {
 		e.ok("", "%s", check.sound)
@@ -209,8 +208,8 @@ func (e *examination) found(finding Finding) {
 		e.failed[e.check] = true
 	}
 	e.report.add(finding)
-	if e.tell != nil {
-		e.tell(finding)
+	if e.notify != nil {
+		e.notify(finding)
 	}
 }
 

@@ -72,7 +72,7 @@ func (r *Report) add(finding Finding) {
 	*map[State]*int{OK: &r.OK, Warn: &r.Warned, Fail: &r.Failed, Skipped: &r.Skipped}[finding.State]++
 }
 
-// Healthy says whether nothing failed.
+// Healthy reports whether nothing failed.
 func (r Report) Healthy() bool { return r.Failed == 0 }
 
 // String is the report's last line.

@@ -10,8 +10,8 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
 )
 
-// lookAtLeftovers looks for faults and a lease that no living run answers for.
-func lookAtLeftovers(ctx context.Context, e *examination, namespace string) {
+// checkLeftovers looks for faults and a lease that no living run answers for.
+func checkLeftovers(ctx context.Context, e *examination, namespace string) {
 	subject := "namespace " + namespace
 	state, err := lease.Read(ctx, e.Client, namespace)
 	if err != nil {
@@ -23,7 +23,7 @@ func lookAtLeftovers(ctx context.Context, e *examination, namespace string) {
 	case alive:
 		e.ok(subject, "%s is at work on the target", state)
 	case state.Held():
-		e.dead = state.String()
+		e.expired = state.String()
 		e.warn(subject, e.command("clean"), "%s held the target until %s and died", state, state.Until().UTC().Format(time.DateTime))
 	}
 	for _, kind := range fault.Kinds() {

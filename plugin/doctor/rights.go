@@ -95,8 +95,8 @@ func Rights() []Right {
 }
 
 // places are where rights are looked at: the namespaces of the target, the one
-// of our controller, and the whole cluster, which is empty. Of those in Chaos
-// Mesh's namespace the checks tell that need them.
+// of our controller, and the whole cluster, which is empty. Those in Chaos
+// Mesh's namespace show in the checks that need them.
 func (e *examination) places() []string {
 	places := e.namespaces()
 	if e.Controller != "" && !slices.Contains(places, e.Controller) {
@@ -105,14 +105,14 @@ func (e *examination) places() []string {
 	return append(places, "")
 }
 
-// neededIn says whether the right is needed in that place.
+// neededIn reports whether the right is needed in that place.
 func (e *examination) neededIn(place string, right Right) bool {
 	is := map[Where]bool{InTarget: slices.Contains(e.namespaces(), place), InController: place == e.Controller, Everywhere: place == ""}
 	return is[right.Where] && (e.Controller != "" || !right.Controller)
 }
 
-// lookAtRights asks the API server for each right that we need in a place.
-func lookAtRights(ctx context.Context, e *examination, place string) {
+// checkRights asks the API server for each right that we need in a place.
+func checkRights(ctx context.Context, e *examination, place string) {
 	subject, granted, missing := "namespace "+place, 0, false
 	if place == "" {
 		subject = "the whole cluster"
@@ -133,7 +133,7 @@ func lookAtRights(ctx context.Context, e *examination, place string) {
 		case len(denied) > 0:
 			missing = true
 			if right.Resource == podNetworkChaos {
-				e.stuck[place] = true
+				e.unfreeable[place] = true
 			}
 			say(subject, e.grant(right, denied, place), "we may not %s %s, which is needed to %s%s", strings.Join(denied, ", "), right.FullResource(), right.For, why)
 		}
@@ -174,7 +174,7 @@ func (e *examination) grant(right Right, verbs []string, namespace string) strin
 		what += " --resource-name=" + right.Name
 	}
 	if namespace == "" {
-		return fmt.Sprintf("kubectl create clusterrole %s %s\nkubectl create clusterrolebinding %s --clusterrole=%s %s", name, what, name, name, e.we)
+		return fmt.Sprintf("kubectl create clusterrole %s %s\nkubectl create clusterrolebinding %s --clusterrole=%s %s", name, what, name, name, e.self)
 	}
-	return fmt.Sprintf("kubectl -n %s create role %s %s\nkubectl -n %s create rolebinding %s --role=%s %s", namespace, name, what, namespace, name, name, e.we)
+	return fmt.Sprintf("kubectl -n %s create role %s %s\nkubectl -n %s create rolebinding %s --role=%s %s", namespace, name, what, namespace, name, name, e.self)
 }

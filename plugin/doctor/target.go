@@ -22,8 +22,8 @@ func (e *examination) selecting() []string {
 	return e.services(func(_ string, service target.Service) bool { return service.HasPods() })
 }
 
-// lookAtPods looks for the pods of a service, exactly as a fault selects them.
-func lookAtPods(ctx context.Context, e *examination, name string) {
+// checkPods looks for the pods of a service, exactly as a fault selects them.
+func checkPods(ctx context.Context, e *examination, name string) {
 	service := e.Target.Services[name]
 	there, err := chaosmesh.Pods(ctx, e.Client, service.Namespace, service.Labels)
 	if err != nil {
@@ -115,10 +115,10 @@ func whyNotReady(pod corev1.Pod) string {
 	return string(pod.Status.Phase)
 }
 
-// lookAtEndpoints looks for the Services that lead to the pods of each service
+// checkEndpoints looks for the Services that lead to the pods of each service
 // in a namespace, by their EndpointSlices: through them callers see it go and
 // come back.
-func lookAtEndpoints(ctx context.Context, e *examination, namespace string) {
+func checkEndpoints(ctx context.Context, e *examination, namespace string) {
 	list := &discoveryv1.EndpointSliceList{}
 	if !e.list(ctx, list, "endpointslices", namespace) {
 		return
@@ -167,8 +167,8 @@ func (e *examination) reachable() []string {
 	return e.services(func(_ string, service target.Service) bool { return e.url(service) != "" })
 }
 
-// lookAtReach asks a service whether it is there.
-func lookAtReach(ctx context.Context, e *examination, name string) {
+// checkReach asks a service whether it is there.
+func checkReach(ctx context.Context, e *examination, name string) {
 	url := e.url(e.Target.Services[name])
 	ctx, cancel := e.limited(ctx)
 	defer cancel()

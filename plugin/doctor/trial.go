@@ -17,24 +17,24 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
 )
 
-// nobodysAddress is in TEST-NET-1, which RFC 5737 keeps for documentation: to
-// be cut off from it hurts nobody.
-const nobodysAddress = "192.0.2.1"
+// unusedAddress is in TEST-NET-1, which RFC 5737 keeps for documentation: to be
+// cut off from it does no harm.
+const unusedAddress = "192.0.2.1"
 
 // trialDuration ends a fault that is tried out when we die meanwhile.
 const trialDuration = "60s"
 
-// tryFaults puts a network fault that hurts nobody on one pod of each node of
+// checkInjection puts a network fault that does no harm on one pod of each node of
 // the target, sees it injected, and removes it.
-func tryFaults(ctx context.Context, e *examination, _ string) {
+func checkInjection(ctx context.Context, e *examination, _ string) {
 	if e.Open == nil {
 		e.found(Finding{State: Skipped, Message: "not tried, as was asked for"})
 		return
 	}
-	if e.dead != "" {
+	if e.expired != "" {
 		// To take the target over would hide from others that it is to be
 		// cleaned.
-		e.warn("", e.command("clean"), "not tried, since %s died and what it left is still to be removed", e.dead)
+		e.warn("", e.command("clean"), "not tried, since %s died and what it left is still to be removed", e.expired)
 		return
 	}
 	driver, err := e.Open(ctx)
@@ -103,7 +103,7 @@ func (t trial) object(pod Pod) fault.Object {
 	object.Namespace = pod.Namespace
 	object.Spec = v1alpha1.NetworkChaosSpec{
 		Action: t.action, TcParameter: v1alpha1.TcParameter{Delay: t.delay}, Duration: new(trialDuration),
-		Direction: v1alpha1.To, ExternalTargets: []string{nobodysAddress},
+		Direction: v1alpha1.To, ExternalTargets: []string{unusedAddress},
 		PodSelector: v1alpha1.PodSelector{
 			Mode:     v1alpha1.AllMode,
 			Selector: v1alpha1.PodSelectorSpec{Pods: map[string][]string{pod.Namespace: {pod.Name}}},
@@ -112,13 +112,13 @@ func (t trial) object(pod Pod) fault.Object {
 	return object
 }
 
-// try tries one fault out on one pod, and says whether it could be injected and
+// try tries one fault out on one pod, and reports whether it could be injected and
 // removed.
 func (e *examination) try(ctx context.Context, driver engine.Driver, pod Pod, trial trial, number int) bool {
 	object := trial.object(pod)
 	fault.Stamp(object, e.Run, number, "doctor", string(trial.action))
 	subject := fmt.Sprintf("%s on node %s", trial.action, pod.Node)
-	if trial.stays && e.stuck[pod.Namespace] {
+	if trial.stays && e.unfreeable[pod.Namespace] {
 		e.warn(subject, "grant the right that the check rights names",
 			"not tried: a %s that cannot be injected stays on its pod, and we may not take it off", trial.action)
 		return false

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
@@ -11,6 +14,110 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 )
+
+// readLimit is how long the API server may take to return the state of an
+// object whose injection has not been seen.
+const readLimit = 3 * time.Second
+
+// superviseInjection finds out what is wrong when the injection takes too long:
+// Chaos Mesh has said nothing, it has failed and tries again, or it has selected
+// nothing. What the watches have reported may be late, so nobody is blamed
+// before the API server was asked.
+func (f *activeFault) superviseInjection() {
+	d, limits := f.driver, f.driver.options.Limits
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	answer := time.Now().Add(limits.Answer)
+	type symptom struct{ failing, empty bool }
+	var last symptom
+	var since time.Time
+	for f.injecting() {
+		due, now := answer, time.Now()
+		current := symptom{failure(f.status()) != "", selectedNothing(f.status())}
+		if current != last {
+			last, since = current, now
+		}
+		switch {
+		case current.failing:
+			due = earlier(due, since.Add(limits.Retry))
+		case current.empty:
+			due = earlier(due, since.Add(limits.Select))
+		}
+		if now.Before(due) {
+			if d.wait(d.lifetime, due) != nil {
+				return
+			}
+			continue
+		}
+		object, warning, err := f.ask()
+		now = time.Now()
+		if object != nil && f.injecting() && !f.gone {
+			f.changed(object, false, false, now)
+		}
+		if !f.injecting() {
+			return
+		}
+		switch status, late := f.status(), !now.Before(answer); {
+		case failure(status) != "":
+			f.fail(now, f.uninjectable(status))
+		case late && err != nil:
+			f.fail(now, fmt.Errorf("%s was not seen to be injected within %v, and the API server does not say what has become of it: %w", f, limits.Answer, err))
+		case late && object == nil:
+			f.fail(now, fmt.Errorf("%s has gone before it was injected, and emco-chaos did not remove it: leave the objects of a run alone while it is under way", f))
+		case selectedNothing(status) && (late || warning != ""):
+			f.discard(now, warning)
+		case late:
+			f.fail(now, f.unanswered(status))
+		default:
+			since = now // it is asked again, and has until then
+		}
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// get asks the API server for the object, which is nil without an error when it
+// is gone. It gives up the lock meanwhile.
+func (f *activeFault) get(ctx context.Context) (fault.Object, error) {
+	object := f.empty()
+	err := f.driver.unlocked(func() error {
+		return f.driver.client.Get(ctx, types.NamespacedName{Namespace: f.namespace, Name: f.name}, object)
+	})
+	switch {
+	case isGone(err), err == nil && f.uid != "" && object.GetUID() != f.uid:
+		return nil, nil
+	case err != nil:
+		return nil, explain(err, "get", resource(f.kind), f.namespace)
+	}
+	return object, nil
+}
+
+// ask asks the API server for the object, and for Chaos Mesh's warning if it
+// has selected nothing. It gives up the lock meanwhile.
+func (f *activeFault) ask() (object fault.Object, warning string, err error) {
+	ctx, cancel := context.WithTimeout(f.driver.lifetime, readLimit)
+	defer cancel()
+	object, err = f.get(ctx)
+	if object != nil && selectedNothing(object.GetStatus()) {
+		err = f.driver.unlocked(func() error { warning = f.driver.warning(ctx, object); return nil })
+	}
+	return object, warning, err
+}
+
+// discard removes an object that has selected nothing. That is done at once,
+// since any change would have it select again, whatever there is then. It gives
+// up the lock meanwhile.
+func (f *activeFault) discard(now time.Time, warning string) {
+	f.fail(now, f.selectedNone(warning))
+	if err := f.driver.unlocked(func() error { return f.driver.takeBack(f.object) }); err != nil {
+		f.note(time.Now(), fmt.Sprintf("%s selected nothing and could not be removed: %v", f, err))
+	}
+}
 
 // Labels of Chaos Mesh's own chart.
 const (
@@ -27,7 +134,7 @@ const (
 	daemonIsSilent  = "chaos-daemon on %[1]s does not answer: kubectl --namespace %[2]s get pods --selector " + daemonLabel + " --output wide"
 )
 
-// causes tells by what Chaos Mesh says of a failed injection where its cause is
+// causes has, by what Chaos Mesh says of a failed injection, where its cause is
 // found.
 var causes = []struct{ said, where string }{
 	{"cannot find daemonIP", noDaemon},
