@@ -157,15 +157,15 @@ func (c *child) Wait(context.Context) error {
 	return errors.New(c.state())
 }
 
-// state tells how the process ended, once it is gone.
+// state describes how the process ended, once it is gone.
 func (c *child) state() string { return c.command.ProcessState.String() }
 
 // The rest of the runner. Both processes are on one machine, and the errors of
 // this package explain what went wrong.
 
 func (c *child) Kill(context.Context) error      { c.kill(); return nil }
-func (c *child) Stdout() io.ReadCloser           { return output{c.stdout, &c.printed} }
-func (c *child) Stderr() io.ReadCloser           { return output{c.stderr, &c.logged} }
+func (c *child) Stdout() io.ReadCloser           { return io.NopCloser(io.TeeReader(c.stdout, &c.printed)) }
+func (c *child) Stderr() io.ReadCloser           { return io.NopCloser(io.TeeReader(c.stderr, &c.logged)) }
 func (c *child) Name() string                    { return c.command.Path }
 func (c *child) Diagnose(context.Context) string { return "" }
 
@@ -185,24 +185,6 @@ func (c *child) ID() string {
 	return ""
 }
 
-// output reads what a process writes, and keeps an excerpt. The child closes
-// the pipe.
-type output struct {
-	pipe *os.File
-	kept *excerpt
-}
-
-func (o output) Read(data []byte) (int, error) {
-	n, err := o.pipe.Read(data)
-	o.kept.add(data[:n])
-	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, os.ErrClosed) {
-		err = io.EOF
-	}
-	return n, err
-}
-
-func (o output) Close() error { return nil }
-
 // excerptLimit is how many bytes an excerpt has at its beginning and its end.
 const excerptLimit = 1 << 10
 
@@ -212,12 +194,13 @@ type excerpt struct {
 	first, last []byte
 }
 
-func (e *excerpt) add(data []byte) {
+func (e *excerpt) Write(data []byte) (int, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.first = append(e.first, data[:min(len(data), excerptLimit-len(e.first))]...)
 	e.last = append(e.last, data[max(0, len(data)-excerptLimit):]...)
 	e.last = e.last[max(0, len(e.last)-excerptLimit):]
+	return len(data), nil
 }
 
 // firstLine is the first line, without its end.

@@ -67,7 +67,7 @@ func places(directory string) []string {
 type Found struct {
 	Name string
 	Path string
-	// Shadowed says that another one of this name is found first.
+	// Shadowed is set when another one of this name is found first.
 	Shadowed bool
 }
 

@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// logLimit is how much a plugin may say on its standard error, in bytes.
+// logLimit bounds what a plugin may log, in bytes.
 const logLimit = 1 << 20
 
-// log takes what a plugin says, up to a limit and until it is closed.
+// log passes on what a plugin logs, up to a limit and until it is closed.
 type log struct {
 	mu      sync.Mutex
 	out     io.Writer
@@ -16,7 +16,7 @@ type log struct {
 	closed  bool
 }
 
-// Write never fails: a plugin that says too much is no reason to end it.
+// Write never fails: a plugin that logs too much is not ended for it.
 func (l *log) Write(data []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -25,7 +25,7 @@ func (l *log) Write(data []byte) (int, error) {
 	}
 	_, _ = l.out.Write(data)
 	if l.written += len(data); l.written > logLimit {
-		_, _ = io.WriteString(l.out, "\nthe plugin says too much: the rest is dropped\n")
+		_, _ = io.WriteString(l.out, "\nthe plugin logs too much: the rest is dropped\n")
 	}
 	return len(data), nil
 }

@@ -20,14 +20,14 @@ import (
 
 // Limits on a plugin that does not behave.
 const (
-	// startLimit is how long a plugin has to say that it is one.
+	// startLimit is how long a plugin has for the handshake.
 	startLimit = 15 * time.Second
 	// answerLimit is how long it has to describe itself or to compile.
 	answerLimit = 30 * time.Second
 	// closeLimit is how long it has to end by itself.
 	closeLimit = 4 * time.Second
-	// goneLimit is how long the end of a process may take to be told after
-	// its connection broke.
+	// goneLimit is how long after its connection the end of a process may be
+	// noticed.
 	goneLimit = time.Second
 	// headerLimit bounds what an answer has beside its message, in bytes.
 	headerLimit = 64 << 10
@@ -45,7 +45,7 @@ type Options struct {
 	// Log takes what the plugin writes to its standard error and output, up to
 	// 1 MiB; nil drops it.
 	Log io.Writer
-	// StartLimit is how long the plugin has to say that it is one; 0 is 15 s.
+	// StartLimit is how long the plugin has for the handshake; 0 is 15 s.
 	StartLimit time.Duration
 	// AnswerLimit is how long it has for Describe and for Compile; 0 is 30 s.
 	AnswerLimit time.Duration

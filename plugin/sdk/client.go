@@ -15,9 +15,7 @@ import (
 )
 
 // Client asks a plugin by the contract.
-type Client struct {
-	wire pluginv1.PluginClient
-}
+type Client struct{ wire pluginv1.PluginClient }
 
 // NewClient asks over the connection.
 func NewClient(connection grpc.ClientConnInterface) *Client {
@@ -47,11 +45,11 @@ func (c *Client) Compile(ctx context.Context, source Source) (*plan.Plan, error)
 		return nil, wireError("have the plugin compile the experiment", err)
 	}
 	if problems := response.GetProblems(); len(problems) > 0 {
-		told, err := recode[document.Problems](problems[:min(len(problems), problemLimit)])
+		list, err := recode[document.Problems](problems[:min(len(problems), problemLimit)])
 		if err != nil {
 			return nil, err
 		}
-		return nil, told
+		return nil, list
 	}
 	if response.GetPlan() == nil {
 		return nil, fmt.Errorf("%w: it sent neither a plan nor a problem", ErrContract)

@@ -9,8 +9,8 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// What a plugin may send. The plugin may be a stranger's, and all that an
-// activity sends ends up in the journal.
+// What a plugin may send. The plugin may be anybody's, and all that an activity
+// sends ends up in the journal.
 const (
 	// MessageLimit bounds one message: a plan, a description, an event. In
 	// bytes.
@@ -18,7 +18,7 @@ const (
 	// ActivityMessages and ActivityBytes bound all that one activity sends.
 	ActivityMessages = 10_000
 	ActivityBytes    = 4 << 20
-	// problemLimit is how many problems of one experiment are told.
+	// problemLimit bounds the problems of one experiment that are reported.
 	problemLimit = 100
 	// planLimit bounds a plan as JSON, in bytes.
 	planLimit = 2 << 20
@@ -36,7 +36,7 @@ var (
 	ErrFlood = errors.New("the plugin sends too much")
 )
 
-// wireError explains an error of gRPC by what it says about the plugin.
+// wireError maps an error of gRPC to what it means about the plugin.
 func wireError(doing string, err error) error {
 	s, _ := status.FromError(err)
 	message := cut(s.Message(), 1000)

@@ -22,7 +22,7 @@ import (
 // Plugin is what the author of a plugin writes. Its methods may be called
 // from several goroutines at once.
 type Plugin interface {
-	// Describe tells what the plugin has.
+	// Describe returns what the plugin has.
 	Describe(ctx context.Context) (Description, error)
 	// Compile makes a plan of an experiment for a target. A mistake in the
 	// experiment or the target comes back as [document.Problems].
@@ -69,15 +69,8 @@ type (
 
 // The states of a resource, and the conclusions of an activity.
 const (
-	Making  = activity.Making
-	Made    = activity.Made
-	Removed = activity.Removed
-	Left    = activity.Left
-
-	Passed       = activity.Passed
-	Failed       = activity.Failed
-	Inconclusive = activity.Inconclusive
-	Errored      = activity.Errored
+	Making, Made, Removed, Left           = activity.Making, activity.Made, activity.Removed, activity.Left
+	Passed, Failed, Inconclusive, Errored = activity.Passed, activity.Failed, activity.Inconclusive, activity.Errored
 )
 
 // Source is an experiment to compile, and for what.
@@ -105,8 +98,8 @@ type Task struct {
 	Arguments map[string]any
 	// Timeout is how long the activity has for its answer; 0 is no limit.
 	Timeout time.Duration
-	// Resources are, for a teardown, the anchors of what the journal says is
-	// in the system. The plugin that made them may have died since.
+	// Resources are, for a teardown, the anchors of what is in the system
+	// according to the journal. The plugin that made them may have died since.
 	Resources []string
 	// Unanswered are, for a teardown, the activities that sent something, had
 	// no answer, and are not known to be dead: each may still take effect,

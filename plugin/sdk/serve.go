@@ -25,8 +25,8 @@ const Service = "plugin"
 // is gone, however it went.
 const Lifeline = "EMCO_CHAOS_LIFELINE"
 
-// Handshake tells a plugin from a program that was started by mistake. It is
-// no protection.
+// Handshake keeps a program that is no plugin from being taken as one by
+// mistake. It is no protection.
 var Handshake = goplugin.HandshakeConfig{
 	MagicCookieKey:   "EMCO_CHAOS_PLUGIN",
 	MagicCookieValue: "8b7d2f0a-emco-chaos",

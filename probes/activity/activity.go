@@ -8,7 +8,7 @@ import "slices"
 // Activity is something that a plugin can do.
 type Activity struct {
 	Name string
-	// Summary says in one line what it does.
+	// Summary is one line on what it does.
 	Summary string
 	// Arguments are in the order of importance: a value that stands alone in
 	// an experiment is the first.
@@ -21,13 +21,13 @@ type Activity struct {
 	// The experiment language uses what follows; it does not travel over the
 	// wire.
 
-	// HasOutcome says that it ends with an outcome that a step can expect.
+	// HasOutcome is set when it ends with an outcome that a step can expect.
 	HasOutcome bool
-	// Lasting says that what it sent may take effect after it is cancelled.
+	// Lasting is set when what it sent may take effect after it is cancelled.
 	Lasting bool
-	// Probe says that a step can name it as its probe.
+	// Probe is set when a step can name it as its probe.
 	Probe bool
-	// Follows says that it asks for what a call has led to: some step must
+	// Follows is set when it asks for what a call has led to: some step must
 	// make that call.
 	Follows bool
 }

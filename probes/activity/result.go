@@ -21,7 +21,7 @@ type Resource struct {
 	// Anchor names it in the system's own way.
 	Anchor string
 	State  ResourceState
-	// Reason says why it is Left.
+	// Reason is why it is Left.
 	Reason string
 }
 

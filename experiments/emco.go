@@ -38,7 +38,7 @@ func check(activity string, arguments map[string]any) error {
 	return err
 }
 
-// fits says whether a call can be made in the state that ensure brings about.
+// fits checks that a call can be made in the state that ensure brings about.
 func fits(arguments map[string]any, name string) error {
 	states, _ := arguments["given"].(map[string]any)
 	given, err := emco.ParseGiven(states)
