@@ -1,10 +1,11 @@
 package fault
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -26,17 +27,16 @@ func Check(object Object) error {
 	if err := object.Default(context.Background(), object); err != nil {
 		return fmt.Errorf("fill in the defaults of Chaos Mesh: %w", err)
 	}
-	spec, err := specOf(object)
+	fields, err := fieldsOf(object)
 	if err != nil {
 		return err
 	}
-	if err := kind.check(spec); err != nil {
-		return err
-	}
+	problem := kind.check(fields)
 	for _, selector := range Selectors(object) {
-		if err := checkSelector(selector); err != nil {
-			return err
-		}
+		problem = cmp.Or(problem, selector.check())
+	}
+	if problem != (FieldError{}) {
+		return &problem
 	}
 	if _, err := object.Validate(); err != nil {
 		return fmt.Errorf("refused by Chaos Mesh: %w", err)
@@ -44,28 +44,68 @@ func Check(object Object) error {
 	return nil
 }
 
-// specOf is the object's spec as JSON has it.
-func specOf(object Object) (map[string]any, error) {
-	data, err := Encode(object)
-	if err != nil {
-		return nil, err
+// FieldError is a problem with a field of an object, such as spec.action.
+type FieldError = document.Problem
+
+// check checks what the custom resource definition demands of an object's
+// fields, and that something ends the fault.
+func (k Kind) check(fields map[string]any) FieldError {
+	action, actions := k.action(fields), slices.Concat(k.Actions, k.ObjectActions)
+	if action == "" {
+		return FieldError{Field: "spec", Message: "does nothing", Remedy: "write what belongs to one of " + strings.Join(actions, ", ")}
 	}
-	var fields struct {
-		Spec map[string]any `json:"spec"`
+	problem := oneOf("spec.action", action, actions)
+	for _, field := range k.Fields {
+		text := field.text(fields)
+		found := FieldError{Field: "spec." + field.Path, Remedy: "write one, such as " + field.Example}
+		switch {
+		case text == "" && field.Required && field.belongsTo(action):
+			found.Message = "is missing, and the action is " + action
+		case text == "":
+			continue
+		case field.Type.allowed != nil:
+			found = oneOf(found.Field, text, field.Type.allowed)
+		case !regexp.MustCompile(field.Type.pattern).MatchString(text):
+			found.Message = fmt.Sprintf("%q is not %s", text, field.Type.what)
+		}
+		if found.Message != "" {
+			problem = cmp.Or(problem, found)
+		}
 	}
-	err = json.Unmarshal(data, &fields)
-	return fields.Spec, err
+	text := Field{Path: "duration"}.text(fields)
+	ending := FieldError{Field: "spec.duration", Remedy: "write a duration such as 60s"}
+	switch duration, err := time.ParseDuration(text); {
+	case text == "":
+		ending.Message = "is missing, and nothing would end the fault if emco-chaos died"
+	case err != nil:
+		ending.Message = fmt.Sprintf("%q is not a duration", text)
+	case duration < time.Second:
+		ending.Message, ending.Remedy = text+" is less than a second, and Chaos Mesh counts in whole seconds", "write 1s or more"
+	default:
+		return problem
+	}
+	return cmp.Or(problem, ending)
 }
 
-// FieldError says which field of an object is wrong, and what to do about it.
-type FieldError struct {
-	// Field is a path into the object, such as spec.action.
-	Field   string
-	Message string
-	Remedy  string
+func oneOf(field, value string, allowed []string) FieldError {
+	if slices.Contains(allowed, value) {
+		return FieldError{}
+	}
+	return FieldError{Field: field, Message: fmt.Sprintf("%q is not known", value), Remedy: document.Instead(value, allowed)}
 }
 
-func (e *FieldError) Error() string { return e.Field + ": " + e.Message + "; " + e.Remedy }
+func (s Selector) check() FieldError {
+	spec, field := &s.Selector, s.Field+".selector"
+	problem := oneOf(s.Field+".mode", string(s.Mode), []string{"one", "all", "fixed", "fixed-percent", "random-max-percent"})
+	switch {
+	case len(spec.Pods) > 0:
+	case len(spec.LabelSelectors)+len(spec.ExpressionSelectors)+len(spec.AnnotationSelectors)+len(spec.FieldSelectors) == 0:
+		return cmp.Or(problem, FieldError{Field: field, Message: "selects every pod of its namespaces", Remedy: "write labelSelectors"})
+	case !slices.ContainsFunc(spec.Namespaces, func(namespace string) bool { return namespace != "" }):
+		return cmp.Or(problem, FieldError{Field: field, Message: "names no namespace", Remedy: "write namespaces"})
+	}
+	return problem
+}
 
 // Problem makes a problem of an error of this package; the object stands at
 // the field.
@@ -85,84 +125,13 @@ func CheckPlan(p *plan.Plan) document.Problems {
 		if step.Fault == nil {
 			continue
 		}
-		if err := checkFault(step.Fault); err != nil {
+		described, err := read(step.Fault.Object)
+		if err == nil && (described.Kind != step.Fault.Kind || described.Action != step.Fault.Action) {
+			err = fmt.Errorf("the fault says %s %s, and its object is %s %s", step.Fault.Kind, step.Fault.Action, described.Kind, described.Action)
+		}
+		if err != nil {
 			problems = append(problems, Problem(document.Join("steps", step.Name)+".fault", err))
 		}
 	}
 	return problems
-}
-
-func checkFault(fault *plan.Fault) error {
-	object, err := Decode(fault.Object)
-	if err != nil {
-		return err
-	}
-	if err := Check(object); err != nil {
-		return err
-	}
-	described, err := Describe(object)
-	if err != nil {
-		return err
-	}
-	if described.Kind != fault.Kind || described.Action != fault.Action {
-		return fmt.Errorf("the fault says %s %s, and its object is %s %s", fault.Kind, fault.Action, described.Kind, described.Action)
-	}
-	return nil
-}
-
-// check checks what the custom resource definition demands of a spec, and that
-// it has a duration.
-func (k Kind) check(spec map[string]any) error {
-	action := k.action(spec)
-	if message, remedy := unknown(action, slices.Concat(k.Actions, k.ObjectActions)); message != "" {
-		return &FieldError{"spec.action", message, remedy}
-	}
-	for _, field := range k.Fields {
-		name := "spec." + field.Path
-		value, there := at(spec, field.Path)
-		if !there || value == "" {
-			if field.Required && field.belongsTo(action) {
-				return &FieldError{name, "is missing, and the action is " + action, "write " + field.Key + ": " + field.Example}
-			}
-			continue
-		}
-		if message, remedy := field.Type.refuse(field, value); message != "" {
-			return &FieldError{name, message, remedy}
-		}
-	}
-	duration, _ := spec["duration"].(string)
-	return checkDuration(duration)
-}
-
-func checkDuration(text string) error {
-	const field = "spec.duration"
-	if text == "" {
-		return &FieldError{field, "is missing, and nothing would end the fault if emco-chaos died", "write a duration such as 60s"}
-	}
-	duration, err := time.ParseDuration(text)
-	if err != nil {
-		return &FieldError{field, fmt.Sprintf("%q is not a duration", text), "write a duration such as 60s"}
-	}
-	if duration < time.Second {
-		return &FieldError{field, text + " is less than a second, and Chaos Mesh counts in whole seconds", "write 1s or more"}
-	}
-	return nil
-}
-
-// modes are those that the custom resource definition has.
-var modes = []string{"one", "all", "fixed", "fixed-percent", "random-max-percent"}
-
-func checkSelector(selector Selector) error {
-	field, spec := selector.Field+".selector", &selector.Selector
-	if message, remedy := unknown(string(selector.Mode), modes); message != "" {
-		return &FieldError{selector.Field + ".mode", message, remedy}
-	}
-	switch {
-	case len(spec.Pods) > 0:
-	case len(spec.LabelSelectors)+len(spec.ExpressionSelectors)+len(spec.AnnotationSelectors)+len(spec.FieldSelectors) == 0:
-		return &FieldError{field, "selects every pod of its namespaces", "write labelSelectors"}
-	case !slices.ContainsFunc(spec.Namespaces, func(namespace string) bool { return namespace != "" }):
-		return &FieldError{field, "names no namespace", "write namespaces"}
-	}
-	return nil
 }

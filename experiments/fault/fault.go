@@ -1,9 +1,10 @@
 // Package fault makes and reads the Chaos Mesh objects that a plan's faults
 // are, typed, with Chaos Mesh's own defaulting and validation. Its table of
-// kinds says what each of them can do.
+// kinds says what each kind of object can do.
 package fault
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,7 +12,10 @@ import (
 	"strings"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
-	"sigs.k8s.io/json"
+	strict "sigs.k8s.io/json"
+	"sigs.k8s.io/yaml"
+
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
 )
 
 // Labels that every object of ours carries.
@@ -21,17 +25,17 @@ const (
 	StepLabel       = "emco-chaos.io/step"
 )
 
+// Group is the API group of every Chaos Mesh object, and GroupVersion its
+// apiVersion.
+const (
+	Group        = "chaos-mesh.org"
+	GroupVersion = Group + "/v1alpha1"
+)
+
 // Kinds that are named elsewhere than in the table.
 const (
 	PodChaos     = v1alpha1.KindPodChaos
 	NetworkChaos = v1alpha1.KindNetworkChaos
-)
-
-// GroupVersion is the apiVersion of every Chaos Mesh object, and Group its API
-// group.
-const (
-	Group        = "chaos-mesh.org"
-	GroupVersion = Group + "/v1alpha1"
 )
 
 // Object is a typed Chaos Mesh object, such as *v1alpha1.PodChaos.
@@ -42,16 +46,89 @@ type Object interface {
 	Validate() ([]string, error)
 }
 
-// List is a list of objects of one kind, for a client to fill.
-type List = v1alpha1.GenericChaosList
-
-// Objects are the objects of a list.
-func Objects(list List) []Object {
-	var objects []Object
-	for _, item := range list.GetItems() {
-		objects = append(objects, item.(Object))
+// Decode reads a Chaos Mesh object from JSON. A field that the kind does not
+// have is an error.
+func Decode(data []byte) (Object, error) {
+	var head struct {
+		APIVersion string `json:"apiVersion"`
+		Kind       string `json:"kind"`
 	}
-	return objects
+	if err := strict.UnmarshalCaseSensitivePreserveInts(data, &head); err != nil {
+		return nil, fmt.Errorf("read a Chaos Mesh object: %w", err)
+	}
+	if _, err := Find(head.Kind); err != nil || head.APIVersion != GroupVersion {
+		return nil, fmt.Errorf("%w, not %s of %s", ErrKind, head.Kind, head.APIVersion)
+	}
+	object := New(head.Kind)
+	unknown, err := strict.UnmarshalStrict(data, object)
+	if err = errors.Join(append(unknown, err)...); err != nil {
+		return nil, fmt.Errorf("read a %s: %w", head.Kind, err)
+	}
+	return object, nil
+}
+
+// fieldsOf are the object's fields as JSON has them, without the status and the
+// time of creation, which a new object does not have.
+func fieldsOf(object Object) (map[string]any, error) {
+	var fields map[string]any
+	data, err := json.Marshal(object)
+	if err == nil {
+		err = json.Unmarshal(data, &fields)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write a Chaos Mesh object: %w", err)
+	}
+	delete(fields, "status")
+	if metadata, ok := fields["metadata"].(map[string]any); ok && metadata["creationTimestamp"] == nil {
+		delete(metadata, "creationTimestamp")
+	}
+	return fields, nil
+}
+
+// Encode writes a new object as JSON.
+func Encode(object Object) (json.RawMessage, error) {
+	fields, err := fieldsOf(object)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(fields)
+}
+
+// YAML writes a new object as kubectl takes it.
+func YAML(object Object) ([]byte, error) {
+	fields, err := fieldsOf(object)
+	if err != nil {
+		return nil, err
+	}
+	return yaml.Marshal(fields)
+}
+
+// Describe makes a plan's fault of the object.
+func Describe(object Object) (*plan.Fault, error) {
+	kind, err := Find(NameOf(object))
+	if err != nil {
+		return nil, err
+	}
+	fields, err := fieldsOf(object)
+	if err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(fields)
+	action := kind.action(fields)
+	return &plan.Fault{Kind: kind.Name, Action: action, Summary: action, Object: data}, err
+}
+
+// Stamp gives the object its name and the labels that say whose it is. The
+// name is RUN-ATTEMPT-STEP: Chaos Mesh deletes what it knows by name, so no two
+// attempts share one.
+func Stamp(object Object, run string, attempt int, experiment, step string) {
+	object.SetName(fmt.Sprintf("%s-%d-%s", run, attempt, step))
+	labels := object.GetLabels()
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	labels[RunLabel], labels[ExperimentLabel], labels[StepLabel] = run, experiment, step
+	object.SetLabels(labels)
 }
 
 // Selector is one of an object's selectors of pods.
@@ -62,7 +139,7 @@ type Selector struct {
 }
 
 // Selectors are the object's selectors: of the pods that the fault is put on,
-// and then of those at its other end if it has one.
+// then of those at its other end if it has one.
 func Selectors(object Object) []Selector {
 	var list []Selector
 	specs := object.GetSelectorSpecs()
@@ -77,42 +154,4 @@ func Selectors(object Object) []Selector {
 		list = append(list, selector)
 	}
 	return list
-}
-
-// Decode reads a Chaos Mesh object from JSON. A field that the kind does not
-// have is an error.
-func Decode(data []byte) (Object, error) {
-	var head struct {
-		APIVersion string `json:"apiVersion"`
-		Kind       string `json:"kind"`
-	}
-	if err := json.UnmarshalCaseSensitivePreserveInts(data, &head); err != nil {
-		return nil, fmt.Errorf("read a Chaos Mesh object: %w", err)
-	}
-	if head.APIVersion != GroupVersion {
-		return nil, fmt.Errorf("%w, not %s of %s", ErrKind, head.Kind, head.APIVersion)
-	}
-	kind, err := Find(head.Kind)
-	if err != nil {
-		return nil, err
-	}
-	object := New(kind.Name)
-	strict, err := json.UnmarshalStrict(data, object)
-	if err = errors.Join(append(strict, err)...); err != nil {
-		return nil, fmt.Errorf("read a %s: %w", kind.Name, err)
-	}
-	return object, nil
-}
-
-// Stamp gives the object its name and the labels that say whose it is. The
-// name is RUN-ATTEMPT-STEP: Chaos Mesh deletes what it knows by name, so no two
-// attempts share one.
-func Stamp(object Object, run string, attempt int, experiment, step string) {
-	object.SetName(fmt.Sprintf("%s-%d-%s", run, attempt, step))
-	labels := object.GetLabels()
-	if labels == nil {
-		labels = map[string]string{}
-	}
-	labels[RunLabel], labels[ExperimentLabel], labels[StepLabel] = run, experiment, step
-	object.SetLabels(labels)
 }

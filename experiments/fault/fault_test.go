@@ -72,14 +72,14 @@ func TestCheckRefuses(t *testing.T) {
 		{kill, `"all"`, `"fixed"`, "refused by Chaos Mesh"},
 		{kill, `"labelSelectors":{"app":"shop"}`, `"labelSelectors":{}`, "spec.selector: selects every pod of its namespaces"},
 		{strings.Replace(kill, `"metadata":{"namespace":"shop"},`, ``, 1), `,"namespaces":["shop"]`, ``, "spec.selector: names no namespace"},
-		{kill, `"action"`, `"gracePeriod":-1,"action"`, "spec.gracePeriod: is negative"},
+		{kill, `"action"`, `"gracePeriod":-1,"action"`, "spec.gracePeriod: \"-1\" is not a number of seconds"},
 		{hold, `"partition"`, `"party"`, "spec.action: \"party\" is not known"},
 		{hold, `"both"`, `"up"`, "spec.direction: \"up\" is not known"},
 		{hold, `"action"`, `"partitionBehavior":"ignore","action"`, "spec.partitionBehavior: \"ignore\" is not known"},
 		{hold, `"externalTargets"`, `"target":{"mode":"all","selector":{"namespaces":["shop"]}},"externalTargets"`, "spec.target.selector: selects every pod"},
 		{slow, `"delay":{"latency":"100ms"},`, ``, "spec.delay.latency: is missing"},
-		{slow, `"100ms"`, `"1m30s"`, "spec.delay.latency: \"1m30s\" is not a latency"},
-		{slow, `"100ms"`, `"100ms","jitter":"much"`, "spec.delay.jitter: \"much\" is not a jitter"},
+		{slow, `"100ms"`, `"1m30s"`, "spec.delay.latency: \"1m30s\" is not one number with one unit"},
+		{slow, `"100ms"`, `"100ms","jitter":"much"`, "spec.delay.jitter: \"much\" is not one number with one unit"},
 		{slow, `"duration"`, `"direction":"both","externalTargets":["courier"],"duration"`, "refused by Chaos Mesh"},
 	}
 	for _, test := range tests {

@@ -2,13 +2,12 @@ package fault
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/emco-chaos/emco-chaos/probes/document"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // Field is a field of a kind's spec.
@@ -21,182 +20,93 @@ type Field struct {
 	Type Type
 	// Actions are those that the field belongs to; empty is all.
 	Actions []string
-	// Required says that an object with one of those actions must have it.
+	// Required says that a fault with one of those actions must have it.
 	Required bool
 	// Default is what a short form has that does not name the field; nil is
 	// nothing.
 	Default any
-	// Allowed are the values of a Choice.
-	Allowed []string
 	// Summary says what the value is, and Example is one.
 	Summary, Example string
 }
 
-// ServiceName is the default that stands for the service that the fault is on.
-const ServiceName = "${service}"
-
-// Type is the type of a field's value.
-type Type struct {
-	// Schema is the JSON Schema of the value in the short form.
-	Schema func(Field) map[string]any
-	// read reads the value in the short form, as the object has it.
-	read func(Field, document.Value) (any, bool)
-	// refuse says what the custom resource definition has against the object's
-	// value, or nothing.
-	refuse func(f Field, value any) (message, remedy string)
-}
-
-var (
-	// Names are a list of names; the short form can have one alone.
-	Names = Type{schemaOfText, readNames, takeAny}
-	// Choice is one of the texts allowed.
-	Choice = Type{
-		func(f Field) map[string]any { return map[string]any{"enum": f.Allowed} },
-		func(f Field, value document.Value) (any, bool) { return asAny(value.Choice(f.Allowed...)) },
-		func(f Field, value any) (string, string) { return unknown(fmt.Sprint(value), f.Allowed) },
-	}
-	// Seconds are a duration in the short form, and whole seconds in the object.
-	Seconds = Type{schemaOfDuration, readSeconds, refuseNegative}
-	// Latency is a duration, written in the object as one number with one unit.
-	Latency = Type{schemaOfDuration, readLatency, refuseLatency}
-)
-
-func asAny[T any](value T, ok bool) (any, bool) { return value, ok }
-
-func takeAny(Field, any) (string, string) { return "", "" }
-
-func schemaOfText(Field) map[string]any { return map[string]any{"type": "string"} }
-
-// DurationPattern is the pattern of a duration that is not negative.
-const DurationPattern = `^(0|[+]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$`
-
-func schemaOfDuration(Field) map[string]any {
-	return map[string]any{"type": "string", "pattern": DurationPattern}
-}
-
-func readNames(_ Field, value document.Value) (any, bool) {
-	name, ok := value.Text()
-	return []string{name}, ok
-}
-
-func readSeconds(_ Field, value document.Value) (any, bool) {
-	duration, ok := value.Duration()
-	if ok && duration%time.Second != 0 {
-		value.Problem("is not whole seconds", "Chaos Mesh takes whole seconds, such as 5s")
-		return nil, false
-	}
-	return int64(duration / time.Second), ok
-}
-
-func refuseNegative(_ Field, value any) (string, string) {
-	if number, ok := value.(float64); ok && number < 0 {
-		return "is negative", "write seconds, or leave it out"
-	}
-	return "", ""
-}
-
-func readLatency(f Field, value document.Value) (any, bool) {
-	duration, ok := value.Duration()
-	if ok && duration == 0 && f.Required {
-		value.Problem("is zero", "write a duration such as "+f.Example)
-		return nil, false
-	}
-	return strconv.FormatFloat(float64(duration)/float64(time.Millisecond), 'f', -1, 64) + "ms", ok
-}
-
-// latency is the pattern of the custom resource definition.
-var latency = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h)$`)
-
-func refuseLatency(f Field, value any) (string, string) {
-	if text := fmt.Sprint(value); !latency.MatchString(text) {
-		return fmt.Sprintf("%q is not a %s", text, f.Key), "write one number with one unit, such as " + f.Example
-	}
-	return "", ""
-}
-
-func unknown(value string, allowed []string) (message, remedy string) {
-	if slices.Contains(allowed, value) {
-		return "", ""
-	}
-	return fmt.Sprintf("%q is not known", value), document.Instead(value, allowed)
-}
-
-// ReadShort reads what a short form says beside its services and its
-// duration: the action, and the object's spec with it. The service is the one
-// that the fault is on.
-func (k Kind) ReadShort(fields *document.Map, service string) (action string, spec map[string]any, ok bool) {
-	spec, ok = map[string]any{}, false
-	if value, found := fields.Need("action", "write action: "+either(k.Actions)); found {
-		action, ok = value.Choice(k.Actions...)
-		spec["action"] = action
-	}
-	for _, field := range k.Fields {
-		if field.Key == "" {
-			continue
-		}
-		applies := field.belongsTo(action)
-		value, found := fields.Get(field.Key)
-		switch {
-		case found && applies:
-			read, fine := field.Type.read(field, value)
-			set(spec, field.Path, read)
-			ok = ok && fine
-		case found && ok:
-			value.Problem("belongs to the action "+either(field.Actions), "leave it out, or write action: "+either(field.Actions))
-			ok = false
-		case applies && field.Required:
-			fields.Need(field.Key, "write "+field.Key+": such as "+field.Example)
-			ok = false
-		case applies && field.Default == ServiceName:
-			set(spec, field.Path, []string{service})
-		case applies && field.Default != nil:
-			set(spec, field.Path, field.Default)
-		}
-	}
-	return action, spec, ok
-}
+// serviceName is the default that stands for the service that the fault is on.
+const serviceName = "${service}"
 
 func (f Field) belongsTo(action string) bool {
 	return len(f.Actions) == 0 || slices.Contains(f.Actions, action)
 }
 
-// action is the action of an object with that spec.
-func (k Kind) action(spec map[string]any) string {
-	action, _ := spec["action"].(string)
-	return action
+// text is the field of an object as text; empty when it is not there.
+func (f Field) text(object map[string]any) string {
+	value, _, _ := unstructured.NestedFieldNoCopy(object, strings.Split("spec."+f.Path, ".")...)
+	if value == nil {
+		return ""
+	}
+	return fmt.Sprint(value)
 }
 
-// at is what stands at the path in a spec.
-func at(spec map[string]any, path string) (any, bool) {
-	first, rest, deeper := strings.Cut(path, ".")
-	value, found := spec[first]
-	if !deeper || !found {
-		return value, found
-	}
-	below, _ := value.(map[string]any)
-	return at(below, rest)
+// Type is the type of a field's value.
+type Type struct {
+	// schema is the JSON Schema of the value in a short form.
+	schema schema
+	// object makes the object's value of it, or says what is wrong; nil takes
+	// it as it is.
+	object func(any) (value any, message string)
+	// pattern is the custom resource definition's, and what says what it is
+	// of; or allowed are its few values. The admission webhook knows more.
+	pattern, what string
+	allowed       []string
 }
 
-// set sets what stands at the path in a spec.
-func set(spec map[string]any, path string, value any) {
-	first, rest, deeper := strings.Cut(path, ".")
-	if !deeper {
-		spec[first] = value
-		return
-	}
-	below, _ := spec[first].(map[string]any)
-	if below == nil {
-		below = map[string]any{}
-		spec[first] = below
-	}
-	set(below, rest, value)
+// container is a name, and in the object a list of it.
+var container = Type{
+	schema: schema{"type": "string", "minLength": 1},
+	object: func(value any) (any, string) { return []any{value}, "" },
 }
 
-// either lists words of which one is to be chosen.
-func either(words []string) string {
-	last := len(words) - 1
-	if last < 1 {
-		return strings.Join(words, "")
+// duration is a duration as Go has it.
+var duration = Type{schema: schema{
+	"type": "string", "format": "go-duration",
+	"x-what": "a duration", "x-number": "has no unit", "x-remedy": "write a duration such as 500ms, 90s or 1m30s",
+}}
+
+// seconds are a duration, and in the object a number.
+var seconds = Type{
+	schema: duration.schema,
+	object: func(value any) (any, string) {
+		if parsed(value)%time.Second != 0 {
+			return nil, "is not whole seconds"
+		}
+		return int64(parsed(value) / time.Second), ""
+	},
+	pattern: `^[0-9]+$`, what: "a number of seconds",
+}
+
+// latency is a duration above zero, and in the object one number with one
+// unit. Jitter may be zero.
+var (
+	latency = Type{schema: duration.schema, object: milliseconds, pattern: oneUnit, what: "one number with one unit"}
+	jitter  = Type{schema: duration.schema, object: func(value any) (any, string) {
+		number, _ := milliseconds(value)
+		return number, ""
+	}, pattern: oneUnit, what: "one number with one unit"}
+)
+
+// oneUnit is the pattern of the custom resource definition.
+const oneUnit = `^[0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h)$`
+
+func milliseconds(value any) (any, string) {
+	number := strconv.FormatFloat(float64(parsed(value))/float64(time.Millisecond), 'f', -1, 64)
+	if number == "0" {
+		return "0ms", "is zero"
 	}
-	return strings.Join(words[:last], ", ") + " or " + words[last]
+	return number + "ms", ""
+}
+
+// choice is one of the texts.
+func choice(allowed ...string) Type { return Type{schema: schema{"enum": allowed}, allowed: allowed} }
+
+func parsed(value any) time.Duration {
+	duration, _ := time.ParseDuration(fmt.Sprint(value)) // the schema has checked it
+	return duration
 }

@@ -18,10 +18,14 @@ type Kind struct {
 	Name string
 	// Key is the key of its short form in an experiment, such as podChaos.
 	Key string
-	// Actions are the values of spec.action that the short form takes.
+	// Actions are those that the short form takes. The key action is left out
+	// where there is one alone.
 	Actions []string
 	// ObjectActions are further ones that a whole object can have.
 	ObjectActions []string
+	// Implied says that an object has no field action: it is that of the first
+	// field that is set and belongs to one.
+	Implied bool
 	// Fields are what the kind's spec has beside action, selectors and
 	// duration.
 	Fields []Field
@@ -39,37 +43,31 @@ type Kind struct {
 
 var kinds = []Kind{
 	{
-		Name: PodChaos, Key: "podChaos", Stops: true,
+		Name: v1alpha1.KindPodChaos, Key: "podChaos", Stops: true,
 		Actions: []string{"pod-kill", "pod-failure", "container-kill"},
 		Fields: []Field{
 			{
-				Key: "container", Path: "containerNames", Type: Names, Actions: []string{"container-kill"}, Default: ServiceName,
-				Summary: "the container that is killed; the one named like the service if left out",
+				Key: "container", Path: "containerNames", Type: container, Actions: []string{"container-kill"}, Default: serviceName,
+				Summary: "the container that is killed, if it is not named like the service",
 			},
 			{
-				Key: "gracePeriod", Path: "gracePeriod", Type: Seconds, Actions: []string{"pod-kill"},
+				Key: "gracePeriod", Path: "gracePeriod", Type: seconds, Actions: []string{"pod-kill"}, Example: "5s",
 				Summary: "how long a killed pod is given to stop, in whole seconds",
 			},
 		},
 	},
 	{
-		Name: NetworkChaos, Key: "networkChaos", Between: true, Kept: "podnetworkchaos",
+		Name: v1alpha1.KindNetworkChaos, Key: "networkChaos", Between: true, Kept: "podnetworkchaos",
 		Actions:       []string{"partition", "delay"},
 		ObjectActions: []string{"netem", "loss", "duplicate", "corrupt", "bandwidth"},
 		Fields: []Field{
+			{Key: "direction", Path: "direction", Type: choice("to", "from", "both"), Summary: "the traffic that is hit, seen from the first service"},
+			{Path: "partitionBehavior", Type: choice("drop", "reject")},
 			{
-				Key: "direction", Path: "direction", Type: Choice, Allowed: []string{"to", "from", "both"},
-				Summary: "the traffic that is hit, seen from the first service",
-			},
-			{Path: "partitionBehavior", Type: Choice, Allowed: []string{"drop", "reject"}},
-			{
-				Key: "latency", Path: "delay.latency", Type: Latency, Actions: []string{"delay"}, Required: true, Example: "200ms",
+				Key: "latency", Path: "delay.latency", Type: latency, Actions: []string{"delay"}, Required: true, Example: "200ms",
 				Summary: "how long each packet is delayed",
 			},
-			{
-				Key: "jitter", Path: "delay.jitter", Type: Latency, Actions: []string{"delay"}, Example: "20ms",
-				Summary: "how much that delay varies",
-			},
+			{Key: "jitter", Path: "delay.jitter", Type: jitter, Actions: []string{"delay"}, Example: "20ms", Summary: "how much that delay varies"},
 		},
 	},
 }
@@ -98,6 +96,15 @@ func Find(name string) (Kind, error) {
 	return Kind{}, fmt.Errorf("%w, not %s", ErrKind, name)
 }
 
+// Short finds the kind whose short form has that key.
+func Short(key string) (Kind, bool) {
+	at := slices.IndexFunc(kinds, func(kind Kind) bool { return kind.Key == key })
+	if at < 0 {
+		return Kind{}, false
+	}
+	return kinds[at], true
+}
+
 // NameOf is the name of the object's kind. It does not read the object's own
 // TypeMeta, which the API server's clients leave out.
 func NameOf(object Object) string { return reflect.TypeOf(object).Elem().Name() }
@@ -110,9 +117,39 @@ func New(name string) Object {
 	return object
 }
 
-// NewList is an empty list of objects of the kind, for a client to fill; see
-// [Objects].
-func (k Kind) NewList() List { return v1alpha1.AllKinds()[k.Name].SpawnList() }
+// NewList is an empty list of objects of the kind, for a client to fill.
+func (k Kind) NewList() v1alpha1.GenericChaosList { return v1alpha1.AllKinds()[k.Name].SpawnList() }
+
+// Objects are the objects of a list.
+func Objects(list v1alpha1.GenericChaosList) []Object {
+	var objects []Object
+	for _, item := range list.GetItems() {
+		objects = append(objects, item.(Object))
+	}
+	return objects
+}
 
 // Resource is the kind's resource as a Role names it, such as podchaos.
 func (k Kind) Resource() string { return strings.ToLower(k.Name) }
+
+// action is the action of an object with these fields.
+func (k Kind) action(fields map[string]any) string {
+	if !k.Implied {
+		return Field{Path: "action"}.text(fields)
+	}
+	for _, field := range k.Fields {
+		if len(field.Actions) > 0 && field.text(fields) != "" {
+			return field.Actions[0]
+		}
+	}
+	return ""
+}
+
+// either lists words of which one is to be chosen.
+func either(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}

@@ -14,10 +14,7 @@ import (
 )
 
 // defaults of an experiment.
-const (
-	defaultAttempts = 3
-	safetyNet       = time.Minute
-)
+const defaultAttempts = 3
 
 // timeouts are how long a step of each kind may take when it does not say so
 // itself.

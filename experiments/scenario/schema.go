@@ -48,7 +48,9 @@ func Schema(catalogue Catalogue) ([]byte, error) {
 	}, "apiVersion", "kind", "metadata", "spec")
 	root["$schema"] = "http://json-schema.org/draft-07/schema#"
 	root["title"] = "an experiment of emco-chaos"
-	root["definitions"] = schema{"step": stepSchema(catalogue), "fault": faultSchema()}
+	root["definitions"] = schema{
+		"step": stepSchema(catalogue), "fault": fault.Schema(), "parameter": schema{"type": "string", "pattern": `\$\{[^}]*\}`},
+	}
 	data, err := json.MarshalIndent(root, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("write the schema: %w", err)
@@ -60,7 +62,7 @@ const (
 	labelPattern     = `^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`
 	referencePattern = `^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$`
 	claimPattern     = `^\s*[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\s*(<\s*[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\s*)*$`
-	durationPattern  = fault.DurationPattern
+	durationPattern  = `^(0|[+]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$`
 )
 
 // object is a mapping that has these keys and no others.

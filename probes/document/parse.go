@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
 	"sort"
 	"strings"
@@ -111,6 +112,12 @@ func (f *File) Wrong(field, message, remedy string) {
 	if at := f.near(field); !at.unset {
 		f.add(at.Value, field, message, remedy)
 	}
+}
+
+// Merge adds the problems of a part that was checked by itself.
+func (f *File) Merge(part *File) {
+	f.problems = append(f.problems, part.problems...)
+	maps.Copy(f.troubled, part.troubled)
 }
 
 // near is the value at the field, or the nearest one around it.

@@ -1,0 +1,106 @@
+package fault
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+)
+
+// defaultDuration is the duration of a fault that names none.
+const defaultDuration = "1m0s"
+
+// Read makes a plan's fault of an object's fields, and checks it.
+func Read(fields map[string]any) (*plan.Fault, error) {
+	if spec, is := fields["spec"].(map[string]any); is && spec["duration"] == nil {
+		spec["duration"] = defaultDuration
+	}
+	data, err := json.Marshal(fields)
+	if err != nil {
+		return nil, err
+	}
+	return read(data)
+}
+
+func read(data []byte) (*plan.Fault, error) {
+	object, err := Decode(data)
+	if err != nil {
+		return nil, err
+	}
+	if err := Check(object); err != nil {
+		return nil, err
+	}
+	return Describe(object)
+}
+
+// Ends are the services that a fault is on or lies between.
+type Ends struct {
+	// Service is the one whose pods the fault is put on, and Namespace theirs.
+	Service, Namespace string
+	// Summary names the services for a reader.
+	Summary string
+	// Spec has the selectors, and the direction between two services.
+	Spec map[string]any
+}
+
+// Read makes a plan's fault of a short form that the schema allows. The field
+// of an error is one of the short form.
+func (k Kind) Read(short map[string]any, ends Ends) (*plan.Fault, error) {
+	action, named := short["action"].(string)
+	if !named {
+		action = k.Actions[0]
+	}
+	spec := map[string]any{}
+	if text, given := short["duration"]; given {
+		spec["duration"] = parsed(text).String()
+	}
+	if !k.Implied {
+		spec["action"] = action
+	}
+	for _, field := range k.Fields {
+		value, given := short[field.Key]
+		message, remedy := "", "write one, such as "+field.Example
+		switch applies := field.belongsTo(action); {
+		case given && !applies:
+			message = "belongs to the action " + either(field.Actions)
+			remedy = "leave it out, or write action: " + either(field.Actions)
+		case !applies:
+			continue
+		case given && field.Type.object != nil:
+			value, message = field.Type.object(value)
+		case !given && field.Default == serviceName:
+			value = []any{ends.Service}
+		case !given:
+			value = field.Default
+		}
+		if message != "" {
+			return nil, &FieldError{Field: field.Key, Message: message, Remedy: remedy}
+		}
+		if value != nil {
+			// It fails where a path leads through a value: no row has such a one.
+			_ = unstructured.SetNestedField(spec, value, strings.Split(field.Path, ".")...)
+		}
+	}
+	maps.Copy(spec, ends.Spec)
+	fault, err := Read(map[string]any{
+		"apiVersion": GroupVersion, "kind": k.Name, "metadata": map[string]any{"namespace": ends.Namespace}, "spec": spec,
+	})
+	if wrong, ok := errors.AsType[*FieldError](err); ok {
+		path := strings.TrimPrefix(wrong.Field, "spec.")
+		wrong.Field = path
+		for _, field := range k.Fields {
+			if field.Path == path {
+				wrong.Field = field.Key
+			}
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	fault.Summary += " " + ends.Summary
+	return fault, nil
+}
