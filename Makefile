@@ -94,15 +94,16 @@ lint: ## Run staticcheck
 	cd experiments/e2e && $(STATICCHECK) -tags e2e ./...
 
 .PHONY: generate
-generate: ## Generate the contract's Go code from its protobuf
+generate: ## Generate the contract's Go code, the schema and the reference of experiments
 	cd plugin/sdk && $(BUF) lint && $(BUF) generate
+	$(GO) test ./experiments -run '^(TestSchemaIsUpToDate|TestReference)$$' -update
 
 .PHONY: generated
-generated: ## Check that the generated code is that of the protobuf
-	@before=$$(cat plugin/sdk/pluginv1/*.pb.go | sha256sum); \
+generated: ## Check that what is generated is up to date
+	@files="plugin/sdk/pluginv1/*.pb.go experiments/schema.json experiments/README.md"; \
+	before=$$(cat $$files | sha256sum); \
 	$(MAKE) --no-print-directory generate; \
-	after=$$(cat plugin/sdk/pluginv1/*.pb.go | sha256sum); \
-	if [ "$$before" != "$$after" ]; then echo "the generated code was out of date: commit what make generate made"; exit 1; fi
+	if [ "$$before" != "$$(cat $$files | sha256sum)" ]; then echo "what is generated was out of date: commit what make generate made"; exit 1; fi
 
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities
