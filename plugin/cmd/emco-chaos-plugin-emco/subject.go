@@ -1,25 +1,12 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
-
 	"github.com/emco-chaos/emco-chaos/experiments"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
 	"github.com/emco-chaos/emco-chaos/probes"
+	"github.com/emco-chaos/emco-chaos/probes/access"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
-
-// settings are the part of a target that only this plugin understands.
-type settings struct {
-	Edge struct {
-		Kubeconfig struct {
-			File string `json:"file"`
-		} `json:"kubeconfig"`
-	} `json:"edge"`
-	// Apps are what a run deploys; adservice and currencyservice when empty.
-	Apps []string `json:"apps"`
-}
 
 // subject is what a task's probe works on: the EMCO of the target, and the
 // resources of the task's run and attempt, or those that the target names when
@@ -29,19 +16,11 @@ func subject(task sdk.Task) (probes.Subject, error) {
 	if err != nil {
 		return probes.Subject{}, err
 	}
-	var own settings
-	data, err := json.Marshal(target.Settings)
-	if err == nil {
-		err = json.Unmarshal(data, &own)
-	}
-	if err != nil {
-		return probes.Subject{}, fmt.Errorf("read the settings of target %s: %w", target.Name, err)
-	}
-	access, err := experiments.AccessOf(target)
+	reached, err := access.Of(target)
 	if err != nil {
 		return probes.Subject{}, err
 	}
-	client, err := emco.New(access.Client)
+	client, err := emco.New(reached.Client)
 	if err != nil {
 		return probes.Subject{}, err
 	}
@@ -58,13 +37,10 @@ func subject(task sdk.Task) (probes.Subject, error) {
 			return probes.Subject{}, err
 		}
 	}
-	if len(own.Apps) == 0 {
-		own.Apps = []string{"adservice", "currencyservice"}
-	}
 	return probes.Subject{
 		Client: client, Names: names, Existing: target.UseExisting,
 		Unanswered: unanswered(task), Settle: task.Settle,
-		Setup: probes.Setup{Kubeconfig: own.Edge.Kubeconfig.File, Rsync: access.Rsync, Apps: own.Apps},
+		Setup: reached.Setup,
 	}, nil
 }
 

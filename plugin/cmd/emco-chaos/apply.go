@@ -7,9 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/emco-chaos/emco-chaos/experiments"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
+	"github.com/emco-chaos/emco-chaos/probes/access"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 	"github.com/emco-chaos/emco-chaos/probes/emcoctl"
 	"github.com/emco-chaos/emco-chaos/probes/target"
@@ -142,8 +142,8 @@ func (s *session) access(u *users) (emco.Config, *target.Target, error) {
 		if err != nil {
 			return emco.Config{}, nil, err
 		}
-		access, err := experiments.AccessOf(target)
-		return access.Client, target, err
+		reached, err := access.Of(target)
+		return reached.Client, target, err
 	}
 	if s.target != "" {
 		return emco.Config{}, nil, errors.New("both --config and --target are given: keep one")

@@ -10,9 +10,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/emco-chaos/emco-chaos/experiments"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
+	"github.com/emco-chaos/emco-chaos/probes/access"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/conformance"
 	"github.com/emco-chaos/emco-chaos/probes/target"
@@ -60,15 +60,15 @@ func (s *session) conform(ctx context.Context, how *conforming) error {
 	if err != nil {
 		return err
 	}
-	access, err := experiments.AccessOf(target)
+	reached, err := access.Of(target)
 	if err != nil {
 		return err
 	}
-	client, err := emco.New(access.Client)
+	client, err := emco.New(reached.Client)
 	if err != nil {
 		return err
 	}
-	kubeconfig, err := edgeKubeconfig(target)
+	kubeconfig, err := edgeKubeconfig(target, reached.Setup.Kubeconfig)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (s *session) conform(ctx context.Context, how *conforming) error {
 		return s.removeLeft(interrupted, client, how)
 	}
 	options := conformance.Options{
-		Run: run.NewName(), Kubeconfig: kubeconfig, Rsync: access.Rsync, Patience: how.patience, Abandon: abandon,
+		Run: run.NewName(), Kubeconfig: kubeconfig, Rsync: reached.Setup.Rsync, Patience: how.patience, Abandon: abandon,
 	}
 	fmt.Fprintf(s.errs, "run %s asks %s\n", options.Run, target.Name)
 	var writing error
@@ -109,10 +109,7 @@ func (s *session) conform(ctx context.Context, how *conforming) error {
 }
 
 // edgeKubeconfig reads the kubeconfig of the target's edge cluster.
-func edgeKubeconfig(target *target.Target) ([]byte, error) {
-	edge, _ := target.Settings["edge"].(map[string]any)
-	kubeconfig, _ := edge["kubeconfig"].(map[string]any)
-	file, _ := kubeconfig["file"].(string)
+func edgeKubeconfig(target *target.Target, file string) ([]byte, error) {
 	if file == "" {
 		return nil, fmt.Errorf("target %s: settings.edge.kubeconfig: names no file; write settings: {edge: {kubeconfig: {file: FILE}}} with the kubeconfig of the edge cluster", target.Name)
 	}

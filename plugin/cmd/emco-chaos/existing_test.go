@@ -14,9 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/emco-chaos/emco-chaos/experiments"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
+	"github.com/emco-chaos/emco-chaos/probes/access"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 	"golang.org/x/sys/unix"
@@ -90,11 +90,11 @@ func (s *shop) history(t *testing.T) (emco.Status, []emco.State) {
 		t.Fatal(err)
 	}
 	driven(t, target)
-	access, err := experiments.AccessOf(target)
+	reached, err := access.Of(target)
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := emco.New(access.Client)
+	client, err := emco.New(reached.Client)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,8 +6,8 @@ import (
 	"net/url"
 	"path/filepath"
 
-	"github.com/emco-chaos/emco-chaos/experiments"
 	"github.com/emco-chaos/emco-chaos/experiments/gms"
+	"github.com/emco-chaos/emco-chaos/probes/access"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 	"github.com/spf13/cobra"
 )
@@ -64,12 +64,12 @@ func (s *session) gmsTarget(options *gms.Options) error {
 	if err != nil {
 		return err
 	}
-	access, err := experiments.AccessOf(target)
+	reached, err := access.Of(target)
 	if err != nil {
 		return err
 	}
 	options.Endpoints = map[emco.Service]string{}
-	for service, text := range access.Client.Endpoints {
+	for service, text := range reached.Client.Endpoints {
 		address, err := url.Parse(text)
 		if err != nil || address.Scheme != "http" || address.Port() == "" || address.Path != "" {
 			return fmt.Errorf("target %s: emcoctl has no way to name %s's %s: it takes http://HOST:PORT alone", target.Name, service, text)
@@ -77,12 +77,10 @@ func (s *session) gmsTarget(options *gms.Options) error {
 		options.Endpoints[service] = address.Host
 	}
 	if options.Rsync == "" {
-		options.Rsync = access.Rsync
+		options.Rsync = reached.Setup.Rsync
 	}
-	if edge, ok := target.Settings["edge"].(map[string]any); ok && options.Kubeconfig == "" {
-		if kubeconfig, ok := edge["kubeconfig"].(map[string]any); ok {
-			options.Kubeconfig, _ = kubeconfig["file"].(string)
-		}
+	if options.Kubeconfig == "" {
+		options.Kubeconfig = reached.Setup.Kubeconfig
 	}
 	return nil
 }

@@ -153,7 +153,7 @@ func TestUsage(t *testing.T) {
 		"available --service orchestrator":                    "no EMCO: name it with --config FILE (emcoctl's), with --target FILE, or with --orchestrator URL",
 		"available --service orchestrator --config none.yaml": "none.yaml: cannot be read",
 		"available --service orchestrator --config " + config + " --target " + target:                    "both --config and --target are given: keep one",
-		"available --service orchestrator --target " + config:                                            "is no target: it does not begin with apiVersion",
+		"available --service orchestrator --target " + config:                                            "apiVersion: is missing; write apiVersion: emco-chaos/v1",
 		"available --service orchestrator --orchestrator ftp://x":                                        "is no URL of a server; write http://HOST:PORT",
 		"available --service orchestrator --orchestrator http://user:secret@x":                           "give a token by reference instead",
 		"available --service orchestrator --timeout 0s --config " + config:                               "--timeout must be more than 0",

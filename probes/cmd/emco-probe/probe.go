@@ -16,17 +16,17 @@ import (
 
 // asking is one run of a probe from the command line.
 type asking struct {
-	kind    probes.Kind
-	access  access
-	naming  naming
-	texts   map[string]*string
-	given   map[string]string
-	timeout time.Duration
-	expect  string
-	output  string
-	dryRun  bool
-	out     io.Writer
-	errs    io.Writer
+	kind      probes.Kind
+	endpoints endpoints
+	naming    naming
+	texts     map[string]*string
+	given     map[string]string
+	timeout   time.Duration
+	expect    string
+	output    string
+	dryRun    bool
+	out       io.Writer
+	errs      io.Writer
 }
 
 const (
@@ -63,16 +63,16 @@ func newProbe(kind probes.Kind, out, errs io.Writer) *cobra.Command {
 		}
 		a.texts[argument.Name] = flags.String(argument.Name, "", usage)
 	}
-	a.access.flags(command)
+	a.endpoints.flags(command)
 	switch kind.Name {
 	case cleanProbe:
 	case teardownProbe, ensureProbe:
 		a.naming.runFlags(command)
-		a.access.making(command)
+		a.endpoints.making(command)
 	default:
 		a.naming.flags(command)
 		if kind.Changes() {
-			a.access.making(command)
+			a.endpoints.making(command)
 		}
 	}
 	if kind.Name == callProbe {
@@ -119,7 +119,7 @@ func (a *asking) run(ctx context.Context) error {
 		return err
 	}
 	watcher := newWatcher(a.output, a.out, a.errs)
-	client, setup, err := a.access.open(a.timeout, watcher.answered)
+	client, setup, err := a.endpoints.open(a.timeout, watcher.answered)
 	if err != nil {
 		return err
 	}

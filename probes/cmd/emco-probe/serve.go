@@ -16,14 +16,14 @@ import (
 
 // serving is one run of emco-probe serve.
 type serving struct {
-	access access
-	naming naming
-	offers []string
-	listen string
-	limit  time.Duration
-	at     int
-	out    io.Writer
-	errs   io.Writer
+	endpoints endpoints
+	naming    naming
+	offers    []string
+	listen    string
+	limit     time.Duration
+	at        int
+	out       io.Writer
+	errs      io.Writer
 }
 
 // graceTime is how long probes that run may still take when the server is
@@ -43,7 +43,7 @@ func newServe(out, errs io.Writer) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context()) },
 	}
 	flags := command.Flags()
-	s.access.flags(command)
+	s.endpoints.flags(command)
 	s.naming.flags(command)
 	flags.StringArrayVar(&s.offers, "offer", nil, "a probe to offer, as `NAME=PROBE,ARGUMENT=VALUE,...`; without any, available of each microservice")
 	flags.StringVar(&s.listen, "listen", "127.0.0.1:9099", "the `ADDRESS` to listen on; other than on loopback everyone who reaches it may ask")
@@ -56,7 +56,7 @@ func (s *serving) run(ctx context.Context) error {
 	if s.limit <= 0 || s.at < 1 {
 		return errors.New("--timeout and --concurrency must be more than 0")
 	}
-	client, setup, err := s.access.open(s.limit, nil)
+	client, setup, err := s.endpoints.open(s.limit, nil)
 	if err != nil {
 		return err
 	}

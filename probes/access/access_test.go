@@ -1,4 +1,4 @@
-package experiments_test
+package access_test
 
 import (
 	"maps"
@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/emco-chaos/emco-chaos/experiments"
+	"github.com/emco-chaos/emco-chaos/probes/access"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
@@ -41,12 +41,12 @@ func TestAccessOf(t *testing.T) {
 			endpoints: map[emco.Service]string{}, ingress: "http://i:1", rsync: "r:3",
 		},
 	} {
-		access, err := experiments.AccessOf(&test.target)
+		got, err := access.Of(&test.target)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if !maps.Equal(access.Client.Endpoints, test.endpoints) || access.Client.Ingress != test.ingress || access.Rsync != test.rsync {
-			t.Errorf("%s: got %+v", name, access)
+		if !maps.Equal(got.Client.Endpoints, test.endpoints) || got.Client.Ingress != test.ingress || got.Setup.Rsync != test.rsync {
+			t.Errorf("%s: got %+v", name, got)
 		}
 	}
 }
@@ -57,7 +57,7 @@ func TestAccessOfRefuses(t *testing.T) {
 		"settings.emcoctl: names no file":                    map[string]any{},
 		"settings.emcoctl.config: none.yaml: cannot be read": map[string]any{"config": map[string]any{"file": "none.yaml"}},
 	} {
-		_, err := experiments.AccessOf(&target.Target{Name: "t", Settings: map[string]any{"emcoctl": setting}})
+		_, err := access.Of(&target.Target{Name: "t", Settings: map[string]any{"emcoctl": setting}})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}

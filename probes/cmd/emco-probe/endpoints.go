@@ -6,14 +6,16 @@ import (
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/probes"
+	"github.com/emco-chaos/emco-chaos/probes/access"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 	"github.com/emco-chaos/emco-chaos/probes/emcoctl"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 	"github.com/spf13/cobra"
 )
 
-// access says which EMCO is asked, and what a probe that makes resources
-// makes them of.
-type access struct {
+// endpoints holds the flags that say which EMCO is asked, and what a probe that
+// makes resources makes them of.
+type endpoints struct {
 	config     string
 	target     string
 	urls       map[emco.Service]*string
@@ -26,7 +28,7 @@ type access struct {
 	apps       []string
 }
 
-func (a *access) flags(command *cobra.Command) {
+func (a *endpoints) flags(command *cobra.Command) {
 	flags := command.Flags()
 	flags.StringVar(&a.config, "config", "", "emcoctl's configuration `FILE`")
 	flags.StringVarP(&a.target, "target", "t", "", "emco-chaos's target `FILE`")
@@ -42,29 +44,26 @@ func (a *access) flags(command *cobra.Command) {
 }
 
 // making are the flags of probes that make resources.
-func (a *access) making(command *cobra.Command) {
+func (a *endpoints) making(command *cobra.Command) {
 	flags := command.Flags()
 	flags.StringVar(&a.kubeconfig, "kubeconfig", "", "the edge cluster's kubeconfig `FILE`, for what registers a cluster")
 	flags.StringSliceVar(&a.apps, "apps", nil, "the `NAMES` of the apps that are deployed")
 }
 
-// defaultApps are deployed when nobody names any.
-var defaultApps = []string{"adservice", "currencyservice"}
-
 // open makes the client and the setup. Flags go before what the files say.
-func (a *access) open(timeout time.Duration, answered func(emco.Answer)) (*emco.Client, probes.Setup, error) {
+func (a *endpoints) open(timeout time.Duration, answered func(emco.Answer)) (*emco.Client, probes.Setup, error) {
 	config, setup, err := a.files()
 	if err != nil {
 		return nil, probes.Setup{}, err
 	}
-	endpoints := map[emco.Service]string{}
-	maps.Copy(endpoints, config.Endpoints)
+	urls := map[emco.Service]string{}
+	maps.Copy(urls, config.Endpoints)
 	for service, url := range a.urls {
 		if *url != "" {
-			endpoints[service] = *url
+			urls[service] = *url
 		}
 	}
-	config.Endpoints = endpoints
+	config.Endpoints = urls
 	if a.ingress != "" {
 		config.Ingress = a.ingress
 	}
@@ -84,7 +83,7 @@ func (a *access) open(timeout time.Duration, answered func(emco.Answer)) (*emco.
 		setup.Apps = a.apps
 	}
 	if len(setup.Apps) == 0 {
-		setup.Apps = defaultApps
+		setup.Apps = access.DefaultApps()
 	}
 	if len(config.Endpoints) == 0 && config.Ingress == "" {
 		return nil, probes.Setup{}, errors.New("no EMCO: name it with --config FILE (emcoctl's), with --target FILE, or with --orchestrator URL, --dcm URL, --clm URL or --ingress URL")
@@ -96,7 +95,7 @@ func (a *access) open(timeout time.Duration, answered func(emco.Answer)) (*emco.
 }
 
 // files reads emcoctl's configuration or the target.
-func (a *access) files() (emco.Config, probes.Setup, error) {
+func (a *endpoints) files() (emco.Config, probes.Setup, error) {
 	switch {
 	case a.config != "" && a.target != "":
 		return emco.Config{}, probes.Setup{}, errors.New("both --config and --target are given: keep one")
@@ -104,7 +103,12 @@ func (a *access) files() (emco.Config, probes.Setup, error) {
 		read, err := emcoctl.ReadConfig(a.config)
 		return read.Client(), probes.Setup{Rsync: read.Rsync}, err
 	case a.target != "":
-		return readTarget(a.target)
+		read, problems := target.Read(a.target)
+		if err := problems.Err(); err != nil {
+			return emco.Config{}, probes.Setup{}, err
+		}
+		reached, err := access.Of(read)
+		return reached.Client, reached.Setup, err
 	}
 	return emco.Config{}, probes.Setup{}, nil
 }
