@@ -9,28 +9,22 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
-// available waits until a microservice answers a GET out of its database.
-type available struct {
-	service  emco.Service
-	interval time.Duration
-}
-
 var availableKind = Kind{
 	Activity: question("available", "waits until a real GET of a microservice succeeds",
 		activity.Argument{Name: "service", Type: activity.ServiceName, Required: true, Allowed: serviceNames(), Description: "the microservice"}),
-	make: func(a arguments) (Probe, error) {
-		return available{service: emco.Service(a.text("service")), interval: 250 * time.Millisecond}, nil
-	},
+	run: available,
 }
 
-// Run passes when the GET succeeds, or finds EMCO's own word that there is no
-// such resource: both come out of the database.
-func (p available) Run(ctx context.Context, on Subject, observer Observer) Result {
-	w := on.watchEndpoint(p.service, nil, observer)
-	for sample := range w.samples(ctx, pace{interval: p.interval, hedged: true}) {
+// available waits until a microservice answers a GET: with success, or with
+// EMCO's own word that there is no such resource. Both come out of its
+// database.
+func available(ctx context.Context, t task) Result {
+	service := emco.Service(t.text("service"))
+	w := t.watchEndpoint(service, nil)
+	for sample := range w.samples(ctx, t.Setup.every(250*time.Millisecond).hedge()) {
 		if sample.look == lookAnswered {
-			return w.result(Passed, "%s is available after %s: %s", p.service, w.after(), sample.words)
+			return w.result(Passed, "%s is available after %s: %s", service, w.after(), sample.words)
 		}
 	}
-	return w.unfinished(ctx, fmt.Sprintf("%s did not become available", p.service))
+	return w.unfinished(ctx, fmt.Sprintf("%s did not become available", service))
 }

@@ -8,11 +8,6 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
-// callOnce makes one call, once, and tells its moments as they happen.
-type callOnce struct {
-	call emco.Call
-}
-
 var callKind = Kind{
 	Activity: activity.Activity{
 		Name: "call", Summary: "makes one call, once, and tells its moments; whatever becomes of it is its outcome",
@@ -24,39 +19,38 @@ var callKind = Kind{
 		Ends:       []string{string(emco.WasAccepted), string(emco.WasRejected), string(emco.HasFailed)},
 		HasOutcome: true, Lasting: true,
 	},
-	make: func(a arguments) (Probe, error) {
-		call, err := a.call("call")
-		return callOnce{call: call}, err
-	},
+	run: callOnce,
 }
 
-func (p callOnce) Run(ctx context.Context, on Subject, observer Observer) Result {
-	request, err := on.request(p.call)
+// callOnce makes one call, once, and tells its moments as they happen.
+func callOnce(ctx context.Context, t task) Result {
+	call, _ := t.call()
+	request, err := t.request(call)
 	if err != nil {
 		return errored(err)
 	}
-	url, err := on.Client.URL(request)
+	url, err := t.Client.URL(request)
 	if err != nil {
 		return errored(err)
 	}
-	answer, err := on.Client.Watch(ctx, request, func(m emco.Moment) {
+	answer, err := t.Client.Watch(ctx, request, func(m emco.Moment) {
 		detail := map[string]string{}
 		switch m.Name {
 		case emco.Started:
-			detail["call"] = p.call.Name
-			detail["service"] = string(p.call.Service)
+			detail["call"] = call.Name
+			detail["service"] = string(call.Service)
 			detail["request"] = request.Method + " " + url
 		case emco.WasAccepted, emco.WasRejected, emco.HasFailed:
 			detail = outcomeDetail(m.Outcome)
 		}
-		observer.Event(string(m.Name), m.At, detail)
+		t.Event(string(m.Name), m.At, detail)
 	})
 	if err != nil {
 		return errored(err)
 	}
 	result := Result{
 		Conclusion: Passed,
-		Message:    p.call.Name + ": " + answer.String(),
+		Message:    call.Name + ": " + answer.String(),
 		Outcome:    answer.Outcome.String(),
 		Evidence:   outcomeDetail(answer.Outcome),
 	}

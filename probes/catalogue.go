@@ -13,10 +13,12 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
-// Kind is a kind of probe: its description, and how one is made.
+// Kind is a kind of probe: its description and what it does.
 type Kind struct {
 	activity.Activity
-	make func(arguments) (Probe, error)
+	// check finds what the description of the arguments cannot say; may be nil.
+	check func(arguments) error
+	run   func(context.Context, task) Result
 }
 
 // Changes says that probes of this kind change something in EMCO.
@@ -76,36 +78,34 @@ func New(kind string, args map[string]any) (Probe, error) {
 func (k Kind) New(args map[string]any) (Probe, error) {
 	a := arguments{kind: k, values: args}
 	err := a.check()
-	var probe Probe
-	if err == nil {
-		probe, err = k.make(a)
+	if err == nil && k.check != nil {
+		err = k.check(a)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", k.Name, err)
 	}
-	if slices.Contains(k.Ends, eventPassed) {
-		return announced{probe}, nil
-	}
-	return probe, nil
+	return a, nil
 }
 
-// announced tells of a probe that it started, and passed or failed. A probe
-// that found no answer has neither.
-type announced struct{ probe Probe }
-
-func (a announced) Run(ctx context.Context, on Subject, observer Observer) Result {
-	observer.Event(eventStarted, time.Now(), nil)
-	result := a.probe.Run(ctx, on, observer)
+// Run is [Probe.Run]. A probe that is no call starts, and passes or fails; one
+// that found no answer does neither.
+func (a arguments) Run(ctx context.Context, on Subject, observer Observer) Result {
+	t := task{Subject: on, Observer: observer, arguments: a}
+	if !slices.Contains(a.kind.Ends, eventPassed) {
+		return a.kind.run(ctx, t)
+	}
+	t.Event(eventStarted, time.Now(), nil)
+	result := a.kind.run(ctx, t)
 	switch result.Conclusion {
 	case Passed:
-		observer.Event(eventPassed, time.Now(), map[string]string{"message": result.Message})
+		t.Event(eventPassed, time.Now(), map[string]string{"message": result.Message})
 	case Failed:
-		observer.Event(eventFailed, time.Now(), map[string]string{"message": result.Message})
+		t.Event(eventFailed, time.Now(), map[string]string{"message": result.Message})
 	}
 	return result
 }
 
-// arguments are the decoded arguments of one probe.
+// arguments are a probe: its kind and decoded arguments.
 type arguments struct {
 	kind   Kind
 	values map[string]any
@@ -163,30 +163,19 @@ func (a arguments) checkOne(argument activity.Argument) error {
 	return nil
 }
 
-func (a arguments) has(name string) bool {
-	_, ok := a.values[name]
-	return ok
-}
-
 // text is an argument that was checked to be a text, or "".
 func (a arguments) text(name string) string {
 	text, _ := a.values[name].(string)
 	return text
 }
 
-// object is an argument that was checked to be an object, or nil.
-func (a arguments) object(name string) map[string]any {
-	object, _ := a.values[name].(map[string]any)
-	return object
-}
+// call is the argument that names a call; false if it is not given.
+func (a arguments) call() (emco.Call, bool) { return emco.CallNamed(a.text("call")) }
 
-func (a arguments) call(name string) (emco.Call, error) {
-	call, ok := emco.CallNamed(a.text(name))
-	if !ok {
-		return emco.Call{}, a.wrong(name, fmt.Sprintf("%q is no call", document.Shown(a.text(name))),
-			"use one of "+strings.Join(emco.CallNames(), ", "))
-	}
-	return call, nil
+// given is the state that an argument describes.
+func (a arguments) given() (emco.Given, error) {
+	states, _ := a.values["given"].(map[string]any)
+	return emco.ParseGiven(states)
 }
 
 func serviceNames() []string {

@@ -12,20 +12,16 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
-// clean removes what runs have left, found by their mark.
-type clean struct {
-	run string // empty: any
-}
-
 var cleanKind = Kind{
 	Activity: action("clean", "finds what runs have left in EMCO, by their mark, and removes it",
 		activity.Argument{Name: "run", Type: activity.Text, Description: "the name of the only run to clean up after; any if left out"}),
-	make: func(a arguments) (Probe, error) { return clean{run: a.text("run")}, nil },
+	run: clean,
 }
 
-func (p clean) Run(ctx context.Context, on Subject, observer Observer) Result {
-	r := newRemoval(on, observer)
-	attempts, strays, err := p.find(ctx, on)
+// clean removes what runs have left, found by their mark.
+func clean(ctx context.Context, t task) Result {
+	r := newRemoval(t)
+	attempts, strays, err := t.marked(ctx, t.text("run"))
 	if err != nil {
 		return errored(err)
 	}
@@ -34,7 +30,7 @@ func (p clean) Run(ctx context.Context, on Subject, observer Observer) Result {
 	}
 	var errs []error
 	for _, names := range attempts {
-		observer.Note(time.Now(), fmt.Sprintf("found run %s, attempt %d", names.Run(), names.Attempt()))
+		t.Note(time.Now(), fmt.Sprintf("found run %s, attempt %d", names.Run(), names.Attempt()))
 		errs = append(errs, r.attempt(ctx, names))
 	}
 	result := r.result(fmt.Sprintf(" of %d attempts", len(attempts)), errs...)
@@ -42,11 +38,11 @@ func (p clean) Run(ctx context.Context, on Subject, observer Observer) Result {
 	return result
 }
 
-// find lists the attempts that have left something, and the anchors of what
-// carries a mark but has no name of an attempt.
-func (p clean) find(ctx context.Context, on Subject) (attempts []emco.Names, strays []string, err error) {
+// marked lists the attempts of a run, or of any, that have left something, and
+// the anchors of what carries a mark but has no name of an attempt.
+func (s Subject) marked(ctx context.Context, only string) (attempts []emco.Names, strays []string, err error) {
 	for _, collection := range []string{"projects", "cluster-providers"} {
-		answer := on.get(ctx, collection)
+		answer := s.get(ctx, collection)
 		if answer.err != nil {
 			return nil, nil, answer.err
 		}
@@ -56,7 +52,7 @@ func (p clean) find(ctx context.Context, on Subject) (attempts []emco.Names, str
 		}
 		for _, entry := range list {
 			run, ok := emco.RunOf(entry.Metadata.UserData1)
-			if !ok || p.run != "" && run != p.run {
+			if !ok || only != "" && run != only {
 				continue
 			}
 			names, ok := emco.NamesOf(entry.Metadata.Name, entry.Metadata.UserData1)

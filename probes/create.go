@@ -14,8 +14,8 @@ import (
 // exists, below which all other names lie.
 func (p *preparation) nothingThere(ctx context.Context) error {
 	for _, template := range []string{"{project}", "{provider}"} {
-		anchor := p.on.Names.Anchor(template)
-		answer, err := p.get(ctx, anchor)
+		anchor := p.Names.Anchor(template)
+		answer, err := p.find(ctx, anchor)
 		if err != nil {
 			return err
 		}
@@ -29,22 +29,22 @@ func (p *preparation) nothingThere(ctx context.Context) error {
 // registerRsync registers rsync if nobody has. The registration is shared:
 // it is never changed and never removed, and so no resource of the run.
 func (p *preparation) registerRsync(ctx context.Context) error {
-	host, port, err := p.on.Setup.rsync()
+	host, port, err := p.Setup.rsync()
 	if err != nil {
 		return err
 	}
-	answer, err := p.get(ctx, "controllers/"+emco.RsyncName)
+	answer, err := p.find(ctx, "controllers/"+emco.RsyncName)
 	if err != nil {
 		return err
 	}
 	if !answer.Missing() {
-		if there, ok := answer.Controller(); ok && there != p.on.Setup.Rsync {
-			p.observer.Note(answer.Ended, fmt.Sprintf("rsync is registered at %s, not at the target's %s; the registration is left as it is", document.Shown(there), p.on.Setup.Rsync))
+		if there, ok := answer.Controller(); ok && there != p.Setup.Rsync {
+			p.Note(answer.Ended, fmt.Sprintf("rsync is registered at %s, not at the target's %s; the registration is left as it is", document.Shown(there), p.Setup.Rsync))
 		}
 		return nil
 	}
-	_, err = p.send(ctx, p.on.Names.RsyncController(host, port), func(a emco.Answer) bool {
-		p.observer.Note(a.Ended, fmt.Sprintf("POST %s --> %s (rsync was not registered; the registration stays)", a.Request.Anchor, a))
+	_, err = p.until(ctx, p.Names.RsyncController(host, port), func(a emco.Answer) bool {
+		p.Note(a.Ended, fmt.Sprintf("POST %s --> %s (rsync was not registered; the registration stays)", a.Request.Anchor, a))
 		// Somebody else may be as quick.
 		return a.Outcome.Kind == emco.Accepted || a.Code == http.StatusConflict
 	})
@@ -54,18 +54,18 @@ func (p *preparation) registerRsync(ctx context.Context) error {
 // create makes one resource. Whether a POST whose answer was lost has made
 // it, a GET tells.
 func (p *preparation) create(ctx context.Context, resource emco.Resource) error {
-	p.observer.Resource(Resource{Anchor: resource.Anchor, State: Making})
+	p.Resource(Resource{Anchor: resource.Anchor, State: Making})
 	unsure := false // a POST of ours may have made it
 	var failed error
-	post := func(ctx context.Context) sample { return p.on.send(ctx, resource.Create) }
-	for got := range poll(ctx, p.on.Setup.within(p.patience), post) {
+	post := func(ctx context.Context) sample { return p.send(ctx, resource.Create) }
+	for got := range poll(ctx, p.Setup.within(p.patience), post) {
 		if got.err != nil {
 			return got.err
 		}
 		failed = fmt.Errorf("POST %s (%s): %s", resource.Create.Anchor, resource.Kind, got)
 		switch {
 		case got.Outcome.Kind == emco.Accepted:
-			p.observer.Resource(Resource{Anchor: resource.Anchor, State: Made})
+			p.Resource(Resource{Anchor: resource.Anchor, State: Made})
 			return nil
 		case ctx.Err() != nil,
 			got.Outcome.Kind == emco.Rejected && got.Code < 500 && !(unsure && got.Code == http.StatusConflict),
@@ -75,16 +75,16 @@ func (p *preparation) create(ctx context.Context, resource emco.Resource) error 
 			continue
 		}
 		unsure = true
-		p.observer.Note(got.Ended, failed.Error()+"; a GET will tell whether it was made")
-		found, err := p.get(ctx, resource.Anchor)
+		p.Note(got.Ended, failed.Error()+"; a GET will tell whether it was made")
+		found, err := p.find(ctx, resource.Anchor)
 		switch {
 		case err != nil:
 			return errors.Join(failed, err)
 		case found.Missing():
-		case !ours(p.on.Names, resource, found):
+		case !ours(p.Names, resource, found):
 			return errors.Join(failed, fmt.Errorf("%s is there and does not carry the run's mark", resource.Anchor))
 		default:
-			p.observer.Resource(Resource{Anchor: resource.Anchor, State: Made})
+			p.Resource(Resource{Anchor: resource.Anchor, State: Made})
 			return nil
 		}
 	}

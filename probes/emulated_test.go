@@ -449,13 +449,6 @@ func TestEnsureRefusesTakenNames(t *testing.T) {
 
 func TestEnsureThatCannotBeReached(t *testing.T) {
 	e := startEMCO(t, emcotest.Options{})
-	impatient := func(document map[string]any) Probe {
-		parsed, err := emco.ParseGiven(document)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return announced{ensure{given: parsed, patience: 200 * time.Millisecond}}
-	}
 	up := map[string]any{"logicalCloud": "Instantiated", "dig": "Approved"}
 
 	for _, test := range []struct {
@@ -470,8 +463,9 @@ func TestEnsureThatCannotBeReached(t *testing.T) {
 		{"no rsync", func(s *Subject) { s.Setup.Rsync = "" }, "rsync: "},
 	} {
 		subject, seen := e.subject("wrong"), &record{}
+		subject.Setup.patience = 200 * time.Millisecond
 		test.change(&subject)
-		got := impatient(up).Run(within(t, time.Minute), subject, seen)
+		got := mustNew(t, "ensure", given(up)).Run(within(t, time.Minute), subject, seen)
 		check(t, "ensure", seen, got, Errored, test.message)
 		if len(seen.resources) > 0 {
 			t.Errorf("%s: resources %v", test.name, seen.resources)
@@ -479,10 +473,11 @@ func TestEnsureThatCannotBeReached(t *testing.T) {
 	}
 
 	subject, seen := e.subject("away"), &record{}
+	subject.Setup.patience = 200 * time.Millisecond
 	if err := e.Kill("rsync"); err != nil {
 		t.Fatal(err)
 	}
-	got := impatient(up).Run(within(t, time.Minute), subject, seen)
+	got := mustNew(t, "ensure", given(up)).Run(within(t, time.Minute), subject, seen)
 	check(t, "ensure", seen, got, Errored, "logical-cloud.instantiate: POST "+subject.Names.Anchor("{logicalCloud}")+"/instantiate: 500 Internal Server Error: The server")
 	// What was made until then can be removed without rsync.
 	run(t, subject, "teardown", nil, Passed)
@@ -491,10 +486,10 @@ func TestEnsureThatCannotBeReached(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen = &record{}
-	got = impatient(up).Run(within(t, time.Minute), subject, seen)
+	got = mustNew(t, "ensure", given(up)).Run(within(t, time.Minute), subject, seen)
 	check(t, "ensure", seen, got, Errored, "connection refused")
 	seen = &record{}
-	got = impatient(up).Run(within(t, 500*time.Millisecond), subject, seen)
+	got = mustNew(t, "ensure", given(up)).Run(within(t, 500*time.Millisecond), subject, seen)
 	check(t, "ensure", seen, got, Errored, "connection refused")
 }
 
@@ -883,7 +878,7 @@ func TestEnsureDoesNotTakeOver(t *testing.T) {
 	e := startEMCO(t, emcotest.Options{})
 	subject := e.subject("race")
 	seen := &record{}
-	m := &preparation{ensure: ensure{patience: time.Second}, on: subject, observer: seen}
+	m := &preparation{task: task{Subject: subject, Observer: seen}, patience: time.Second}
 	project := subject.Names.Resources(emco.Material{})[0]
 	if err := m.create(within(t, time.Minute), project); err != nil {
 		t.Fatal(err)

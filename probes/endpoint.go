@@ -25,30 +25,30 @@ const (
 // watchEndpoint checks whether a service answers: a GET that it can answer
 // from its database only, or of the call's status if there is a call. Rsync
 // has no REST API, so that its port is dialled.
-func (s Subject) watchEndpoint(service emco.Service, call *emco.Call, observer Observer) *watch {
+func (t task) watchEndpoint(service emco.Service, call *emco.Call) *watch {
 	var request emco.Request
 	switch {
 	case call != nil:
-		request = call.Status(s.Names)
+		request = call.Status(t.Names)
 	case service == emco.Orchestrator:
-		request = emco.Get(s.Names.Anchor("{project}"))
+		request = emco.Get(t.Names.Anchor("{project}"))
 	case service == emco.DCM:
-		request = emco.Get(s.Names.Anchor("{logicalCloud}"))
+		request = emco.Get(t.Names.Anchor("{logicalCloud}"))
 	case service == emco.CLM:
-		request = emco.Get(s.Names.Anchor("{provider}"))
+		request = emco.Get(t.Names.Anchor("{provider}"))
 	}
 	ask := func(ctx context.Context) sample {
 		ctx, cancel := context.WithTimeout(ctx, endpointTimeout)
 		defer cancel()
 		if service != emco.Rsync {
-			return s.send(ctx, request)
+			return t.send(ctx, request)
 		}
-		if _, _, err := s.Setup.rsync(); err != nil {
+		if _, _, err := t.Setup.rsync(); err != nil {
 			return sample{err: err}
 		}
-		return sample{Answer: emco.Dial(ctx, s.Setup.Rsync, dialTimeout)}
+		return sample{Answer: emco.Dial(ctx, t.Setup.Rsync, dialTimeout)}
 	}
-	w := &watch{observer: observer, noun: "seen"}
+	w := &watch{observer: t, noun: "seen"}
 	w.ask = func(ctx context.Context) sample {
 		seen := ask(ctx)
 		seen.look, seen.words = lookOf(seen.Answer), seen.String()

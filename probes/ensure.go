@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -12,54 +13,56 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
-// ensure brings the attempt's own resources, of which nothing may be there
-// yet, to a given state; or, if the subject says so, ones that exist already.
-type ensure struct {
-	given emco.Given
-	// patience bounds how long one call waits out what can go away.
-	patience time.Duration
-}
-
 var ensureKind = Kind{
 	Activity: action("ensure", "brings fresh resources of the run's own to a given state",
 		activity.Argument{Name: "given", Type: activity.Mapping, Required: true,
 			Description: "the states, such as {logicalCloud: Instantiated, dig: Approved}, or {for: CALL}"}),
-	make: func(a arguments) (Probe, error) {
-		given, err := emco.ParseGiven(a.object("given"))
-		return ensure{given: given, patience: 15 * time.Second}, err
+	check: func(a arguments) error {
+		_, err := a.given()
+		return err
 	},
+	run: ensure,
 }
+
+// callPatience bounds how long a preparation waits out, for one call, what can
+// go away by itself.
+const callPatience = 15 * time.Second
 
 // preparation is one run of an ensure.
 type preparation struct {
-	ensure
-	on       Subject
-	observer Observer
+	task
+	given    emco.Given
+	patience time.Duration
 	made     int
 	calls    []string
 }
 
-func (p ensure) Run(ctx context.Context, on Subject, observer Observer) Result {
+// ensure brings the attempt's own resources, of which nothing may be there
+// yet, to a given state; or, if the subject says so, ones that exist already.
+func ensure(ctx context.Context, t task) Result {
 	began := time.Now()
-	run := &preparation{ensure: p, on: on, observer: observer}
-	err := run.run(ctx)
-	evidence := map[string]string{
-		"given":            p.given.String(),
-		"made":             strconv.Itoa(run.made),
-		"project":          on.Names.Anchor("{project}"),
-		"cluster provider": on.Names.Anchor("{provider}"),
+	given, err := t.arguments.given()
+	p := &preparation{task: t, given: given, patience: cmp.Or(t.Setup.patience, callPatience)}
+	if err == nil {
+		err = p.run(ctx)
 	}
-	if on.Existing {
-		delete(evidence, "cluster provider")
-		evidence["calls"] = or(strings.Join(run.calls, ", "), "none")
+	evidence := map[string]string{
+		"given":   given.String(),
+		"made":    strconv.Itoa(p.made),
+		"project": t.Names.Anchor("{project}"),
+	}
+	if t.Existing {
+		evidence["calls"] = or(strings.Join(p.calls, ", "), "none")
+	} else {
+		evidence["cluster provider"] = t.Names.Anchor("{provider}")
 	}
 	switch {
-	case err == nil && on.Existing:
+	case err == nil && t.Existing:
 		return Result{Conclusion: Passed, Evidence: evidence,
 			Message: fmt.Sprintf("resources that exist already: %s; calls made: %s", existingStates(p.given), evidence["calls"])}
 	case err == nil:
 		return Result{Conclusion: Passed, Evidence: evidence,
-			Message: fmt.Sprintf("%s; %d resources made in %s", p.given, run.made, shown(time.Since(began)))}
+			Message: fmt.Sprintf("%s; %d resources made in %s", p.given, p.made, shown(time.Since(began)))}
 	case ctx.Err() != nil && !outOfTime(ctx):
 		return Result{Conclusion: Inconclusive, Evidence: evidence, Message: "ended before the given state was reached"}
 	default:
@@ -69,16 +72,13 @@ func (p ensure) Run(ctx context.Context, on Subject, observer Observer) Result {
 }
 
 func (p *preparation) run(ctx context.Context) error {
-	if err := p.given.Check(); err != nil {
-		return err
-	}
-	if p.on.Existing {
+	if p.Existing {
 		return p.existing(ctx)
 	}
-	if len(p.on.Setup.Apps) == 0 && p.given.Has(emco.App) {
+	if len(p.Setup.Apps) == 0 && p.given.Has(emco.App) {
 		return document.Problem{Field: "apps", Message: "is empty", Remedy: "name the apps that the composite app is made of"}
 	}
-	material, err := p.on.material(p.given.Has(emco.Cluster))
+	material, err := p.material(p.given.Has(emco.Cluster))
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (p *preparation) run(ctx context.Context) error {
 	if err := p.registerRsync(ctx); err != nil {
 		return err
 	}
-	for _, resource := range p.on.Names.Resources(material) {
+	for _, resource := range p.Names.Resources(material) {
 		if !p.given.Has(resource.Kind) {
 			continue
 		}
@@ -107,18 +107,18 @@ func (p *preparation) run(ctx context.Context) error {
 	return nil
 }
 
-// get asks for a resource until EMCO says that it is there or that it is
+// find asks for a resource until EMCO says that it is there or that it is
 // not.
-func (p *preparation) get(ctx context.Context, anchor string) (emco.Answer, error) {
-	return p.send(ctx, emco.Get(anchor), func(a emco.Answer) bool { return a.Outcome.Kind == emco.Accepted || a.Missing() })
+func (p *preparation) find(ctx context.Context, anchor string) (emco.Answer, error) {
+	return p.until(ctx, emco.Get(anchor), func(a emco.Answer) bool { return a.Outcome.Kind == emco.Accepted || a.Missing() })
 }
 
-// send sends a request until its answer is one to be had, and waits out what
+// until sends a request until its answer is one to be had, and waits out what
 // can go away by itself.
-func (p *preparation) send(ctx context.Context, request emco.Request, wanted func(emco.Answer) bool) (emco.Answer, error) {
+func (p *preparation) until(ctx context.Context, request emco.Request, wanted func(emco.Answer) bool) (emco.Answer, error) {
 	var failed error
-	send := func(ctx context.Context) sample { return p.on.send(ctx, request) }
-	for got := range poll(ctx, p.on.Setup.within(p.patience), send) {
+	send := func(ctx context.Context) sample { return p.send(ctx, request) }
+	for got := range poll(ctx, p.Setup.within(p.patience), send) {
 		if got.err != nil {
 			return emco.Answer{}, got.err
 		}

@@ -53,8 +53,8 @@ func existingStates(given emco.Given) string {
 // present makes sure that the resource is there, and that a group is on the
 // logical cloud that is named beside it.
 func (p *preparation) present(ctx context.Context, l lifecycle) error {
-	anchor, cloud := p.on.Names.Anchor(l.word), p.on.Names.Anchor("{logicalCloud}")
-	answer, err := p.get(ctx, anchor)
+	anchor, cloud := p.Names.Anchor(l.word), p.Names.Anchor("{logicalCloud}")
+	answer, err := p.find(ctx, anchor)
 	if err != nil {
 		return err
 	}
@@ -76,8 +76,8 @@ func (p *preparation) present(ctx context.Context, l lifecycle) error {
 // unused makes sure that no group is on the logical cloud: EMCO refuses to
 // terminate it while there is one, and what exists is not deleted.
 func (p *preparation) unused(ctx context.Context) error {
-	cloud := p.on.Names.Anchor("{logicalCloud}")
-	project := p.on.Names.Anchor("{project}")
+	cloud := p.Names.Anchor("{logicalCloud}")
+	project := p.Names.Anchor("{project}")
 	apps, err := p.list(ctx, project+"/composite-apps")
 	if err != nil {
 		return err
@@ -100,7 +100,7 @@ func (p *preparation) unused(ctx context.Context) error {
 
 // list reads a collection, which is empty if EMCO says so in whatever way.
 func (p *preparation) list(ctx context.Context, collection string) ([]emco.Found, error) {
-	answer, err := p.get(ctx, collection)
+	answer, err := p.find(ctx, collection)
 	if err != nil || answer.Missing() {
 		return nil, err
 	}

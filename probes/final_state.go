@@ -14,33 +14,33 @@ const finalStatePatience = 30 * time.Second
 
 // reportFinalState tells in which state resources that exist already are left.
 // It changes nothing.
-func reportFinalState(ctx context.Context, on Subject, observer Observer) Result {
+func (t task) reportFinalState(ctx context.Context) Result {
 	result := Result{Conclusion: Passed, Evidence: map[string]string{"removed": "0"}}
 	var states []string
 	for _, l := range lifecycles {
-		if !on.Names.Chose(l.word) {
+		if !t.Names.Chose(l.word) {
 			continue
 		}
-		state, known := on.finalState(ctx, l, observer)
+		state, known := t.finalState(ctx, l)
 		if !known {
 			result.Conclusion = Errored
 			state = "in a state that is not known: " + state
 		}
 		result.Evidence[string(l.kind)] = state
-		states = append(states, on.Names.Anchor(l.word)+" "+state)
+		states = append(states, t.Names.Anchor(l.word)+" "+state)
 	}
 	result.Message = "nothing was removed; left as they are: " + strings.Join(states, ", ")
 	return result
 }
 
 // finalState is the state of a resource, or why it is not known.
-func (s Subject) finalState(ctx context.Context, l lifecycle, observer Observer) (state string, known bool) {
+func (t task) finalState(ctx context.Context, l lifecycle) (state string, known bool) {
 	ctx, cancel := context.WithTimeout(ctx, finalStatePatience)
 	defer cancel()
-	if answer := s.get(ctx, s.Names.Anchor(l.word)); answer.err == nil && answer.Missing() {
+	if answer := t.get(ctx, t.Names.Anchor(l.word)); answer.err == nil && answer.Missing() {
 		return string(emco.Absent), true
 	}
-	reading, err := s.await(ctx, callNamed(l.instantiate), observer, func(r emco.Reading) bool { return r.Progress != emco.Unknown })
+	reading, err := t.await(ctx, callNamed(l.instantiate), func(r emco.Reading) bool { return r.Progress != emco.Unknown })
 	switch {
 	case err != nil:
 		return err.Error(), false

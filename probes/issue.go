@@ -13,9 +13,8 @@ import (
 // issuing brings EMCO to accept a call, as a careful engineer does: it asks
 // for the status first, and posts only what EMCO has not begun.
 type issuing struct {
-	on       Subject
-	call     emco.Call
-	observer Observer
+	task
+	call emco.Call
 	// patience bounds how long a reason that can go away is waited out,
 	// from the first answer. 0 means until the context ends.
 	patience time.Duration
@@ -47,13 +46,13 @@ const confirmations = 10
 // run posts until the call is accepted, or the status says that it is under
 // way or over. It returns a [refusal], or the context's error.
 func (i *issuing) run(ctx context.Context) error {
-	request, err := i.on.request(i.call)
+	request, err := i.request(i.call)
 	if err != nil {
 		return err
 	}
 	var refused *refusal
 	attempt := func(ctx context.Context) error { return i.attempt(ctx, request) }
-	for err := range poll(ctx, i.on.Setup.within(i.patience), attempt) {
+	for err := range poll(ctx, i.Setup.within(i.patience), attempt) {
 		if !errors.As(err, &refused) || refused.final {
 			return err
 		}
@@ -66,13 +65,13 @@ func (i *issuing) attempt(ctx context.Context, request emco.Request) error {
 	if err := i.settle(ctx); err != nil || i.reading.Ours {
 		return err
 	}
-	posted := i.on.send(ctx, request)
+	posted := i.send(ctx, request)
 	if posted.Started.IsZero() {
 		return posted.err // it could not be sent
 	}
 	i.posts++
 	i.answer = posted.Answer
-	i.observer.Note(posted.Ended, fmt.Sprintf("POST %s --> %s", request.Anchor, posted))
+	i.Note(posted.Ended, fmt.Sprintf("POST %s --> %s", request.Anchor, posted))
 	if posted.err != nil || posted.Outcome.Kind == emco.Accepted {
 		return posted.err
 	}
@@ -91,9 +90,9 @@ func (i *issuing) attempt(ctx context.Context, request emco.Request) error {
 // settle reads the status until it shows the call accepted, or shows twice
 // running that it was not: one reading proves nothing.
 func (i *issuing) settle(ctx context.Context) error {
-	w := i.on.watchStatus(i.call, i.observer)
+	w := i.watchStatus(i.call)
 	notBegun := 0
-	for sample := range w.samples(ctx, i.on.Setup.within(i.patience)) {
+	for sample := range w.samples(ctx, i.Setup.within(i.patience)) {
 		i.reading = sample.reading
 		if notBegun++; i.reading.Progress != emco.NotBegun {
 			notBegun = 0
@@ -107,9 +106,9 @@ func (i *issuing) settle(ctx context.Context) error {
 
 // confirm reads the status until it bears out an answer that said "already".
 func (i *issuing) confirm(ctx context.Context) error {
-	w := i.on.watchStatus(i.call, i.observer)
+	w := i.watchStatus(i.call)
 	left := confirmations
-	for sample := range w.samples(ctx, i.on.Setup.steady()) {
+	for sample := range w.samples(ctx, i.Setup.steady()) {
 		i.reading = sample.reading
 		if i.reading.Ours {
 			return nil

@@ -76,10 +76,10 @@ func (l lifecycle) path(from, to emco.State) []string {
 
 // driveTo makes call after call until the resource is in the state.
 func (p *preparation) driveTo(ctx context.Context, l lifecycle, want emco.State) error {
-	anchor := p.on.Names.Anchor(l.word)
+	anchor := p.Names.Anchor(l.word)
 	// No path is longer than the number of states.
 	for range len(l.next) + 1 {
-		reading, err := p.on.await(ctx, callNamed(l.instantiate), p.observer, atRest)
+		reading, err := p.await(ctx, callNamed(l.instantiate), atRest)
 		if err != nil {
 			return err
 		}
@@ -90,7 +90,7 @@ func (p *preparation) driveTo(ctx context.Context, l lifecycle, want emco.State)
 			return fmt.Errorf("%s has not come to rest: status says %s", anchor, describe(reading))
 		case state == want:
 			return nil
-		case !leads && p.on.Existing:
+		case !leads && p.Existing:
 			return fmt.Errorf("%s is %s, and no call leads from there to %s: name one that is, in the target's settings.existing, %s",
 				anchor, document.Shown(string(state)), want, withoutExisting)
 		case !leads:
@@ -107,18 +107,18 @@ func (p *preparation) driveTo(ctx context.Context, l lifecycle, want emco.State)
 // call makes one call on what is in a state.
 func (p *preparation) call(ctx context.Context, call emco.Call, from emco.State) error {
 	if call.Action != emco.Approved || from != emco.Terminated {
-		issue := &issuing{on: p.on, call: call, observer: p.observer, patience: p.patience}
+		issue := &issuing{task: p.task, call: call, patience: p.patience}
 		return issue.run(ctx)
 	}
 	// What was approved before, and terminated since, is approved anew. The
 	// history says that it was approved, so that only an answer tells that it
 	// is so now. To approve twice does no harm.
-	request, err := p.on.request(call)
+	request, err := p.request(call)
 	if err != nil {
 		return err
 	}
-	_, err = p.send(ctx, request, func(a emco.Answer) bool {
-		p.observer.Note(a.Ended, fmt.Sprintf("POST %s --> %s", request.Anchor, a))
+	_, err = p.until(ctx, request, func(a emco.Answer) bool {
+		p.Note(a.Ended, fmt.Sprintf("POST %s --> %s", request.Anchor, a))
 		return a.Outcome.Kind == emco.Accepted
 	})
 	return err

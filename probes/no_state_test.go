@@ -29,13 +29,14 @@ func TestNoState(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := newScripted(t, map[string][]reply{digStatus: test.replies})
-			probe := announced{noState{call: mustCall(t, "dig.terminate"), interval: time.Millisecond, patience: 5 * time.Second}}
+			subject := server.subject()
+			subject.Setup.patience = 5 * time.Second // a machine may be busy
 			d := 10 * time.Second
 			if test.message == "every status gave a state within" {
 				d = 500 * time.Millisecond
 			}
 			seen := &record{}
-			got := probe.Run(within(t, d), server.subject(), seen)
+			got := mustNew(t, "noState", forCall("dig.terminate")).Run(within(t, d), subject, seen)
 			check(t, "noState", seen, got, test.want, test.message)
 		})
 	}

@@ -23,6 +23,12 @@ type pace struct {
 	hedged bool
 }
 
+// hedge is the pace with hedged requests.
+func (p pace) hedge() pace {
+	p.hedged = true
+	return p
+}
+
 // hedgeDelay is how long a request may hang before another one is sent beside
 // it. The first packet to a pod that has just gone can get lost, which costs a
 // second; one that is sent a moment later is answered, or refused, at once.

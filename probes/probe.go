@@ -38,6 +38,13 @@ type Subject struct {
 	Settle     time.Duration
 }
 
+// task is one run of a probe.
+type task struct {
+	Subject
+	Observer
+	arguments
+}
+
 // What a probe reports is what every activity reports.
 type (
 	// Observer takes what a probe sees while it runs.

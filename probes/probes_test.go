@@ -389,7 +389,7 @@ func TestAvailable(t *testing.T) {
 			t.Parallel()
 			server := newScripted(t, map[string][]reply{projectGet: test.replies})
 			seen := &record{}
-			probe := announced{available{service: emco.Orchestrator, interval: time.Millisecond}}
+			probe := mustNew(t, "available", map[string]any{"service": "orchestrator"})
 			got := probe.Run(within(t, test.within), server.subject(), seen)
 			check(t, "available", seen, got, test.want, test.message)
 			var looks []string
@@ -438,7 +438,7 @@ func TestAvailableCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	seen := &record{onNote: cancel}
-	got := announced{available{service: emco.Orchestrator, interval: time.Millisecond}}.Run(ctx, server.subject(), seen)
+	got := mustNew(t, "available", map[string]any{"service": "orchestrator"}).Run(ctx, server.subject(), seen)
 	check(t, "available", seen, got, Inconclusive, "last seen: 500")
 }
 
@@ -540,7 +540,7 @@ func TestNotFinal(t *testing.T) {
 			t.Parallel()
 			server := newScripted(t, map[string][]reply{digStatus: test.replies})
 			seen := &record{}
-			probe := announced{notFinal{call: mustCall(t, test.call), interval: time.Millisecond}}
+			probe := mustNew(t, "notFinal", forCall(test.call))
 			d := 10 * time.Second
 			if strings.HasPrefix(test.message, "was not") {
 				d = 500 * time.Millisecond
@@ -735,7 +735,7 @@ func TestArguments(t *testing.T) {
 func TestCatalogue(t *testing.T) {
 	var names []string
 	for _, k := range Catalogue() {
-		if k.Name == "" || k.Summary == "" || len(k.Events) == 0 || k.make == nil || slices.Contains(names, k.Name) {
+		if k.Name == "" || k.Summary == "" || len(k.Events) == 0 || k.run == nil || slices.Contains(names, k.Name) {
 			t.Errorf("kind %+v", k)
 		}
 		names = append(names, k.Name)

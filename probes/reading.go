@@ -12,11 +12,11 @@ import (
 )
 
 // watchStatus reads how far a call has come.
-func (s Subject) watchStatus(call emco.Call, observer Observer) *watch {
+func (t task) watchStatus(call emco.Call) *watch {
 	return &watch{
-		observer: observer, noun: "status",
+		observer: t, noun: "status",
 		last:     sample{reading: emco.Reading{Progress: emco.Unknown, Text: "none was read"}},
-		ask:      func(ctx context.Context) sample { return s.read(ctx, call) },
+		ask:      func(ctx context.Context) sample { return t.read(ctx, call) },
 		evidence: func(last sample) map[string]string { return readingEvidence(last.reading) },
 	}
 }
@@ -32,9 +32,9 @@ func (s Subject) read(ctx context.Context, call emco.Call) sample {
 
 // await reads a call's status until it is as wanted or ctx ends, and returns
 // the last reading.
-func (s Subject) await(ctx context.Context, call emco.Call, observer Observer, wanted func(emco.Reading) bool) (emco.Reading, error) {
-	w := s.watchStatus(call, observer)
-	for sample := range w.samples(ctx, s.Setup.growing()) {
+func (t task) await(ctx context.Context, call emco.Call, wanted func(emco.Reading) bool) (emco.Reading, error) {
+	w := t.watchStatus(call)
+	for sample := range w.samples(ctx, t.Setup.growing()) {
 		if wanted(sample.reading) {
 			break
 		}

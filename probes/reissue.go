@@ -11,19 +11,10 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
-// reissue repeats a call after an outage, if the status does not show that
-// it was accepted before.
-type reissue struct {
-	call emco.Call
-}
-
 var reissueKind = Kind{
 	Activity: lasting(question("reissue", "repeats a call until it is accepted, unless the status says that it is under way or done",
 		callArgument("the call"))),
-	make: func(a arguments) (Probe, error) {
-		call, err := a.call("call")
-		return reissue{call: call}, err
-	},
+	run: reissue,
 }
 
 // lasting describes a probe whose requests may take effect after it is
@@ -33,9 +24,12 @@ func lasting(described activity.Activity) activity.Activity {
 	return described
 }
 
-func (p reissue) Run(ctx context.Context, on Subject, observer Observer) Result {
+// reissue repeats a call after an outage, if the status does not show that it
+// was accepted before.
+func reissue(ctx context.Context, t task) Result {
 	began := time.Now()
-	issue := &issuing{on: on, call: p.call, observer: observer}
+	call, _ := t.call()
+	issue := &issuing{task: t, call: call}
 	err := issue.run(ctx)
 
 	var refused *refusal
@@ -44,7 +38,7 @@ func (p reissue) Run(ctx context.Context, on Subject, observer Observer) Result 
 	case errors.As(err, &refused):
 		result = Result{Conclusion: Failed, Message: "reissued, and refused: " + refused.Error()}
 	case ctx.Err() != nil && err != nil:
-		result = unfinished(ctx, time.Since(began), fmt.Sprintf("%s was not accepted (%s)", p.call.Name, issue.last()))
+		result = unfinished(ctx, time.Since(began), fmt.Sprintf("%s was not accepted (%s)", call.Name, issue.last()))
 	case err != nil:
 		result = errored(err)
 	case issue.reading.Ours && issue.reading.Progress == emco.GaveUp:

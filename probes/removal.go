@@ -18,11 +18,10 @@ const instantiatingPatience = 30 * time.Second
 
 // removal removes the resources of one attempt after the other.
 type removal struct {
-	on       Subject
-	observer Observer
-	began    time.Time
-	removed  int
-	left     []Resource
+	task
+	began   time.Time
+	removed int
+	left    []Resource
 
 	// What follows is of the attempt that is being removed.
 
@@ -32,17 +31,15 @@ type removal struct {
 	pending []Resource      // what the last round could not remove
 }
 
-func newRemoval(on Subject, observer Observer) *removal {
-	return &removal{on: on, observer: observer, began: time.Now()}
-}
+func newRemoval(t task) *removal { return &removal{task: t, began: time.Now()} }
 
 // attempt removes what can be removed of one attempt, and reports what is
 // left.
 func (r *removal) attempt(ctx context.Context, names emco.Names) error {
-	r.on.Names, r.apps = names, slices.Clone(r.on.Setup.Apps)
+	r.Names, r.apps = names, slices.Clone(r.Setup.Apps)
 	r.deleted, r.kept, r.pending = map[string]bool{}, nil, nil
 	var err error
-	for err = range poll(ctx, r.on.Setup.growing(), r.round) {
+	for err = range poll(ctx, r.Setup.growing(), r.round) {
 		if err != nil || len(r.pending) == 0 {
 			break
 		}
@@ -56,7 +53,7 @@ func (r *removal) attempt(ctx context.Context, names emco.Names) error {
 func (r *removal) leave(anchor, reason string) {
 	resource := Resource{Anchor: anchor, State: Left, Reason: reason}
 	r.left = append(r.left, resource)
-	r.observer.Resource(resource)
+	r.Resource(resource)
 }
 
 // result is what came of the removal of what.
@@ -111,7 +108,7 @@ func (r *removal) round(ctx context.Context) error {
 	for _, template := range []string{"{dig}", "{logicalCloud}", "{project}"} {
 		// As long as it is not known what is there, nothing is touched: a
 		// cluster must not go before what is deployed on it.
-		anchor := r.on.Names.Anchor(template)
+		anchor := r.Names.Anchor(template)
 		if reason, unknown := reasonFor(r.pending, anchor); unknown {
 			r.waitFor(anchor, found, reason)
 			return nil
@@ -120,7 +117,7 @@ func (r *removal) round(ctx context.Context) error {
 	// EMCO terminates a logical cloud only when no group is on it, and what
 	// either rests on must stay until it is terminated.
 	for _, l := range slices.Backward(lifecycles) {
-		anchor := r.on.Names.Anchor(l.word)
+		anchor := r.Names.Anchor(l.word)
 		reason, err := r.quiesce(ctx, found, l)
 		if err != nil || reason != "" {
 			r.waitFor(anchor, found, reason)
@@ -157,7 +154,7 @@ func (r *removal) find(ctx context.Context) ([]emco.Resource, error) {
 	var found []emco.Resource
 	var missing []string
 	silent := map[emco.Service]string{} // services that did not answer
-	for _, resource := range r.on.Names.Resources(emco.Material{Apps: r.apps}) {
+	for _, resource := range r.Names.Resources(emco.Material{Apps: r.apps}) {
 		if below(resource.Anchor, missing...) {
 			r.gone(resource.Anchor)
 			continue
@@ -170,7 +167,7 @@ func (r *removal) find(ctx context.Context) ([]emco.Resource, error) {
 			r.later(resource.Anchor, reason)
 			continue
 		}
-		answer := r.on.get(ctx, resource.Anchor)
+		answer := r.get(ctx, resource.Anchor)
 		if answer.err != nil {
 			return nil, answer.err
 		}
@@ -184,9 +181,9 @@ func (r *removal) find(ctx context.Context) ([]emco.Resource, error) {
 		case answer.Outcome.Kind != emco.Accepted:
 			r.later(resource.Anchor, "GET: "+answer.String())
 		case resource.Unmarked && below(resource.Anchor, anchors(r.kept)...):
-			r.keep(resource.Anchor, "it has no mark, and lies in what does not carry the mark "+r.on.Names.Mark())
-		case !ours(r.on.Names, resource, answer.Answer):
-			r.keep(resource.Anchor, "it does not carry the mark "+r.on.Names.Mark())
+			r.keep(resource.Anchor, "it has no mark, and lies in what does not carry the mark "+r.Names.Mark())
+		case !ours(r.Names, resource, answer.Answer):
+			r.keep(resource.Anchor, "it does not carry the mark "+r.Names.Mark())
 		default:
 			found = append(found, resource)
 		}
@@ -204,10 +201,10 @@ func (r *removal) find(ctx context.Context) ([]emco.Resource, error) {
 // findApps adds the apps that EMCO lists: the target may have named others
 // when they were made.
 func (r *removal) findApps(ctx context.Context) error {
-	answer := r.on.get(ctx, r.on.Names.Anchor("{compositeApp}/apps"))
+	answer := r.get(ctx, r.Names.Anchor("{compositeApp}/apps"))
 	list, _ := answer.List()
 	for _, app := range list {
-		if name := app.Metadata.Name; r.on.Names.CheckApp(name) == nil && !slices.Contains(r.apps, name) {
+		if name := app.Metadata.Name; r.Names.CheckApp(name) == nil && !slices.Contains(r.apps, name) {
 			r.apps = append(r.apps, name)
 		}
 	}
@@ -232,7 +229,7 @@ func (r *removal) gone(anchor string) {
 	if r.deleted[anchor] {
 		delete(r.deleted, anchor)
 		r.removed++
-		r.observer.Resource(Resource{Anchor: anchor, State: Removed})
+		r.Resource(Resource{Anchor: anchor, State: Removed})
 	}
 }
 
@@ -248,7 +245,7 @@ func (r *removal) delete(ctx context.Context, found []emco.Resource, wanted func
 		case r.holds(resource.Anchor):
 		default:
 			r.deleted[resource.Anchor] = true
-			answer := r.on.send(ctx, emco.Delete(resource.Anchor))
+			answer := r.send(ctx, emco.Delete(resource.Anchor))
 			if answer.err != nil {
 				return nil, answer.err
 			}
@@ -282,11 +279,11 @@ func (r *removal) quiesce(ctx context.Context, found []emco.Resource, l lifecycl
 		return "", nil
 	}
 	instantiate, terminate := callNamed(l.instantiate), callNamed(l.terminate)
-	seen := r.on.read(ctx, instantiate)
+	seen := r.read(ctx, instantiate)
 	if seen.err != nil {
 		return "", seen.err
 	}
-	r.observer.Note(seen.Ended, fmt.Sprintf("teardown: %s: %s", seen.Request.Anchor, seen.note))
+	r.Note(seen.Ended, fmt.Sprintf("teardown: %s: %s", seen.Request.Anchor, seen.note))
 	if seen.reading.Progress == emco.Unknown {
 		return seen.reading.Text, nil
 	}
@@ -295,10 +292,10 @@ func (r *removal) quiesce(ctx context.Context, found []emco.Resource, l lifecycl
 	case emco.Instantiated:
 		limited, cancel := context.WithTimeout(ctx, instantiatingPatience)
 		defer cancel()
-		if _, err := r.on.await(limited, instantiate, r.observer, func(reading emco.Reading) bool { return reading.Status.Final() }); err != nil {
+		if _, err := r.await(limited, instantiate, func(reading emco.Reading) bool { return reading.Status.Final() }); err != nil {
 			return "", err
 		}
-		issue := &issuing{on: r.on, call: terminate, observer: r.observer, patience: instantiatingPatience}
+		issue := &issuing{task: r.task, call: terminate, patience: instantiatingPatience}
 		if err := issue.run(ctx); err != nil {
 			// The next round begins anew, from the status.
 			return err.Error(), nil
@@ -308,7 +305,7 @@ func (r *removal) quiesce(ctx context.Context, found []emco.Resource, l lifecycl
 		// Never instantiated, or approved anew since it was terminated.
 		return "", nil
 	}
-	final, err := r.on.await(ctx, terminate, r.observer, ended)
+	final, err := r.await(ctx, terminate, ended)
 	if err == nil && !ended(final) {
 		reason = "status says " + describe(final)
 	}

@@ -23,30 +23,43 @@ type Setup struct {
 	Rsync string
 	// Apps are the names of the apps that make up the composite app.
 	Apps []string
-	// Interval is the time between two looks at a state that is waited for.
-	// 0 means 100 ms.
+	// Interval is the time from an answer to the next question of everything
+	// that is asked for again. 0 leaves each probe its own.
 	Interval time.Duration
+
+	// patience, if not 0, replaces the limits of probes in tests.
+	patience time.Duration
 }
 
 const (
-	defaultInterval = 100 * time.Millisecond
+	shortInterval   = 20 * time.Millisecond // for what is soon over
+	steadyInterval  = 100 * time.Millisecond
 	longestInterval = time.Second
 	// statusTimeout bounds one GET of a state: one that hangs must not take
 	// all the time there is.
 	statusTimeout = 5 * time.Second
 )
 
-func (s Setup) interval() time.Duration { return cmp.Or(s.Interval, defaultInterval) }
+// every is a constant pace.
+func (s Setup) every(interval time.Duration) pace {
+	return pace{interval: cmp.Or(s.Interval, interval)}
+}
 
 // steady is the pace for an answer that is near.
-func (s Setup) steady() pace { return pace{interval: s.interval()} }
+func (s Setup) steady() pace { return s.every(steadyInterval) }
 
 // growing is the pace for work that can take minutes.
-func (s Setup) growing() pace { return pace{interval: s.interval(), longest: longestInterval} }
+func (s Setup) growing() pace {
+	p := s.steady()
+	p.longest = longestInterval
+	return p
+}
 
 // within is the steady pace with a limit.
 func (s Setup) within(patience time.Duration) pace {
-	return pace{interval: s.interval(), patience: patience}
+	p := s.steady()
+	p.patience = patience
+	return p
 }
 
 // rsync splits the address of rsync.

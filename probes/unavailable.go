@@ -3,53 +3,48 @@ package probes
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/emco-chaos/emco-chaos/probes/activity"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
-
-// unavailable waits until a microservice refuses a connection.
-type unavailable struct {
-	service  emco.Service
-	call     *emco.Call
-	interval time.Duration
-}
 
 var unavailableKind = Kind{
 	Activity: question("unavailable", "waits until a GET of a microservice, or of a call's status, is refused",
 		activity.Argument{Name: "service", Type: activity.ServiceName, Allowed: serviceNames(),
 			Description: "the microservice; it follows from the call if there is one"},
 		activity.Argument{Name: "call", Type: activity.CallName, Allowed: emco.CallNames(), Description: "a call whose status is to be refused"}),
-	make: func(a arguments) (Probe, error) {
-		p := unavailable{service: emco.Service(a.text("service")), interval: 20 * time.Millisecond}
-		if a.has("call") {
-			call, err := a.call("call")
-			if err != nil {
-				return nil, err
-			}
-			if a.has("service") && p.service != call.Service {
-				return nil, a.wrong("service", fmt.Sprintf("%s does not answer %s", p.service, call.Name),
-					fmt.Sprintf("use %s or leave it out", call.Service))
-			}
-			p.service, p.call = call.Service, &call
-		}
-		if p.service == "" {
-			return nil, a.wrong("service", "is missing", "give a service or a call")
-		}
-		return p, nil
-	},
+	check: checkUnavailable,
+	run:   unavailable,
 }
 
-// Run passes when the GET is refused, and for nothing else: a reset, an EOF,
-// a hang are down too, but only the refusal says that nothing listens. An
+// checkUnavailable demands a service or a call, and no service beside a call
+// that another one answers.
+func checkUnavailable(a arguments) error {
+	service := emco.Service(a.text("service"))
+	call, ok := a.call()
+	switch {
+	case !ok && service == "":
+		return a.wrong("service", "is missing", "give a service or a call")
+	case ok && service != "" && service != call.Service:
+		return a.wrong("service", fmt.Sprintf("%s does not answer %s", service, call.Name), fmt.Sprintf("use %s or leave it out", call.Service))
+	}
+	return nil
+}
+
+// unavailable waits until the GET is refused, and for nothing else: a reset, an
+// EOF, a hang are down too, but only the refusal says that nothing listens. An
 // answer can be one from before.
-func (p unavailable) Run(ctx context.Context, on Subject, observer Observer) Result {
-	w := on.watchEndpoint(p.service, p.call, observer)
-	for sample := range w.samples(ctx, pace{interval: p.interval, hedged: true}) {
+func unavailable(ctx context.Context, t task) Result {
+	service := emco.Service(t.text("service"))
+	w := t.watchEndpoint(service, nil)
+	if call, ok := t.call(); ok {
+		service = call.Service
+		w = t.watchEndpoint(service, &call)
+	}
+	for sample := range w.samples(ctx, t.Setup.every(shortInterval).hedge()) {
 		if sample.look == lookRefused {
-			return w.result(Passed, "%s refuses after %s: %s", p.service, w.after(), sample.words)
+			return w.result(Passed, "%s refuses after %s: %s", service, w.after(), sample.words)
 		}
 	}
-	return w.unseen(fmt.Sprintf("%s was not seen to refuse", p.service))
+	return w.unseen(fmt.Sprintf("%s was not seen to refuse", service))
 }
