@@ -52,7 +52,7 @@ func ensure(ctx context.Context, t task) Result {
 		"project": t.Names.Anchor("{project}"),
 	}
 	if t.Existing {
-		evidence["calls"] = or(strings.Join(p.calls, ", "), "none")
+		evidence["calls"] = cmp.Or(strings.Join(p.calls, ", "), "none")
 	} else {
 		evidence["cluster provider"] = t.Names.Anchor("{provider}")
 	}

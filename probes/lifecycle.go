@@ -130,17 +130,17 @@ func atRest(reading emco.Reading) bool { return restingState(reading) != "" }
 
 // restingState is the state of what is at rest; empty for what is not.
 func restingState(reading emco.Reading) emco.State {
-	last, ok := reading.Status.LastAction()
-	if reading.Progress == emco.Unknown || !ok {
+	last := reading.Status.LastAction()
+	if reading.Progress == emco.Unknown {
 		return ""
 	}
 	ends := map[emco.State][]emco.State{
 		emco.Instantiated: {emco.Instantiated, emco.InstantiateFailed},
 		emco.Terminated:   {emco.Terminated, emco.TerminateFailed},
 	}
-	switch states, runs := ends[last.State]; {
+	switch states, runs := ends[last]; {
 	case !runs:
-		return last.State
+		return last
 	case slices.Contains(states, reading.Status.Deployed):
 		return reading.Status.Deployed
 	}

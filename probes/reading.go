@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -48,14 +49,8 @@ func ended(reading emco.Reading) bool {
 }
 
 // stateOf is the state of the deployment or, without one, the last action's.
-func stateOf(reading emco.Reading) emco.State {
-	if reading.Status.Deployed != "" {
-		return reading.Status.Deployed
-	}
-	if last, ok := reading.Status.LastAction(); ok {
-		return last.State
-	}
-	return emco.State(reading.Text)
+func stateOf(r emco.Reading) emco.State {
+	return cmp.Or(r.Status.Deployed, r.Status.LastAction(), emco.State(r.Text))
 }
 
 // describe is a reading in one line, such as "Instantiating (Pending 4)".
@@ -74,18 +69,11 @@ func describe(reading emco.Reading) string {
 // readingEvidence is what a reading is to rest on.
 func readingEvidence(reading emco.Reading) map[string]string {
 	evidence := map[string]string{"status": describe(reading), "progress": string(reading.Progress)}
-	if last, ok := reading.Status.LastAction(); ok {
-		evidence["last action"] = document.Shown(string(last.State))
+	if last := reading.Status.LastAction(); last != "" {
+		evidence["last action"] = document.Shown(string(last))
 	}
 	if reading.Status.ContextID != "" {
 		evidence["statusctxid"] = document.Shown(reading.Status.ContextID)
 	}
 	return evidence
-}
-
-func or(text, otherwise string) string {
-	if text != "" {
-		return text
-	}
-	return otherwise
 }

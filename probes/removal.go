@@ -287,8 +287,7 @@ func (r *removal) quiesce(ctx context.Context, found []emco.Resource, l lifecycl
 	if seen.reading.Progress == emco.Unknown {
 		return seen.reading.Text, nil
 	}
-	last, _ := seen.reading.Status.LastAction()
-	switch last.State {
+	switch seen.reading.Status.LastAction() {
 	case emco.Instantiated:
 		limited, cancel := context.WithTimeout(ctx, instantiatingPatience)
 		defer cancel()

@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -25,7 +26,7 @@ type sample struct {
 }
 
 // alike is what samples in a row are compared by.
-func (s sample) alike() string { return or(s.look, s.note) }
+func (s sample) alike() string { return cmp.Or(s.look, s.note) }
 
 // watch polls one question and keeps what the samples showed.
 type watch struct {

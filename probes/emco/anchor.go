@@ -47,20 +47,55 @@ func CheckAnchor(anchor string) error {
 	return nil
 }
 
-// shapes are the anchors whose pieces [ParseAnchor] takes for names, each
-// with the resource that it leads to.
+// shapes are the anchors of an attempt's resources, those of children first,
+// by the word that stands for each in a template. What is in angle brackets is
+// a name of [nameFields].
 var shapes = []struct{ word, shape string }{
-	{"{intent}", "projects/{project}/composite-apps/{composite-app}/{composite-app-version}/deployment-intent-groups/{dig}/intents/{intent}"},
-	{"{placement}", "projects/{project}/composite-apps/{composite-app}/{composite-app-version}/deployment-intent-groups/{dig}/generic-placement-intents/{generic-placement-intent}"},
-	{"{dig}", "projects/{project}/composite-apps/{composite-app}/{composite-app-version}/deployment-intent-groups/{dig}"},
-	{"{compositeProfile}", "projects/{project}/composite-apps/{composite-app}/{composite-app-version}/composite-profiles/{composite-profile}"},
-	{"{compositeApp}", "projects/{project}/composite-apps/{composite-app}/{composite-app-version}"},
-	{"{reference}", "projects/{project}/logical-clouds/{logical-cloud}/cluster-references/{cluster-reference}"},
-	{"{logicalCloud}", "projects/{project}/logical-clouds/{logical-cloud}"},
-	{"{project}", "projects/{project}"},
-	{"{label}", "cluster-providers/{cluster-provider}/clusters/{cluster}/labels/{cluster-label}"},
-	{"{cluster}", "cluster-providers/{cluster-provider}/clusters/{cluster}"},
-	{"{provider}", "cluster-providers/{cluster-provider}"},
+	{"{intent}", group + "/intents/<intent>"},
+	{"{placement}", group + "/generic-placement-intents/<generic-placement-intent>"},
+	{"{dig}", group},
+	{"{compositeProfile}", compositeApp + "/composite-profiles/<composite-profile>"},
+	{"{compositeApp}", compositeApp},
+	{"{reference}", logicalCloud + "/cluster-references/<cluster-reference>"},
+	{"{logicalCloud}", logicalCloud},
+	{"{project}", "projects/<project>"},
+	{"{label}", cluster + "/labels/<cluster-label>"},
+	{"{cluster}", cluster},
+	{"{provider}", "cluster-providers/<cluster-provider>"},
+}
+
+const (
+	compositeApp = "projects/<project>/composite-apps/<composite-app>/<composite-app-version>"
+	group        = compositeApp + "/deployment-intent-groups/<dig>"
+	logicalCloud = "projects/<project>/logical-clouds/<logical-cloud>"
+	cluster      = "cluster-providers/<cluster-provider>/clusters/<cluster>"
+)
+
+// nameIn is the name that a piece of a shape stands for; false if the piece
+// stands for itself.
+func nameIn(piece string) (string, bool) {
+	name, ok := strings.CutPrefix(piece, "<")
+	return strings.TrimSuffix(name, ">"), ok
+}
+
+// Anchor replaces the words in braces of a template by anchors of the
+// attempt's resources: {project}, {provider}, {cluster}, {label},
+// {logicalCloud}, {reference}, {compositeApp}, {compositeProfile}, {dig},
+// {placement}, {intent}.
+func (n Names) Anchor(template string) string {
+	for _, s := range shapes {
+		if !strings.Contains(template, s.word) {
+			continue
+		}
+		pieces := strings.Split(s.shape, "/")
+		for i, piece := range pieces {
+			if name, ok := nameIn(piece); ok {
+				pieces[i] = n.name(name)
+			}
+		}
+		template = strings.ReplaceAll(template, s.word, strings.Join(pieces, "/"))
+	}
+	return template
 }
 
 // ParseAnchor reads the names in the anchor of a resource, or of something
@@ -80,15 +115,11 @@ func ParseAnchor(anchor string) (chosen Chosen, word, rest string, err error) {
 		var found Chosen
 		fits := true
 		for i, piece := range shape {
-			if !strings.HasPrefix(piece, "{") {
+			if name, ok := nameIn(piece); ok {
+				*found.field(name) = pieces[i]
+			} else {
 				fits = fits && piece == pieces[i]
-				continue
 			}
-			found.Fields(func(name string, value *string) {
-				if "{"+name+"}" == piece {
-					*value = pieces[i]
-				}
-			})
 		}
 		if fits {
 			return found, s.word, strings.Join(pieces[len(shape):], "/"), nil

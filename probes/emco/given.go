@@ -1,6 +1,7 @@
 package emco
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -25,14 +26,33 @@ type givenField struct {
 	name   string
 	states []State
 	value  func(*Given) *State
+	kinds  []Kind // that are there if it is not absent
 }
 
 var givenFields = []givenField{
-	{"clusterProvider", []State{Absent, Created}, func(g *Given) *State { return &g.ClusterProvider }},
-	{"cluster", []State{Absent, Created}, func(g *Given) *State { return &g.Cluster }},
-	{"clusterLabel", []State{Absent, Created}, func(g *Given) *State { return &g.ClusterLabel }},
-	{"logicalCloud", []State{Absent, Created, Instantiated, Terminated}, func(g *Given) *State { return &g.LogicalCloud }},
-	{"dig", []State{Absent, Created, Approved, Instantiated, Terminated}, func(g *Given) *State { return &g.DIG }},
+	{"clusterProvider", []State{Absent, Created}, func(g *Given) *State { return &g.ClusterProvider }, []Kind{ClusterProvider}},
+	{"cluster", []State{Absent, Created}, func(g *Given) *State { return &g.Cluster }, []Kind{Cluster}},
+	{"clusterLabel", []State{Absent, Created}, func(g *Given) *State { return &g.ClusterLabel }, []Kind{ClusterLabel}},
+	{"logicalCloud", []State{Absent, Created, Instantiated, Terminated}, func(g *Given) *State { return &g.LogicalCloud },
+		[]Kind{LogicalCloud, ClusterReference}},
+	{"dig", []State{Absent, Created, Approved, Instantiated, Terminated}, func(g *Given) *State { return &g.DIG },
+		[]Kind{CompositeApp, App, CompositeProfile, Profile, DeploymentIntentGroup, GenericPlacementIntent, AppIntent, Intent}},
+}
+
+// needs are what one field in some states needs of another: one of the states,
+// of which the first is the remedy.
+var needs = []struct {
+	field string
+	in    []State
+	other string
+	want  []State
+}{
+	{"cluster", []State{Created}, "clusterProvider", []State{Created}},
+	{"clusterLabel", []State{Created}, "cluster", []State{Created}},
+	{"logicalCloud", []State{Instantiated, Terminated}, "cluster", []State{Created}},
+	{"dig", []State{Instantiated, Terminated}, "logicalCloud", []State{Instantiated}},
+	{"dig", []State{Instantiated, Terminated}, "clusterLabel", []State{Created}},
+	{"dig", []State{Created, Approved}, "logicalCloud", []State{Created, Instantiated, Terminated}},
 }
 
 // givenFor is the field that takes the whole state from the table of calls.
@@ -42,19 +62,20 @@ const givenFor = "for"
 // such as {logicalCloud: Instantiated, dig: Approved}, or {for: CALL} for the
 // state that a call needs. Errors are [document.Problem]s with paths below "given".
 func ParseGiven(states map[string]any) (Given, error) {
+	problem := func(field, message, remedy string) error {
+		return document.Problem{Field: "given." + field, Message: message, Remedy: remedy}
+	}
 	if value, ok := states[givenFor]; ok {
-		if len(states) > 1 {
-			return Given{}, document.Problem{Field: "given." + givenFor, Message: "stands beside other fields",
-				Remedy: "give either the call or the states"}
-		}
-		name, ok := value.(string)
-		if !ok {
-			return Given{}, document.Problem{Field: "given." + givenFor, Message: "is no text", Remedy: "name one of " + strings.Join(CallNames(), ", ")}
-		}
-		call, ok := CallNamed(name)
-		if !ok {
-			return Given{}, document.Problem{Field: "given." + givenFor, Message: fmt.Sprintf("%q is no call", document.Shown(name)),
-				Remedy: "name one of " + strings.Join(CallNames(), ", ")}
+		remedy := "name one of " + strings.Join(CallNames(), ", ")
+		name, text := value.(string)
+		call, known := CallNamed(name)
+		switch {
+		case len(states) > 1:
+			return Given{}, problem(givenFor, "stands beside other fields", "give either the call or the states")
+		case !text:
+			return Given{}, problem(givenFor, "is no text", remedy)
+		case !known:
+			return Given{}, problem(givenFor, fmt.Sprintf("%q is no call", document.Shown(name)), remedy)
 		}
 		return call.Given, nil
 	}
@@ -63,24 +84,19 @@ func ParseGiven(states map[string]any) (Given, error) {
 	for _, key := range slices.Sorted(maps.Keys(states)) {
 		i := slices.IndexFunc(givenFields, func(f givenField) bool { return f.name == key })
 		if i < 0 {
-			return Given{}, document.Problem{Field: "given." + document.Shown(key), Message: "is no field of a given state",
-				Remedy: "use " + strings.Join(givenNames(), ", ") + " or " + givenFor}
+			var names []string
+			for _, f := range givenFields {
+				names = append(names, f.name)
+			}
+			return Given{}, problem(document.Shown(key), "is no field of a given state", "use "+strings.Join(names, ", ")+" or "+givenFor)
 		}
 		text, ok := states[key].(string)
 		if !ok {
-			return Given{}, document.Problem{Field: "given." + key, Message: "is no text", Remedy: "use one of " + join(givenFields[i].states)}
+			return Given{}, problem(key, "is no text", "use one of "+join(givenFields[i].states))
 		}
 		*givenFields[i].value(&given) = State(text)
 	}
 	return given, given.Check()
-}
-
-func givenNames() []string {
-	var names []string
-	for _, f := range givenFields {
-		names = append(names, f.name)
-	}
-	return names
 }
 
 func join(states []State) string {
@@ -93,11 +109,11 @@ func join(states []State) string {
 
 // Full is the given state with its defaults filled in.
 func (g Given) Full() Given {
-	g.ClusterProvider = or(g.ClusterProvider, Created)
-	g.Cluster = or(g.Cluster, g.ClusterProvider)
-	g.ClusterLabel = or(g.ClusterLabel, g.Cluster)
-	g.LogicalCloud = or(g.LogicalCloud, Absent)
-	g.DIG = or(g.DIG, Absent)
+	g.ClusterProvider = cmp.Or(g.ClusterProvider, Created)
+	g.Cluster = cmp.Or(g.Cluster, g.ClusterProvider)
+	g.ClusterLabel = cmp.Or(g.ClusterLabel, g.Cluster)
+	g.LogicalCloud = cmp.Or(g.LogicalCloud, Absent)
+	g.DIG = cmp.Or(g.DIG, Absent)
 	return g
 }
 
@@ -132,25 +148,13 @@ func (g Given) Check() error {
 				Remedy: "use one of " + join(f.states)}
 		}
 	}
-	needs := func(field string, state State, other string, want State) error {
-		return document.Problem{Field: "given." + field, Message: fmt.Sprintf("%s needs %s %s", state, other, want),
-			Remedy: fmt.Sprintf("set given.%s to %s", other, want)}
-	}
-	cloudRan := full.LogicalCloud == Instantiated || full.LogicalCloud == Terminated
-	digRan := full.DIG == Instantiated || full.DIG == Terminated
-	switch {
-	case full.Cluster == Created && full.ClusterProvider != Created:
-		return needs("cluster", full.Cluster, "clusterProvider", Created)
-	case full.ClusterLabel == Created && full.Cluster != Created:
-		return needs("clusterLabel", full.ClusterLabel, "cluster", Created)
-	case cloudRan && full.Cluster != Created:
-		return needs("logicalCloud", full.LogicalCloud, "cluster", Created)
-	case digRan && full.LogicalCloud != Instantiated:
-		return needs("dig", full.DIG, "logicalCloud", Instantiated)
-	case digRan && full.ClusterLabel != Created:
-		return needs("dig", full.DIG, "clusterLabel", Created)
-	case full.DIG != Absent && full.LogicalCloud == Absent:
-		return needs("dig", full.DIG, "logicalCloud", Created)
+	states := full.Document()
+	for _, n := range needs {
+		state, other := State(states[n.field].(string)), State(states[n.other].(string))
+		if slices.Contains(n.in, state) && !slices.Contains(n.want, other) {
+			return document.Problem{Field: "given." + n.field, Message: fmt.Sprintf("%s needs %s %s", state, n.other, n.want[0]),
+				Remedy: fmt.Sprintf("set given.%s to %s", n.other, n.want[0])}
+		}
 	}
 	return nil
 }
@@ -166,21 +170,10 @@ func (g Given) differs(full Given) (givenField, bool) {
 	return givenField{}, false
 }
 
-// Has says whether a kind of resource is there in the given state.
+// Has reports whether a kind of resource is there in the given state.
 func (g Given) Has(kind Kind) bool {
 	full := g.Full()
-	switch kind {
-	case Project:
-		return true
-	case ClusterProvider:
-		return full.ClusterProvider != Absent
-	case Cluster:
-		return full.Cluster != Absent
-	case ClusterLabel:
-		return full.ClusterLabel != Absent
-	case LogicalCloud, ClusterReference:
-		return full.LogicalCloud != Absent
-	default:
-		return full.DIG != Absent
-	}
+	return kind == Project || slices.ContainsFunc(givenFields, func(f givenField) bool {
+		return slices.Contains(f.kinds, kind) && *f.value(&full) != Absent
+	})
 }

@@ -3,6 +3,7 @@ package emco
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,9 +21,6 @@ var (
 	runPattern   = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,34}[a-z0-9])?$`)
 	labelPattern = regexp.MustCompile(`^[a-z]([-a-z0-9]*[a-z0-9])?$`)
 )
-
-// compositeAppVersion is the version of each composite app that we make.
-const compositeAppVersion = "v1"
 
 // Names are the names of all resources of one attempt of one run. Projects
 // and cluster providers have names of their own in an EMCO; all the rest
@@ -82,51 +80,28 @@ func (n Names) String() string { return n.run + "-" + strconv.Itoa(n.attempt) }
 // IsZero says whether there are no names.
 func (n Names) IsZero() bool { return n == Names{} }
 
-// The names themselves.
-
-func (n Names) project() string      { return or(n.chosen.Project, n.String()) }
-func (n Names) provider() string     { return or(n.chosen.Provider, n.String()) }
-func (n Names) cluster() string      { return or(n.chosen.Cluster, n.String()+"-edge") }
-func (n Names) label() string        { return or(n.chosen.Label, n.String()+"-label") }
-func (n Names) logicalCloud() string { return or(n.chosen.LogicalCloud, n.String()+"-cloud") }
-func (n Names) reference() string    { return or(n.chosen.Reference, n.String()+"-reference") }
-func (n Names) compositeApp() string { return or(n.chosen.CompositeApp, n.String()+"-app") }
-func (n Names) compositeAppVersion() string {
-	return or(n.chosen.CompositeAppVersion, compositeAppVersion)
+// name is one of the names of [nameFields]: the chosen one, or the run's.
+func (n Names) name(field string) string {
+	i := slices.IndexFunc(nameFields, func(f nameField) bool { return f.name == field })
+	switch chosen := *nameFields[i].value(&n.chosen); {
+	case chosen != "":
+		return chosen
+	case field == versionField:
+		return version
+	}
+	return n.String() + nameFields[i].suffix
 }
-func (n Names) compositeProfile() string { return or(n.chosen.CompositeProfile, n.String()+"-profile") }
-func (n Names) dig() string              { return or(n.chosen.DIG, n.String()+"-dig") }
-func (n Names) placement() string        { return or(n.chosen.Placement, n.String()+"-placement") }
-func (n Names) intent() string           { return or(n.chosen.Intent, n.String()+"-intent") }
+
+// userData is what goes into userData1 of what is made.
+func (n Names) userData() string {
+	if n.chosen != (Chosen{}) {
+		return ""
+	}
+	return n.Mark()
+}
 
 // Object is the name of each object on the edge that belongs to an app.
 func (n Names) Object(app string) string { return n.String() + "-" + app }
-
-// Anchor replaces the words in braces of a template by anchors of the
-// attempt's resources: {project}, {provider}, {cluster}, {label},
-// {logicalCloud}, {reference}, {compositeApp}, {compositeProfile}, {dig},
-// {placement}, {intent}.
-func (n Names) Anchor(template string) string {
-	project := "projects/" + n.project()
-	provider := "cluster-providers/" + n.provider()
-	cluster := provider + "/clusters/" + n.cluster()
-	logicalCloud := project + "/logical-clouds/" + n.logicalCloud()
-	compositeApp := project + "/composite-apps/" + n.compositeApp() + "/" + n.compositeAppVersion()
-	dig := compositeApp + "/deployment-intent-groups/" + n.dig()
-	return strings.NewReplacer(
-		"{project}", project,
-		"{provider}", provider,
-		"{cluster}", cluster,
-		"{label}", cluster+"/labels/"+n.label(),
-		"{logicalCloud}", logicalCloud,
-		"{reference}", logicalCloud+"/cluster-references/"+n.reference(),
-		"{compositeApp}", compositeApp,
-		"{compositeProfile}", compositeApp+"/composite-profiles/"+n.compositeProfile(),
-		"{dig}", dig,
-		"{placement}", dig+"/generic-placement-intents/"+n.placement(),
-		"{intent}", dig+"/intents/"+n.intent(),
-	).Replace(template)
-}
 
 // CheckApp says whether an app's name will do: EMCO takes it for the folder
 // of the chart, and it is the end of a Service's name on the edge.

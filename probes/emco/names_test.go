@@ -174,8 +174,8 @@ func TestChart(t *testing.T) {
 		t.Error("the same names gave different bytes")
 	}
 	files, order := untar(t, first)
-	want := []string{"frontend/", "frontend/templates/", "frontend/Chart.yaml",
-		"frontend/templates/deployment.yaml", "frontend/templates/service.yaml", "frontend/values.yaml"}
+	want := []string{"frontend/", "frontend/Chart.yaml",
+		"frontend/templates/", "frontend/templates/deployment.yaml", "frontend/templates/service.yaml", "frontend/values.yaml"}
 	if !slices.Equal(order, want) {
 		t.Errorf("files %v, want %v", order, want)
 	}

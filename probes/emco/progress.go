@@ -45,12 +45,12 @@ func (c Call) Read(a Answer) Reading {
 		return Reading{Progress: Unknown, Text: "no state: " + a.String()}
 	}
 	reading := Reading{Progress: NotBegun, Status: status, Text: status.String()}
-	last, _ := status.LastAction()
-	reading.Ours = last.State == c.Action
+	last := status.LastAction()
+	reading.Ours = last == c.Action
 	switch {
 	case c.Action == Approved:
 		// Later actions need an approval before them.
-		if last.State != Created {
+		if last != Created {
 			reading.Progress, reading.Ours = Done, true
 		}
 	case reading.Ours && status.Deployed == c.End:

@@ -1,5 +1,7 @@
 package emco
 
+import "path"
+
 // Kind is a kind of resource of EMCO's.
 type Kind string
 
@@ -59,9 +61,12 @@ type Material struct {
 // wants them made; backwards it is the order in which it lets them go.
 func (n Names) Resources(material Material) []Resource {
 	at := n.Anchor
-	resource := func(kind Kind, collection, name string, spec any) Resource {
-		anchor := at(collection) + "/" + name
-		create := Post(at(collection))
+	resource := func(kind Kind, anchor string, spec any) Resource {
+		collection, name := path.Dir(anchor), path.Base(anchor)
+		if kind == CompositeApp { // its anchor ends in its version
+			collection, name = path.Dir(collection), path.Base(collection)
+		}
+		create := Post(collection)
 		create.JSON = resourceJSON{Metadata: metadata{Name: name, Description: "made by emco-chaos", UserData1: n.userData()}, Spec: spec}
 		return Resource{Kind: kind, Anchor: anchor, Create: create}
 	}
@@ -69,42 +74,42 @@ func (n Names) Resources(material Material) []Resource {
 		r.Create.File = &File{Name: name, Content: content}
 		return r
 	}
-
-	label := Post(at("{cluster}/labels"))
-	label.JSON = fields{"clusterLabel": n.label()}
-	compositeApp := resource(CompositeApp, "{project}/composite-apps", n.compositeApp(), fields{"compositeAppVersion": n.compositeAppVersion()})
-	compositeApp.Anchor = at("{compositeApp}")
+	unmarked := func(r Resource) Resource {
+		r.Unmarked = true
+		return r
+	}
+	label := unmarked(resource(ClusterLabel, at("{label}"), nil))
+	label.Create.JSON = fields{"clusterLabel": n.name("cluster-label")}
 
 	list := []Resource{
-		resource(Project, "projects", n.project(), nil),
-		resource(ClusterProvider, "cluster-providers", n.provider(), nil),
-		withFile(resource(Cluster, "{provider}/clusters", n.cluster(), nil), "kubeconfig", material.Kubeconfig),
-		{Kind: ClusterLabel, Anchor: at("{label}"), Create: label, Unmarked: true},
+		resource(Project, at("{project}"), nil),
+		resource(ClusterProvider, at("{provider}"), nil),
+		withFile(resource(Cluster, at("{cluster}"), nil), "kubeconfig", material.Kubeconfig),
+		label,
 		// Level 0: the logical cloud is the cluster's own administrator's.
-		resource(LogicalCloud, "{project}/logical-clouds", n.logicalCloud(), fields{"level": "0"}),
-		resource(ClusterReference, "{logicalCloud}/cluster-references", n.reference(),
-			fields{"clusterProvider": n.provider(), "cluster": n.cluster(), "loadBalancerIP": "0.0.0.0"}),
-		compositeApp,
+		resource(LogicalCloud, at("{logicalCloud}"), fields{"level": "0"}),
+		resource(ClusterReference, at("{reference}"),
+			fields{"clusterProvider": n.name("cluster-provider"), "cluster": n.name("cluster"), "loadBalancerIP": "0.0.0.0"}),
+		resource(CompositeApp, at("{compositeApp}"), fields{"compositeAppVersion": n.name(versionField)}),
 	}
 	for _, app := range material.Apps {
-		list = append(list, withFile(resource(App, "{compositeApp}/apps", app, nil), app+".tgz", chart(n, app)))
+		list = append(list, withFile(resource(App, at("{compositeApp}/apps/")+app, nil), app+".tgz", chart(n, app)))
 	}
-	list = append(list, resource(CompositeProfile, "{compositeApp}/composite-profiles", n.compositeProfile(), nil))
+	list = append(list, resource(CompositeProfile, at("{compositeProfile}"), nil))
 	for _, app := range material.Apps {
-		list = append(list, withFile(resource(Profile, "{compositeProfile}/profiles", app+"-profile", fields{"app": app}), app+"-profile.tgz", profile()))
+		list = append(list, withFile(resource(Profile, at("{compositeProfile}/profiles/")+app+"-profile", fields{"app": app}), app+"-profile.tgz", profile()))
 	}
 	list = append(list,
-		resource(DeploymentIntentGroup, "{compositeApp}/deployment-intent-groups", n.dig(),
-			fields{"compositeProfile": n.compositeProfile(), "version": "r1", "logicalCloud": n.logicalCloud(), "overrideValues": []string{}}),
-		resource(GenericPlacementIntent, "{dig}/generic-placement-intents", n.placement(), nil))
+		resource(DeploymentIntentGroup, at("{dig}"), fields{
+			"compositeProfile": n.name("composite-profile"), "version": "r1", "logicalCloud": n.name("logical-cloud"), "overrideValues": []string{},
+		}),
+		resource(GenericPlacementIntent, at("{placement}"), nil))
 	for _, app := range material.Apps {
-		intent := resource(AppIntent, "{placement}/app-intents", app+"-placement",
-			fields{"app": app, "intent": fields{"allOf": []fields{{"clusterProvider": n.provider(), "clusterLabel": n.label()}}}})
-		intent.Unmarked = true
-		list = append(list, intent)
+		list = append(list, unmarked(resource(AppIntent, at("{placement}/app-intents/")+app+"-placement",
+			fields{"app": app, "intent": fields{"allOf": []fields{{"clusterProvider": n.name("cluster-provider"), "clusterLabel": n.name("cluster-label")}}}})))
 	}
-	return append(list, resource(Intent, "{dig}/intents", n.intent(),
-		fields{"intent": fields{"genericPlacementIntent": n.placement()}}))
+	return append(list, resource(Intent, at("{intent}"),
+		fields{"intent": fields{"genericPlacementIntent": n.name("generic-placement-intent")}}))
 }
 
 // RsyncController is the POST that registers rsync with EMCO. The

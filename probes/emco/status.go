@@ -1,10 +1,10 @@
 package emco
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
@@ -15,9 +15,9 @@ var ErrNoStatus = errors.New("the answer gives no state")
 // Status is EMCO's answer to a status call of a logical cloud or of a
 // deployment intent group.
 type Status struct {
-	// Actions is the history of the resource's states, the oldest first.
-	// It only grows.
-	Actions []Action
+	// History is the resource's states, as EMCO wrote them down, the oldest
+	// first. It only grows.
+	History []State
 	// ContextID is new with every instantiate; empty before the first.
 	ContextID string
 	// Deployed is the state of the deployment. It is empty for what was
@@ -26,36 +26,14 @@ type Status struct {
 	Deployed State
 	// Counts counts the resources by their state, such as Applied: 4.
 	Counts map[string]int
-	// Resources are the resources of all apps on all clusters; none in an
-	// answer with output=summary.
-	Resources []ResourceStatus
 }
 
-// Action is one entry of a resource's history.
-type Action struct {
-	State    State
-	Instance string
-	Time     time.Time
-	Revision int
-}
-
-// ResourceStatus is the state of one object on one edge cluster.
-type ResourceStatus struct {
-	App          string
-	Provider     string
-	Cluster      string
-	Connectivity string
-	Kind         string
-	Name         string
-	State        string
-}
-
-// LastAction is the newest entry of the history; false if there is none.
-func (s Status) LastAction() (Action, bool) {
-	if len(s.Actions) == 0 {
-		return Action{}, false
+// LastAction is the newest entry of the history; empty if there is none.
+func (s Status) LastAction() State {
+	if len(s.History) == 0 {
+		return ""
 	}
-	return s.Actions[len(s.Actions)-1], true
+	return s.History[len(s.History)-1]
 }
 
 // Final says whether the deployment is in a state that EMCO does not leave
@@ -71,16 +49,16 @@ func (s Status) Final() bool {
 // String is the state of the deployment, or that of the last action as long
 // as there is no deployment, and both where they do not go together.
 func (s Status) String() string {
-	last, ok := s.LastAction()
+	last := s.LastAction()
 	switch {
-	case s.Deployed == "" && !ok:
+	case s.Deployed == "" && last == "":
 		return "no state"
-	case s.Deployed == "" && (last.State == Instantiated || last.State == Terminated):
-		return fmt.Sprintf("nothing yet (last action %s)", last.State)
+	case s.Deployed == "" && (last == Instantiated || last == Terminated):
+		return fmt.Sprintf("nothing yet (last action %s)", last)
 	case s.Deployed == "":
-		return string(last.State)
-	case ok && last.State != s.Deployed && last.State != following[s.Deployed]:
-		return fmt.Sprintf("%s (last action %s)", s.Deployed, last.State)
+		return string(last)
+	case last != "" && last != s.Deployed && last != following[s.Deployed]:
+		return fmt.Sprintf("%s (last action %s)", s.Deployed, last)
 	default:
 		return string(s.Deployed)
 	}
@@ -103,33 +81,13 @@ func ParseStatus(body []byte) (Status, error) {
 		States *struct {
 			ContextID string `json:"statusctxid"`
 			Actions   []struct {
-				State    State  `json:"state"`
-				Instance string `json:"instance"`
-				Time     string `json:"time"`
-				Revision int    `json:"revision"`
+				State State `json:"state"`
 			} `json:"actions"`
 		} `json:"states"`
-		Deployed       State          `json:"deployedStatus"`
-		OldDeployed    State          `json:"status"`
-		DeployedCounts map[string]int `json:"deployedCounts"`
-		OldCounts      map[string]int `json:"rsyncStatus"`
-		Apps           []struct {
-			Name     string `json:"name"`
-			Clusters []struct {
-				Provider        string `json:"clusterProvider"`
-				Cluster         string `json:"cluster"`
-				Connectivity    string `json:"connectivity"`
-				OldConnectivity string `json:"readyStatus"`
-				Resources       []struct {
-					GVK struct {
-						Kind string
-					} `json:"GVK"`
-					Name     string `json:"name"`
-					State    string `json:"deployedStatus"`
-					OldState string `json:"rsyncStatus"`
-				} `json:"resources"`
-			} `json:"clusters"`
-		} `json:"apps"`
+		Deployed    State          `json:"deployedStatus"`
+		OldDeployed State          `json:"status"`
+		Counts      map[string]int `json:"deployedCounts"`
+		OldCounts   map[string]int `json:"rsyncStatus"`
 	}
 	if err := json.Unmarshal(body, &read); err != nil {
 		return Status{}, fmt.Errorf("%w: %s", ErrNoStatus, document.Shown(string(body)))
@@ -139,40 +97,16 @@ func ParseStatus(body []byte) (Status, error) {
 	}
 	status := Status{
 		ContextID: read.States.ContextID,
-		Deployed:  or(read.Deployed, read.OldDeployed),
-		Counts:    read.DeployedCounts,
+		Deployed:  cmp.Or(read.Deployed, read.OldDeployed),
+		Counts:    read.Counts,
 	}
 	if status.Counts == nil {
 		status.Counts = read.OldCounts
 	}
-	for _, a := range read.States.Actions {
-		// A time that cannot be read is left zero: nothing depends on it.
-		at, _ := time.Parse(time.RFC3339Nano, a.Time)
-		status.Actions = append(status.Actions, Action{State: a.State, Instance: a.Instance, Time: at, Revision: a.Revision})
-	}
-	for _, app := range read.Apps {
-		for _, cluster := range app.Clusters {
-			for _, resource := range cluster.Resources {
-				status.Resources = append(status.Resources, ResourceStatus{
-					App:          app.Name,
-					Provider:     cluster.Provider,
-					Cluster:      cluster.Cluster,
-					Connectivity: or(cluster.Connectivity, cluster.OldConnectivity),
-					Kind:         resource.GVK.Kind,
-					Name:         resource.Name,
-					State:        or(resource.State, resource.OldState),
-				})
-			}
-		}
+	for _, action := range read.States.Actions {
+		status.History = append(status.History, action.State)
 	}
 	return status, nil
-}
-
-func or[T ~string](value, otherwise T) T {
-	if value != "" {
-		return value
-	}
-	return otherwise
 }
 
 // Status reads the answer to a status call. Any other answer than a 200

@@ -108,11 +108,7 @@ func (s *shop) history(t *testing.T) (emco.Status, []emco.State) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var states []emco.State
-	for _, action := range status.Actions {
-		states = append(states, action.State)
-	}
-	return status, states
+	return status, status.History
 }
 
 // terminal is a terminal at which somebody has typed an answer.

@@ -223,9 +223,9 @@ func terminate(ctx context.Context, client *emco.Client, anchor string) string {
 		// There is none of what is missing; the DELETE tells.
 		return ""
 	}
-	action, _ := status.LastAction()
+	action := status.LastAction()
 	switch {
-	case action.State == emco.Instantiated:
+	case action == emco.Instantiated:
 		answer, err := client.Do(ctx, emco.Post(anchor+"/terminate"))
 		if err != nil {
 			return err.Error()
@@ -234,9 +234,9 @@ func terminate(ctx context.Context, client *emco.Client, anchor string) string {
 			return "POST terminate: " + answer.String()
 		}
 		return "it is being terminated"
-	case action.State == emco.Terminated && !status.Final():
+	case action == emco.Terminated && !status.Final():
 		return "its status says " + status.String()
-	case action.State == emco.Terminated && (status.Deployed == emco.Instantiated || status.Deployed == emco.InstantiateFailed):
+	case action == emco.Terminated && (status.Deployed == emco.Instantiated || status.Deployed == emco.InstantiateFailed):
 		return "its status says " + status.String() // it lags
 	}
 	return ""
