@@ -61,11 +61,6 @@ func (f *activeFault) injecting() bool {
 	return f.phase == plan.Created && !f.failed && !f.removing && !f.silent
 }
 
-// lasts reports whether the fault stays on once it is injected.
-func (f *activeFault) lasts() bool {
-	return !f.latest.IsOneShot()
-}
-
 // pendingDown reports whether the fault is on its way to stop something.
 func (f *activeFault) pendingDown() bool {
 	return f.outage != nil && !f.removed && f.phase == plan.Injected
@@ -141,7 +136,7 @@ func (f *activeFault) enter(phase string, at time.Time, detail string) {
 // that was to stay on until it is removed that is an error.
 func (f *activeFault) end(now time.Time, err error) {
 	f.ended = true
-	if f.lasts() && !f.failed {
+	if !f.latest.IsOneShot() && !f.failed {
 		f.fail(now, err)
 		return
 	}

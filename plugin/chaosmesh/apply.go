@@ -61,9 +61,9 @@ func (d *Driver) Apply(ctx context.Context, object fault.Object, observe func(en
 	case err == nil && ctx.Err() != nil:
 		return errors.Join(ctx.Err(), d.takeBack(object))
 	case err != nil && uncertain(err):
-		return errors.Join(explain(err, "create", resource(f.kind), f.namespace), d.takeBack(object))
+		return errors.Join(f.explain(err, "create"), d.takeBack(object))
 	}
-	return explain(err, "create", resource(f.kind), f.namespace)
+	return f.explain(err, "create")
 }
 
 // takeBack removes an object that is not to be there.
@@ -75,7 +75,7 @@ func (d *Driver) takeBack(object fault.Object) error {
 
 // prepare checks what the object selects, and begins to follow it.
 func (d *Driver) prepare(ctx context.Context, f *activeFault) error {
-	if f.name == "" {
+	if f.Name == "" {
 		return &fault.FieldError{Field: "metadata.name", Message: "is missing", Remedy: "name the object"}
 	}
 	d.mu.Lock()

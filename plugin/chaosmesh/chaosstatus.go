@@ -81,9 +81,8 @@ func podOf(record *v1alpha1.Record) types.NamespacedName {
 func targets(status *v1alpha1.ChaosStatus) string {
 	var list []string
 	for _, record := range status.Experiment.Records {
-		if !slices.Contains(list, record.Id) {
-			list = append(list, record.Id)
-		}
+		list = append(list, record.Id)
 	}
-	return strings.Join(list, ", ")
+	slices.Sort(list)
+	return strings.Join(slices.Compact(list), ", ")
 }

@@ -124,33 +124,41 @@ func (d *Driver) unlocked(do func() error) error {
 // It is an error once the driver is closed or ctx has ended.
 func (d *Driver) wait(ctx context.Context, until time.Time) error {
 	changed := d.changed
-	d.mu.Unlock()
-	defer d.mu.Lock()
-	timer := time.NewTimer(time.Until(until))
-	defer timer.Stop()
-	select {
-	case <-changed:
-	case <-timer.C:
-	case <-ctx.Done():
-	case <-d.lifetime.Done():
-	}
-	return d.alive(ctx)
+	return d.unlocked(func() error {
+		timer := time.NewTimer(time.Until(until))
+		defer timer.Stop()
+		select {
+		case <-changed:
+		case <-timer.C:
+		case <-ctx.Done():
+		case <-d.lifetime.Done():
+		}
+		return d.alive(ctx)
+	})
 }
 
 // identity is the kind and name of an object.
-type identity struct{ kind, namespace, name string }
+type identity struct {
+	kind string
+	types.NamespacedName
+}
 
-func (i identity) String() string { return fmt.Sprintf("%s %s/%s", i.kind, i.namespace, i.name) }
+func (i identity) String() string { return i.kind + " " + i.NamespacedName.String() }
 
 func identify(object fault.Object) identity {
-	return identity{kind: fault.NameOf(object), namespace: object.GetNamespace(), name: object.GetName()}
+	return identity{fault.NameOf(object), client.ObjectKeyFromObject(object)}
+}
+
+// explain explains an error of a request about the object.
+func (i identity) explain(err error, verb string) error {
+	return explain(err, verb, resource(i.kind), i.Namespace)
 }
 
 // empty is an object of the kind and name, without anything else.
 func (i identity) empty() fault.Object {
 	object := fault.New(i.kind)
-	object.SetNamespace(i.namespace)
-	object.SetName(i.name)
+	object.SetNamespace(i.Namespace)
+	object.SetName(i.Name)
 	return object
 }
 

@@ -239,7 +239,7 @@ func TestServicesAreToldBesides(t *testing.T) {
 	w.want(plan.Created, plan.Injected, plan.Down, plan.Ready)
 }
 
-// The replacement of a removed kill is told when it comes.
+// The replacement of a removed kill is observed when it comes.
 func TestReadyAfterRemoved(t *testing.T) {
 	m := newMesh(t)
 	driver := m.open(nil)
@@ -273,7 +273,7 @@ func TestContainerKill(t *testing.T) {
 	}
 }
 
-// What the kubelet tells at once of a container that ended and was started
+// What the kubelet reports at once of a container that ended and was started
 // again is down and ready.
 func TestRestartSeenAtOnce(t *testing.T) {
 	m := newMesh(t)
@@ -506,7 +506,7 @@ func TestCheckLetsPass(t *testing.T) {
 }
 
 func TestCheckWaitsForSteadyPods(t *testing.T) {
-	leaving := func(pod *corev1.Pod) {
+	terminating := func(pod *corev1.Pod) {
 		now := metav1.Now()
 		pod.DeletionTimestamp = &now
 	}
@@ -524,11 +524,11 @@ func TestCheckWaitsForSteadyPods(t *testing.T) {
 		refused   string
 	}{
 		"one that goes in time": {
-			change:    leaving,
+			change:    terminating,
 			meanwhile: func(m *mesh) { m.end("orchestrator-1") },
 		},
 		"one that does not go": {
-			change: leaving, limits: chaosmesh.Limits{Settle: 50 * time.Millisecond},
+			change: terminating, limits: chaosmesh.Limits{Settle: 50 * time.Millisecond},
 			refused: "selects pod emco/orchestrator-1, which is on its way out",
 		},
 		"one that gets ready in time": {
@@ -592,21 +592,21 @@ func TestReplicas(t *testing.T) {
 }
 
 // Chaos Mesh would select a pod on its way out, and fail on it for ever.
-func TestLeavingPodIsWaitedFor(t *testing.T) {
+func TestTerminatingPodIsWaitedFor(t *testing.T) {
 	m := newMesh(t)
-	leaving := m.run("orchestrator")
-	edit(m.apiServer, podKey(leaving), func(pod *corev1.Pod) {
+	terminating := m.run("orchestrator")
+	edit(m.apiServer, podKey(terminating), func(pod *corev1.Pod) {
 		now := metav1.Now()
 		pod.DeletionTimestamp = &now
 	})
 	t.Run("and goes", func(t *testing.T) {
 		driver := m.open(nil)
 		var work sync.WaitGroup
-		work.Go(func() { m.end(leaving) })
+		work.Go(func() { m.end(terminating) })
 		defer work.Wait()
 		w := apply(t, driver, partition(t))
-		if injected := w.event(plan.Injected); strings.Contains(injected.Detail, leaving) {
-			t.Errorf("the leaving pod was selected: %s", injected.Detail)
+		if injected := w.event(plan.Injected); strings.Contains(injected.Detail, terminating) {
+			t.Errorf("the terminating pod was selected: %s", injected.Detail)
 		}
 	})
 	t.Run("and does not go", func(t *testing.T) {
@@ -690,7 +690,7 @@ func TestRulesStay(t *testing.T) {
 	remembered(t, m, driver, object, remedy)
 }
 
-// remembered checks that a fault that may still be on a pod is told as long as
+// remembered checks that a fault that may still be on a pod is an error as long as
 // that pod is there.
 func remembered(t *testing.T, m *mesh, driver *chaosmesh.Driver, object fault.Object, remedy string) {
 	t.Helper()
@@ -706,7 +706,7 @@ func remembered(t *testing.T, m *mesh, driver *chaosmesh.Driver, object fault.Ob
 	remove(t, driver, object)
 }
 
-// within asks until something is so, of what nothing tells.
+// within asks until something is so, of what no event reports.
 func within(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !is(); time.Sleep(10 * time.Millisecond) {
@@ -851,7 +851,7 @@ func TestSlowToWriteDown(t *testing.T) {
 	}
 }
 
-// What the watch is late to tell is asked for before anybody is blamed.
+// What the watch is late to report is asked for before a part is blamed.
 func TestWatchIsLate(t *testing.T) {
 	m := newMesh(t)
 	m.set(func() { m.silent = true })
@@ -869,7 +869,7 @@ func TestWatchIsLate(t *testing.T) {
 	}
 }
 
-// And if the API server does not say, nobody else is.
+// If the API server does not answer, no other part is blamed.
 func TestNobodyIsBlamed(t *testing.T) {
 	m := newMesh(t)
 	m.set(func() {
@@ -1079,10 +1079,10 @@ func TestLeftovers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}()
-	stranger := partition(t)
-	stranger.Kind, stranger.APIVersion = fault.NetworkChaos, fault.GroupVersion
-	stranger.Name, stranger.Labels = "stranger", nil
-	m.put(stranger)
+	foreign := partition(t)
+	foreign.Kind, foreign.APIVersion = fault.NetworkChaos, fault.GroupVersion
+	foreign.Name, foreign.Labels = "foreign", nil
+	m.put(foreign)
 	m.work.Wait()
 	var mu sync.Mutex
 	var told []string
@@ -1110,7 +1110,7 @@ func TestLeftovers(t *testing.T) {
 	if left, err = driver.Leftovers(t.Context()); err != nil || len(left) > 0 {
 		t.Errorf("still left: %d, %v", len(left), err)
 	}
-	if !m.has(chaosKey(stranger)) {
+	if !m.has(chaosKey(foreign)) {
 		t.Error("what is not ours was removed")
 	}
 	mu.Lock()
@@ -1246,7 +1246,7 @@ func TestWatchBreaks(t *testing.T) {
 	w.want(plan.Created, plan.Injected, plan.Down, plan.Ready)
 }
 
-// Pods of a StatefulSet keep their names: after an interruption the watch tells
+// Pods of a StatefulSet keep their names: after an interruption the watch reports
 // the next one as a change of the one before.
 func TestPodOfTheSameName(t *testing.T) {
 	m := newMesh(t)

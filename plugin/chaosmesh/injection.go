@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/types"
-
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -27,22 +25,20 @@ func (f *activeFault) superviseInjection() {
 	d, limits := f.driver, f.driver.options.Limits
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	answer := time.Now().Add(limits.Answer)
-	type symptom struct{ failing, empty bool }
-	var last symptom
-	var since time.Time
+	since, last := time.Now(), ""
+	answer := since.Add(limits.Answer)
 	for f.injecting() {
-		due, now := answer, time.Now()
-		current := symptom{failure(f.status()) != "", selectedNothing(f.status())}
-		if current != last {
-			last, since = current, now
-		}
+		now, symptom, limit := time.Now(), "", limits.Answer
 		switch {
-		case current.failing:
-			due = earlier(due, since.Add(limits.Retry))
-		case current.empty:
-			due = earlier(due, since.Add(limits.Select))
+		case failure(f.status()) != "":
+			symptom, limit = "failing", limits.Retry
+		case selectedNothing(f.status()):
+			symptom, limit = "empty", limits.Select
 		}
+		if symptom != last {
+			last, since = symptom, now
+		}
+		due := earlier(answer, since.Add(limit))
 		if now.Before(due) {
 			if d.wait(d.lifetime, due) != nil {
 				return
@@ -86,13 +82,13 @@ func earlier(a, b time.Time) time.Time {
 func (f *activeFault) get(ctx context.Context) (fault.Object, error) {
 	object := f.empty()
 	err := f.driver.unlocked(func() error {
-		return f.driver.client.Get(ctx, types.NamespacedName{Namespace: f.namespace, Name: f.name}, object)
+		return f.driver.client.Get(ctx, f.NamespacedName, object)
 	})
 	switch {
 	case isGone(err), err == nil && f.uid != "" && object.GetUID() != f.uid:
 		return nil, nil
 	case err != nil:
-		return nil, explain(err, "get", resource(f.kind), f.namespace)
+		return nil, f.explain(err, "get")
 	}
 	return object, nil
 }
@@ -170,7 +166,7 @@ func (f *activeFault) unanswered(status *v1alpha1.ChaosStatus) error {
 	limit, mesh := f.driver.options.Limits.Answer, f.driver.options.ChaosMeshNamespace
 	if len(status.Experiment.Records) == 0 {
 		return fmt.Errorf("nobody has touched %s within %v: Chaos Mesh's chaos-controller-manager does not run, or does not look after namespace %s: kubectl --namespace %s get pods --selector %s",
-			f, limit, f.namespace, mesh, controllerLabel)
+			f, limit, f.Namespace, mesh, controllerLabel)
 	}
 	return fmt.Errorf("the fault %s is not on %s within %v, and Chaos Mesh does not say why: does chaos-daemon run on the node? kubectl --namespace %s get pods --selector %s --output wide",
 		f, targets(status), limit, mesh, daemonLabel)

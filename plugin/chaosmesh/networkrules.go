@@ -49,7 +49,7 @@ func (r *removal) dropRulesOf(ctx context.Context, pod types.NamespacedName) err
 		return explain(err, "get", podNetworkChaos, pod.Namespace)
 	}
 	before := kept.DeepCopy()
-	source := r.namespace + "/" + r.name
+	source := r.NamespacedName.String()
 	spec := &kept.Spec
 	spec.IPSets = slices.DeleteFunc(spec.IPSets, func(rule v1alpha1.RawIPSet) bool { return rule.Source == source })
 	spec.Iptables = slices.DeleteFunc(spec.Iptables, func(rule v1alpha1.RawIptables) bool { return rule.Source == source })

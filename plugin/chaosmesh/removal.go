@@ -44,7 +44,7 @@ type removal struct {
 // that is an error that says so.
 func (d *Driver) Remove(ctx context.Context, object fault.Object) error {
 	id := identify(object)
-	if !slices.Contains(d.options.Namespaces, id.namespace) {
+	if !slices.Contains(d.options.Namespaces, id.Namespace) {
 		return fmt.Errorf("remove %s: its namespace is not watched, only %s", id, strings.Join(d.options.Namespaces, ", "))
 	}
 	d.mu.Lock()
@@ -101,7 +101,7 @@ func (r *removal) delete(ctx context.Context) (there bool, err error) {
 		}
 		again := ctx.Err()
 		if again == nil {
-			if err = explain(err, "delete", resource(r.kind), r.namespace); final(err) {
+			if err = r.explain(err, "delete"); final(err) {
 				again, r.err = err, nil
 			} else {
 				r.failed(err, "%s could not be deleted, which is tried again", r.identity)
@@ -253,7 +253,7 @@ func patch(text string) func(*removal, context.Context) error {
 		if isGone(err) {
 			return nil // the watch reports it in a moment
 		}
-		return explain(err, "patch", resource(r.kind), r.namespace)
+		return r.explain(err, "patch")
 	}
 }
 

@@ -34,7 +34,7 @@ func (r *removal) residual() error {
 	} {
 		for _, record := range r.status().Experiment.Records {
 			pod := r.driver.podNamed(podOf(record))
-			if pod == nil || !reason.is(record) || !r.lasts() || !r.forced && !r.final {
+			if pod == nil || !reason.is(record) || r.latest.IsOneShot() || !r.forced && !r.final {
 				continue
 			}
 			left.pods[pod.UID] = true

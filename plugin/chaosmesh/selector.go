@@ -88,7 +88,11 @@ func endsOf(object fault.Object) ([]end, error) {
 		return nil, err
 	}
 	if object.GetRemoteCluster() != "" {
-		return nil, remote
+		return nil, &fault.FieldError{
+			Field:   "spec.remoteCluster",
+			Message: "is set, and the pods of that cluster are not watched",
+			Remedy:  "name the cluster itself in the target's driver",
+		}
 	}
 	var ends []end
 	for _, selector := range fault.Selectors(object) {
@@ -99,12 +103,6 @@ func endsOf(object fault.Object) ([]end, error) {
 		ends = append(ends, e)
 	}
 	return ends, nil
-}
-
-var remote = &fault.FieldError{
-	Field:   "spec.remoteCluster",
-	Message: "is set, and the pods of that cluster are not watched",
-	Remedy:  "name the cluster itself in the target's driver",
 }
 
 // complete refuses what is not known of a selector, and makes its matchers.

@@ -56,28 +56,23 @@ func checkPods(ctx context.Context, e *examination, name string) {
 // selected says which pods a service has.
 func (e *examination) selected(name string, pods []Pod) {
 	finding := Finding{State: OK, Subject: name, Pods: pods}
-	ready := 0
-	var texts []string
+	var all []string
+	var unready []Pod
 	for _, pod := range pods {
-		if pod.Ready {
-			ready++
+		all = append(all, pod.String())
+		if !pod.Ready {
+			unready = append(unready, pod)
 		}
-		texts = append(texts, pod.String())
 	}
-	finding.Message = strings.Join(texts, "; ")
-	namespace := pods[0].Namespace
-	switch {
-	case ready == 0:
-		finding.State = Fail
-		finding.Remedy = fmt.Sprintf("kubectl -n %s describe pod %s\nkubectl -n %s logs %s", namespace, pods[0].Name, namespace, pods[0].Name)
-	case ready < len(pods):
+	if len(unready) > 0 {
 		finding.State = Warn
-		for _, pod := range pods {
-			if !pod.Ready {
-				finding.Remedy = fmt.Sprintf("kubectl -n %s describe pod %s", namespace, pod.Name)
-			}
-		}
+		finding.Remedy = fmt.Sprintf("kubectl -n %s describe pod %s", unready[0].Namespace, unready[0].Name)
 	}
+	if len(unready) == len(pods) {
+		finding.State = Fail
+		finding.Remedy += fmt.Sprintf("\nkubectl -n %s logs %s", unready[0].Namespace, unready[0].Name)
+	}
+	finding.Message = strings.Join(all, "; ")
 	if len(pods) > 1 {
 		finding.Message = fmt.Sprintf("%d pods, which a fault hits all at once: it is down when the last of them is, and ready when all are again; %s", len(pods), finding.Message)
 	}
@@ -189,11 +184,8 @@ func AnyAnswer(ctx context.Context, _, url string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	client := http.Client{
-		Transport:     &http.Transport{DisableKeepAlives: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	response, err := client.Do(request)
+	// Unlike a client, a transport follows no redirect.
+	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
 	if err != nil {
 		return "", err
 	}
