@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk/pluginv1"
 	"github.com/emco-chaos/emco-chaos/probes/activity"
 	"github.com/emco-chaos/emco-chaos/probes/document"
@@ -97,6 +98,38 @@ func TestTaskOnTheWire(t *testing.T) {
 	}
 	task.Arguments["given"] = func() {}
 	if _, err := taskToWire(task); err == nil {
+		t.Error("a function was sent")
+	}
+}
+
+func TestPlanOnTheWire(t *testing.T) {
+	sent := plan.Ref{Step: "call", Event: plan.Sent}
+	doing := func(step, activity string) plan.Step {
+		return plan.Step{Name: step, Timeout: plan.Duration(time.Minute), Activity: &plan.Activity{
+			Name: activity, Summary: activity, Service: "counter", Arguments: map[string]any{"n": 1.5},
+			Events: []string{plan.Started, plan.Sent}, Ends: []string{plan.Sent}, Lasting: true,
+		}}
+	}
+	compiled := &plan.Plan{
+		Experiment: "e", Title: "t", Description: "d", Target: "x", Attempts: 3, Parameters: map[string]string{"a": "b"},
+		Given: doing(plan.GivenStep, "fill"), Teardown: doing(plan.TeardownStep, "drop"),
+		Steps: []plan.Step{doing("call", "call"), {
+			Name: "kill", After: []plan.Ref{sent}, Delay: plan.Duration(time.Second), While: "call", Until: []plan.Ref{sent},
+			Expect: plan.Refused, Otherwise: map[string]string{plan.Accepted: plan.OtherwiseFailed},
+			Fault: &plan.Fault{Kind: "PodChaos", Action: "pod-kill", Summary: "kill", Object: []byte("{}")},
+		}},
+		Evidence: []plan.Claim{{Refs: []plan.Ref{sent, {Step: "kill", Event: plan.Created}}}}, Touches: []string{"one\ttwo"},
+	}
+	wire, err := planToWire(compiled)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiled.Touches = []string{"one two"}
+	if got, err := planFromWire(wire); err != nil || !reflect.DeepEqual(got, compiled) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	compiled.Steps[0].Activity.Arguments["n"] = func() {}
+	if _, err := planToWire(compiled); err == nil {
 		t.Error("a function was sent")
 	}
 }
