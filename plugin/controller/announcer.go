@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,10 +12,10 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
-	"github.com/emco-chaos/emco-chaos/plugin/controller/api"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 const (
@@ -24,19 +23,21 @@ const (
 	announceLimit = 10 * time.Second
 	// announceBacklog is how many records may wait to be announced.
 	announceBacklog = 512
-	// longestMessage is Kubernetes' limit for the message of an Event.
-	longestMessage = 1024
+	// longestMessage is Kubernetes' limit of 1024 for the message of an Event,
+	// less room for what tells it from others.
+	longestMessage = 1024 - 100
 )
 
 // announcer writes what happens in one run as Events: on the Workflow and the
 // Schedule that started it, and on each chaos object. The dashboard shows an
-// Event when it is created, so each has words of its own.
+// Event when it is created, and never one whose count goes up: each has a text
+// of its own, which client-go's recorder does not see to.
 type announcer struct {
-	dashboard *dashboard
-	run       *run
-	records   chan journal.Record
-	cancel    context.CancelFunc
-	working   sync.WaitGroup
+	*dashboard
+	run     *run
+	records chan journal.Record
+	cancel  context.CancelFunc
+	working sync.WaitGroup
 
 	// What follows belongs to the working goroutine.
 	attempt int
@@ -46,9 +47,9 @@ type announcer struct {
 	objects map[string]corev1.ObjectReference
 }
 
-// open begins to announce a run. The announcer lives on when ctx ends, so that
-// the end is announced too.
-func (d *dashboard) open(ctx context.Context, r *run) *announcer {
+// announce begins to announce a run. The announcer goes on when ctx ends, so
+// that the end is announced too.
+func (d *dashboard) announce(ctx context.Context, r *run) *announcer {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	a := &announcer{
 		dashboard: d, run: r, cancel: cancel, attempt: 1,
@@ -56,20 +57,14 @@ func (d *dashboard) open(ctx context.Context, r *run) *announcer {
 		said:    map[string]int{}, objects: map[string]corev1.ObjectReference{},
 	}
 	a.working.Go(func() {
-		a.onOrigin(ctx, words{reason: "Begun", text: fmt.Sprintf("run %s of %s: %s", r.name, r.plan.Experiment, r.plan.Title)})
+		text := fmt.Sprintf("run %s of %s: %s", r.name, r.plan.Experiment, r.plan.Title)
+		a.onWorkflow(ctx, corev1.EventTypeNormal, "Begun", text)
+		a.onSchedule(ctx, corev1.EventTypeNormal, "Begun", text)
 		for record := range a.records {
-			a.announce(ctx, record)
+			a.write(ctx, record)
 		}
 	})
 	return a
-}
-
-// closing announces the end of a run that was never made, and returns it.
-func (d *dashboard) closing(ctx context.Context, r *run, end api.End) api.End {
-	shown := d.open(ctx, r)
-	shown.follow(journal.Record{Kind: journal.Verdict, Verdict: end.Verdict, Text: end.Reason, Attempt: 1})
-	shown.close()
-	return end
 }
 
 // follow takes a record in and never blocks.
@@ -77,7 +72,7 @@ func (a *announcer) follow(record journal.Record) {
 	select {
 	case a.records <- record:
 	default:
-		a.dashboard.log.Warn("too much happens at once to tell it all as Events", "run", a.run.name)
+		a.Log.Warn("too much happens at once to tell it all as Events", "run", a.run.name)
 	}
 }
 
@@ -90,13 +85,8 @@ func (a *announcer) close() {
 	a.cancel()
 }
 
-// words are what an Event says.
-type words struct {
-	reason, text string
-	warning      bool
-}
-
-func (a *announcer) announce(ctx context.Context, record journal.Record) {
+// write writes the Events of one record.
+func (a *announcer) write(ctx context.Context, record journal.Record) {
 	p := a.run.plan
 	step, known := p.Find(record.Step)
 	text := report.Words(p, record)
@@ -109,119 +99,97 @@ func (a *announcer) announce(ctx context.Context, record journal.Record) {
 		clear(a.objects)
 	case journal.Event:
 		if known && step.Fault != nil {
-			a.onFault(ctx, step, record, text)
+			a.onFault(ctx, step, record.Event, text)
 		}
 	case journal.Result:
 		if step.Name != plan.TeardownStep {
-			a.onWorkflow(ctx, words{reason: "Answered", text: text})
+			a.onWorkflow(ctx, corev1.EventTypeNormal, "Answered", text)
 		}
 	case journal.Skipped:
-		a.onWorkflow(ctx, words{reason: "NotStarted", text: text, warning: true})
+		a.onWorkflow(ctx, corev1.EventTypeWarning, "NotStarted", text)
 	case journal.Trouble:
-		a.onWorkflow(ctx, words{reason: "Trouble", text: text, warning: true})
+		a.onWorkflow(ctx, corev1.EventTypeWarning, "Trouble", text)
 	case journal.Left:
-		a.onWorkflow(ctx, words{reason: "LeftBehind", text: text, warning: true})
+		a.onWorkflow(ctx, corev1.EventTypeWarning, "LeftBehind", text)
 	case journal.Verdict:
-		reason := record.Text
-		if reason == "" {
-			reason = p.Title
+		text, severity := record.Verdict+": "+record.Text, corev1.EventTypeWarning
+		if record.Text == "" {
+			text += p.Title
 		}
-		a.onOrigin(ctx, words{
-			reason: record.Verdict, text: record.Verdict + ": " + reason,
-			warning: record.Verdict != string(verdict.Passed),
-		})
+		if record.Verdict == string(verdict.Passed) {
+			severity = corev1.EventTypeNormal
+		}
+		a.onWorkflow(ctx, severity, record.Verdict, text)
+		a.onSchedule(ctx, severity, record.Verdict, fmt.Sprintf("%s (run %s)", text, a.run.name))
 	}
 }
 
-// onFault tells an event of a fault on its object, and on the Workflow all but
-// its creation, which is seen there anyway.
-func (a *announcer) onFault(ctx context.Context, step plan.Step, record journal.Record, text string) {
-	said := words{reason: reasons[record.Event], text: text}
-	if record.Event == plan.Created {
-		a.objects[step.Name] = a.look(ctx, step)
-		said.text = fmt.Sprintf("run %s of %s: %s", a.run.name, a.run.plan.Experiment, text)
-	} else {
-		a.onWorkflow(ctx, said)
-	}
-	a.write(ctx, a.objects[step.Name], said)
-}
-
-// reasons are the Events' reasons for the events of a fault.
-var reasons = map[string]string{
+// faultReasons are the Events' reasons for the events of a fault.
+var faultReasons = map[string]string{
 	plan.Created: "Created", plan.Injected: "Injected", plan.Down: "Down", plan.Ready: "Ready", plan.Removed: "Removed",
 }
 
-// look finds the chaos object of a step. One that is gone already has no name.
-func (a *announcer) look(ctx context.Context, step plan.Step) corev1.ObjectReference {
+// onFault writes an event of a fault on its object, and on the Workflow all but
+// its creation, which is seen there anyway.
+func (a *announcer) onFault(ctx context.Context, step plan.Step, event, text string) {
+	if event == plan.Created {
+		a.objects[step.Name] = a.find(ctx, step)
+		text = fmt.Sprintf("run %s of %s: %s", a.run.name, a.run.plan.Experiment, text)
+	} else {
+		a.onWorkflow(ctx, corev1.EventTypeNormal, faultReasons[event], text)
+	}
+	a.on(ctx, a.objects[step.Name], corev1.EventTypeNormal, faultReasons[event], text)
+}
+
+// find finds the chaos object of a step. One that is gone already has no name.
+func (a *announcer) find(ctx context.Context, step plan.Step) corev1.ObjectReference {
 	object, err := fault.Decode(step.Fault.Object)
 	if err == nil {
 		fault.Stamp(object, a.run.name, a.attempt, a.run.plan.Experiment, step.Name)
-		err = a.dashboard.cluster.Get(ctx, client.ObjectKeyFromObject(object), object)
+		err = a.Cluster.Get(ctx, client.ObjectKeyFromObject(object), object)
 	}
 	if err != nil {
-		a.dashboard.log.Warn("a chaos object gets no Events", "run", a.run.name, "step", step.Name, "error", err)
+		a.Log.Warn("a chaos object gets no Events", "run", a.run.name, "step", step.Name, "error", err)
 		return corev1.ObjectReference{}
 	}
 	return reference(step.Fault.Kind, object)
 }
 
-func (a *announcer) onWorkflow(ctx context.Context, said words) {
+func (a *announcer) onWorkflow(ctx context.Context, severity, reason, text string) {
 	if a.run.origin != nil {
-		a.write(ctx, a.run.origin.workflow, said)
+		a.on(ctx, a.run.origin.workflow, severity, reason, text)
 	}
 }
 
-// onOrigin tells on the Schedule too, which has many runs.
-func (a *announcer) onOrigin(ctx context.Context, said words) {
-	if a.run.origin == nil {
-		return
+func (a *announcer) onSchedule(ctx context.Context, severity, reason, text string) {
+	if a.run.origin != nil {
+		a.on(ctx, a.run.origin.schedule, severity, reason, text)
 	}
-	a.write(ctx, a.run.origin.workflow, said)
-	if said.reason != "Begun" {
-		said.text += fmt.Sprintf(" (run %s)", a.run.name)
-	}
-	a.write(ctx, a.run.origin.schedule, said)
 }
 
-// write creates an Event. What cannot be told is in the log alone: no run is
+// on creates an Event. What cannot be told is in the log alone: no run is
 // spoiled by it.
-func (a *announcer) write(ctx context.Context, on corev1.ObjectReference, said words) {
-	if on.Name == "" {
+func (a *announcer) on(ctx context.Context, object corev1.ObjectReference, severity, reason, text string) {
+	if object.Name == "" {
 		return
 	}
-	text := shortened(said.text, longestMessage-100)
+	text = document.Cut(text, longestMessage)
 	if a.attempt > 1 {
 		text = fmt.Sprintf("attempt %d: %s", a.attempt, text)
 	}
-	key := string(on.UID) + " " + text
+	key := string(object.UID) + " " + text
 	if a.said[key]++; a.said[key] > 1 {
 		text = fmt.Sprintf("%s (%d)", text, a.said[key])
 	}
-	kind := corev1.EventTypeNormal
-	if said.warning {
-		kind = corev1.EventTypeWarning
-	}
 	now := metav1.Now()
 	event := &corev1.Event{
-		ObjectMeta:     metav1.ObjectMeta{GenerateName: "emco-chaos-", Namespace: on.Namespace},
-		InvolvedObject: on, Type: kind, Reason: said.reason, Message: text,
+		ObjectMeta:     metav1.ObjectMeta{GenerateName: "emco-chaos-", Namespace: object.Namespace},
+		InvolvedObject: object, Type: severity, Reason: reason, Message: text,
 		FirstTimestamp: now, LastTimestamp: now, Count: 1,
 		Source:              corev1.EventSource{Component: "emco-chaos"},
-		ReportingController: "emco-chaos.io/controller", ReportingInstance: a.dashboard.holder,
+		ReportingController: "emco-chaos.io/controller", ReportingInstance: a.Holder,
 	}
-	if err := a.dashboard.cluster.Create(ctx, event); err != nil {
-		a.dashboard.log.Warn("an Event was not written", "on", on.Kind+" "+on.Name, "message", text, "error", err)
+	if err := a.Cluster.Create(ctx, event); err != nil {
+		a.Log.Warn("an Event was not written", "on", object.Kind+" "+object.Name, "message", text, "error", err)
 	}
-}
-
-// shortened cuts text off at a number of bytes.
-func shortened(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	cut := limit
-	for cut > 0 && !utf8.RuneStart(text[cut]) {
-		cut--
-	}
-	return text[:cut] + "…"
 }

@@ -1,15 +1,13 @@
 package controller
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"regexp"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
@@ -52,57 +50,55 @@ func (a *archive) create(experiment, run string) (*os.File, error) {
 }
 
 func (a *archive) prune() error {
-	type old struct {
-		name string
-		at   time.Time
-	}
-	entries, err := fs.ReadDir(a.root.FS(), ".")
+	names, err := fs.Glob(a.root.FS(), "*"+journalSuffix)
 	if err != nil {
 		return err
 	}
-	var journals []old
-	for _, entry := range entries {
-		info, err := entry.Info()
+	var journals []fs.FileInfo
+	for _, name := range names {
+		info, err := a.root.Lstat(name)
 		if err != nil {
 			return err
 		}
-		if info.Mode().IsRegular() && strings.HasSuffix(entry.Name(), journalSuffix) {
-			journals = append(journals, old{entry.Name(), info.ModTime()})
+		if info.Mode().IsRegular() {
+			journals = append(journals, info)
 		}
 	}
-	slices.SortFunc(journals, func(x, y old) int { return cmp.Or(y.at.Compare(x.at), cmp.Compare(x.name, y.name)) })
-	for _, journal := range journals[min(a.keep, len(journals)):] {
-		if err := a.root.Remove(journal.name); err != nil {
+	slices.SortStableFunc(journals, func(x, y fs.FileInfo) int { return y.ModTime().Compare(x.ModTime()) })
+	for _, info := range journals[min(a.keep, len(journals)):] {
+		if err := a.root.Remove(info.Name()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// find returns what the journal of a run says; false when there is none.
-func (a *archive) find(run string) (report.Run, bool, error) {
+// find returns what the journal of a run says.
+func (a *archive) find(run string) (report.Run, error) {
+	unknown := &statusError{code: http.StatusNotFound, text: fmt.Sprintf("there is no run %q, or it is so long ago that it is forgotten", run)}
 	if !runName.MatchString(run) {
-		return report.Run{}, false, nil
+		return report.Run{}, unknown
 	}
 	names, err := fs.Glob(a.root.FS(), "*-"+run+journalSuffix)
-	if err != nil || len(names) == 0 {
-		return report.Run{}, false, err
+	switch {
+	case err != nil:
+		return report.Run{}, err
+	case len(names) == 0:
+		return report.Run{}, unknown
 	}
 	file, err := a.root.Open(names[0])
 	if err != nil {
-		return report.Run{}, false, fmt.Errorf("open the journal of run %s: %w", run, err)
+		return report.Run{}, fmt.Errorf("open the journal of run %s: %w", run, err)
 	}
 	defer file.Close()
 	records, err := journal.Read(file)
 	if err != nil {
-		return report.Run{}, false, fmt.Errorf("the journal of run %s: %w", run, err)
+		return report.Run{}, fmt.Errorf("the journal of run %s: %w", run, err)
 	}
 	for _, one := range report.Runs(records) {
 		if one.Name == run {
-			return one, true, nil
+			return one, nil
 		}
 	}
-	return report.Run{}, false, nil
+	return report.Run{}, unknown
 }
-
-func (a *archive) close() error { return a.root.Close() }

@@ -76,7 +76,7 @@ func TestRearm(t *testing.T) {
 					t.Fatal(err)
 				}
 				for range 2 {
-					if _, err := w.armer.Reconcile(t.Context(), reconcile.Request{NamespacedName: client.ObjectKeyFromObject(one)}); err != nil {
+					if _, err := w.rearmer.Reconcile(t.Context(), reconcile.Request{NamespacedName: client.ObjectKeyFromObject(one)}); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -98,7 +98,7 @@ func TestRearm(t *testing.T) {
 
 func TestNoScheduleIsNoError(t *testing.T) {
 	w := newWorld(t)
-	if _, err := w.armer.Reconcile(t.Context(), reconcile.Request{NamespacedName: types.NamespacedName{Namespace: home, Name: "gone"}}); err != nil {
+	if _, err := w.rearmer.Reconcile(t.Context(), reconcile.Request{NamespacedName: types.NamespacedName{Namespace: home, Name: "gone"}}); err != nil {
 		t.Error(err)
 	}
 }
@@ -204,9 +204,9 @@ func TestRunFromTheDashboard(t *testing.T) {
 
 func TestRunThatNeverBeganIsToldToo(t *testing.T) {
 	w := dashboarded(t)
-	w.queue.runner = &failing{w.runner}
+	w.queue.Runner = &failing{w.runner}
 	defer w.manage()()
-	from, err := w.queue.dashboard.find(t.Context(), api.Workflow{Namespace: home, Name: "calm-kill-x2x7c"})
+	from, err := w.queue.dashboard.origin(t.Context(), api.Workflow{Namespace: home, Name: "calm-kill-x2x7c"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,7 +278,7 @@ func TestWhatSaysThatItIsOurs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, schedule := range map[string]string{"by-hand": "", "calm-kill-x2x7c": "calm-kill"} {
-		from, err := w.queue.dashboard.find(t.Context(), api.Workflow{Namespace: home, Name: name})
+		from, err := w.queue.dashboard.origin(t.Context(), api.Workflow{Namespace: home, Name: name})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -299,7 +299,7 @@ func TestAttemptsAreToldApart(t *testing.T) {
 		return nil
 	}
 	defer w.manage()()
-	from, err := w.queue.dashboard.find(t.Context(), api.Workflow{Namespace: home, Name: "calm-kill-x2x7c"})
+	from, err := w.queue.dashboard.origin(t.Context(), api.Workflow{Namespace: home, Name: "calm-kill-x2x7c"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,7 +324,7 @@ func TestAttemptsAreToldApart(t *testing.T) {
 func TestEventsThatAreNotTakenHoldNothingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := dashboarded(t)
-		w.queue.dashboard.cluster = interceptor.NewClient(w.cluster, interceptor.Funcs{
+		w.queue.dashboard.Cluster = interceptor.NewClient(w.cluster, interceptor.Funcs{
 			Create: func(ctx context.Context, _ client.WithWatch, _ client.Object, _ ...client.CreateOption) error {
 				<-ctx.Done()
 				return ctx.Err()
@@ -332,7 +332,7 @@ func TestEventsThatAreNotTakenHoldNothingUp(t *testing.T) {
 		})
 		defer w.manage()()
 		synctest.Wait()
-		from, err := w.queue.dashboard.find(t.Context(), api.Workflow{Namespace: home, Name: "calm-kill-x2x7c"})
+		from, err := w.queue.dashboard.origin(t.Context(), api.Workflow{Namespace: home, Name: "calm-kill-x2x7c"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -348,12 +348,4 @@ func TestEventsThatAreNotTakenHoldNothingUp(t *testing.T) {
 			t.Errorf("the end came after %v", took)
 		}
 	})
-}
-
-func TestShortened(t *testing.T) {
-	for text, want := range map[string]string{"short": "short", "exactly ten": "exactly te…", "123456789ä": "123456789…"} {
-		if got := shortened(text, 10); got != want {
-			t.Errorf("%q became %q", text, got)
-		}
-	}
 }

@@ -1,12 +1,12 @@
 package controller
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"math"
 	"net"
 	"net/http"
@@ -14,7 +14,8 @@ import (
 	"strings"
 	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/controller/api"
@@ -43,19 +44,33 @@ const (
 	longestKey = 128
 )
 
+// statusError is the answer to a request that is not granted.
+type statusError struct {
+	code int
+	text string
+	// again is when the client is to come again; 0 does not say.
+	again time.Duration
+	// cause is for the log alone: who asks may not have shown any right yet.
+	cause error
+}
+
+func (e *statusError) Error() string { return e.text }
+
+func badRequest(format string, args ...any) error {
+	return &statusError{code: http.StatusBadRequest, text: fmt.Sprintf(format, args...)}
+}
+
+var errBusy = &statusError{code: http.StatusTooManyRequests, text: "too many requests are compiled already; ask again later", again: fullAgain}
+
 // handler answers requests for runs.
 type handler struct {
-	access    *access
+	Parts
 	limiter   *limiter
 	queue     *queue
-	runner    Runner
 	dashboard *dashboard
-	metrics   *metrics
-	log       *slog.Logger
-	// listening has room for as many as may listen at once.
-	listening chan struct{}
-	// compiling has room for as many as may be compiled at once.
-	compiling chan struct{}
+	rearmer   *rearmer
+	// listening and compiling have room for as many as may do so at once.
+	listening, compiling chan struct{}
 }
 
 func (h *handler) routes() http.Handler {
@@ -63,69 +78,56 @@ func (h *handler) routes() http.Handler {
 	mux.HandleFunc("POST /v1/runs", h.guarded(h.post))
 	mux.HandleFunc("GET /v1/runs/{name}", h.guarded(h.get))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		h.refuse(w, &deniedError{http.StatusNotFound, "nothing is here; POST /v1/runs asks for a run, GET /v1/runs/NAME for what came of it"})
+		h.refuse(w, &statusError{code: http.StatusNotFound, text: "nothing is here; POST /v1/runs asks for a run, GET /v1/runs/NAME for what came of it"})
 	})
 	return mux
 }
 
 // guarded has only those requests answered that come at a bearable rate and
-// from someone who may ask for runs.
-func (h *handler) guarded(answer func(http.ResponseWriter, *http.Request, string)) http.HandlerFunc {
-	return func(w http.ResponseWriter, request *http.Request) {
+// from someone who may ask for runs. An error of answer is the answer.
+func (h *handler) guarded(answer func(w http.ResponseWriter, request *http.Request, user string) error) http.HandlerFunc {
+	admit := func(request *http.Request) (user string, err error) {
 		address, _, err := net.SplitHostPort(request.RemoteAddr)
 		if err != nil {
 			address = request.RemoteAddr
 		}
-		if again, ok := h.limiter.admit(address); !ok {
-			h.refuseUntil(w, again, "too many requests; ask again later")
-			return
-		}
-		token, err := bearer(request)
-		if err != nil {
-			h.refuse(w, err)
-			return
+		if again := h.limiter.admit(address); again > 0 {
+			return "", &statusError{code: http.StatusTooManyRequests, text: "too many requests; ask again later", again: again}
 		}
 		ctx, cancel := context.WithTimeout(request.Context(), checkLimit)
-		user, err := h.access.check(ctx, token)
-		cancel()
+		defer cancel()
+		return h.authorize(ctx, request)
+	}
+	return func(w http.ResponseWriter, request *http.Request) {
+		user, err := admit(request)
+		if err == nil {
+			err = answer(w, request, user)
+		}
 		if err != nil {
 			h.refuse(w, err)
-			return
 		}
-		answer(w, request, user)
 	}
 }
 
 // post takes a run in, and tells its client what happens in it.
-func (h *handler) post(w http.ResponseWriter, request *http.Request, user string) {
+func (h *handler) post(w http.ResponseWriter, request *http.Request, user string) error {
 	asked, err := decode(w, request)
 	if err != nil {
-		h.refuse(w, err)
-		return
+		return err
 	}
 	key := ""
 	if asked.Key != "" {
 		key = user + " " + asked.Key
-		if known := h.queue.findKey(key); known != nil {
-			h.stream(w, request, known, 0)
-			return
+		if known := h.queue.find(func(r *run) bool { return r.key == key }); known != nil {
+			return h.stream(w, request, known, 0)
 		}
 	}
 	added, err := h.add(request.Context(), asked, key)
-	switch {
-	case errors.Is(err, errFull), errors.Is(err, errBusy):
-		h.refuseUntil(w, fullAgain, err.Error())
-		return
-	case errors.Is(err, errStopping):
-		w.Header().Set("Retry-After", strconv.Itoa(int(fullAgain.Seconds())))
-		h.refuse(w, &deniedError{http.StatusServiceUnavailable, err.Error()})
-		return
-	case err != nil:
-		h.refuse(w, err)
-		return
+	if err != nil {
+		return err
 	}
-	h.log.Info("run asked for", "run", added.name, "experiment", asked.Experiment, "user", user)
-	h.stream(w, request, added, 0)
+	h.Log.Info("run asked for", "run", added.name, "experiment", asked.Experiment, "user", user)
+	return h.stream(w, request, added, 0)
 }
 
 // add compiles what is asked for and takes it in.
@@ -141,7 +143,7 @@ func (h *handler) add(ctx context.Context, asked api.Request, key string) (*run,
 	}
 	var from *origin
 	if asked.Workflow != nil {
-		if from, err = h.dashboard.find(ctx, *asked.Workflow); err != nil {
+		if from, err = h.dashboard.origin(ctx, *asked.Workflow); err != nil {
 			return nil, err
 		}
 	}
@@ -150,9 +152,10 @@ func (h *handler) add(ctx context.Context, asked api.Request, key string) (*run,
 		return nil, err
 	}
 	if from != nil && from.schedule.Name != "" {
+		schedule := types.NamespacedName{Namespace: from.schedule.Namespace, Name: from.schedule.Name}
 		// The run goes on without: the next start is what it spoils.
-		if err := h.dashboard.rearm(ctx, client.ObjectKey{Namespace: from.schedule.Namespace, Name: from.schedule.Name}); err != nil {
-			h.log.Error("the Schedule cannot be started again", "error", err)
+		if _, err := h.rearmer.Reconcile(ctx, reconcile.Request{NamespacedName: schedule}); err != nil {
+			h.Log.Error("the Schedule cannot be started again", "error", err)
 			added.waiting(err.Error())
 		}
 	}
@@ -167,12 +170,11 @@ func (h *handler) compile(ctx context.Context, asked api.Request) (*plan.Plan, e
 	case <-ctx.Done():
 		return nil, errBusy
 	}
-	return h.runner.Compile(ctx, asked)
+	return h.Runner.Compile(ctx, asked)
 }
 
 // decode reads a request. A mistake in it names the field.
-func decode(w http.ResponseWriter, request *http.Request) (api.Request, error) {
-	var asked api.Request
+func decode(w http.ResponseWriter, request *http.Request) (asked api.Request, err error) {
 	control := http.NewResponseController(w)
 	if err := control.SetReadDeadline(time.Now().Add(readLimit)); err != nil {
 		return asked, fmt.Errorf("limit the time of a request: %w", err)
@@ -180,43 +182,37 @@ func decode(w http.ResponseWriter, request *http.Request) (api.Request, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, longestRequest))
 	switch {
 	case errors.As(err, new(*http.MaxBytesError)):
-		return asked, &deniedError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the request is longer than %d bytes", longestRequest)}
+		return asked, &statusError{code: http.StatusRequestEntityTooLarge, text: fmt.Sprintf("the request is longer than %d bytes", longestRequest)}
 	case err != nil:
-		return asked, &deniedError{http.StatusBadRequest, "the request did not arrive whole: " + err.Error()}
+		return asked, badRequest("the request did not arrive whole: %v", err)
 	}
 	if err := control.SetReadDeadline(time.Time{}); err != nil {
 		return asked, fmt.Errorf("limit the time of a request: %w", err)
 	}
-	decoder := json.NewDecoder(strings.NewReader(string(body)))
+	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&asked); err != nil {
-		return asked, badRequest(err)
-	}
+	err = decoder.Decode(&asked)
+	wrong, wrongKind := errors.AsType[*json.UnmarshalTypeError](err)
 	switch {
+	case wrongKind && wrong.Field == "":
+		return asked, badRequest("the request: is a JSON %s; write a JSON object", wrong.Value)
+	case wrongKind:
+		return asked, badRequest("%s: is a JSON %s; write a %s", wrong.Field, wrong.Value, jsonKind(wrong.Type.Kind().String()))
+	case err != nil:
+		if name, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
+			return asked, badRequest("%s: is not known; write experiment, parameters, workflow or key", strings.Trim(name, `"`))
+		}
+		return asked, badRequest("the request is no JSON object: %v", err)
 	case decoder.Decode(&struct{}{}) != io.EOF:
-		return asked, &deniedError{http.StatusBadRequest, "more follows the request's JSON object; send one object"}
+		return asked, badRequest("more follows the request's JSON object; send one object")
 	case asked.Experiment == "":
-		return asked, &deniedError{http.StatusBadRequest, "experiment: is missing; write the experiment's name"}
+		return asked, badRequest("experiment: is missing; write the experiment's name")
 	case asked.Workflow != nil && (asked.Workflow.Namespace == "" || asked.Workflow.Name == ""):
-		return asked, &deniedError{http.StatusBadRequest, "workflow: needs a namespace and a name; write both or leave it out"}
+		return asked, badRequest("workflow: needs a namespace and a name; write both or leave it out")
 	case len(asked.Key) > longestKey:
-		return asked, &deniedError{http.StatusBadRequest, fmt.Sprintf("key: is longer than %d bytes", longestKey)}
+		return asked, badRequest("key: is longer than %d bytes", longestKey)
 	}
 	return asked, nil
-}
-
-func badRequest(err error) error {
-	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		field := wrong.Field
-		if field == "" {
-			field = "the request"
-		}
-		return &deniedError{http.StatusBadRequest, fmt.Sprintf("%s: is a JSON %s; write a %s", field, wrong.Value, jsonKind(wrong.Type.Kind().String()))}
-	}
-	if name, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
-		return &deniedError{http.StatusBadRequest, fmt.Sprintf("%s: is not known; write experiment, parameters, workflow or key", strings.Trim(name, `"`))}
-	}
-	return &deniedError{http.StatusBadRequest, "the request is no JSON object: " + err.Error()}
 }
 
 // jsonKind is what JSON calls a kind of Go's.
@@ -229,56 +225,51 @@ func jsonKind(kind string) string {
 }
 
 // get tells how far a run is, or, with ?follow=true, all that happens in it.
-func (h *handler) get(w http.ResponseWriter, request *http.Request, _ string) {
+func (h *handler) get(w http.ResponseWriter, request *http.Request, _ string) error {
 	name := request.PathValue("name")
 	follow, err := optional(request, "follow", strconv.ParseBool)
 	if err != nil {
-		h.refuse(w, err)
-		return
+		return err
 	}
 	from, err := optional(request, "from", strconv.Atoi)
 	if err != nil {
-		h.refuse(w, err)
-		return
+		return err
 	}
-	known := h.queue.find(name)
+	known := h.queue.find(func(r *run) bool { return r.name == name })
 	if known == nil {
 		if known, err = h.queue.recall(name); err != nil {
-			h.refuse(w, err)
-			return
+			return err
 		}
-		// Of a run of a former controller only the end is known.
+		// Of a run of a controller before this one only the end is known.
 		from = 0
 	}
 	if follow {
-		h.stream(w, request, known, from)
-		return
+		return h.stream(w, request, known, from)
 	}
 	h.answer(w, http.StatusOK, known.status())
+	return nil
 }
 
-func optional[T any](request *http.Request, name string, parse func(string) (T, error)) (T, error) {
-	var none T
+func optional[T any](request *http.Request, name string, parse func(string) (T, error)) (value T, err error) {
 	text := request.URL.Query().Get(name)
 	if text == "" {
-		return none, nil
+		return value, nil
 	}
-	value, err := parse(text)
-	if err != nil {
-		return none, &deniedError{http.StatusBadRequest, fmt.Sprintf("%s: %q is no %T", name, text, none)}
+	if value, err = parse(text); err != nil {
+		return value, badRequest("%s: %q is no %T", name, text, value)
 	}
 	return value, nil
 }
 
 // stream tells what happens in a run from its n-th message on, until its end or
 // until the client goes. The run is the controller's own, and goes on.
-func (h *handler) stream(w http.ResponseWriter, request *http.Request, r *run, n int) {
+func (h *handler) stream(w http.ResponseWriter, request *http.Request, r *run, n int) error {
 	select {
 	case h.listening <- struct{}{}:
 		defer func() { <-h.listening }()
 	default:
-		h.refuseUntil(w, fullAgain, fmt.Sprintf("too many listen already; ask for GET /v1/runs/%s later", r.name))
-		return
+		text := fmt.Sprintf("too many listen already; ask for GET /v1/runs/%s later", r.name)
+		return &statusError{code: http.StatusTooManyRequests, text: text, again: fullAgain}
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.Header().Set("Cache-Control", "no-store")
@@ -286,8 +277,8 @@ func (h *handler) stream(w http.ResponseWriter, request *http.Request, r *run, n
 	w.WriteHeader(http.StatusOK)
 	control := http.NewResponseController(w)
 	// A run goes on for longer than a request may take to arrive.
-	if err := control.SetReadDeadline(time.Time{}); err != nil {
-		return
+	if control.SetReadDeadline(time.Time{}) != nil {
+		return nil
 	}
 	defer func() {
 		// The connection may serve another request. If that cannot be, it ends.
@@ -299,59 +290,51 @@ func (h *handler) stream(w http.ResponseWriter, request *http.Request, r *run, n
 	for {
 		messages, ended, changed := r.after(n)
 		n += len(messages)
-		if err := control.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil {
-			return
+		if control.SetWriteDeadline(time.Now().Add(writeLimit)) != nil {
+			return nil
 		}
 		for _, message := range messages {
-			if err := out.Encode(message); err != nil {
-				return
+			if out.Encode(message) != nil {
+				return nil
 			}
 		}
-		if err := control.Flush(); err != nil || ended {
-			return
+		if control.Flush() != nil || ended {
+			return nil
 		}
 		select {
 		case <-changed:
 		case <-alive.C:
 			if _, err := io.WriteString(w, "\n"); err != nil {
-				return
+				return nil
 			}
 		case <-request.Context().Done():
-			return
+			return nil
 		}
 	}
 }
 
 // refuse answers with what is wrong.
 func (h *handler) refuse(w http.ResponseWriter, err error) {
-	code, text := http.StatusServiceUnavailable, err.Error()
-	var denied *deniedError
-	var unchecked *uncheckedError
-	var unknown *UnknownError
-	var refused *RefusedError
-	var problems document.Problems
+	said, ok := errors.AsType[*statusError](err)
 	switch {
-	case errors.As(err, &denied):
-		code = denied.code
-	case errors.As(err, &unknown):
-		code = http.StatusNotFound
-	case errors.As(err, &refused), errors.As(err, &problems):
-		code = http.StatusUnprocessableEntity
-	case errors.As(err, &unchecked):
-		h.log.Error("a request could not be checked", "error", unchecked.cause)
+	case ok:
+	case errors.As(err, new(*UnknownError)):
+		said = &statusError{code: http.StatusNotFound, text: err.Error()}
+	case errors.As(err, new(document.Problems)):
+		said = &statusError{code: http.StatusUnprocessableEntity, text: err.Error()}
 	default:
-		h.log.Error("a request could not be answered", "error", err)
+		said = &statusError{code: http.StatusServiceUnavailable, text: err.Error(), cause: err}
 	}
-	if code == http.StatusUnauthorized {
+	if said.cause != nil {
+		h.Log.Error("a request could not be answered", "error", said.cause)
+	}
+	if said.code == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
-	h.answer(w, code, api.Problem{Error: text})
-}
-
-// refuseUntil answers that the client is to come again.
-func (h *handler) refuseUntil(w http.ResponseWriter, again time.Duration, text string) {
-	w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(again.Seconds())))))
-	h.refuse(w, &deniedError{http.StatusTooManyRequests, text})
+	if said.again > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(said.again.Seconds()))))
+	}
+	h.answer(w, said.code, api.Problem{Error: said.text})
 }
 
 func (h *handler) answer(w http.ResponseWriter, code int, what any) {
@@ -360,6 +343,6 @@ func (h *handler) answer(w http.ResponseWriter, code int, what any) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(code)
 	if err := json.NewEncoder(w).Encode(what); err != nil {
-		h.log.Info("a client went before its answer", "error", err)
+		h.Log.Info("a client went before its answer", "error", err)
 	}
 }

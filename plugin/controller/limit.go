@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -35,22 +36,17 @@ func newLimiter() *limiter {
 	}
 }
 
-// admit says whether a request from the address is looked at, and else when it
-// may come again.
-func (l *limiter) admit(address string) (again time.Duration, ok bool) {
-	if again, ok := take(l.of(address)); !ok {
-		return again, false
+// admit returns after how long a request from the address may come again; 0
+// when it is looked at.
+func (l *limiter) admit(address string) time.Duration {
+	for _, limit := range []*rate.Limiter{l.of(address), l.all} {
+		place := limit.Reserve()
+		if again := place.Delay(); again > 0 {
+			place.Cancel()
+			return again
+		}
 	}
-	return take(l.all)
-}
-
-func take(from *rate.Limiter) (again time.Duration, ok bool) {
-	place := from.Reserve()
-	if again := place.Delay(); again > 0 {
-		place.Cancel()
-		return again, false
-	}
-	return 0, true
+	return 0
 }
 
 func (l *limiter) of(address string) *rate.Limiter {
@@ -61,16 +57,11 @@ func (l *limiter) of(address string) *rate.Limiter {
 	}
 	if len(l.each) >= addresses {
 		// Those that have been quiet are as good as new.
-		for other, known := range l.each {
-			if known.Tokens() >= eachBurst {
-				delete(l.each, other)
-			}
-		}
+		maps.DeleteFunc(l.each, func(_ string, known *rate.Limiter) bool { return known.Tokens() >= eachBurst })
 	}
 	if len(l.each) >= addresses {
 		return l.rest
 	}
-	fresh := rate.NewLimiter(eachRate, eachBurst)
-	l.each[address] = fresh
-	return fresh
+	l.each[address] = rate.NewLimiter(eachRate, eachBurst)
+	return l.each[address]
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
@@ -23,49 +24,40 @@ type metrics struct {
 	requests   *prometheus.CounterVec
 }
 
-func newMetrics(registry prometheus.Registerer) (*metrics, error) {
-	m := &metrics{
-		runs: prometheus.NewCounterVec(prometheus.CounterOpts{
+func newMetrics(registry prometheus.Registerer) *metrics {
+	factory := promauto.With(registry)
+	return &metrics{
+		runs: factory.NewCounterVec(prometheus.CounterOpts{
 			Name: "emco_chaos_runs_total", Help: "Runs that ended, by verdict.",
 		}, []string{"experiment", "verdict"}),
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		duration: factory.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "emco_chaos_run_duration_seconds", Help: "How long runs took, with their clean-up and without the queue.",
 			Buckets: []float64{5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200},
 		}, []string{"experiment"}),
-		queued: prometheus.NewGauge(prometheus.GaugeOpts{
+		queued: factory.NewGauge(prometheus.GaugeOpts{
 			Name: "emco_chaos_runs_queued", Help: "Runs that wait for their turn.",
 		}),
-		inProgress: prometheus.NewGauge(prometheus.GaugeOpts{
+		inProgress: factory.NewGauge(prometheus.GaugeOpts{
 			Name: "emco_chaos_run_in_progress", Help: "Whether a run is under way: 1 or 0.",
 		}),
-		injection: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		injection: factory.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "emco_chaos_fault_injection_seconds", Help: "From the creation of a fault's object to its injection.",
 			Buckets: []float64{.05, .1, .15, .2, .3, .5, .75, 1, 1.5, 2, 5, 10},
 		}, []string{"action"}),
-		outage: prometheus.NewHistogram(prometheus.HistogramOpts{
+		outage: factory.NewHistogram(prometheus.HistogramOpts{
 			Name: "emco_chaos_outage_seconds", Help: "How long what a fault stopped was gone: from down to ready.",
 			Buckets: []float64{.5, 1, 1.5, 2, 3, 5, 7.5, 10, 15, 20, 30, 45, 60, 120, 300},
 		}),
-		swept: prometheus.NewCounterVec(prometheus.CounterOpts{
+		swept: factory.NewCounterVec(prometheus.CounterOpts{
 			Name: "emco_chaos_swept_objects_total", Help: "What dead runs left and was removed, by kind: fault or resource.",
 		}, []string{"kind"}),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+		requests: factory.NewCounterVec(prometheus.CounterOpts{
 			Name: "emco_chaos_requests_total", Help: "Requests to the API, by HTTP status code.",
 		}, []string{"code"}),
 	}
-	for _, collector := range []prometheus.Collector{m.runs, m.duration, m.queued, m.inProgress, m.injection, m.outage, m.swept, m.requests} {
-		if err := registry.Register(collector); err != nil {
-			return nil, err
-		}
-	}
-	return m, nil
 }
 
 func (m *metrics) answered(code int) { m.requests.WithLabelValues(strconv.Itoa(code)).Inc() }
-
-func (m *metrics) ended(experiment, verdict string) {
-	m.runs.WithLabelValues(experiment, verdict).Inc()
-}
 
 func (m *metrics) removed(swept runs.Swept) {
 	m.swept.WithLabelValues("fault").Add(float64(swept.Faults))

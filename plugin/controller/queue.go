@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,45 +17,27 @@ import (
 )
 
 var (
-	errFull     = errors.New("too many runs wait already; ask again later")
-	errBusy     = errors.New("too many requests are compiled already; ask again later")
-	errStopping = errors.New("the controller is stopping; ask again when it is back")
+	errFull     = &statusError{code: http.StatusTooManyRequests, text: "too many runs wait already; ask again later", again: fullAgain}
+	errStopping = &statusError{code: http.StatusServiceUnavailable, text: "the controller is stopping; ask again when it is back", again: fullAgain}
 )
 
 // queue makes the runs that were asked for, one after another, and remembers
 // the last ones.
 type queue struct {
-	keeper    *keeper
-	runner    Runner
+	Parts
+	lock      *targetLock
 	archive   *archive
 	dashboard *dashboard
-	metrics   *metrics
-	log       *slog.Logger
-	newName   func() string
-	depth     int
-	keep      int
-	wait      time.Duration
-	// done is closed when no more runs are made.
-	done chan struct{}
 
-	mu       sync.Mutex
-	waiting  []*run
-	known    []*run
-	stopping bool
+	mu sync.Mutex
+	// waiting are the runs to be made, and known these and those made before.
+	waiting, known []*run
+	stopping       bool
 	// arrived has room for one: something waits.
 	arrived chan struct{}
 }
 
-func newQueue(parts Parts, keeper *keeper, archive *archive, dashboard *dashboard, metrics *metrics) *queue {
-	return &queue{
-		keeper: keeper, runner: parts.Runner, archive: archive, dashboard: dashboard, metrics: metrics, log: parts.Log,
-		newName: parts.NewName, depth: parts.Queue, keep: parts.Keep, wait: parts.LeaseWait,
-		done:    make(chan struct{}),
-		arrived: make(chan struct{}, 1),
-	}
-}
-
-// room says whether a run would be taken in now.
+// room returns why a run would not be taken in now.
 func (q *queue) room() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -66,7 +48,7 @@ func (q *queue) closed() error {
 	switch {
 	case q.stopping:
 		return errStopping
-	case len(q.waiting) >= q.depth:
+	case len(q.waiting) >= q.Queue:
 		return errFull
 	}
 	return nil
@@ -82,13 +64,19 @@ func (q *queue) add(compiled *plan.Plan, key string, from *origin) (*run, error)
 	if err := q.closed(); err != nil {
 		return nil, err
 	}
-	added := newRun(q.newName(), compiled)
+	added := newRun(q.NewName(), compiled)
 	added.key, added.origin = key, from
+	added.tell(api.Message{Kind: api.Queued, Position: len(q.waiting)})
 	q.waiting = append(q.waiting, added)
 	q.known = append(q.known, added)
-	q.forget()
+	for len(q.known) > q.Keep {
+		ended := slices.IndexFunc(q.known, func(r *run) bool { return r.status().State == api.StateEnded })
+		if ended < 0 {
+			break
+		}
+		q.known = slices.Delete(q.known, ended, ended+1)
+	}
 	q.metrics.queued.Set(float64(len(q.waiting)))
-	added.queued(len(q.waiting) - 1)
 	select {
 	case q.arrived <- struct{}{}:
 	default:
@@ -96,51 +84,26 @@ func (q *queue) add(compiled *plan.Plan, key string, from *origin) (*run, error)
 	return added, nil
 }
 
-// forget forgets the oldest ended runs that are too many.
-func (q *queue) forget() {
-	for i := 0; i < len(q.known) && len(q.known) > q.keep; {
-		if q.known[i].status().State != api.StateEnded {
-			i++
-			continue
-		}
-		q.known = append(q.known[:i:i], q.known[i+1:]...)
-	}
-}
-
-// find returns the run of that name; nil when it is not known.
-func (q *queue) find(name string) *run {
-	return q.findBy(func(r *run) bool { return r.name == name })
-}
-
-// findKey returns the run that was asked for with the key.
-func (q *queue) findKey(key string) *run {
-	return q.findBy(func(r *run) bool { return r.key == key })
-}
-
-func (q *queue) findBy(is func(*run) bool) *run {
+// find returns the run for which is says so; nil when none is known.
+func (q *queue) find(is func(*run) bool) *run {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.search(is)
 }
 
 func (q *queue) search(is func(*run) bool) *run {
-	for _, r := range q.known {
-		if is(r) {
-			return r
-		}
+	if i := slices.IndexFunc(q.known, is); i >= 0 {
+		return q.known[i]
 	}
 	return nil
 }
 
 // recall returns a run that is known from its journal alone: one that ended
-// long ago, or of a former controller.
+// long ago, or of a controller before this one.
 func (q *queue) recall(name string) (*run, error) {
-	one, found, err := q.archive.find(name)
-	switch {
-	case err != nil:
+	one, err := q.archive.find(name)
+	if err != nil {
 		return nil, err
-	case !found:
-		return nil, &deniedError{http.StatusNotFound, fmt.Sprintf("there is no run %q, or it is so long ago that it is forgotten", name)}
 	}
 	end, err := endOf(one)
 	if err != nil {
@@ -154,27 +117,25 @@ func (q *queue) recall(name string) (*run, error) {
 // Start makes runs until ctx ends. The one that is then under way is ended and
 // cleaned up; those that wait are ended.
 func (q *queue) Start(ctx context.Context) error {
-	defer close(q.done)
-	defer q.stop()
 	defer context.AfterFunc(ctx, q.refuse)()
-	for {
-		next := q.take()
+	for ctx.Err() == nil {
+		next := q.next()
 		if next == nil {
 			select {
 			case <-q.arrived:
-				continue
 			case <-ctx.Done():
-				return nil
 			}
-		}
-		if ctx.Err() != nil {
-			q.end(next, errored(errStopping.Error()))
 			continue
 		}
 		q.metrics.inProgress.Set(1)
 		q.end(next, q.serve(ctx, next))
 		q.metrics.inProgress.Set(0)
 	}
+	q.refuse()
+	for next := q.next(); next != nil; next = q.next() {
+		q.end(next, errored(errStopping.Error()))
+	}
+	return nil
 }
 
 // refuse takes no more runs in.
@@ -184,21 +145,8 @@ func (q *queue) refuse() {
 	q.stopping = true
 }
 
-// stop ends the runs that wait, and takes no more in.
-func (q *queue) stop() {
-	q.refuse()
-	q.mu.Lock()
-	left := q.waiting
-	q.waiting = nil
-	q.metrics.queued.Set(0)
-	q.mu.Unlock()
-	for _, one := range left {
-		q.end(one, errored(errStopping.Error()))
-	}
-}
-
-// take takes the first run out of the queue; the others move up.
-func (q *queue) take() *run {
+// next takes the first run out of the queue; the others move up.
+func (q *queue) next() *run {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.waiting) == 0 {
@@ -208,64 +156,65 @@ func (q *queue) take() *run {
 	q.waiting = q.waiting[1:]
 	q.metrics.queued.Set(float64(len(q.waiting)))
 	for i, one := range q.waiting {
-		one.queued(i + 1)
+		one.tell(api.Message{Kind: api.Queued, Position: i + 1})
 	}
 	return first
 }
 
 func (q *queue) end(r *run, end api.End) {
-	q.metrics.ended(r.plan.Experiment, end.Verdict)
-	q.log.Info("run ended", "run", r.name, "experiment", r.plan.Experiment, "verdict", end.Verdict, "reason", end.Reason)
+	q.metrics.runs.WithLabelValues(r.plan.Experiment, end.Verdict).Inc()
+	q.Log.Info("run ended", "run", r.name, "experiment", r.plan.Experiment, "verdict", end.Verdict, "reason", end.Reason)
 	r.finish(end)
 }
 
-// serve makes one run.
+// serve makes one run, and announces its end even when it never began.
 func (q *queue) serve(ctx context.Context, r *run) api.End {
 	r.begin()
-	patient, cancel := context.WithTimeoutCause(ctx, q.wait, fmt.Errorf("waited %v for the target", q.wait))
-	held, err := q.keeper.acquire(patient, r.waiting)
-	cancel()
+	events := q.dashboard.announce(ctx, r)
+	defer events.close()
+	end, err := q.make(ctx, r, events)
 	if err != nil {
-		if ctx.Err() != nil {
-			err = errStopping
-		}
-		return q.dashboard.closing(ctx, r, errored(err.Error()))
-	}
-	defer held.release(ctx)
-	began := time.Now()
-	defer func() { q.metrics.duration.WithLabelValues(r.plan.Experiment).Observe(time.Since(began).Seconds()) }()
-	if err := held.Note(ctx, r.name); err != nil {
-		return q.dashboard.closing(ctx, r, errored(err.Error()))
-	}
-	guarded, stop := held.Guard(ctx)
-	defer stop()
-	end, err := q.make(guarded, r)
-	if err != nil {
-		// How far it came nobody knows.
-		q.keeper.soil()
-		return q.dashboard.closing(ctx, r, errored(err.Error()))
+		end = errored(err.Error())
+		events.follow(journal.Record{Kind: journal.Verdict, Verdict: end.Verdict, Text: end.Reason, Attempt: 1})
 	}
 	return end
 }
 
-// make has the run made, and tells it to all that listen.
-func (q *queue) make(ctx context.Context, r *run) (api.End, error) {
+// make makes one run when the target is free. An error means that there was no
+// run to speak of.
+func (q *queue) make(ctx context.Context, r *run, events *announcer) (api.End, error) {
+	patient, cancel := context.WithTimeoutCause(ctx, q.LeaseWait, fmt.Errorf("waited %v for the target", q.LeaseWait))
+	held, err := q.lock.acquire(patient, r.waiting)
+	cancel()
+	switch {
+	case ctx.Err() != nil && err != nil:
+		return api.End{}, errStopping
+	case err != nil:
+		return api.End{}, err
+	}
+	defer q.lock.release(ctx, held)
+	began := time.Now()
+	defer func() { q.metrics.duration.WithLabelValues(r.plan.Experiment).Observe(time.Since(began).Seconds()) }()
+	if err := held.Note(ctx, r.name); err != nil {
+		return api.End{}, err
+	}
 	file, err := q.archive.create(r.plan.Experiment, r.name)
 	if err != nil {
 		return api.End{}, err
 	}
-	live := report.NewLive(&lines{run: r}, false)
+	guarded, stop := held.Guard(ctx)
+	defer stop()
+	live := report.NewLive(r, false)
 	watch := &stopwatch{metrics: q.metrics, plan: r.plan}
-	shown := q.dashboard.open(ctx, r)
-	history := journal.New(file, live.Follow, watch.follow, shown.follow)
-	outcome, err := q.runner.Run(ctx, runs.Spec{Name: r.name, Plan: r.plan, Journal: history})
+	history := journal.New(file, live.Follow, watch.follow, events.follow)
+	outcome, err := q.Runner.Run(guarded, runs.Spec{Name: r.name, Plan: r.plan, Journal: history})
 	live.Close()
-	shown.close()
-	if err := errors.Join(err, file.Close()); err != nil {
-		return api.End{}, err
+	if err = errors.Join(err, file.Close()); err != nil || len(outcome.Left) > 0 {
+		// How far a run came that failed nobody knows.
+		q.lock.runDied()
 	}
-	if len(outcome.Left) > 0 {
-		q.keeper.soil()
+	if err != nil {
+		return api.End{}, err
 	}
 	told := report.Runs(history.Records())
 	if len(told) != 1 {

@@ -245,7 +245,7 @@ func TestRunThatIsNoneEndsInError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		fails := &failing{w.runner}
-		w.queue.runner = fails
+		w.queue.Runner = fails
 		defer w.manage()()
 		synctest.Wait()
 		before := len(w.runner.sweeps())
@@ -271,14 +271,14 @@ func TestForgetsTheOldest(t *testing.T) {
 		if len(w.queue.known) != 5 {
 			t.Errorf("%d runs are known", len(w.queue.known))
 		}
-		if w.queue.find("r8") == nil || w.queue.find("r1") != nil {
+		if w.known("r8") == nil || w.known("r1") != nil {
 			t.Error("not the oldest are forgotten")
 		}
 		if _, err := w.queue.recall("r8"); err != nil {
 			t.Errorf("the last journal is gone: %v", err)
 		}
 		for _, name := range []string{"r1", "r9", "../r8", "*", "[", ""} {
-			var denied *deniedError
+			var denied *statusError
 			if _, err := w.queue.recall(name); !errors.As(err, &denied) {
 				t.Errorf("recalling %q: %v", name, err)
 			}

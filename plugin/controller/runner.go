@@ -12,11 +12,11 @@ import (
 )
 
 // Runner does the work on the target. It need not keep others off the target:
-// it is asked only while the controller holds the target's leases.
+// it is asked only while the controller holds the target's Lease.
 type Runner interface {
 	// Compile makes the plan of what is asked for. An [*UnknownError] says
-	// that there is no such experiment, document.Problems or a [*RefusedError]
-	// that it cannot be run like that; any other error is the runner's own.
+	// that there is no such experiment, document.Problems that it cannot be run
+	// like that; any other error is the runner's own.
 	Compile(ctx context.Context, request api.Request) (*plan.Plan, error)
 	// Run makes a run. When ctx ends the run is ended and cleaned up before
 	// Run returns. An error says that there was no run to speak of.
@@ -36,8 +36,3 @@ type UnknownError struct {
 func (e *UnknownError) Error() string {
 	return fmt.Sprintf("there is no experiment %q; ask for one of %s", e.Experiment, strings.Join(e.Known, ", "))
 }
-
-// RefusedError says that what is asked for cannot be run, and why.
-type RefusedError struct{ Reason string }
-
-func (e *RefusedError) Error() string { return e.Reason }

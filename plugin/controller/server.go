@@ -1,69 +1,53 @@
 package controller
 
 import (
-	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 )
 
-const (
-	// stopLimit is how long clients may take to hear the end of the last run.
-	stopLimit = 5 * time.Second
-	// answerLimit is how long a request and its answer may take, but for those
-	// who listen to a run.
-	answerLimit = readLimit + 2*checkLimit + writeLimit
-)
+// answerLimit is how long a request and its answer may take, but for those who
+// listen to a run.
+const answerLimit = readLimit + 2*checkLimit + writeLimit
 
-// server is the HTTP server of the API.
-type server struct {
-	listener net.Listener
-	handler  http.Handler
-	// certificate is nil when the server speaks plain HTTP.
-	certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
-	// idle is closed when no run is under way any more.
-	idle <-chan struct{}
-	log  *slog.Logger
+// serve has the manager serve the API. It stops servers after all else, so that
+// clients hear the end of the run under way.
+func (c *Controller) serve(all manager.Manager, serving Serving) error {
+	listener, err := net.Listen("tcp", serving.Listen)
+	if err != nil {
+		return fmt.Errorf("listen for the API: %w", err)
+	}
+	if serving.Certificate != "" {
+		certificate, err := certwatcher.New(serving.Certificate, serving.Key)
+		if err != nil {
+			return fmt.Errorf("read the API's certificate: %w", err)
+		}
+		if err := all.Add(certificate); err != nil {
+			return err
+		}
+		listener = tls.NewListener(listener, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate.GetCertificate})
+	}
+	// So long clients may take to hear that.
+	stopLimit := 5 * time.Second
+	return all.Add(&manager.Server{Name: "api", Server: c.server(), Listener: listener, ShutdownTimeout: &stopLimit})
 }
 
-// Start serves until ctx ends and the run under way has too: its clients hear
-// its end.
-func (s *server) Start(ctx context.Context) error {
-	web := &http.Server{
-		Handler:           s.handler,
+// server returns the HTTP server of the API.
+func (c *Controller) server() *http.Server {
+	return &http.Server{
+		Handler:           c.handler.routes(),
 		ReadHeaderTimeout: readLimit,
 		// A body that never comes is waited for even after its refusal.
 		ReadTimeout:    answerLimit,
 		WriteTimeout:   answerLimit,
 		IdleTimeout:    time.Minute,
 		MaxHeaderBytes: 32 << 10,
-		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ErrorLog:       slog.NewLogLogger(c.handler.Log.Handler(), slog.LevelDebug),
 	}
-	served := make(chan error, 1)
-	go func() {
-		if s.certificate == nil {
-			served <- web.Serve(s.listener)
-			return
-		}
-		web.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.certificate}
-		served <- web.ServeTLS(s.listener, "", "")
-	}()
-	select {
-	case err := <-served:
-		return fmt.Errorf("serve the API: %w", err)
-	case <-ctx.Done():
-	}
-	<-s.idle
-	stopping, cancel := context.WithTimeout(context.Background(), stopLimit)
-	defer cancel()
-	err := web.Shutdown(stopping)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = web.Close()
-	}
-	<-served
-	return err
 }

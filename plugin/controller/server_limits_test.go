@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -53,14 +52,13 @@ func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes", Net: "pipe
 
 // serveIn serves the controller's API as it is served in a cluster.
 func (w *world) serveIn(listener net.Listener) (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	idle, ended := make(chan struct{}), make(chan error, 1)
-	web := &server{listener: listener, handler: w.answers.routes(), idle: idle, log: slog.New(slog.DiscardHandler)}
-	go func() { ended <- web.Start(ctx) }()
+	web, ended := w.server(), make(chan error, 1)
+	go func() { ended <- web.Serve(listener) }()
 	return func() {
-		cancel()
-		close(idle)
-		if err := <-ended; err != nil {
+		if err := web.Close(); err != nil {
+			w.t.Error(err)
+		}
+		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
 			w.t.Error(err)
 		}
 	}

@@ -62,9 +62,9 @@ func TestOpensAfterTheFirstLook(t *testing.T) {
 			return runs.Swept{}, errors.New("a fault hangs on its finalizer")
 		}, 4 * time.Second},
 		"EMCO does not answer": {func(context.Context, func(string)) (runs.Swept, error) {
-			time.Sleep(2 * firstLook)
+			time.Sleep(2 * firstSweepLimit)
 			return runs.Swept{Remains: errors.New("EMCO does not answer")}, nil
-		}, firstLook},
+		}, firstSweepLimit},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -73,12 +73,12 @@ func TestOpensAfterTheFirstLook(t *testing.T) {
 				defer w.manage()()
 				time.Sleep(test.after - time.Millisecond)
 				synctest.Wait()
-				if w.open() == nil {
+				if w.ready() == nil {
 					t.Error("it is open during the first look")
 				}
 				time.Sleep(2 * time.Millisecond)
 				synctest.Wait()
-				if err := w.open(); err != nil {
+				if err := w.ready(); err != nil {
 					t.Errorf("after %v: %v", test.after, err)
 				}
 			})
@@ -96,7 +96,7 @@ func TestOpensWhileAnotherHasTheTarget(t *testing.T) {
 		}
 		defer w.manage()()
 		synctest.Wait()
-		if err := w.open(); err != nil {
+		if err := w.ready(); err != nil {
 			t.Error(err)
 		}
 		if err := held.Release(t.Context()); err != nil {
@@ -199,7 +199,7 @@ func TestFailedSweep(t *testing.T) {
 		w.runner.sweep = nil
 		w.runner.mu.Unlock()
 		time.Sleep(2 * sweepAgain)
-		if left, _ := w.queue.keeper.due(); left != nothing {
+		if _, planned := w.sweeper.nextSweep(); planned {
 			t.Error("it was not swept again")
 		}
 		if got := end(w.ask("calm-kill")); got.Verdict != "Passed" {
@@ -258,7 +258,7 @@ func TestRunWaitsForASweep(t *testing.T) {
 func TestRunTakesOverAndSweeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.queue.keeper.set(nothing, 0)
+		w.sweeper.plan(false, time.Time{})
 		w.die("ra")
 		ctx, cancel := context.WithCancel(t.Context())
 		var working sync.WaitGroup

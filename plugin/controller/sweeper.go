@@ -3,90 +3,94 @@ package controller
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
 )
 
 const (
-	// sweepAgain is how long after a sweep that failed the next one comes.
+	// sweepAgain is the time from a sweep that failed to the next one.
 	sweepAgain = 15 * time.Second
-	// turnAgain is how long after the turn was another's it is asked for again.
-	turnAgain = time.Second
-	// sweepRest is how long after one that could not remove all it is.
+	// sweepRest is that from a sweep that left something in the system under
+	// test, which harms no run.
 	sweepRest = 5 * time.Minute
 )
 
-// sweeper sweeps when the holder of the target's leases has died, and once at
-// the start. All leases are one thing to reconcile.
-type sweeper struct {
-	keeper *keeper
-	leases client.Reader
-}
+// sweeper removes what dead runs left: once at the start, and whenever the
+// holder of the target's Lease has died. It reconciles all Leases as one.
+type sweeper struct{ *targetLock }
 
-// Reconcile looks at the leases, and sweeps if that is due and nobody alive
-// holds them.
-func (s *sweeper) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
-	k := s.keeper
-	defer k.look()
-	k.news()
-	dead, wait := false, time.Duration(0)
-	for _, namespace := range k.namespaces {
-		state, err := lease.Read(ctx, s.leases, namespace)
+// Reconcile sweeps if that is due and nobody alive holds the target.
+func (s sweeper) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
+	defer s.firstSweepEnded()
+	var alive time.Duration
+	dead := false
+	for _, namespace := range s.Targets {
+		state, err := lease.Read(ctx, s.Leases, namespace)
 		if err != nil {
 			return reconcile.Result{}, err
 		}
-		if !state.Held() {
-			continue
-		}
-		if left := time.Until(k.observer.See(state)); left > 0 {
-			wait = max(wait, left)
-		} else {
+		switch left := time.Until(s.observer.See(state)); {
+		case !state.Held():
+		case left > 0:
+			alive = max(alive, left)
+		default:
 			dead = true
 		}
 	}
-	if wait > 0 {
-		// Its next renewal, or its end, comes by the watch.
-		return reconcile.Result{RequeueAfter: wait}, nil
-	}
-	if left, at := k.due(); !dead && (left == nothing || time.Now().Before(at)) {
-		return s.rest(), nil
-	}
-	return s.sweep(ctx)
-}
-
-func (s *sweeper) sweep(ctx context.Context) (reconcile.Result, error) {
-	k := s.keeper
-	select {
-	case k.turn <- struct{}{}:
-	default:
-		// Whoever has the turn takes the leases over, and sweeps, or is about
-		// to give it up, having given up the leases.
-		return reconcile.Result{RequeueAfter: turnAgain}, nil
-	}
-	held, err := lease.Take(ctx, k.cluster, lease.Options{Namespaces: k.namespaces, Holder: k.holder, Observer: &k.observer})
-	if err != nil {
-		<-k.turn
+	at, planned := s.nextSweep()
+	if alive == 0 && (dead || planned && !time.Now().Before(at)) {
+		held, err := s.take(ctx, func(string) {})
 		if busy, isBusy := errors.AsType[*lease.HeldError](err); isBusy {
-			return reconcile.Result{RequeueAfter: max(time.Until(busy.Until()), time.Second)}, nil
+			alive = max(time.Until(busy.Until()), time.Second)
+		} else if err != nil {
+			return reconcile.Result{}, err
+		} else {
+			defer s.release(ctx, held)
+			if err := s.sweep(ctx, held, func(string) {}); err != nil && ctx.Err() == nil {
+				s.Log.Error("the sweep failed", "error", err, "again", sweepAgain)
+			}
+			at, planned = s.nextSweep()
 		}
-		return reconcile.Result{}, err
 	}
-	mine := k.hold(held, func(string) {})
-	defer mine.release(ctx)
-	if err := k.clean(ctx, mine, func(string) {}); err != nil && ctx.Err() == nil {
-		k.log.Error("the sweep failed", "error", err, "again", sweepAgain)
+	switch {
+	case alive > 0:
+		// The holder's next renewal, or its end, comes by the watch.
+		return reconcile.Result{RequeueAfter: alive}, nil
+	case planned:
+		return reconcile.Result{RequeueAfter: max(time.Until(at), time.Second)}, nil
 	}
-	return s.rest(), nil
+	return reconcile.Result{}, nil
 }
 
-// rest says when to look again although nothing changed.
-func (s *sweeper) rest() reconcile.Result {
-	if left, at := s.keeper.due(); left != nothing {
-		return reconcile.Result{RequeueAfter: max(time.Until(at), time.Second)}
+func (s sweeper) firstSweepEnded() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now := time.Now(); now.Before(s.readyAt) {
+		s.readyAt = now
 	}
-	return reconcile.Result{}
+}
+
+// sweep removes what dead runs left, on a target that is ours.
+func (l *targetLock) sweep(ctx context.Context, held *lease.Held, tell func(string)) error {
+	guarded, stop := held.Guard(ctx)
+	defer stop()
+	swept, err := l.Runner.Sweep(guarded, func(text string) {
+		l.Log.Info("sweep: " + text)
+		tell(text)
+	})
+	l.metrics.removed(swept)
+	switch {
+	case err != nil:
+		l.plan(true, time.Now().Add(sweepAgain))
+		return fmt.Errorf("remove what dead runs left: %w", err)
+	case swept.Remains != nil:
+		l.plan(false, time.Now().Add(sweepRest))
+	default:
+		l.plan(false, time.Time{})
+	}
+	return nil
 }

@@ -99,11 +99,6 @@ func (w *world) start(change ...func(*Parts)) {
 	if w.Controller, err = New(parts); err != nil {
 		w.t.Fatal(err)
 	}
-	w.t.Cleanup(func() {
-		if err := w.Controller.Close(); err != nil {
-			w.t.Error(err)
-		}
-	})
 }
 
 // create plays the part of the API server that answers reviews.
@@ -211,6 +206,11 @@ func (w *world) ask(experiment string) *run {
 		w.t.Fatal(err)
 	}
 	return added
+}
+
+// known returns the run of that name that the queue knows.
+func (w *world) known(name string) *run {
+	return w.queue.find(func(r *run) bool { return r.name == name })
 }
 
 // end waits for the end of a run.
