@@ -51,7 +51,8 @@ func (d *Driver) awaitPods(ctx context.Context, object fault.Object, limit time.
 			return ends, nil
 		}
 		if !time.Now().Before(deadline) {
-			return nil, &fault.FieldError{Field: "spec.selector", Message: fmt.Sprintf("selects pod %s/%s, which %s", pod.Namespace, pod.Name, why), Remedy: describe(pod)}
+			message := fmt.Sprintf("selects pod %s/%s, which %s", pod.Namespace, pod.Name, why)
+			return nil, &fault.FieldError{Field: "spec.selector", Message: message, Remedy: describe(pod)}
 		}
 		if until.IsZero() {
 			until = deadline
