@@ -12,7 +12,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
 )
 
-// phase is how far a fault has come with a pod.
+// phase is the state of a fault on one pod, or on all of its pods.
 type phase int
 
 const (
@@ -50,11 +50,9 @@ type hit struct {
 	fault *applied
 	pod   *pod
 	phase phase
-	// process is the one that was struck, nil if there was none, and number
-	// that of the pod's latest process then.
+	// process is the one that was struck; nil if there was none.
 	process *process
-	number  int
-	// at is when the phase began, and what says how.
+	// at is when the phase began, and what describes it.
 	at   time.Time
 	what string
 }
@@ -62,7 +60,7 @@ type hit struct {
 // strike sends the pod's process its signal. A pod without one is down.
 func (h *hit) strike() {
 	p, grace := h.pod, h.fault.effect.grace
-	h.process, h.number = p.current, p.number
+	h.process = p.current
 	p.hits = append(p.hits, h)
 	none := ""
 	if h.fault.effect.keepDown {
@@ -88,7 +86,7 @@ func (h *hit) become(next phase, at time.Time, what string) {
 	h.fault.progress()
 }
 
-// progress tells what all pods of a fault have come to.
+// progress observes the phases that all pods of a fault have reached.
 func (a *applied) progress() {
 	least, what := ready, []string(nil)
 	for _, h := range a.hits {
@@ -119,22 +117,22 @@ func (a *applied) settled() bool {
 // process, or is kept down by another fault.
 func (a *applied) restarted() bool {
 	return !a.effect.keepDown || !slices.ContainsFunc(a.hits, func(h *hit) bool {
-		return h.pod.number == h.number && h.pod.failures == 0
+		return h.pod.current == nil && h.pod.failures == 0
 	})
 }
 
 func (a *applied) emit(event string, at time.Time, detail string) {
-	a.tell(engine.Moment{Event: event, At: at, Detail: detail})
+	a.send(engine.Moment{Event: event, At: at, Detail: detail})
 }
 
-// note tells something that nothing waits for.
+// note observes something that nothing waits for.
 func (a *applied) note(detail string) { a.emit("", time.Now(), detail) }
 
-// trouble tells that the fault does not work, and why.
-func (a *applied) trouble(err error) { a.tell(engine.Moment{At: time.Now(), Err: err}) }
+// trouble observes that the fault does not work, and why.
+func (a *applied) trouble(err error) { a.send(engine.Moment{At: time.Now(), Err: err}) }
 
-// tell has a moment observed, unless the cluster closes.
-func (a *applied) tell(moment engine.Moment) {
+// send passes a moment on, unless the cluster closes.
+func (a *applied) send(moment engine.Moment) {
 	if a.cluster.ctx.Err() == nil {
 		a.observe(moment)
 	}

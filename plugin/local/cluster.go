@@ -40,7 +40,7 @@ const (
 	logs = "logs"
 )
 
-// ErrClosed says that the cluster was closed.
+// ErrClosed is the error of a cluster that was closed.
 var ErrClosed = errors.New("the local cluster is closed")
 
 // Cluster is a running cluster. It is an [engine.Driver].
@@ -69,7 +69,8 @@ type Cluster struct {
 	faults map[string]*applied
 }
 
-// lifeline is a pipe whose end tells the processes that this one is gone.
+// lifeline is a pipe that ends when this process does: the processes of the
+// cluster read it, and end then.
 type lifeline struct{ child, own *os.File }
 
 // Start starts the cluster and returns when all of its pods are ready. Only

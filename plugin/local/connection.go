@@ -33,20 +33,12 @@ type connection struct {
 	link *link
 	// ends are the client and the server; there is no server until the
 	// connection goes on.
-	ends  [2]*net.TCPConn
-	lanes [2]lane
+	ends [2]*net.TCPConn
+	// Of each direction: the source is watched for its end, not read; a write to
+	// the destination is under way; the source's end was read and passed on.
+	watching, writing, ended [2]bool
 	// closed: both ends are closed, and nothing passes any more.
 	closed bool
-}
-
-// lane is the state of one direction of a connection.
-type lane struct {
-	// watching: the source is watched for its end, not read.
-	watching bool
-	// writing: a write to the destination is under way.
-	writing bool
-	// ended: the source's end was read and passed on.
-	ended bool
 }
 
 // serve passes on what comes in until both ends have closed.
@@ -83,13 +75,12 @@ func (c *connection) dial() bool {
 	switch {
 	case err != nil:
 		c.close(true)
-		return false
 	case c.closed:
 		server.Close()
-		return false
+	default:
+		c.ends[backward] = server.(*net.TCPConn)
 	}
-	c.ends[backward] = server.(*net.TCPConn)
-	return true
+	return !c.closed
 }
 
 // pump passes on what the source sends until it ends.
@@ -120,11 +111,11 @@ func (c *connection) pass(d direction, data []byte) bool {
 		if c.closed {
 			return false
 		}
-		c.lanes[d].writing = true
+		c.writing[d] = true
 		l.mu.Unlock()
 		n, err := destination.Write(data)
 		l.mu.Lock()
-		c.lanes[d].writing = false
+		c.writing[d] = false
 		l.changed.Broadcast()
 		data = data[n:]
 		switch {
@@ -141,11 +132,11 @@ func (c *connection) pass(d direction, data []byte) bool {
 // is held, or until the link changes.
 func (c *connection) watch(d direction) {
 	l, source := c.link, c.ends[d]
-	c.lanes[d].watching = true
+	c.watching[d] = true
 	l.mu.Unlock()
 	hung := awaitHangup(source)
 	l.mu.Lock()
-	c.lanes[d].watching = false
+	c.watching[d] = false
 	_ = source.SetReadDeadline(time.Time{})
 	if hung && l.holds() {
 		c.close(false)
@@ -155,8 +146,8 @@ func (c *connection) watch(d direction) {
 // end passes on that the source sends nothing more, or reset the connection.
 func (c *connection) end(d direction, err error) {
 	reset := !errors.Is(err, io.EOF)
-	c.lanes[d].ended = true
-	if reset || c.link.holds() || c.lanes[1-d].ended {
+	c.ended[d] = true
+	if reset || c.link.holds() || c.ended[1-d] {
 		c.close(reset)
 	} else {
 		_ = c.ends[1-d].CloseWrite()
@@ -168,15 +159,15 @@ func (c *connection) end(d direction, err error) {
 // anybody has read that yet.
 func (c *connection) gate(released bool) {
 	for d, end := range c.ends {
-		if end != nil && released && hungUp(end, c.lanes[d].ended) {
+		if end != nil && released && hungUp(end, c.ended[d]) {
 			c.close(false)
 		}
 	}
-	for d := range c.lanes {
-		if c.lanes[d].watching {
+	for d, held := range c.link.held {
+		if c.watching[d] {
 			_ = c.ends[d].SetReadDeadline(longAgo)
 		}
-		if c.lanes[d].writing && c.link.held[d] {
+		if c.writing[d] && held {
 			_ = c.ends[1-d].SetWriteDeadline(longAgo)
 		}
 	}
@@ -184,7 +175,7 @@ func (c *connection) gate(released bool) {
 
 // writes reports whether something of a held direction is being written.
 func (c *connection) writes() bool {
-	return c.lanes[forward].writing && c.link.held[forward] || c.lanes[backward].writing && c.link.held[backward]
+	return c.writing[forward] && c.link.held[forward] || c.writing[backward] && c.link.held[backward]
 }
 
 // close closes both ends.
@@ -194,12 +185,11 @@ func (c *connection) close(reset bool) {
 	}
 	c.closed = true
 	for _, end := range c.ends {
-		if end == nil {
-			continue
-		}
-		if reset {
+		if end != nil && reset {
 			_ = end.SetLinger(0)
 		}
-		end.Close()
+		if end != nil {
+			end.Close()
+		}
 	}
 }

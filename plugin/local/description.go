@@ -34,8 +34,8 @@ type Pod struct {
 	RestartAfter time.Duration
 }
 
-// Ready says how a process shows that it answers. A process without any such
-// sign is ready once it runs.
+// Ready is the readiness check of a process. A process without one is ready
+// once it runs.
 type Ready struct {
 	// TCP is a host:port that accepts connections.
 	TCP string

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hangup are the events of poll(2) that tell that the other end of a
-// connection closed it, and reset those that tell that it reset it.
+// The events of poll(2) after the other end of a connection has closed it, or
+// has reset it.
 const (
 	reset  = unix.POLLHUP | unix.POLLERR
 	hangup = unix.POLLRDHUP | reset

@@ -10,9 +10,9 @@ import (
 type holder struct {
 	fault      *applied
 	directions [2]bool
-	// on has the pods that the fault selected, with the number of the process
-	// that it acts on. A later process of the pod is free of it.
-	on map[*pod]int
+	// next has the pods that the fault selected: whether it acts on the pod's
+	// next process. If not, the next one is free of it.
+	next map[*pod]bool
 }
 
 // hold has a fault hold its links, and returns what that is, for a reader.
@@ -23,15 +23,10 @@ func (c *Cluster) hold(a *applied) string {
 		if !held {
 			continue
 		}
-		h := holder{fault: a, directions: directions, on: map[*pod]int{}}
+		h := holder{fault: a, directions: directions, next: map[*pod]bool{}}
 		for _, p := range []*pod{link.from, link.to} {
-			if p == nil || !slices.Contains(a.effect.selected, p.Name) {
-				continue
-			}
-			// A pod without a process is held once it has one.
-			h.on[p] = p.number
-			if p.current == nil || p.current.dying() {
-				h.on[p]++
+			if p != nil && slices.Contains(a.effect.selected, p.Name) {
+				h.next[p] = p.current == nil || p.current.dying()
 			}
 		}
 		link.holders = append(link.holders, h)
@@ -55,16 +50,19 @@ func (c *Cluster) dropHeld(p *pod, process *process) {
 	}
 }
 
-// freeReplacement frees the pod's next process of the faults on those before.
+// freeReplacement frees the pod's new process of the faults on those before.
 func (c *Cluster) freeReplacement(p *pod) {
 	for _, link := range c.links {
 		link.lift(func(h holder) bool {
-			number, selected := h.on[p]
-			over := selected && number <= p.number
-			if over {
+			next, selected := h.next[p]
+			if selected && !next {
 				h.fault.note(fmt.Sprintf("pod %s has a new process: the link %s is free of this fault", p.Name, link))
+				return true
 			}
-			return over
+			if selected {
+				h.next[p] = false
+			}
+			return false
 		})
 	}
 }

@@ -42,10 +42,7 @@ func newLink(ctx context.Context, work *sync.WaitGroup, description Link, from, 
 	if err != nil {
 		return nil, fmt.Errorf("listen at %s for the link %s: %w", description.Listen, description, err)
 	}
-	l := &link{
-		Link: description, from: from, to: to, ctx: ctx, work: work, reservation: reservation,
-		connections: map[*connection]struct{}{},
-	}
+	l := &link{Link: description, from: from, to: to, ctx: ctx, work: work, reservation: reservation, connections: map[*connection]struct{}{}}
 	l.changed = sync.NewCond(&l.mu)
 	return l, nil
 }
@@ -57,7 +54,7 @@ func (l *link) open() error {
 	if l.listener != nil {
 		return nil
 	}
-	listener, err := listen(l.Listen)
+	listener, err := net.Listen("tcp", l.Listen)
 	if err != nil {
 		return fmt.Errorf("listen at %s for the link %s: %w", l.Listen, l, err)
 	}

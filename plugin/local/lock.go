@@ -11,7 +11,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
-// ErrLocked says that another process runs the cluster.
+// ErrLocked is the error of a cluster that another process runs.
 var ErrLocked = errors.New("the cluster is run by another process")
 
 // takeLock locks the file until it is closed. The lock ends with this process

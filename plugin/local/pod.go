@@ -22,8 +22,6 @@ type pod struct {
 	err      error
 	// current is the process that runs; nil while none does.
 	current *process
-	// number is that of the latest process.
-	number int
 	// due is when the next process is to be started.
 	due time.Time
 	// failures is how many faults keep the pod down.
@@ -76,18 +74,16 @@ func (p *pod) start() *process {
 	if c.ctx.Err() != nil || p.failures > 0 {
 		return nil
 	}
-	c.freeReplacement(p)
-	process, command, err := run(p.Command, c.folder, environment(p.Env), p.log, c.lifeline.child)
+	process, err := run(p.Command, c.folder, environment(p.Env), p.log, c.lifeline.child)
 	if err != nil {
 		p.cannot(fmt.Errorf("start pod %s: %w", p.Name, err))
 		p.startAt(time.Now().Add(max(p.RestartAfter, retryAfter)))
 		return nil
 	}
-	p.number++
-	process.number = p.number
 	p.current = process
+	c.freeReplacement(p)
 	c.notify()
-	c.work.Go(func() { process.wait(command) })
+	c.work.Go(process.wait)
 	return process
 }
 
@@ -111,21 +107,19 @@ func (p *pod) answers(process *process) {
 	}
 	at := time.Now()
 	for _, link := range c.links {
-		if link.to != p {
-			continue
-		}
-		if err := link.open(); err != nil {
-			p.cannot(err)
-			return
+		if link.to == p {
+			if err := link.open(); err != nil {
+				p.cannot(err)
+				return
+			}
 		}
 	}
 	p.answered = true
 	p.hits = slices.DeleteFunc(p.hits, func(h *hit) bool {
-		back := h.phase == down && process.number > h.number
-		if back {
+		if h.phase == down {
 			h.become(ready, at, fmt.Sprintf("%s of pod %s answers", process, p.Name))
 		}
-		return back
+		return h.phase == ready
 	})
 	c.notify()
 }
@@ -153,8 +147,8 @@ func (p *pod) ended(process *process) {
 	c.notify()
 }
 
-// cannot tells the faults that wait for the pod why it does not come back, and
-// those that wait for its first process.
+// cannot passes on why the pod has no process: to the faults that wait for the
+// next one, and to who waits for the first one.
 func (p *pod) cannot(err error) {
 	for _, h := range p.hits {
 		h.fault.trouble(err)

@@ -26,9 +26,8 @@ const (
 
 // process is one process of a pod, the leader of a process group of its own.
 type process struct {
-	// number counts the processes of the pod from 1.
-	number int
-	pid    int
+	pid     int
+	command *exec.Cmd
 	// gone is closed when the process and its group have gone; what stands
 	// below it may be read then.
 	gone  chan struct{}
@@ -43,17 +42,17 @@ type process struct {
 }
 
 // run starts a process. The caller must call wait.
-func run(command []string, folder string, environment []string, log, lifeline *os.File) (*process, *exec.Cmd, error) {
-	started := exec.Command(command[0], command[1:]...)
-	started.Dir = folder
-	started.Env = environment
-	started.Stdout, started.Stderr = log, log
-	started.ExtraFiles = []*os.File{lifeline} // becomes lifelineNumber
-	started.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := started.Start(); err != nil {
-		return nil, nil, err
+func run(arguments []string, folder string, environment []string, log, lifeline *os.File) (*process, error) {
+	command := exec.Command(arguments[0], arguments[1:]...)
+	command.Dir = folder
+	command.Env = environment
+	command.Stdout, command.Stderr = log, log
+	command.ExtraFiles = []*os.File{lifeline} // becomes lifelineNumber
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := command.Start(); err != nil {
+		return nil, err
 	}
-	return &process{pid: started.Process.Pid, gone: make(chan struct{})}, started, nil
+	return &process{pid: command.Process.Pid, command: command, gone: make(chan struct{})}, nil
 }
 
 // environment is all that a process sees of this one's.
@@ -72,7 +71,7 @@ func environment(own map[string]string) []string {
 }
 
 // wait returns when nothing is left of the process and its group.
-func (p *process) wait(command *exec.Cmd) {
+func (p *process) wait() {
 	for {
 		// The process stays a zombie, and its number its own, until it is
 		// reaped below.
@@ -83,12 +82,12 @@ func (p *process) wait(command *exec.Cmd) {
 	}
 	p.mu.Lock()
 	_ = syscall.Kill(-p.pid, syscall.SIGKILL) // whatever it left behind
-	_ = command.Wait()                        // its state has everything
+	_ = p.command.Wait()                      // its state has everything
 	p.reaped = true
 	p.mu.Unlock()
 	awaitGroup(p.pid)
 	p.at = time.Now()
-	p.state = command.ProcessState.String()
+	p.state = p.command.ProcessState.String()
 	close(p.gone)
 }
 
@@ -145,7 +144,7 @@ func groupRuns(group int) bool {
 		return false
 	}
 	// Something is there, perhaps only zombies that nobody reaps.
-	files, err := filepath.Glob("/proc/[0-9]*/stat")
+	files, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is one
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
@@ -158,5 +157,5 @@ func groupRuns(group int) bool {
 			return true
 		}
 	}
-	return err != nil
+	return false
 }

@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	// askEvery: a process cannot tell when it answers, so it is asked.
+	// askEvery is the period of the readiness check: a process does not announce
+	// that it answers.
 	askEvery = 10 * time.Millisecond
 	askLimit = time.Second
 )
