@@ -52,7 +52,7 @@ func (s *site) evident(t *testing.T, file string, count int) {
 	// The tests' own look at the evidence, over the events as they stand
 	// there.
 	for _, records := range byRun(records) {
-		attempts := journal.Attempts(records)
+		attempts := journal.Split(records, journal.Attempt)
 		plan := records[0].Plan
 		if len(plan.Evidence) == 0 {
 			t.Errorf("%s has no evidence", plan.Experiment)

@@ -28,11 +28,12 @@ type Driver interface {
 	Leftovers(ctx context.Context) ([]fault.Object, error)
 }
 
-// Checker is a Driver that can tell beforehand that it would refuse an object.
+// Checker is a Driver that can check beforehand whether it would refuse an
+// object.
 // A run that could not put its faults on is then refused before it makes
 // anything.
 type Checker interface {
-	// Check says why Apply would refuse the object now, or nil.
+	// Check returns why Apply would refuse the object now, or nil.
 	Check(ctx context.Context, object fault.Object) error
 }
 
@@ -43,10 +44,10 @@ type Moment struct {
 	Event string
 	// At is when the driver saw it, by the clock of this process.
 	At time.Time
-	// Detail says more for a reader, such as which pod or process it was.
+	// Detail is for a reader, such as which pod or process it was.
 	Detail string
-	// Err says that the fault cannot be injected, and why; Event is empty.
-	// After Injected it says that something is wrong with the fault since: one
+	// Err is why the fault cannot be injected; Event is empty. After Injected it
+	// is what is wrong with the fault since: one
 	// that stays on until it is removed has ended before, because its duration
 	// was over or somebody else deleted its object.
 	Err error

@@ -9,6 +9,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -28,7 +29,7 @@ type Plugin interface {
 	Gone() <-chan struct{}
 }
 
-// How long the engine waits for things that a plan says nothing of.
+// Limits of the engine for what a plan sets no time for.
 const (
 	// settleLimit: a call that a run leaves behind is awaited this long,
 	// because a call that was held can still be answered 18 s after the
@@ -84,15 +85,9 @@ type Outcome struct {
 // are no attempts left. When ctx ends, the attempt under way ends in Error
 // and is cleaned up. Run returns when nothing of the run is under way.
 func Run(ctx context.Context, config Config) Outcome {
-	if config.Settle == 0 {
-		config.Settle = settleLimit
-	}
-	attempts := config.Plan.Attempts
-	if config.Attempts > 0 {
-		attempts = config.Attempts
-	}
-	now := time.Now()
-	config.Journal.Add(now, journal.Record{Kind: journal.Run, Run: config.Run, Plan: config.Plan, Version: config.Version})
+	config.Settle = cmp.Or(config.Settle, settleLimit)
+	attempts := cmp.Or(max(config.Attempts, 0), config.Plan.Attempts)
+	config.Journal.Add(time.Now(), journal.Record{Kind: journal.Run, Run: config.Run, Plan: config.Plan, Version: config.Version})
 	var outcome Outcome
 	for number := 1; ; number++ {
 		one := newAttempt(&config, number)
@@ -103,16 +98,12 @@ func Run(ctx context.Context, config Config) Outcome {
 			break
 		}
 	}
+	text := "everything of the run is cleaned up"
+	if count := len(outcome.Left); count > 0 {
+		text = fmt.Sprintf("%d left", count)
+	}
 	config.Journal.Add(time.Now(), journal.Record{
-		Kind: journal.End, Run: config.Run, Attempt: outcome.Attempt,
-		Verdict: string(outcome.Verdict), Text: endText(outcome),
+		Kind: journal.End, Run: config.Run, Attempt: outcome.Attempt, Verdict: string(outcome.Verdict), Text: text,
 	})
 	return outcome
-}
-
-func endText(outcome Outcome) string {
-	if len(outcome.Left) == 0 {
-		return "everything of the run is cleaned up"
-	}
-	return fmt.Sprintf("%d left", len(outcome.Left))
 }

@@ -2,10 +2,12 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/sdk"
 )
 
 // phase is how far a step is.
@@ -21,60 +23,81 @@ const (
 	skipped
 )
 
-// progress is how far one step is in one attempt.
+// progress is the state of one step in one attempt.
 type progress struct {
 	step  plan.Step
 	phase phase
-	// hopeless are the events that will not fire if they have not yet.
-	hopeless map[string]bool
-	// ending says that the step's until is met.
+	// fired has the events that have fired, and when; never those that will
+	// not if they have not yet.
+	fired map[string]time.Time
+	never map[string]bool
+	// ending: the step's until is met.
 	ending bool
 	// cancel ends the activity, or the driver's putting on of the fault.
 	cancel context.CancelCauseFunc
 	// timer is the one thing that the step waits for by the clock.
 	timer *time.Timer
 
-	// unanswered says that the activity sent something and had no answer.
+	// result is the activity's answer; unanswered: it sent something that had
+	// none.
+	result     sdk.Result
 	unanswered bool
 
-	// Of a fault:
-	object fault.Object
-	// broken says why there is no object.
-	broken error
+	// object is that of a fault; if there is none, objectErr is why.
+	object    fault.Object
+	objectErr error
 	// applied is closed when the driver's Apply has returned.
 	applied chan struct{}
-	// refused says that Apply failed, so that there is nothing to remove.
-	refused bool
-	// removed says that the removal was observed or has ended, returned that it
-	// has ended, and stays why it failed.
-	removed, returned bool
-	stays             error
+	// removed: the removal of the fault was observed or has ended; removeDone:
+	// it has ended, with removeErr.
+	removed, removeDone bool
+	removeErr           error
 }
 
 func newProgress(step plan.Step) *progress {
-	return &progress{step: step, hopeless: map[string]bool{}, cancel: func(error) {}}
+	return &progress{step: step, fired: map[string]time.Time{}, never: map[string]bool{}, cancel: func(error) {}}
 }
 
 // prepare makes the step's object before it is needed: between an event and
 // the fault that it triggers lies only what cannot be done earlier.
 func (p *progress) prepare(config *Config, attempt int) {
-	p.object, p.broken = fault.Decode(p.step.Fault.Object)
-	if p.broken == nil {
+	p.object, p.objectErr = fault.Decode(p.step.Fault.Object)
+	if p.objectErr == nil {
 		fault.Stamp(p.object, config.Run, attempt, config.Plan.Experiment, p.step.Name)
 	}
 }
 
-// giveUp says that these events will not fire any more.
+// giveUp marks events that will not fire any more.
 func (p *progress) giveUp(events ...string) {
 	for _, event := range events {
-		p.hopeless[event] = true
+		p.never[event] = true
 	}
 }
 
-// lasts says whether the fault stays on until it is removed.
-func (p *progress) lasts() bool {
-	chaos, able := p.object.(interface{ IsOneShot() bool })
-	return able && !chaos.IsOneShot()
+// has reports whether an event has fired.
+func (p *progress) has(event string) bool {
+	_, fired := p.fired[event]
+	return fired
+}
+
+// resolved reports whether an event has fired or never will.
+func (p *progress) resolved(event string) bool { return p.has(event) || p.never[event] }
+
+// over reports whether one of the step's last events has fired.
+func (p *progress) over() bool { return slices.ContainsFunc(p.step.Ends(), p.has) }
+
+// settled reports whether nothing more is to come of the step before the
+// attempt's end. A fault without until stays on until then.
+func (p *progress) settled() bool {
+	switch {
+	case p.phase == ended || p.phase == skipped:
+		return true
+	case p.phase != running || p.step.Fault == nil || len(p.step.Until) > 0 && !p.removed:
+		return false
+	case p.step.Fault.Stops():
+		return p.resolved(plan.Ready)
+	}
+	return p.resolved(plan.Injected)
 }
 
 func (p *progress) stopTimer() {
@@ -82,27 +105,4 @@ func (p *progress) stopTimer() {
 		p.timer.Stop()
 		p.timer = nil
 	}
-}
-
-// settled says whether nothing more is to come of a step before the attempt's
-// end. A fault without until stays on until then.
-func (a *attempt) settled(p *progress) bool {
-	switch {
-	case p.phase == ended || p.phase == skipped:
-		return true
-	case p.phase != running || p.step.Fault == nil:
-		return false
-	case len(p.step.Until) > 0 && !p.removed:
-		return false
-	case p.step.Fault.Stops():
-		return a.seen(p, plan.Ready)
-	default:
-		return a.seen(p, plan.Injected)
-	}
-}
-
-// seen says whether an event has fired or never will.
-func (a *attempt) seen(p *progress, event string) bool {
-	_, fired := a.fired[plan.Ref{Step: p.step.Name, Event: event}]
-	return fired || p.hopeless[event]
 }

@@ -6,7 +6,6 @@
 package journal
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -19,7 +18,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 )
 
-// Kind says what a record tells.
+// Kind is the kind of a record.
 type Kind string
 
 // The kinds of record.
@@ -41,7 +40,7 @@ const (
 	// Trouble: the tool, the cluster or the plugin failed, or the run was
 	// interrupted.
 	Trouble Kind = "trouble"
-	// Verdict: what the records so far say. The last one counts.
+	// Verdict: the verdict on the records so far. The last one counts.
 	Verdict Kind = "verdict"
 	// Left: something of the run that could not be removed, or that may
 	// still happen.
@@ -128,65 +127,62 @@ func (j *Journal) Err() error {
 	return j.err
 }
 
-// ErrLine says which line of a journal cannot be read.
-type ErrLine struct {
+// LineError is the error of a line that is no record of a journal.
+type LineError struct {
 	Line int
 	Err  error
 }
 
-func (e *ErrLine) Error() string {
+func (e *LineError) Error() string {
 	return fmt.Sprintf("line %d is no journal record: %v", e.Line, e.Err)
 }
 
-func (e *ErrLine) Unwrap() error { return e.Err }
+func (e *LineError) Unwrap() error { return e.Err }
 
-// longestLine bounds a line of a journal; a plan is the longest record.
-const longestLine = 4 << 20
+// maxSize bounds what is read of a journal.
+const maxSize = 1 << 30
 
 // Read reads a journal. A last line that was cut off, as a killed process may
-// leave it, is left out; any other line that is no record is an [*ErrLine].
+// leave it, is left out; any other line that is no record is a [*LineError].
 func Read(in io.Reader) ([]Record, error) {
-	var records []Record
-	reader := bufio.NewReader(io.LimitReader(in, 1<<30))
-	for number := 1; ; number++ {
-		line, err := reader.ReadBytes('\n')
-		if err != nil && !errors.Is(err, io.EOF) {
-			return records, fmt.Errorf("read the journal: %w", err)
-		}
-		whole := err == nil
-		if len(line) > longestLine {
-			return records, &ErrLine{Line: number, Err: fmt.Errorf("longer than %d bytes", longestLine)}
-		}
-		if len(bytes.TrimSpace(line)) > 0 {
-			var record Record
-			if err := json.Unmarshal(line, &record); err != nil {
-				if !whole {
-					return records, nil
-				}
-				return records, &ErrLine{Line: number, Err: err}
-			}
-			if record.Kind == "" {
-				return records, &ErrLine{Line: number, Err: errors.New("it has no kind")}
-			}
-			records = append(records, record)
-		}
-		if !whole {
-			return records, nil
-		}
+	data, err := io.ReadAll(io.LimitReader(in, maxSize))
+	if err != nil {
+		return nil, fmt.Errorf("read the journal: %w", err)
 	}
+	var records []Record
+	number := 0
+	for line := range bytes.Lines(data) {
+		number++
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		var record Record
+		err := json.Unmarshal(line, &record)
+		if err != nil && !bytes.HasSuffix(line, []byte("\n")) {
+			break
+		}
+		if err == nil && record.Kind == "" {
+			err = errors.New("it has no kind")
+		}
+		if err != nil {
+			return records, &LineError{Line: number, Err: err}
+		}
+		records = append(records, record)
+	}
+	return records, nil
 }
 
-// Attempts splits the records of a run into those of each attempt. Records
-// before the first attempt belong to none.
-func Attempts(records []Record) [][]Record {
-	var attempts [][]Record
+// Split splits records before each of a kind, such as those of a run into its
+// attempts. Records before the first of that kind are left out.
+func Split(records []Record, kind Kind) [][]Record {
+	var parts [][]Record
 	for _, record := range records {
-		if record.Kind == Attempt {
-			attempts = append(attempts, nil)
+		if record.Kind == kind {
+			parts = append(parts, nil)
 		}
-		if n := len(attempts); n > 0 {
-			attempts[n-1] = append(attempts[n-1], record)
+		if n := len(parts); n > 0 {
+			parts[n-1] = append(parts[n-1], record)
 		}
 	}
-	return attempts
+	return parts
 }

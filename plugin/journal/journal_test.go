@@ -32,7 +32,7 @@ func TestWriteAndRead(t *testing.T) {
 	if records[2].Detail["what"] != "pod\n\x1b[1m" || records[2].At <= 0 {
 		t.Errorf("the record came back as %+v", records[2])
 	}
-	attempts := journal.Attempts(records)
+	attempts := journal.Split(records, journal.Attempt)
 	if len(attempts) != 2 || len(attempts[0]) != 2 || len(attempts[1]) != 1 {
 		t.Errorf("the attempts have %v", attempts)
 	}
@@ -55,7 +55,7 @@ func TestReadMistakes(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			records, err := journal.Read(strings.NewReader(test.text))
 			line := 0
-			var bad *journal.ErrLine
+			var bad *journal.LineError
 			if errors.As(err, &bad) {
 				line = bad.Line
 			}
@@ -90,7 +90,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte("{\"kind\":\"run\"}\n{"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		records, err := journal.Read(bytes.NewReader(data))
-		var bad *journal.ErrLine
+		var bad *journal.LineError
 		if err != nil && !errors.As(err, &bad) {
 			t.Errorf("%v", err)
 		}
@@ -99,6 +99,6 @@ func FuzzRead(f *testing.F) {
 				t.Error("a record without kind")
 			}
 		}
-		journal.Attempts(records)
+		journal.Split(records, journal.Attempt)
 	})
 }

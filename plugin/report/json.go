@@ -2,30 +2,29 @@ package report
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
+	"strings"
 )
 
-// JSON writes the report of one run as one line of JSON.
-func JSON(out io.Writer, r Run) error {
-	_, origin := r.origin()
-	err := json.NewEncoder(out).Encode(struct {
-		Run        string    `json:"run"`
-		Experiment string    `json:"experiment"`
-		Target     string    `json:"target"`
-		Verdict    string    `json:"verdict"`
-		Reason     string    `json:"reason,omitempty"`
-		Attempt    int       `json:"attempt"`
-		Origin     string    `json:"origin"`
-		Findings   []Finding `json:"findings"`
-		Evidence   []Claim   `json:"evidence"`
-		Left       []string  `json:"left,omitempty"`
-	}{
-		r.Name, r.Plan.Experiment, r.Plan.Target, string(r.Verdict), r.Reason, r.Attempt,
-		origin, r.Findings(), r.Claims(), r.Left,
+// JSON writes a report of each run as one line of JSON.
+func JSON(out io.Writer, runs ...Run) error {
+	return each(out, runs, func(b *strings.Builder, r Run) {
+		_, origin := r.origin()
+		// Nothing of this can fail to be JSON.
+		_ = json.NewEncoder(b).Encode(struct {
+			Run        string    `json:"run"`
+			Experiment string    `json:"experiment"`
+			Target     string    `json:"target"`
+			Verdict    string    `json:"verdict"`
+			Reason     string    `json:"reason,omitempty"`
+			Attempt    int       `json:"attempt"`
+			Origin     string    `json:"origin"`
+			Findings   []Finding `json:"findings"`
+			Evidence   []Claim   `json:"evidence"`
+			Left       []string  `json:"left,omitempty"`
+		}{
+			r.Name, r.Plan.Experiment, r.Plan.Target, string(r.Verdict), r.Reason, r.Attempt,
+			origin, r.Findings(), r.Claims(), r.Left,
+		})
 	})
-	if err != nil {
-		return fmt.Errorf("write the report: %w", err)
-	}
-	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
 
@@ -37,43 +36,37 @@ type junitReason struct {
 }
 
 // JUnit writes the runs as a JUnit test suite. A Failed run is a failure, an
-// Error an error, and an Inconclusive run is skipped, because it says nothing.
-func JUnit(out io.Writer, runs []Run) error {
-	suite := junitSuite{Name: "emco-chaos", Tests: len(runs)}
+// Error an error, and an Inconclusive run is skipped: it proves nothing.
+func JUnit(out io.Writer, runs ...Run) error {
+	var tally Tally
 	var total time.Duration
+	var cases []junitCase
 	for _, r := range runs {
-		var text strings.Builder
-		if err := Text(&text, r); err != nil {
-			return err
-		}
-		one := junitCase{Class: clean(r.Plan.Target), Name: clean(r.Plan.Experiment), Time: junitSeconds(r.took()), Out: text.String()}
+		tally.Add(r.Verdict)
+		total += r.took()
+		var b strings.Builder
+		text(&b, r)
+		one := junitCase{Class: clean(r.Plan.Target), Name: clean(r.Plan.Experiment), Time: junitSeconds(r.took()), Out: b.String()}
 		reason := &junitReason{Message: clean(r.Reason)}
 		switch r.Verdict {
 		case verdict.Passed:
 		case verdict.Failed:
 			one.Failure = reason
-			suite.Failures++
 		case verdict.Inconclusive:
 			one.Skipped = reason
-			suite.Skipped++
 		default:
 			one.Error = reason
-			suite.Errors++
 		}
-		total += r.took()
-		suite.Cases = append(suite.Cases, one)
+		cases = append(cases, one)
 	}
-	suite.Time = junitSeconds(total)
-	if _, err := io.WriteString(out, xml.Header); err != nil {
+	data, err := xml.MarshalIndent(junitSuite{
+		Name: "emco-chaos", Tests: len(runs), Failures: tally.Failed, Errors: tally.Errors, Skipped: tally.Inconclusive,
+		Time: junitSeconds(total), Cases: cases,
+	}, "", "  ")
+	if err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
-	encoder := xml.NewEncoder(out)
-	encoder.Indent("", "  ")
-	if err := encoder.Encode(suite); err != nil {
-		return fmt.Errorf("write the report: %w", err)
-	}
-	_, err := io.WriteString(out, "\n")
-	return err
+	return write(out, xml.Header+string(data)+"\n")
 }
 
-func junitSeconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 3, 64) }
+func junitSeconds(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds()) }

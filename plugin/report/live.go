@@ -10,10 +10,11 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
+	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 )
 
 // Live shows a run while it goes on: a line for each record, and on a
-// terminal a last line that says what is under way.
+// terminal a last line with the steps that are under way.
 type Live struct {
 	out      io.Writer
 	terminal bool
@@ -21,28 +22,31 @@ type Live struct {
 	mu    sync.Mutex
 	plan  *plan.Plan
 	width int
-	// last is the time of the last record, and since when it was shown.
-	last    time.Duration
-	shown   time.Time
-	running []string
-	ended   map[string]bool
-	status  bool
+	// last is the time of the last record, and shown when that was.
+	last  time.Duration
+	shown time.Time
+	// running has the steps that have started: true for those under way.
+	running map[string]bool
+	// status: the last line is there.
+	status bool
 
-	stop chan struct{}
-	done chan struct{}
+	stop    chan struct{}
+	working sync.WaitGroup
 }
 
 // NewLive shows runs on out until Close.
 func NewLive(out io.Writer, terminal bool) *Live {
-	l := &Live{out: out, terminal: terminal, ended: map[string]bool{}, stop: make(chan struct{}), done: make(chan struct{})}
-	go l.tick()
+	l := &Live{out: out, terminal: terminal, running: map[string]bool{}, stop: make(chan struct{})}
+	if terminal {
+		l.working.Go(l.tick)
+	}
 	return l
 }
 
 // Close ends the showing.
 func (l *Live) Close() {
 	close(l.stop)
-	<-l.done
+	l.working.Wait()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.wipe()
@@ -50,10 +54,6 @@ func (l *Live) Close() {
 
 // tick keeps the clock of the last line going.
 func (l *Live) tick() {
-	defer close(l.done)
-	if !l.terminal {
-		return
-	}
 	ticker := time.NewTicker(200 * time.Millisecond)
 	defer ticker.Stop()
 	for {
@@ -74,13 +74,12 @@ func (l *Live) Follow(record journal.Record) {
 	defer l.mu.Unlock()
 	switch record.Kind {
 	case journal.Attempt:
-		l.running, l.ended = nil, map[string]bool{}
+		l.running = map[string]bool{}
 	case journal.Run:
-		l.plan, l.width = record.Plan, 0
+		l.plan, l.width = record.Plan, len(plan.TeardownStep)
 		for _, step := range record.Plan.Steps {
 			l.width = max(l.width, len(step.Name))
 		}
-		l.width = max(l.width, len(plan.TeardownStep))
 	}
 	if l.plan == nil {
 		return
@@ -101,17 +100,12 @@ func (l *Live) follow(record journal.Record) {
 	if !known {
 		return
 	}
-	ended := record.Kind == journal.Result || record.Kind == journal.Skipped ||
-		record.Kind == journal.Event && slices.Contains(step.Ends(), record.Event)
-	at := slices.Index(l.running, step.Name)
-	switch {
-	case ended:
-		l.ended[step.Name] = true
-		if at >= 0 {
-			l.running = slices.Delete(l.running, at, at+1)
-		}
-	case at < 0 && !l.ended[step.Name] && record.Kind == journal.Event && step.Emits(record.Event):
-		l.running = append(l.running, step.Name)
+	_, started := l.running[step.Name]
+	switch event := record.Kind == journal.Event; {
+	case record.Kind == journal.Result, record.Kind == journal.Skipped, event && slices.Contains(step.Ends(), record.Event):
+		l.running[step.Name] = false
+	case event && !started && step.Emits(record.Event):
+		l.running[step.Name] = true
 	}
 }
 
@@ -123,17 +117,23 @@ func (l *Live) wipe() {
 }
 
 func (l *Live) draw() {
-	if !l.terminal || len(l.running) == 0 {
+	var names []string
+	for name, running := range l.running {
+		if running {
+			names = append(names, name)
+		}
+	}
+	if !l.terminal || len(names) == 0 {
 		return
 	}
+	slices.Sort(names)
 	l.wipe()
-	fmt.Fprint(l.out, l.paint(grey, fmt.Sprintf("%s  under way: %s", seconds(l.last+time.Since(l.shown)), strings.Join(l.running, ", "))))
+	fmt.Fprint(l.out, l.paint(grey, fmt.Sprintf("%s  under way: %s", seconds(l.last+time.Since(l.shown)), strings.Join(names, ", "))))
 	l.status = true
 }
 
 // Colours of a terminal.
 const (
-	plain  = ""
 	grey   = "90"
 	red    = "31"
 	green  = "32"
@@ -141,31 +141,29 @@ const (
 	cyan   = "36"
 )
 
+// colours of the records, by kind, and for a verdict by that. Others have none.
+var colours = map[string]string{
+	string(verdict.Passed):       green,
+	string(verdict.Failed):       red,
+	string(verdict.Error):        red,
+	string(verdict.Inconclusive): yellow,
+	string(journal.Trouble):      red,
+	string(journal.Left):         red,
+	string(journal.Skipped):      yellow,
+	string(journal.Note):         grey,
+	string(journal.End):          grey,
+	string(journal.Result):       cyan,
+}
+
 func colour(record journal.Record) string {
-	switch record.Kind {
-	case journal.Verdict:
-		switch record.Verdict {
-		case "Passed":
-			return green
-		case "Failed", "Error":
-			return red
-		default:
-			return yellow
-		}
-	case journal.Trouble, journal.Left:
-		return red
-	case journal.Skipped:
-		return yellow
-	case journal.Note, journal.End:
-		return grey
-	case journal.Result:
-		return cyan
+	if record.Kind == journal.Verdict {
+		return colours[record.Verdict]
 	}
-	return plain
+	return colours[string(record.Kind)]
 }
 
 func (l *Live) paint(colour, text string) string {
-	if !l.terminal || colour == plain {
+	if !l.terminal || colour == "" {
 		return text
 	}
 	return "\x1b[" + colour + "m" + text + "\x1b[0m"

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"flag"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,28 +41,18 @@ func golden(t *testing.T, name string, got []byte) {
 }
 
 func TestGolden(t *testing.T) {
-	each := func(write func(io.Writer, report.Run) error) func(io.Writer, []report.Run) error {
-		return func(out io.Writer, runs []report.Run) error {
-			for _, r := range runs {
-				if err := write(out, r); err != nil {
-					return err
-				}
-			}
-			return nil
-		}
-	}
-	forms := map[string]func(io.Writer, []report.Run) error{
-		"txt":         each(report.Text),
-		"json":        each(report.JSON),
-		"explain.txt": each(report.Explain),
-		"junit.xml":   report.JUnit,
-		"md":          report.Markdown,
+	forms := map[string]report.Format{
+		"txt":         report.Formats["text"],
+		"json":        report.Formats["json"],
+		"explain.txt": report.Explain,
+		"junit.xml":   report.Formats["junit"],
+		"md":          report.Formats["markdown"],
 	}
 	for _, name := range []string{"passed", "failed", "died"} {
 		for form, write := range forms {
 			t.Run(name+"."+form, func(t *testing.T) {
 				var out bytes.Buffer
-				if err := write(&out, runs(t, name)); err != nil {
+				if err := write(&out, runs(t, name)...); err != nil {
 					t.Fatal(err)
 				}
 				golden(t, name+"."+form, out.Bytes())

@@ -1,4 +1,5 @@
-// Package report says what happened in a run, out of its journal alone.
+// Package report writes what happened in a run, from its journal alone: one file
+// a format, and the words that all of them use in one place.
 package report
 
 import (
@@ -22,8 +23,8 @@ type Run struct {
 	Attempt int
 	// Left is what could not be cleaned up, and what may still happen.
 	Left []string
-	// Ended says that the journal goes on to the run's end. A run whose
-	// process died has none.
+	// Ended: the journal has the run's end, which that of a process that died
+	// has not.
 	Ended bool
 
 	// first and last are the times of the run's first and last record.
@@ -35,28 +36,20 @@ type Run struct {
 // Runs are the runs of a journal, which may have several one after another.
 func Runs(records []journal.Record) []Run {
 	var runs []Run
-	for len(records) > 0 {
-		end := len(records)
-		for i := 1; i < len(records); i++ {
-			if records[i].Kind == journal.Run {
-				end = i
-				break
-			}
+	for _, part := range journal.Split(records, journal.Run) {
+		if part[0].Plan != nil {
+			runs = append(runs, newRun(part))
 		}
-		if one, ok := newRun(records[:end]); ok {
-			runs = append(runs, one)
-		}
-		records = records[end:]
 	}
 	return runs
 }
 
-func newRun(records []journal.Record) (Run, bool) {
-	first := records[0]
-	if first.Kind != journal.Run || first.Plan == nil {
-		return Run{}, false
+func newRun(records []journal.Record) Run {
+	first, last := records[0], records[len(records)-1]
+	one := Run{
+		Name: first.Run, Plan: first.Plan, first: first.At, last: last.At,
+		Verdict: verdict.Error, Reason: "the journal ends before the verdict",
 	}
-	one := Run{first: first.At, last: records[len(records)-1].At, Name: first.Run, Plan: first.Plan, Verdict: verdict.Error, Reason: "the journal ends before the verdict"}
 	for _, record := range records {
 		switch record.Kind {
 		case journal.Verdict:
@@ -67,12 +60,12 @@ func newRun(records []journal.Record) (Run, bool) {
 			one.Ended = true
 		}
 	}
-	if attempts := journal.Attempts(records); len(attempts) > 0 {
+	if attempts := journal.Split(records, journal.Attempt); len(attempts) > 0 {
 		one.Attempt = len(attempts)
 		one.records = slices.Clone(attempts[len(attempts)-1])
 		slices.SortStableFunc(one.records, func(a, b journal.Record) int { return cmp.Compare(a.At, b.At) })
 	}
-	return one, true
+	return one
 }
 
 func (r Run) took() time.Duration { return max(0, r.last-r.first) }
@@ -101,32 +94,35 @@ type Finding struct {
 }
 
 // Findings are what the client saw, when what a fault stopped was down and
-// back, and what each probe answered. Of the teardown they tell when it leaves
-// what existed before the run.
+// back, and what each probe answered.
 func (r Run) Findings() []Finding {
 	origin, _ := r.origin()
 	var findings []Finding
 	for _, record := range r.records {
-		step, known := r.Plan.Find(record.Step)
-		if !known {
-			continue
-		}
-		switch {
-		case record.Kind == journal.Result && (step.Name != plan.TeardownStep || len(r.Plan.Touches) > 0),
-			record.Kind == journal.Event && step.Fault != nil && record.Event != plan.Created:
-			findings = append(findings, Finding{At: record.At - origin, Step: step.Name, Text: Words(r.Plan, record)})
-		case record.Kind == journal.Skipped:
+		if step, known := r.Plan.Find(record.Step); known && r.isFinding(step, record) {
 			findings = append(findings, Finding{At: record.At - origin, Step: step.Name, Text: Words(r.Plan, record)})
 		}
 	}
 	return findings
 }
 
+// isFinding reports whether a record of a step is a finding. The teardown's result
+// is one when the run worked on what existed before.
+func (r Run) isFinding(step plan.Step, record journal.Record) bool {
+	switch record.Kind {
+	case journal.Result:
+		return step.Name != plan.TeardownStep || len(r.Plan.Touches) > 0
+	case journal.Event:
+		return step.Fault != nil && record.Event != plan.Created
+	}
+	return record.Kind == journal.Skipped
+}
+
 // Claim is one claim of the plan's evidence, and whether it holds.
 type Claim struct {
 	Text  string `json:"text"`
 	Holds bool   `json:"holds"`
-	// Missing says why it does not hold.
+	// Missing is why it does not hold.
 	Missing string `json:"missing,omitempty"`
 }
 

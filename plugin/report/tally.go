@@ -42,7 +42,7 @@ const (
 )
 
 // ExitCode is that of the worst verdict: an error of the tool hides what a
-// failure of the system would say, so it comes first.
+// failure of the system would show, so it comes first.
 func (t Tally) ExitCode() int {
 	switch {
 	case t.Errors > 0:

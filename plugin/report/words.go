@@ -3,57 +3,48 @@ package report
 import (
 	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
+	"github.com/emco-chaos/emco-chaos/plugin/verdict"
+	"github.com/emco-chaos/emco-chaos/probes/activity"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
-// longestWords bounds what is shown of one record: what a system under test
+// maxWords bounds what is shown of one record: what a system under test
 // answers is data, however long.
-const longestWords = 400
+const maxWords = 400
 
-// Words say what a record tells, for a reader who knows the plan.
+// clean takes out what a terminal would obey, and bounds the length.
+func clean(text string) string { return document.OneLine(text, maxWords) }
+
+// Words describes a record for a reader who knows the plan.
 func Words(p *plan.Plan, record journal.Record) string {
-	step, _ := p.Find(record.Step)
+	text := record.Text
 	switch record.Kind {
 	case journal.Run:
-		return clean(fmt.Sprintf("run %s of %s: %s", record.Run, p.Experiment, p.Title))
+		text = fmt.Sprintf("run %s of %s: %s", record.Run, p.Experiment, p.Title)
 	case journal.Attempt:
-		return fmt.Sprintf("attempt %d", record.Attempt)
+		text = fmt.Sprintf("attempt %d", record.Attempt)
 	case journal.Event:
-		return clean(eventWords(step, record))
-	case journal.Note:
-		return clean(record.Text)
+		step, _ := p.Find(record.Step)
+		text = eventWords(step, record)
 	case journal.Resource:
-		text := record.State + " " + record.Anchor
-		if record.Text != "" {
-			text += ": " + record.Text
-		}
-		return clean(text)
+		text = colon(record.State+" "+record.Anchor, text)
 	case journal.Result:
-		text := record.Text
-		if record.Conclusion != "passed" {
+		if record.Conclusion != string(activity.Passed) {
 			text = record.Conclusion + ": " + text
 		}
-		return clean(text)
 	case journal.Skipped:
-		return clean("not started: " + record.Text)
+		text = "not started: " + text
 	case journal.Trouble:
-		return clean("trouble: " + record.Text)
+		text = "trouble: " + text
 	case journal.Verdict:
-		text := strings.ToUpper(record.Verdict)
-		if record.Text != "" {
-			text += ": " + record.Text
-		}
-		return clean(text)
+		text = colon(strings.ToUpper(record.Verdict), text)
 	case journal.Left:
-		return clean("left behind: " + record.Text)
-	case journal.End:
-		return clean(record.Text)
+		text = "left behind: " + text
 	}
-	return clean(string(record.Kind))
+	return clean(text)
 }
 
 func eventWords(step plan.Step, record journal.Record) string {
@@ -69,20 +60,22 @@ func eventWords(step plan.Step, record journal.Record) string {
 	return words
 }
 
-// clean takes out what a terminal would obey, and bounds the length.
-func clean(text string) string {
-	text = strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t' || r == '\r':
-			return ' '
-		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == utf8.RuneError:
-			return -1
-		}
-		return r
-	}, text)
-	text = strings.TrimSpace(text)
-	if runes := []rune(text); len(runes) > longestWords {
-		text = string(runes[:longestWords]) + "…"
+// meaning explains a verdict, in a sentence that begins with it.
+func meaning(r Run) string {
+	const hit = ": the fault hit where it was aimed, and the system "
+	switch r.Verdict {
+	case verdict.Passed:
+		return hit + "recovered as it promises"
+	case verdict.Failed:
+		return hit + "did not recover as it promises: " + clean(r.Reason)
 	}
-	return text
+	return ", which says nothing of the system: " + clean(r.Reason)
+}
+
+// colon puts what follows after a colon, if anything does.
+func colon(text, follows string) string {
+	if follows == "" {
+		return text
+	}
+	return text + ": " + follows
 }

@@ -6,6 +6,7 @@
 package verdict
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,9 +14,10 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
+	"github.com/emco-chaos/emco-chaos/probes/activity"
 )
 
-// Verdict is what a run says.
+// Verdict is the result of a run.
 type Verdict string
 
 // The verdicts.
@@ -31,13 +33,6 @@ const (
 	Error Verdict = "Error"
 )
 
-// Conclusions of an activity, as its result has them.
-const (
-	passed       = "passed"
-	failed       = "failed"
-	inconclusive = "inconclusive"
-)
-
 // Judgement is a verdict and its reason.
 type Judgement struct {
 	Verdict Verdict
@@ -45,17 +40,17 @@ type Judgement struct {
 	Reason string
 }
 
-// history is what the records of one attempt say, ready to be asked.
+// history indexes the records of one attempt.
 type history struct {
-	plan    *plan.Plan
-	fired   map[plan.Ref]time.Duration
-	results map[string]journal.Record
-	skipped []journal.Record
-	trouble []journal.Record
+	plan  *plan.Plan
+	fired map[plan.Ref]time.Duration
+	// results has the first result of each step, in the order of time.
+	results          []journal.Record
+	skipped, trouble []journal.Record
 }
 
 func read(p *plan.Plan, attempt []journal.Record) history {
-	h := history{plan: p, fired: map[plan.Ref]time.Duration{}, results: map[string]journal.Record{}}
+	h := history{plan: p, fired: map[plan.Ref]time.Duration{}}
 	for _, record := range attempt {
 		switch record.Kind {
 		case journal.Event:
@@ -64,8 +59,8 @@ func read(p *plan.Plan, attempt []journal.Record) history {
 				h.fired[ref] = record.At
 			}
 		case journal.Result:
-			if _, again := h.results[record.Step]; !again {
-				h.results[record.Step] = record
+			if _, again := h.result(record.Step); !again {
+				h.results = append(h.results, record)
 			}
 		case journal.Skipped:
 			h.skipped = append(h.skipped, record)
@@ -73,7 +68,18 @@ func read(p *plan.Plan, attempt []journal.Record) history {
 			h.trouble = append(h.trouble, record)
 		}
 	}
+	slices.SortStableFunc(h.results, func(a, b journal.Record) int {
+		return cmp.Or(cmp.Compare(a.At, b.At), strings.Compare(a.Step, b.Step))
+	})
 	return h
+}
+
+func (h history) result(step string) (journal.Record, bool) {
+	at := slices.IndexFunc(h.results, func(record journal.Record) bool { return record.Step == step })
+	if at < 0 {
+		return journal.Record{}, false
+	}
+	return h.results[at], true
 }
 
 // Judge gives the verdict on one attempt. The records are those of that
@@ -88,101 +94,73 @@ func Judge(p *plan.Plan, attempt []journal.Record) Judgement {
 	if len(h.trouble) > 0 {
 		return Judgement{Error, h.trouble[0].Text}
 	}
-	if result, ended := h.results[p.Given.Name]; p.Given.Activity != nil && (!ended || result.Conclusion != passed) {
-		if !ended {
+	if p.Given.Activity != nil {
+		switch result, ended := h.result(p.Given.Name); {
+		case !ended:
 			return Judgement{Error, "the given state was never reached"}
+		case result.Conclusion != string(activity.Passed):
+			return Judgement{Error, "the given state was not reached: " + result.Text}
 		}
-		return Judgement{Error, "the given state was not reached: " + result.Text}
 	}
-	if judgement, decided := h.earliest(); decided {
-		return judgement
+	for _, result := range h.results {
+		step, known := p.Find(result.Step)
+		if !known || step.Activity == nil || step.Name == p.Given.Name || step.Name == p.Teardown.Name {
+			continue
+		}
+		if meaning, reason := Meaning(step, result); meaning != activity.Passed {
+			return h.judge(step, meaning, reason)
+		}
 	}
-	for _, skipped := range h.skipped {
-		return Judgement{Inconclusive, fmt.Sprintf("step %s did not start: %s", skipped.Step, skipped.Text)}
+	if len(h.skipped) > 0 {
+		return Judgement{Inconclusive, fmt.Sprintf("step %s did not start: %s", h.skipped[0].Step, h.skipped[0].Text)}
 	}
 	for _, step := range p.Steps {
-		if step.Activity != nil {
-			if _, ended := h.results[step.Name]; !ended {
-				return Judgement{Inconclusive, fmt.Sprintf("step %s did not end", step.Name)}
-			}
+		if _, ended := h.result(step.Name); !ended && step.Activity != nil {
+			return Judgement{Inconclusive, fmt.Sprintf("step %s did not end", step.Name)}
 		}
 	}
-	for _, claim := range p.Evidence {
-		if missing := h.missing(claim); missing != "" {
-			return Judgement{Inconclusive, missing}
-		}
+	if missing := h.missing(p.Evidence...); missing != "" {
+		return Judgement{Inconclusive, missing}
 	}
 	return Judgement{Verdict: Passed}
 }
 
-// earliest judges the step that was the first not to end as demanded.
-func (h history) earliest() (Judgement, bool) {
-	results := make([]journal.Record, 0, len(h.results))
-	for _, result := range h.results {
-		results = append(results, result)
-	}
-	slices.SortFunc(results, func(a, b journal.Record) int {
-		if a.At != b.At {
-			return int(a.At - b.At)
-		}
-		return strings.Compare(a.Step, b.Step)
-	})
-	for _, result := range results {
-		if result.Step == h.plan.Given.Name || result.Step == h.plan.Teardown.Name {
-			continue
-		}
-		step, known := h.plan.Find(result.Step)
-		if !known || step.Activity == nil {
-			continue
-		}
-		if judgement, decided := h.step(step, result); decided {
-			return judgement, true
-		}
-	}
-	return Judgement{}, false
-}
-
-// step judges one step by its result.
-func (h history) step(step plan.Step, result journal.Record) (Judgement, bool) {
-	meaning, reason := Meaning(step, result)
+// judge gives the verdict on a step that did not end as the plan demands.
+func (h history) judge(step plan.Step, meaning activity.Conclusion, reason string) Judgement {
 	switch meaning {
-	case passed:
-		return Judgement{}, false
-	case failed:
+	case activity.Inconclusive:
+		return Judgement{Inconclusive, reason}
+	case activity.Failed:
 		due := h.due(step)
+		missing := h.missing(due...)
 		if len(due) == 0 {
-			return Judgement{Inconclusive, reason + "; but this says nothing, because no evidence was due yet"}, true
+			missing = "no evidence was due yet"
 		}
-		for _, claim := range due {
-			if missing := h.missing(claim); missing != "" {
-				return Judgement{Inconclusive, fmt.Sprintf("%s; but this says nothing, because %s", reason, missing)}, true
-			}
+		if missing != "" {
+			return Judgement{Inconclusive, fmt.Sprintf("%s; but this says nothing, because %s", reason, missing)}
 		}
-		return Judgement{Failed, reason}, true
-	case inconclusive:
-		return Judgement{Inconclusive, reason}, true
-	default:
-		return Judgement{Error, reason}, true
+		return Judgement{Failed, reason}
 	}
+	return Judgement{Error, reason}
 }
 
-// Meaning says what a step's result makes of the run (passed, failed,
-// inconclusive or error) and why: the activity's own conclusion, or, where
-// the plan expects an outcome, the outcome against the plan.
-func Meaning(step plan.Step, result journal.Record) (meaning, reason string) {
-	if result.Conclusion != passed {
-		return result.Conclusion, fmt.Sprintf("%s: %s", step.Name, result.Text)
+// Meaning returns what a step's result makes of the run and why: the
+// activity's own conclusion, or, where the plan expects an outcome, the
+// outcome against the plan.
+func Meaning(step plan.Step, result journal.Record) (meaning activity.Conclusion, reason string) {
+	if result.Conclusion != string(activity.Passed) {
+		return activity.Conclusion(result.Conclusion), fmt.Sprintf("%s: %s", step.Name, result.Text)
 	}
 	if plan.Matches(step.Expect, result.Outcome) {
-		return passed, ""
+		return activity.Passed, ""
 	}
 	reason = fmt.Sprintf("%s: expected %s, but it was %s (%s)", step.Name, step.Expect, result.Outcome, result.Text)
 	for outcome, meaning := range step.Otherwise {
 		if plan.Matches(outcome, result.Outcome) {
-			return meaning, reason
+			return activity.Conclusion(meaning), reason
 		}
 	}
-	return inconclusive, reason
+	return activity.Inconclusive, reason
 }
 
 // due are the claims that must hold before the step may make a run Failed:
@@ -226,25 +204,25 @@ func (h history) later(step plan.Step) map[plan.Ref]bool {
 	return later
 }
 
-// missing says why a claim does not hold, or "" when it does.
-func (h history) missing(claim plan.Claim) string {
-	for i, ref := range claim.Refs {
-		at, fired := h.fired[ref]
-		if !fired {
-			return fmt.Sprintf("the evidence %q is not there: %s never happened", claim, ref)
-		}
-		if i == 0 {
-			continue
-		}
-		if earlier := h.fired[claim.Refs[i-1]]; earlier >= at {
-			return fmt.Sprintf("the evidence %q is not there: %s came %v before %s",
-				claim, ref, (earlier - at).Round(time.Microsecond), claim.Refs[i-1])
+// missing returns why one of the claims does not hold; empty when all do.
+func (h history) missing(claims ...plan.Claim) string {
+	for _, claim := range claims {
+		for i, ref := range claim.Refs {
+			at, fired := h.fired[ref]
+			if !fired {
+				return fmt.Sprintf("the evidence %q is not there: %s never happened", claim, ref)
+			}
+			if earlier := h.fired[claim.Refs[max(0, i-1)]]; i > 0 && earlier >= at {
+				return fmt.Sprintf("the evidence %q is not there: %s came %v before %s",
+					claim, ref, (earlier - at).Round(time.Microsecond), claim.Refs[i-1])
+			}
 		}
 	}
 	return ""
 }
 
-// Claims says of each claim of the plan whether it holds: "" or why not.
+// Claims returns for each claim of the plan why it does not hold; empty when
+// it does.
 func Claims(p *plan.Plan, attempt []journal.Record) []string {
 	h := read(p, attempt)
 	missing := make([]string, len(p.Evidence))

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
@@ -12,14 +11,11 @@ import (
 
 func newReport(s *session) *cobra.Command {
 	var output string
-	forms := map[string]func(io.Writer, []report.Run) error{
-		outputText: eachRun(report.Text), outputJSON: eachRun(report.JSON), "junit": report.JUnit, "markdown": report.Markdown,
-	}
 	command := &cobra.Command{
 		Use:   "report FILE…",
 		Short: "Report on runs from their journals alone: text, json, junit or markdown",
 		Args:  cobra.MinimumNArgs(1),
-		RunE:  func(_ *cobra.Command, files []string) error { return s.report(files, forms[output]) },
+		RunE:  func(_ *cobra.Command, files []string) error { return s.report(files, report.Formats[output]) },
 	}
 	outputFlag(command, &output, "junit", "markdown")
 	return command
@@ -30,24 +26,12 @@ func newExplain(s *session) *cobra.Command {
 		Use:   "explain FILE…",
 		Short: "Say in a paragraph a run what happened and what it means",
 		Args:  cobra.MinimumNArgs(1),
-		RunE:  func(_ *cobra.Command, files []string) error { return s.report(files, eachRun(report.Explain)) },
-	}
-}
-
-// eachRun writes runs one after another.
-func eachRun(write func(io.Writer, report.Run) error) func(io.Writer, []report.Run) error {
-	return func(out io.Writer, runs []report.Run) error {
-		for _, run := range runs {
-			if err := write(out, run); err != nil {
-				return err
-			}
-		}
-		return nil
+		RunE:  func(_ *cobra.Command, files []string) error { return s.report(files, report.Explain) },
 	}
 }
 
 // report writes the runs of journals.
-func (s *session) report(files []string, write func(io.Writer, []report.Run) error) error {
+func (s *session) report(files []string, write report.Format) error {
 	var runs []report.Run
 	for _, name := range files {
 		file, err := os.Open(name)
@@ -65,5 +49,5 @@ func (s *session) report(files []string, write func(io.Writer, []report.Run) err
 		}
 		runs = append(runs, found...)
 	}
-	return failure(write(s.out, runs))
+	return failure(write(s.out, runs...))
 }

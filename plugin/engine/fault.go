@@ -1,0 +1,130 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+)
+
+// apply has the driver put the step's fault on.
+func (a *attempt) apply(p *progress) {
+	if p.objectErr != nil {
+		a.notInjected(p, p.objectErr)
+		return
+	}
+	p.applied = make(chan struct{})
+	ctx, cancel := context.WithCancelCause(context.Background())
+	p.cancel = cancel
+	p.timer = a.after(time.Duration(p.step.Timeout), func() {
+		if !p.has(plan.Injected) && p.phase == running {
+			a.notInjected(p, fmt.Errorf("it was not injected within %v", p.step.Timeout))
+		}
+	})
+	driver := a.Driver
+	a.work.Go(func() {
+		defer close(p.applied)
+		err := driver.Apply(ctx, p.object, func(m Moment) { a.mail.post(func() { a.moment(p, m) }) })
+		if err != nil {
+			a.mail.post(func() { a.notInjected(p, err) })
+		}
+	})
+}
+
+// moment takes what the driver saw of a fault.
+func (a *attempt) moment(p *progress, m Moment) {
+	switch {
+	case m.Err != nil:
+		a.note(p, m.At, m.Err.Error())
+		if p.has(plan.Injected) {
+			a.notAsItShould(p, m.Err)
+		} else {
+			a.notInjected(p, m.Err)
+		}
+		return
+	case m.Event == "":
+		a.note(p, m.At, m.Detail)
+		return
+	}
+	var detail map[string]string
+	if m.Detail != "" {
+		detail = map[string]string{"what": m.Detail}
+	}
+	switch m.Event {
+	case plan.Injected:
+		p.stopTimer()
+		if p.step.Fault.Stops() {
+			a.expect(p, downLimit, plan.Down, plan.Ready)
+		}
+	case plan.Down:
+		a.expect(p, readyLimit, plan.Ready)
+	case plan.Ready:
+		p.stopTimer()
+	case plan.Removed:
+		p.removed = true
+		p.giveUp(plan.Created, plan.Injected)
+		if !p.has(plan.Injected) {
+			p.giveUp(plan.Down, plan.Ready)
+		}
+	}
+	a.event(p, m.Event, m.At, detail)
+}
+
+// expect gives the first of the events a time to come in; past it, none of
+// them is waited for any more.
+func (a *attempt) expect(p *progress, limit time.Duration, events ...string) {
+	p.stopTimer()
+	p.timer = a.after(limit, func() {
+		if !p.has(events[0]) {
+			a.note(p, time.Now(), fmt.Sprintf("%s was not seen within %v", events[0], limit))
+			p.giveUp(events...)
+			a.advance()
+		}
+	})
+}
+
+// notInjected ends the attempt: a fault could not be put on.
+func (a *attempt) notInjected(p *progress, err error) {
+	p.stopTimer()
+	p.giveUp(plan.Created, plan.Injected, plan.Down, plan.Ready)
+	a.trouble(fmt.Sprintf("the fault of step %s (%s) could not be injected: %v", p.step.Name, p.step.Fault.Summary, err))
+}
+
+// notAsItShould ends the attempt: a fault that was on is not as it should be.
+// What was seen under it proves nothing.
+func (a *attempt) notAsItShould(p *progress, err error) {
+	p.stopTimer()
+	p.giveUp(plan.Down, plan.Ready)
+	what := "did not stay on"
+	if p.ending || p.object.IsOneShot() {
+		what = "has not gone as it should"
+	}
+	a.trouble(fmt.Sprintf("the fault of step %s (%s) %s: %v", p.step.Name, p.step.Fault.Summary, what, err))
+}
+
+// remove has the driver take a fault off. A removal that fails makes the
+// attempt an Error, and is tried once more at its end.
+func (a *attempt) remove(p *progress) {
+	driver := a.Driver
+	p.removeDone = false
+	a.work.Go(func() {
+		<-p.applied
+		ctx, cancel := context.WithTimeout(context.Background(), removeLimit)
+		defer cancel()
+		err := driver.Remove(ctx, p.object)
+		a.mail.post(func() {
+			p.cancel(nil)
+			first := p.removeErr == nil
+			p.removed, p.removeDone, p.removeErr = true, true, err
+			switch {
+			case err == nil && !first:
+				a.note(p, time.Now(), "the fault could be removed the second time")
+			case err != nil && first:
+				a.trouble(fmt.Sprintf("the fault of step %s could not be removed: %v", p.step.Name, err))
+			}
+			p.giveUp(plan.Created, plan.Injected, plan.Removed)
+			a.advance()
+		})
+	})
+}
