@@ -37,7 +37,7 @@ func inject(ctx context.Context, system System, object fault.Object) (*hand, err
 	return h, err
 }
 
-// remove removes the object, and says whether the driver told it.
+// remove removes the object. It is an error if Removed was not observed.
 func (h *hand) remove(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, h.system.Patience)
 	defer cancel()
@@ -50,7 +50,7 @@ func (h *hand) remove(ctx context.Context) error {
 	return nil
 }
 
-// listed says whether the object is among the leftovers.
+// listed reports whether the object is among the leftovers.
 func listed(ctx context.Context, system System, object fault.Object) (bool, error) {
 	objects, err := system.Driver.Leftovers(ctx)
 	if err != nil {
@@ -62,7 +62,7 @@ func listed(ctx context.Context, system System, object fault.Object) (bool, erro
 	}), nil
 }
 
-// nothingLeft says what is still there of whatever was applied.
+// nothingLeft is an error while an object that was applied is still there.
 func nothingLeft(ctx context.Context, system System) error {
 	objects, err := system.Driver.Leftovers(ctx)
 	if err != nil {
@@ -90,7 +90,7 @@ func send(ctx context.Context, system System, message string) *sending {
 	return s
 }
 
-// errOnItsWay says that a message was neither confirmed nor lost.
+// errOnItsWay is the error of a message that was neither confirmed nor lost.
 var errOnItsWay = errors.New("it is still on its way")
 
 // result waits for the end of the sending.
@@ -107,7 +107,7 @@ func (s *sending) result(ctx context.Context, system System) error {
 	}
 }
 
-// held says whether the sending stays on its way while all is quiet.
+// held is an error unless the message stays on its way while all is quiet.
 func (s *sending) held(ctx context.Context, system System) error {
 	if err := wait(ctx, system.Quiet); err != nil {
 		return err
@@ -123,7 +123,7 @@ func (s *sending) held(ctx context.Context, system System) error {
 	return arrived(ctx, system, s.message, 0)
 }
 
-// arrived says whether the back end has received a message that often.
+// arrived is an error unless the back end has received a message that often.
 func arrived(ctx context.Context, system System, message string, times int) error {
 	count, err := system.Received(ctx, message)
 	if err != nil {
@@ -135,7 +135,7 @@ func arrived(ctx context.Context, system System, message string, times int) erro
 	return nil
 }
 
-// passes says whether a new message arrives.
+// passes is an error unless a new message arrives.
 func passes(ctx context.Context, system System, message string) error {
 	limited, cancel := context.WithTimeout(ctx, system.Patience)
 	defer cancel()

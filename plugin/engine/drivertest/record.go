@@ -18,8 +18,7 @@ type record struct {
 	mu      sync.Mutex
 	moments []engine.Moment
 	changed chan struct{}
-	// busy says that observe is being called, and overlap that it was called
-	// twice at a time.
+	// busy: observe is being called; overlap: it was called twice at a time.
 	busy    bool
 	overlap bool
 }
@@ -55,7 +54,7 @@ func (r *record) events() []string {
 
 func (r *record) has(event string) bool { return slices.Contains(r.events(), event) }
 
-// await waits for an event. That the driver says an error ends the wait.
+// await waits for an event. An error of the driver ends the wait.
 func (r *record) await(ctx context.Context, system System, event string) (engine.Moment, error) {
 	moment, err := r.first(ctx, system, func(m engine.Moment) bool { return m.Err != nil || m.Event == event })
 	if err == nil && moment.Err != nil {
@@ -67,7 +66,7 @@ func (r *record) await(ctx context.Context, system System, event string) (engine
 	return moment, nil
 }
 
-// awaitTrouble waits for the driver to say an error.
+// awaitTrouble waits for an error of the driver.
 func (r *record) awaitTrouble(ctx context.Context, system System) error {
 	_, err := r.first(ctx, system, func(m engine.Moment) bool { return m.Err != nil })
 	return err
@@ -100,7 +99,7 @@ func (r *record) first(ctx context.Context, system System, is func(engine.Moment
 // may come after Removed.
 var order = []string{plan.Created, plan.Injected, plan.Down, plan.Ready}
 
-// inOrder says what is wrong with the moments as such.
+// inOrder checks the order and the times of the moments.
 func (r *record) inOrder() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,6 +1,6 @@
 // Package drivertest is the suite that every [engine.Driver] passes. It looks
 // at what a driver does from outside, through the service that the faults
-// hit, and compares it with what the driver says.
+// hit, and compares it with what the driver reports.
 package drivertest
 
 import (
@@ -57,7 +57,7 @@ type System struct {
 // Check is one thing that every driver must do.
 type Check struct {
 	Name string
-	// Run says what is wrong with the system's driver.
+	// Run returns what is wrong with the driver of the system.
 	Run func(ctx context.Context, system System) error
 }
 
