@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -18,19 +17,14 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
-// PluginOptions select a plugin and limit what it gets.
+// PluginOptions select a plugin. Of the options of its process Path is found,
+// and Env are the variables that it gets beside those of the target's
+// credentials.
 type PluginOptions struct {
 	// Name is the plugin's name, and Directory where it is looked for; an
 	// empty one is beside this command, then on PATH.
 	Name, Directory string
-	// SHA256 is the checksum that the binary must have, in hex; empty allows
-	// any.
-	SHA256 string
-	// Env are the names of the environment variables that the plugin gets,
-	// besides those of the target's credentials.
-	Env []string
-	// Log receives what the plugin writes to its standard error.
-	Log io.Writer
+	host.Options
 }
 
 // UsageError is a mistake of the user, not trouble of the tool or the target.
@@ -60,24 +54,21 @@ type Plugin struct {
 // question. Its credentials may name environment variables: the plugin gets
 // those, and no others.
 func Start(ctx context.Context, options PluginOptions, target *target.Target) (*Plugin, error) {
-	path, err := host.Find(options.Name, options.Directory)
-	if err != nil {
+	var err error
+	if options.Path, err = host.Find(options.Name, options.Directory); err != nil {
 		return nil, &UsageError{err}
 	}
-	plugin := &Plugin{}
-	env := slices.Clone(options.Env)
+	plugin := &Plugin{start: func(ctx context.Context) (process, error) { return host.Start(ctx, options.Options) }}
 	if target != nil {
 		if plugin.target, err = json.Marshal(target); err != nil {
 			return nil, fmt.Errorf("send the target: %w", err)
 		}
+		options.Env = slices.Clone(options.Env)
 		for _, secret := range target.Credentials.References() {
 			if secret.Env != "" {
-				env = append(env, secret.Env)
+				options.Env = append(options.Env, secret.Env)
 			}
 		}
-	}
-	plugin.start = func(ctx context.Context) (process, error) {
-		return host.Start(ctx, host.Options{Path: path, SHA256: options.SHA256, Env: env, Log: options.Log})
 	}
 	plugin.process, err = plugin.start(ctx)
 	switch {
@@ -116,7 +107,7 @@ func (p *Plugin) CompileAll(ctx context.Context, sources []sdk.Source) ([]*plan.
 		case err != nil:
 			return nil, err
 		}
-		// A plan is checked again: the plugin may be a stranger's.
+		// The plan is checked again: the plugin may be anybody's.
 		found = plan.Check(compiled)
 		if len(found) == 0 {
 			found = fault.CheckPlan(compiled)
@@ -127,8 +118,8 @@ func (p *Plugin) CompileAll(ctx context.Context, sources []sdk.Source) ([]*plan.
 	return plans, problems.Err()
 }
 
-// Ask has the plugin do an activity that belongs to no run. What it says on
-// the way, removes and leaves goes to tell; removed counts what it removed.
+// Ask has the plugin do an activity that belongs to no run. Its notes, and the
+// resources that it removes or leaves, go to tell; removed counts the former.
 func (p *Plugin) Ask(ctx context.Context, task sdk.Task, tell func(string)) (result sdk.Result, removed int, err error) {
 	task.Attempt, task.Target = 1, p.target
 	seen := observer{tell: tell}

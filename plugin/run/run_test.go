@@ -192,7 +192,7 @@ func TestStart(t *testing.T) {
 		want    error
 	}{
 		"no plugin of the name": {PluginOptions{Name: "nobody", Directory: folder}, true, host.ErrNotFound},
-		"a pin that is none":    {PluginOptions{Name: "script", Directory: folder, SHA256: "abc"}, true, host.ErrPin},
+		"a pin that is none":    {PluginOptions{Name: "script", Directory: folder, Options: host.Options{SHA256: "abc"}}, true, host.ErrPin},
 		"no plugin at all":      {PluginOptions{Name: "script", Directory: folder}, false, host.ErrNotPlugin},
 	} {
 		_, err := Start(t.Context(), test.options, tokened)

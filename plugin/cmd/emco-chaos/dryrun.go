@@ -45,7 +45,7 @@ func (s *session) dryRun(ctx context.Context, plans []*plan.Plan, target *target
 	var refused []error
 	for _, compiled := range plans {
 		fmt.Fprintf(s.out, "%s: nothing is started; a run would do this\n", compiled.Experiment)
-		for _, err := range []error{tellFaults(ctx, s.out, pods, compiled), tellResources(ctx, s.out, compiled, plugin, previews)} {
+		for _, err := range []error{printFaults(ctx, s.out, pods, compiled), printResources(ctx, s.out, compiled, plugin, previews)} {
 			if err != nil {
 				refused = append(refused, fmt.Errorf("%s: %w", compiled.Experiment, err))
 			}
@@ -77,9 +77,9 @@ func (s *session) podsOf(ctx context.Context, target *target.Target) (client.Rea
 	return cluster, nil
 }
 
-// tellFaults prints which pods each fault would select now. The error is what
+// printFaults prints which pods each fault would select now. The error is what
 // the driver would refuse.
-func tellFaults(ctx context.Context, out io.Writer, reader client.Reader, compiled *plan.Plan) error {
+func printFaults(ctx context.Context, out io.Writer, reader client.Reader, compiled *plan.Plan) error {
 	var refused []error
 	fmt.Fprintln(out, "  faults on")
 	for _, step := range compiled.Steps {
@@ -117,10 +117,10 @@ type asker interface {
 	Ask(ctx context.Context, task sdk.Task, tell func(string)) (result sdk.Result, removed int, err error)
 }
 
-// tellResources prints the calls to the system under test and the resources
+// printResources prints the calls to the system under test and the resources
 // that would be made there, or, if the run is to work on existing ones, what is
 // done to those.
-func tellResources(ctx context.Context, out io.Writer, compiled *plan.Plan, plugin asker, previews bool) error {
+func printResources(ctx context.Context, out io.Writer, compiled *plan.Plan, plugin asker, previews bool) error {
 	fmt.Fprintln(out, "  calls")
 	for _, step := range compiled.Steps {
 		if step.Activity != nil && step.Activity.Lasting {

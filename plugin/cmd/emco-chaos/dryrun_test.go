@@ -40,9 +40,9 @@ func market() client.Reader {
 	}}}
 }
 
-func TestTellFaults(t *testing.T) {
+func TestPrintFaults(t *testing.T) {
 	var out bytes.Buffer
-	if err := tellFaults(t.Context(), &out, market(), killing(t, "shop")); err != nil {
+	if err := printFaults(t.Context(), &out, market(), killing(t, "shop")); err != nil {
 		t.Fatal(err)
 	}
 	for _, text := range []string{"kill", "pod-kill", "pod market/shop-1\n", "pod market/shop-2\n"} {
@@ -55,9 +55,9 @@ func TestTellFaults(t *testing.T) {
 	}
 }
 
-func TestTellFaultsRefusesWhatARunWould(t *testing.T) {
+func TestPrintFaultsRefusesWhatARunWould(t *testing.T) {
 	var out bytes.Buffer
-	err := tellFaults(t.Context(), &out, market(), killing(t, "shopp"))
+	err := printFaults(t.Context(), &out, market(), killing(t, "shopp"))
 	if err == nil {
 		t.Fatalf("nothing is refused: %s", out.String())
 	}
@@ -91,7 +91,7 @@ func (p *previewing) Ask(_ context.Context, task sdk.Task, _ func(string)) (sdk.
 	return p.result, 0, nil
 }
 
-func TestTellResources(t *testing.T) {
+func TestPrintResources(t *testing.T) {
 	given := &plan.Plan{Experiment: "sample", Given: plan.Step{Activity: &plan.Activity{Name: "ensure", Summary: "ensure a shop", Arguments: map[string]any{"given": "open"}}}}
 	existing := &plan.Plan{Experiment: "sample", Touches: []string{"shops/one: closed"}}
 	tests := []struct {
@@ -111,7 +111,7 @@ func TestTellResources(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var out bytes.Buffer
 			plugin := &previewing{result: test.result}
-			err := tellResources(t.Context(), &out, test.plan, plugin, test.previews)
+			err := printResources(t.Context(), &out, test.plan, plugin, test.previews)
 			if test.wrong == "" && err != nil || test.wrong != "" && (err == nil || !strings.Contains(err.Error(), test.wrong)) {
 				t.Errorf("got %v, want %q", err, test.wrong)
 			}

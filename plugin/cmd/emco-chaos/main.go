@@ -23,7 +23,9 @@ func main() { os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr)) }
 // Main is the command, with its exit code: 0 all passed, 1 failed, 2 usage,
 // 3 inconclusive, 4 error.
 func Main(args []string, out, errs io.Writer) int {
-	root := newRoot(&session{in: os.Stdin, out: out, errs: errs, plugin: run.PluginOptions{Log: errs}})
+	s := &session{in: os.Stdin, out: out, errs: errs}
+	s.plugin.Log = errs
+	root := newRoot(s)
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(errs)
@@ -41,7 +43,7 @@ func Main(args []string, out, errs io.Writer) int {
 	return code
 }
 
-// exitError ends the command with a code. A nil err says nothing.
+// exitError ends the command with a code. A nil err prints nothing.
 type exitError struct {
 	code int
 	err  error
@@ -51,8 +53,8 @@ func (e *exitError) Error() string { return fmt.Sprintf("exit %d: %v", e.code, e
 
 func (e *exitError) Unwrap() error { return e.err }
 
-// failure ends the command with the code for errors of the tool or of the
-// system that it works on; mistakes in its use keep theirs.
+// failure gives an error of the tool, or of the system that it works on, its
+// exit code. Mistakes in the use of the command keep theirs.
 func failure(err error) error {
 	switch {
 	case err == nil, errors.As(err, new(*exitError)), errors.As(err, new(*run.UsageError)), errors.As(err, new(document.Problems)):

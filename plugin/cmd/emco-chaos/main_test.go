@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/host"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/probes/target"
@@ -72,7 +73,7 @@ func emulated(t *testing.T, args ...string) string {
 
 // session is one for the tests that use the command's parts.
 func newSession(t *testing.T) *session {
-	return &session{out: t.Output(), errs: t.Output(), plugin: run.PluginOptions{Name: "emco", Directory: bin, Log: t.Output()}}
+	return &session{out: t.Output(), errs: t.Output(), plugin: run.PluginOptions{Name: "emco", Directory: bin, Options: host.Options{Log: t.Output()}}}
 }
 
 // compiled compiles an experiment for a target by the built plugin.

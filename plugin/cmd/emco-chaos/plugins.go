@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// foundPlugin is one line of the list.
+// foundPlugin is one row of the list.
 type foundPlugin struct {
 	Name        string `json:"name"`
 	Path        string `json:"path"`
@@ -20,9 +20,9 @@ type foundPlugin struct {
 	Contract    int    `json:"contract,omitempty"`
 	SHA256      string `json:"sha256,omitempty"`
 	Experiments int    `json:"experiments"`
-	// Shadowed says that another one of this name is used.
+	// Shadowed means that another one of this name is used.
 	Shadowed bool `json:"shadowed,omitempty"`
-	// Error says why it cannot be used.
+	// Error is why it cannot be used.
 	Error string `json:"error,omitempty"`
 }
 
@@ -57,7 +57,8 @@ is started to be asked what it has. A broken one is listed with its error.`,
 	return command
 }
 
-// examine asks the plugin what it has. It gets nothing of the environment.
+// examine starts the plugin and asks it what it has. It gets nothing of the
+// environment.
 func (f *foundPlugin) examine(ctx context.Context) (err error) {
 	if f.SHA256, err = host.Checksum(f.Path); err != nil {
 		return err

@@ -50,7 +50,7 @@ func (s *session) needTarget() (*target.Target, error) {
 	return s.readTarget()
 }
 
-// end closes what a command opened, and tells what goes wrong.
+// end closes what a command opened, and prints what goes wrong.
 func (s *session) end(close func() error) {
 	if err := close(); err != nil {
 		fmt.Fprintln(s.errs, err)

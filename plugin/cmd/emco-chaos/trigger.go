@@ -114,7 +114,7 @@ func (s *session) trigger(ctx context.Context, options triggerOptions, experimen
 	return nil
 }
 
-// refused tells mistakes in what was asked for from trouble.
+// refused gives mistakes in what was asked for another exit code than trouble.
 func refused(err error) error {
 	status, ok := errors.AsType[*api.StatusError](err)
 	if ok && slices.Contains([]int{http.StatusBadRequest, http.StatusNotFound, http.StatusUnprocessableEntity}, status.Code) {
@@ -123,7 +123,7 @@ func refused(err error) error {
 	return failure(err)
 }
 
-// origin is the Workflow that asks; nil when none does.
+// origin returns the Workflow that asks; nil when none does.
 func (o *triggerOptions) origin() (*api.Workflow, error) {
 	named := o.workflow
 	if name := os.Getenv(workflowEnv); named == "" && name != "" {
@@ -132,8 +132,8 @@ func (o *triggerOptions) origin() (*api.Workflow, error) {
 	if named == "" {
 		return nil, nil
 	}
-	namespace, name, found := strings.Cut(named, "/")
-	if !found || namespace == "" || name == "" {
+	namespace, name, _ := strings.Cut(named, "/")
+	if namespace == "" || name == "" {
 		return nil, fmt.Errorf("--workflow %s: write --workflow NAMESPACE/NAME", named)
 	}
 	return &api.Workflow{Namespace: namespace, Name: name}, nil
