@@ -108,7 +108,13 @@ func (p *preparation) driveTo(ctx context.Context, l lifecycle, want emco.State)
 func (p *preparation) call(ctx context.Context, call emco.Call, from emco.State) error {
 	if call.Action != emco.Approved || from != emco.Terminated {
 		issue := &issuing{task: p.task, call: call, patience: p.patience}
-		return issue.run(ctx)
+		if err := issue.run(ctx); err != nil {
+			return err
+		}
+		// Until EMCO has begun what it accepted, the status is that of before,
+		// and the call must not be made again.
+		_, err := p.await(ctx, call, func(r emco.Reading) bool { return r.Progress == emco.Done || r.Progress == emco.GaveUp })
+		return err
 	}
 	// What was approved before, and terminated since, is approved anew. The
 	// history says that it was approved, so that only an answer tells that it
