@@ -236,7 +236,8 @@ func (e *emulated) ensureAndTearDown(t *testing.T, name string, document map[str
 func TestCallsAndReissue(t *testing.T) {
 	t.Parallel()
 	e := startEMCO(t, emcotest.Options{})
-	for _, call := range emco.Calls() {
+	for _, name := range emco.CallNames() {
+		call := mustCall(t, name)
 		t.Run(call.Name, func(t *testing.T) {
 			t.Parallel()
 			subject := e.subject(strings.ReplaceAll(call.Name, ".", "-"))

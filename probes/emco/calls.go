@@ -129,32 +129,23 @@ var calls = []Call{
 		},
 	},
 	{
-		Name: "cluster-provider.create", Service: CLM,
-		Given: Given{ClusterProvider: Absent},
-		Path:  "cluster-providers", Creates: ClusterProvider, StatusPath: "{provider}",
-		End:      Created,
+		Name: "cluster-provider.create", Service: CLM, Given: Given{ClusterProvider: Absent},
+		Path: "cluster-providers", Creates: ClusterProvider, StatusPath: "{provider}", End: Created,
 		Refusals: []Refusal{{http.StatusConflict, "ClusterProvider already exists", Already}},
 	},
 	{
-		Name: "cluster.create", Service: CLM,
-		Given: Given{ClusterProvider: Created, Cluster: Absent},
-		Path:  "{provider}/clusters", Creates: Cluster, StatusPath: "{cluster}",
-		End:      Created,
+		Name: "cluster.create", Service: CLM, Given: Given{ClusterProvider: Created, Cluster: Absent},
+		Path: "{provider}/clusters", Creates: Cluster, StatusPath: "{cluster}", End: Created,
 		Refusals: []Refusal{{http.StatusConflict, "Cluster already exists", Already}},
 	},
 	{
-		Name: "cluster-label.create", Service: CLM,
-		Given: Given{ClusterProvider: Created, Cluster: Created, ClusterLabel: Absent},
-		Path:  "{cluster}/labels", Creates: ClusterLabel, StatusPath: "{label}",
-		End:      Created,
+		Name: "cluster-label.create", Service: CLM, Given: Given{ClusterProvider: Created, Cluster: Created, ClusterLabel: Absent},
+		Path: "{cluster}/labels", Creates: ClusterLabel, StatusPath: "{label}", End: Created,
 		Refusals: []Refusal{{http.StatusConflict, "Cluster Label already exists", Already}},
 	},
 }
 
-// Calls lists the calls that experiments can name.
-func Calls() []Call { return slices.Clone(calls) }
-
-// CallNames lists their names.
+// CallNames lists the names of the calls that experiments can name.
 func CallNames() []string {
 	var names []string
 	for _, c := range calls {
@@ -165,11 +156,10 @@ func CallNames() []string {
 
 // CallNamed finds a call by its name.
 func CallNamed(name string) (Call, bool) {
-	i := slices.IndexFunc(calls, func(c Call) bool { return c.Name == name })
-	if i < 0 {
-		return Call{}, false
+	if i := slices.IndexFunc(calls, func(c Call) bool { return c.Name == name }); i >= 0 {
+		return calls[i], true
 	}
-	return calls[i], true
+	return Call{}, false
 }
 
 // Fits says whether EMCO takes the call in a given state. Fields that the

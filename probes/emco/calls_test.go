@@ -74,7 +74,7 @@ func TestRefusalsWereRecorded(t *testing.T) {
 		"DeploymentIntentGroup has already been instantia": false,
 	}
 	all := readRecorded(t)
-	for _, call := range Calls() {
+	for _, call := range calls {
 		for _, refusal := range call.Refusals {
 			found := described[refusal.Text]
 			for _, r := range all {
@@ -171,7 +171,7 @@ func TestCallRequests(t *testing.T) {
 		"cluster.create":            {"cluster-providers/run-1/clusters", "cluster-providers/run-1/clusters/run-1-edge?"},
 		"cluster-label.create":      {"cluster-providers/run-1/clusters/run-1-edge/labels", "cluster-providers/run-1/clusters/run-1-edge/labels/run-1-label?"},
 	}
-	for _, call := range Calls() {
+	for _, call := range calls {
 		request := call.Request(names, Material{Kubeconfig: []byte("kind: Config")})
 		state := call.Status(names)
 		if got := [2]string{request.Anchor, state.Anchor + "?" + state.Query}; got != want[call.Name] {
@@ -190,7 +190,7 @@ func TestCallRequests(t *testing.T) {
 			t.Errorf("%s: its given: %v", call.Name, err)
 		}
 	}
-	if len(want) != len(Calls()) {
-		t.Errorf("%d calls, want %d", len(Calls()), len(want))
+	if len(want) != len(calls) {
+		t.Errorf("%d calls, want %d", len(calls), len(want))
 	}
 }

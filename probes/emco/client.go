@@ -4,12 +4,12 @@
 package emco
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -58,12 +58,9 @@ const (
 // Client calls one EMCO. It is safe for use by several goroutines. It goes to
 // the endpoints directly: a proxy named in the environment is not used.
 type Client struct {
+	config    Config
 	endpoints map[Service]endpoint
-	token     Secret
 	roots     *x509.CertPool // nil: the system's
-	timeout   time.Duration
-	dial      time.Duration
-	answered  func(Answer)
 }
 
 type endpoint struct {
@@ -74,23 +71,10 @@ type endpoint struct {
 // New makes a client, or says what is wrong with the configuration. It
 // reads the CA file, and neither reads the token nor calls EMCO.
 func New(config Config) (*Client, error) {
-	c := &Client{
-		endpoints: map[Service]endpoint{},
-		token:     config.Token,
-		timeout:   config.Timeout,
-		dial:      config.DialTimeout,
-		answered:  config.Answered,
-	}
-	if c.answered == nil {
-		c.answered = func(Answer) {}
-	}
-	if c.timeout == 0 {
-		c.timeout = defaultTimeout
-	}
-	if c.dial == 0 {
-		c.dial = defaultDialTimeout
-	}
-	if err := c.token.check(); err != nil {
+	config.Timeout = cmp.Or(config.Timeout, defaultTimeout)
+	config.DialTimeout = cmp.Or(config.DialTimeout, defaultDialTimeout)
+	c := &Client{config: config, endpoints: map[Service]endpoint{}}
+	if err := config.Token.check(); err != nil {
 		return nil, err
 	}
 	if config.Ingress != "" {
@@ -127,18 +111,16 @@ func New(config Config) (*Client, error) {
 
 func baseURL(name, text string) (*url.URL, error) {
 	u, err := url.Parse(text)
-	if err != nil {
+	switch {
+	case err != nil:
 		// The error of url.Parse repeats the text, which may hold a
 		// password.
 		return nil, fmt.Errorf("%s: the URL cannot be parsed; write http://HOST:PORT", name)
-	}
-	if u.User != nil {
+	case u.User != nil:
 		return nil, fmt.Errorf("%s: the URL holds a user name; give a token by reference instead", name)
-	}
-	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
 		return nil, fmt.Errorf("%s: %q is no URL of a server; write http://HOST:PORT", name, text)
-	}
-	if u.RawQuery != "" || u.Fragment != "" {
+	case u.RawQuery != "" || u.Fragment != "":
 		return nil, fmt.Errorf("%s: %q has a query or a fragment; write http://HOST:PORT", name, text)
 	}
 	return u, nil
@@ -152,9 +134,6 @@ func (c *Client) URL(request Request) (string, error) {
 	}
 	return u.String(), nil
 }
-
-// Ingress says whether calls to a service go through an ingress.
-func (c *Client) Ingress(service Service) bool { return c.endpoints[service].ingress }
 
 func (c *Client) route(request Request) (endpoint, *url.URL, error) {
 	service := ServiceOf(request.Anchor)
@@ -182,28 +161,16 @@ func (c *Client) Watch(ctx context.Context, request Request, on func(Moment)) (A
 	if err != nil {
 		return Answer{}, err
 	}
-	token, err := c.token.read()
+	token, err := c.config.Token.read()
 	if err != nil {
 		return Answer{}, err
 	}
-	body, contentType, err := request.body()
-	if err != nil {
-		return Answer{}, err
-	}
-
-	limited, cancel := context.WithTimeout(ctx, c.timeout)
+	limited, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
 	w := newWatch(on)
-	r, err := newHTTPRequest(w.trace(limited), request.Method, u, body, contentType)
+	r, err := request.http(w.trace(limited), u, token)
 	if err != nil {
 		return Answer{}, err
-	}
-	if request.Raw != nil {
-		r.Header = http.Header{"User-Agent": r.Header["User-Agent"]}
-		maps.Copy(r.Header, request.Raw.Header)
-	}
-	if token != "" {
-		r.Header.Set("Authorization", "Bearer "+token)
 	}
 
 	// The transport is used for this call alone, so no connection is ever
@@ -216,7 +183,7 @@ func (c *Client) Watch(ctx context.Context, request Request, on func(Moment)) (A
 		DialTLSContext:    c.dialer(w, request.Method, &tls.Config{RootCAs: c.roots, MinVersion: tls.VersionTLS12, ServerName: u.Hostname()}),
 		DisableKeepAlives: true,
 		Protocols:         new(http.Protocols),
-		WriteBufferSize:   len(body) + len(u.String()) + len(token) + headers,
+		WriteBufferSize:   int(r.ContentLength) + len(u.String()) + len(token) + headers,
 	}
 	transport.Protocols.SetHTTP1(true)
 	defer transport.CloseIdleConnections()
@@ -230,7 +197,9 @@ func (c *Client) Watch(ctx context.Context, request Request, on func(Moment)) (A
 	answer.Outcome = outcome(ctx, answer.Code, err, e.ingress)
 	answer.Outcome.Words = withoutToken(answer.Outcome.Words, token)
 	answer.Started, answer.Ended, answer.Outcome.Sent = w.end(answer.Outcome)
-	c.answered(answer)
+	if c.config.Answered != nil {
+		c.config.Answered(answer)
+	}
 	return answer, nil
 }
 
@@ -238,10 +207,10 @@ func (c *Client) Watch(ctx context.Context, request Request, on func(Moment)) (A
 // timed out has sent is no request, so it can be made again.
 func (c *Client) connect(ctx context.Context, method, network, address string) (net.Conn, error) {
 	if method == http.MethodGet {
-		dialer := net.Dialer{Timeout: c.dial}
+		dialer := net.Dialer{Timeout: c.config.DialTimeout}
 		return dialer.DialContext(ctx, network, address)
 	}
-	dialer := net.Dialer{Timeout: c.dial * 6 / 5}
+	dialer := net.Dialer{Timeout: c.config.DialTimeout * 6 / 5}
 	connection, err := dialer.DialContext(ctx, network, address)
 	if hung, ok := errors.AsType[net.Error](err); ok && hung.Timeout() && ctx.Err() == nil {
 		return dialer.DialContext(ctx, network, address)
@@ -260,7 +229,7 @@ func (c *Client) dialer(w *watch, method string, config *tls.Config) func(contex
 		}
 		if config != nil {
 			secured := tls.Client(connection, config)
-			limited, cancel := context.WithTimeout(ctx, 5*c.dial)
+			limited, cancel := context.WithTimeout(ctx, 5*c.config.DialTimeout)
 			defer cancel()
 			if err := secured.HandshakeContext(limited); err != nil {
 				connection.Close()

@@ -450,7 +450,7 @@ func TestEndpoints(t *testing.T) {
 			t.Errorf("URL(%s) = %s, %v, want %s", anchor, got, err, want)
 		}
 	}
-	if !client.Ingress(DCM) || client.Ingress(CLM) {
+	if !client.endpoints[DCM].ingress || client.endpoints[CLM].ingress {
 		t.Error("dcm is behind the ingress, clm is not")
 	}
 	only, err := New(Config{Endpoints: map[Service]string{CLM: "http://192.0.2.1:30461"}})

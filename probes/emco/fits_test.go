@@ -8,7 +8,7 @@ import (
 )
 
 func TestFits(t *testing.T) {
-	for _, c := range Calls() {
+	for _, c := range calls {
 		if err := c.Fits(c.Given); err != nil {
 			t.Errorf("%s does not fit its own given: %v", c.Name, err)
 		}

@@ -5,7 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
+	"maps"
 	"mime/multipart"
 	"net/http"
 	"net/url"
@@ -59,60 +59,57 @@ func (r Request) body() (body []byte, contentType string, err error) {
 	if r.JSON == nil {
 		return nil, "", nil
 	}
-	document, err := json.Marshal(r.JSON)
+	metadata, err := json.Marshal(r.JSON)
 	if err != nil {
 		return nil, "", fmt.Errorf("encode the body of %s %s: %w", r.Method, r.Anchor, err)
 	}
 	if r.File == nil && len(r.Files) == 0 {
-		return document, "application/json", nil
+		return metadata, "application/json", nil
 	}
 	var buffer bytes.Buffer
 	form := multipart.NewWriter(&buffer)
-	if err := form.WriteField("metadata", string(document)); err != nil {
-		return nil, "", err
-	}
-	attach := func(field string, file File) error {
-		part, err := form.CreateFormFile(field, file.Name)
-		if err != nil {
-			return err
-		}
-		_, err = part.Write(file.Content)
-		return err
+	// Nothing here can fail: the buffer takes everything.
+	_ = form.WriteField("metadata", string(metadata))
+	attach := func(field string, file File) {
+		part, _ := form.CreateFormFile(field, file.Name)
+		_, _ = part.Write(file.Content)
 	}
 	if r.File != nil {
-		if err := attach("file", *r.File); err != nil {
-			return nil, "", err
-		}
+		attach("file", *r.File)
 	}
 	for _, file := range r.Files {
-		if err := attach("files", file); err != nil {
-			return nil, "", err
-		}
+		attach("files", file)
 	}
-	if err := form.Close(); err != nil {
-		return nil, "", err
-	}
+	_ = form.Close()
 	return buffer.Bytes(), form.FormDataContentType(), nil
 }
 
-func newHTTPRequest(ctx context.Context, method string, u *url.URL, body []byte, contentType string) (*http.Request, error) {
-	var reader io.Reader
-	if body != nil {
-		reader = bytes.NewReader(body)
-	}
-	r, err := http.NewRequestWithContext(ctx, method, u.String(), reader)
+// http makes the request for a URL.
+func (r Request) http(ctx context.Context, u *url.URL, token string) (*http.Request, error) {
+	body, contentType, err := r.body()
 	if err != nil {
 		return nil, err
 	}
-	// Without it http.Transport could send the request a second time.
-	r.GetBody = nil
-	if contentType != "" {
-		r.Header.Set("Content-Type", contentType)
+	request, err := http.NewRequestWithContext(ctx, r.Method, u.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, err
 	}
-	// EMCO answers a GET of a cluster without this header with 406.
-	r.Header.Set("Accept", "application/json")
-	r.Header.Set("User-Agent", "emco-chaos")
-	return r, nil
+	// With it http.Transport could send the request a second time.
+	request.GetBody = nil
+	// EMCO answers a GET of a cluster without Accept with 406.
+	header := http.Header{"Accept": {"application/json"}}
+	if contentType != "" {
+		header.Set("Content-Type", contentType)
+	}
+	if r.Raw != nil {
+		header = r.Raw.Header
+	}
+	request.Header.Set("User-Agent", "emco-chaos")
+	maps.Copy(request.Header, header)
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	return request, nil
 }
 
 func withoutToken(text, token string) string {

@@ -1,6 +1,7 @@
 package emco
 
 import (
+	"path"
 	"slices"
 	"strings"
 )
@@ -46,57 +47,48 @@ func RESTServices() []Service {
 	}
 }
 
-// ofGroup says who answers for what lies below a deployment intent group, by
-// the next piece of the path; the orchestrator for all else.
-var ofGroup = map[string]Service{
-	"network-chains":             sfc,
-	"sfc-clients":                sfcClient,
-	"network-controller-intent":  ovnAction,
-	"traffic-group-intents":      dtc,
-	"generic-k8s-intents":        gac,
-	"hpa-intents":                hpaPlacement,
-	"temporal-workflow-intents":  workflowManager,
-	"temporal-action-controller": tac,
-	"policy-intents":             policy,
+// routes tell which microservice answers, by the piece of a path that follows
+// some others, as emcoctl has it; the orchestrator answers for all else.
+var routes = []struct {
+	service Service
+	below   string // a pattern of [path.Match]
+	pieces  []string
+}{
+	{ncm, "cluster-providers/*/*/*", []string{"networks", "provider-networks", "apply", "terminate", "status", "stop"}},
+	{caCert, "cluster-providers/*", []string{"ca-certs"}},
+	{CLM, "", []string{"cluster-providers", "clm-controllers"}},
+	{dtc, "", []string{"dtc-controllers"}},
+	{DCM, "projects/*", []string{"logical-clouds"}},
+	{caCert, "projects/*", []string{"ca-certs"}},
+	{policy, "projects/*", []string{"policy"}},
+	{sfc, belowGroup, []string{"network-chains"}},
+	{sfcClient, belowGroup, []string{"sfc-clients"}},
+	{ovnAction, belowGroup, []string{"network-controller-intent"}},
+	{dtc, belowGroup, []string{"traffic-group-intents"}},
+	{gac, belowGroup, []string{"generic-k8s-intents"}},
+	{hpaPlacement, belowGroup, []string{"hpa-intents"}},
+	{workflowManager, belowGroup, []string{"temporal-workflow-intents"}},
+	{tac, belowGroup, []string{"temporal-action-controller"}},
+	{policy, belowGroup, []string{"policy-intents"}},
 }
 
-// ofCluster are the pieces of a path below a cluster that NCM answers for.
-var ofCluster = []string{"networks", "provider-networks", "apply", "terminate", "status", "stop"}
+// belowGroup is what a deployment intent group lies in.
+const belowGroup = "projects/*/*/*/*/*/*"
 
-// ServiceOf says which microservice answers for an anchor, a path below
-// /v2/: EMCO's paths route by their prefix, as emcoctl has it.
+// ServiceOf finds the microservice that answers for an anchor, a path below
+// /v2/.
 func ServiceOf(anchor string) Service {
-	parts := strings.Split(strings.Trim(anchor, "/"), "/")
-	part := func(i int) string {
-		if i < len(parts) {
-			return parts[i]
+	pieces := strings.Split(strings.Trim(anchor, "/"), "/")
+	for _, r := range routes {
+		depth := 0
+		if r.below != "" {
+			depth = strings.Count(r.below, "/") + 1
 		}
-		return ""
-	}
-	switch part(0) {
-	case "cluster-providers":
-		switch {
-		case slices.Contains(ofCluster, part(4)):
-			return ncm
-		case part(2) == "ca-certs":
-			return caCert
+		if len(pieces) <= depth || !slices.Contains(r.pieces, pieces[depth]) {
+			continue
 		}
-		return CLM
-	case "clm-controllers":
-		return CLM
-	case "dtc-controllers":
-		return dtc
-	case "projects":
-		switch part(2) {
-		case "logical-clouds":
-			return DCM
-		case "ca-certs":
-			return caCert
-		case "policy":
-			return policy
-		}
-		if service, found := ofGroup[part(7)]; found {
-			return service
+		if fits, _ := path.Match(r.below, strings.Join(pieces[:depth], "/")); fits {
+			return r.service
 		}
 	}
 	return Orchestrator
