@@ -77,9 +77,6 @@ func (n Names) Mark() string { return Mark(n.run) }
 // String is what all names of the attempt have in common.
 func (n Names) String() string { return n.run + "-" + strconv.Itoa(n.attempt) }
 
-// IsZero says whether there are no names.
-func (n Names) IsZero() bool { return n == Names{} }
-
 // name is one of the names of [nameFields]: the chosen one, or the run's.
 func (n Names) name(field string) string {
 	i := slices.IndexFunc(nameFields, func(f nameField) bool { return f.name == field })

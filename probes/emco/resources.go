@@ -34,19 +34,16 @@ type Resource struct {
 	Unmarked bool
 }
 
-type metadata struct {
-	Name        string `json:"name"`
-	Description string `json:"description"`
-	UserData1   string `json:"userData1"`
-	UserData2   string `json:"userData2"`
-}
-
-type resourceJSON struct {
-	Metadata metadata `json:"metadata"`
-	Spec     any      `json:"spec,omitempty"`
-}
-
 type fields map[string]any
+
+// body is what makes a resource; a spec that is nil is left out.
+func body(name, userData1 string, spec fields) fields {
+	made := fields{"metadata": fields{"name": name, "description": "made by emco-chaos", "userData1": userData1, "userData2": ""}}
+	if spec != nil {
+		made["spec"] = spec
+	}
+	return made
+}
 
 // Material is what the resources of an attempt are made of, besides their
 // names.
@@ -61,13 +58,13 @@ type Material struct {
 // wants them made; backwards it is the order in which it lets them go.
 func (n Names) Resources(material Material) []Resource {
 	at := n.Anchor
-	resource := func(kind Kind, anchor string, spec any) Resource {
+	resource := func(kind Kind, anchor string, spec fields) Resource {
 		collection, name := path.Dir(anchor), path.Base(anchor)
 		if kind == CompositeApp { // its anchor ends in its version
 			collection, name = path.Dir(collection), path.Base(collection)
 		}
 		create := Post(collection)
-		create.JSON = resourceJSON{Metadata: metadata{Name: name, Description: "made by emco-chaos", UserData1: n.userData()}, Spec: spec}
+		create.JSON = body(name, n.userData(), spec)
 		return Resource{Kind: kind, Anchor: anchor, Create: create}
 	}
 	withFile := func(r Resource, name string, content []byte) Resource {
@@ -116,10 +113,7 @@ func (n Names) Resources(material Material) []Resource {
 // registration is shared by all who use the EMCO.
 func (n Names) RsyncController(host string, port int) Request {
 	r := Post("controllers")
-	r.JSON = resourceJSON{
-		Metadata: metadata{Name: RsyncName, Description: "made by emco-chaos", UserData1: n.Mark()},
-		Spec:     fields{"host": host, "port": port},
-	}
+	r.JSON = body(RsyncName, n.Mark(), fields{"host": host, "port": port})
 	return r
 }
 

@@ -16,9 +16,6 @@ type Secret struct {
 	File string
 }
 
-// IsZero says whether there is no secret.
-func (s Secret) IsZero() bool { return s == Secret{} }
-
 // String names the place, never the secret.
 func (s Secret) String() string {
 	switch {
@@ -33,7 +30,7 @@ func (s Secret) String() string {
 
 // read reads the secret; its errors name the place, never the content.
 func (s Secret) read() (string, error) {
-	if s.IsZero() {
+	if s == (Secret{}) {
 		return "", nil
 	}
 	var value string

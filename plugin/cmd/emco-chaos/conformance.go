@@ -13,6 +13,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/probes/access"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/conformance"
 	"github.com/emco-chaos/emco-chaos/probes/target"
@@ -138,7 +139,7 @@ func (s *session) removeLeft(ctx context.Context, client *emco.Client, how *conf
 
 func (s *session) showLeft(left map[string]string) {
 	for _, anchor := range slices.Sorted(maps.Keys(left)) {
-		fmt.Fprintf(s.errs, "left %s: %s\n", anchor, emco.Shown(left[anchor]))
+		fmt.Fprintf(s.errs, "left %s: %s\n", anchor, document.Shown(left[anchor]))
 	}
 }
 
@@ -161,7 +162,7 @@ func (s *session) showResult(how *conforming, result conformance.Result) error {
 			Reason   string            `json:"reason,omitempty"`
 		}{
 			Record: record.Number, Set: record.Set, Given: record.Given, Call: record.Call,
-			Result: string(result.Kind), Request: result.Request, Reason: emco.Shown(result.Reason),
+			Result: string(result.Kind), Request: result.Request, Reason: document.Shown(result.Reason),
 		}
 		if result.Got != (conformance.Said{}) {
 			line.Expected, line.Got = &result.Expected, &result.Got
@@ -174,7 +175,7 @@ func (s *session) showResult(how *conforming, result conformance.Result) error {
 	case result.Kind == conformance.NotAsked:
 		_, err = fmt.Fprintf(s.out, ": %s\n", result.Reason)
 	case result.Reason != "":
-		_, err = fmt.Fprintf(s.out, "\n  state     %s\n", emco.Shown(result.Reason))
+		_, err = fmt.Fprintf(s.out, "\n  state     %s\n", document.Shown(result.Reason))
 	default:
 		_, err = fmt.Fprintf(s.out, "\n  request   %s\n  expected  %s\n  got       %s\n", result.Request, result.Expected, result.Got)
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/probes"
-	"github.com/emco-chaos/emco-chaos/probes/emco"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 // handler answers for the offers. Nothing of a request but its path's last
@@ -71,7 +71,7 @@ func (h *handler) ask(w http.ResponseWriter, r *http.Request) {
 		code = http.StatusOK
 	}
 	respond(w, code, answer{
-		Probe: one.Kind, Conclusion: result.Conclusion, Message: emco.Shown(result.Message),
+		Probe: one.Kind, Conclusion: result.Conclusion, Message: document.Shown(result.Message),
 		Evidence: result.Evidence, Seconds: time.Since(began).Seconds(),
 	})
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/emco-chaos/emco-chaos/probes"
-	"github.com/emco-chaos/emco-chaos/probes/emco"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 // offer is a probe that callers may have run, by its name alone: which EMCO
@@ -27,14 +27,14 @@ func parseOffer(text string, naming *naming, on probes.Subject) (offer, error) {
 	const remedy = "write NAME=PROBE,ARGUMENT=VALUE, such as deployed=status,call=dig.instantiate,state=Instantiated"
 	name, rest, found := strings.Cut(text, "=")
 	if !found || !offerName.MatchString(name) {
-		return offer{}, fmt.Errorf("--offer %q: begins with no name; %s", emco.Shown(text), remedy)
+		return offer{}, fmt.Errorf("--offer %q: begins with no name; %s", document.Shown(text), remedy)
 	}
 	pieces := strings.Split(rest, ",")
 	arguments := map[string]any{}
 	for _, piece := range pieces[1:] {
 		key, value, found := strings.Cut(piece, "=")
 		if _, twice := arguments[key]; !found || twice {
-			return offer{}, fmt.Errorf("--offer %s: %q is no argument, or stands there twice; %s", name, emco.Shown(piece), remedy)
+			return offer{}, fmt.Errorf("--offer %s: %q is no argument, or stands there twice; %s", name, document.Shown(piece), remedy)
 		}
 		arguments[key] = value
 	}
@@ -46,7 +46,7 @@ func newOffer(name, kindName string, arguments map[string]any, naming *naming, o
 	kinds := probes.Catalogue()
 	at := slices.IndexFunc(kinds, func(k probes.Kind) bool { return k.Name == kindName || dashed(k.Name) == kindName })
 	if at < 0 || kinds[at].Changes() {
-		return offer{}, fmt.Errorf("--offer %s: %q is no probe that can be offered; use one of %s: they change nothing", name, emco.Shown(kindName), strings.Join(readOnly(), ", "))
+		return offer{}, fmt.Errorf("--offer %s: %q is no probe that can be offered; use one of %s: they change nothing", name, document.Shown(kindName), strings.Join(readOnly(), ", "))
 	}
 	probe, err := kinds[at].New(arguments)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/probes"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 	"github.com/emco-chaos/emco-chaos/probes/emcoctl"
 )
@@ -133,16 +134,16 @@ func (w *watcher) end(kind string, result probes.Result) error {
 	switch w.output {
 	case outputJSON:
 		return json.NewEncoder(w.out).Encode(answer{
-			Probe: kind, Conclusion: result.Conclusion, Message: emco.Shown(result.Message), Outcome: result.Outcome,
+			Probe: kind, Conclusion: result.Conclusion, Message: document.Shown(result.Message), Outcome: result.Outcome,
 			Evidence: result.Evidence, Seconds: time.Since(w.began).Seconds(), Seen: w.events, Resources: w.resources,
 		})
 	case outputEmcoctl:
-		_, err := fmt.Fprintf(w.errs, "%s: %s\n", result.Conclusion, emco.Shown(result.Message))
+		_, err := fmt.Fprintf(w.errs, "%s: %s\n", result.Conclusion, document.Shown(result.Message))
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(result.Evidence)) {
-		fmt.Fprintf(w.errs, "           %s: %s\n", name, emco.Shown(result.Evidence[name]))
+		fmt.Fprintf(w.errs, "           %s: %s\n", name, document.Shown(result.Evidence[name]))
 	}
-	_, err := fmt.Fprintf(w.out, "%s: %s\n", result.Conclusion, emco.Shown(result.Message))
+	_, err := fmt.Fprintf(w.out, "%s: %s\n", result.Conclusion, document.Shown(result.Message))
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
@@ -47,9 +48,9 @@ type Said struct {
 func (s Said) String() string {
 	text := fmt.Sprint(s.Status)
 	if s.ContentType != "" {
-		text += " " + emco.Shown(s.ContentType)
+		text += " " + document.Shown(s.ContentType)
 	}
-	if body := emco.Shown(s.Body); body != "" {
+	if body := document.Shown(s.Body); body != "" {
 		text += ": " + body
 	}
 	return text

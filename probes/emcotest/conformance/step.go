@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
@@ -103,7 +104,7 @@ func (p *player) await(ctx context.Context, path string, interval time.Duration,
 		}
 		if time.Now().After(limit) {
 			return &unprepared{fmt.Sprintf("%s is not %s within %v; the last status: %s", p.names.anchor(path),
-				strings.Join(states, " or "), p.Patience, emco.Shown(string(got.Body)))}
+				strings.Join(states, " or "), p.Patience, document.Shown(string(got.Body)))}
 		}
 		if err := pause(ctx, interval); err != nil {
 			return err
