@@ -113,7 +113,7 @@ func (p *preparation) call(ctx context.Context, call emco.Call, from emco.State)
 		}
 		// Until EMCO has begun what it accepted, the status is that of before,
 		// and the call must not be made again.
-		_, err := p.await(ctx, call, func(r emco.Reading) bool { return r.Progress == emco.Done || r.Progress == emco.GaveUp })
+		_, err := p.await(ctx, call, ended)
 		return err
 	}
 	// What was approved before, and terminated since, is approved anew. The

@@ -140,6 +140,22 @@ func TestEnsureOnExisting(t *testing.T) {
 	}
 }
 
+// Until the status tells of what EMCO has accepted, nothing is asked again.
+func TestDriveToWaitsForALaggingStatus(t *testing.T) {
+	t.Parallel()
+	server := newScripted(t, map[string][]reply{
+		digStatus:  {approved, approved, approved, approved, approved, approved, lagging, installing, installed},
+		digInstall: {accepted},
+	})
+	p := &preparation{task: task{Subject: server.subject(), Observer: &record{}}, patience: 10 * time.Second}
+	if err := p.driveTo(within(t, 10*time.Second), lifecycles[1], emco.Instantiated); err != nil {
+		t.Error(err)
+	}
+	if n := server.count(digInstall); n != 1 {
+		t.Errorf("%d calls, want 1", n)
+	}
+}
+
 func TestEnsureOnExistingCloud(t *testing.T) {
 	t.Parallel()
 	e := startEMCO(t, emcotest.Options{})
