@@ -1,8 +1,8 @@
 package api
 
 import (
-	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -20,8 +20,6 @@ const (
 	// againAfter is when to ask again after a connection was lost, or when the
 	// controller asks for patience and does not say for how long.
 	againAfter = time.Second
-	// longestLine bounds a message. One with a report is the longest.
-	longestLine = 4 << 20
 	// longestProblem bounds what is read of an answer that is none.
 	longestProblem = 64 << 10
 	// patience is how long a controller may be out of reach: it takes less to
@@ -56,15 +54,6 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("the controller says %d: %s", e.Code, e.Text)
 }
 
-// transient says whether asking again later may help.
-func (e *StatusError) transient() bool {
-	switch e.Code {
-	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return true
-	}
-	return false
-}
-
 // Run asks for a run and returns how it ended. Each message goes to show, once.
 // A controller that is busy is asked again until ctx ends, and one that is out
 // of reach or restarting for two minutes. Request.Key should be set, so that
@@ -80,12 +69,12 @@ func (c *Client) Run(ctx context.Context, request Request, show func(Message)) (
 		if !worth || ctx.Err() != nil || time.Since(follower.heard) > patience {
 			return End{}, err
 		}
-		c.note(fmt.Sprintf("%v; asking again in %v", err, again))
-		timer := time.NewTimer(again)
+		if c.Note != nil {
+			c.Note(fmt.Sprintf("%v; asking again in %v", err, again))
+		}
 		select {
-		case <-timer.C:
+		case <-time.After(again):
 		case <-ctx.Done():
-			timer.Stop()
 			return End{}, fmt.Errorf("%w: %w", context.Cause(ctx), err)
 		}
 	}
@@ -110,24 +99,17 @@ func (c *Client) Ask(ctx context.Context, request Request) (string, error) {
 	return "", err
 }
 
-func (c *Client) note(text string) {
-	if c.Note != nil {
-		c.Note(text)
+// retry returns when to ask again, and whether that may help.
+func retry(err error) (again time.Duration, worth bool) {
+	status, ok := errors.AsType[*StatusError](err)
+	if !ok {
+		return againAfter, !errors.As(err, new(*localError)) && !errors.As(err, new(*tls.CertificateVerificationError))
 	}
-}
-
-// retry says whether to ask again, and when.
-func retry(err error) (time.Duration, bool) {
-	if status, ok := errors.AsType[*StatusError](err); ok {
-		if status.again == 0 {
-			return againAfter, status.transient()
-		}
-		return status.again, status.transient()
+	switch status.Code {
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		worth = true
 	}
-	if errors.As(err, new(*localError)) || errors.As(err, new(*tls.CertificateVerificationError)) {
-		return 0, false
-	}
-	return againAfter, true
+	return cmp.Or(status.again, againAfter), worth
 }
 
 // localError is a mistake on this side, which asking again does not mend.
@@ -151,7 +133,7 @@ type follower struct {
 
 // listen asks for the run, or for the rest of what it tells, and returns its
 // end.
-func (f *follower) listen(ctx context.Context) (End, error) {
+func (f *follower) listen(ctx context.Context) (end End, err error) {
 	// A controller that has gone without a word is noticed by its silence.
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -159,25 +141,30 @@ func (f *follower) listen(ctx context.Context) (End, error) {
 		cancel(fmt.Errorf("nothing was heard from the controller for %v", silence))
 	})
 	defer quiet.Stop()
+	defer func() {
+		// Why ctx ended says more than the request that ended with it.
+		if cause := context.Cause(ctx); cause != nil && (errors.Is(err, context.Canceled) || errors.Is(err, cause)) {
+			err = cause
+		}
+	}()
 	response, err := f.ask(ctx)
 	if err != nil {
-		return End{}, because(ctx, err)
+		return End{}, err
 	}
 	defer response.Body.Close()
-	in := bufio.NewReader(response.Body)
-	for {
-		line, err := readLine(in)
-		if err != nil {
-			return End{}, because(ctx, fmt.Errorf("the connection to the controller was lost: %w", err))
-		}
+	in := json.NewDecoder(readFunc(func(data []byte) (int, error) {
+		n, err := response.Body.Read(data)
 		quiet.Reset(silence)
 		f.heard = time.Now()
-		if len(bytes.TrimSpace(line)) == 0 {
-			continue
-		}
+		return n, err
+	}))
+	for {
 		var message Message
-		if err := json.Unmarshal(line, &message); err != nil {
+		switch err := in.Decode(&message); {
+		case errors.As(err, new(*json.SyntaxError)), errors.As(err, new(*json.UnmarshalTypeError)):
 			return End{}, &localError{fmt.Errorf("understand the controller: %w; is emco-chaos here of the same version?", err)}
+		case err != nil:
+			return End{}, fmt.Errorf("the connection to the controller was lost: %w", err)
 		}
 		f.run = message.Run
 		f.seen++
@@ -188,42 +175,20 @@ func (f *follower) listen(ctx context.Context) (End, error) {
 	}
 }
 
-// because says why ctx ended, when that is why it went wrong.
-func because(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil && (errors.Is(err, context.Canceled) || errors.Is(err, cause)) {
-		return cause
-	}
-	return err
-}
+type readFunc func([]byte) (int, error)
 
-func readLine(in *bufio.Reader) ([]byte, error) {
-	var line []byte
-	for {
-		part, err := in.ReadSlice('\n')
-		line = append(line, part...)
-		if len(line) > longestLine {
-			return nil, &localError{fmt.Errorf("a line of more than %d bytes came", longestLine)}
-		}
-		if errors.Is(err, bufio.ErrBufferFull) {
-			continue
-		}
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
-		return line, err
-	}
-}
+func (f readFunc) Read(data []byte) (int, error) { return f(data) }
 
+// ask asks for the run, or, when it has a name already, for the rest of its
+// messages.
 func (f *follower) ask(ctx context.Context) (*http.Response, error) {
 	method, where := http.MethodPost, f.client.Server.JoinPath("v1", "runs")
-	var body []byte
-	if f.run == "" {
-		var err error
-		if body, err = json.Marshal(f.request); err != nil {
-			return nil, &localError{fmt.Errorf("write the request: %w", err)}
-		}
-	} else {
-		method, where = http.MethodGet, where.JoinPath(f.run)
+	body, err := json.Marshal(f.request)
+	if err != nil {
+		return nil, &localError{fmt.Errorf("write the request: %w", err)}
+	}
+	if f.run != "" {
+		method, where, body = http.MethodGet, where.JoinPath(f.run), nil
 		where.RawQuery = url.Values{"follow": {"true"}, "from": {strconv.Itoa(f.seen)}}.Encode()
 	}
 	request, err := http.NewRequestWithContext(ctx, method, where.String(), bytes.NewReader(body))
@@ -253,9 +218,8 @@ func problem(response *http.Response) error {
 	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && seconds > 0 {
 		status.again = time.Duration(seconds) * time.Second
 	}
-	text, err := io.ReadAll(io.LimitReader(response.Body, longestProblem))
 	var said Problem
-	if err == nil && json.Unmarshal(text, &said) == nil && said.Error != "" {
+	if json.NewDecoder(io.LimitReader(response.Body, longestProblem)).Decode(&said) == nil && said.Error != "" {
 		status.Text = strings.TrimSpace(said.Error)
 	}
 	return status
