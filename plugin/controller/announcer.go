@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -101,27 +102,27 @@ func (a *announcer) write(ctx context.Context, record journal.Record) {
 		if known && step.Fault != nil {
 			a.onFault(ctx, step, record.Event, text)
 		}
-	case journal.Result:
-		if step.Name != plan.TeardownStep {
-			a.onWorkflow(ctx, corev1.EventTypeNormal, "Answered", text)
+	case journal.Result, journal.Skipped, journal.Trouble, journal.Left:
+		if step.Name != plan.TeardownStep || record.Kind != journal.Result {
+			a.onWorkflow(ctx, severity(record.Kind == journal.Result), recordReasons[record.Kind], text)
 		}
-	case journal.Skipped:
-		a.onWorkflow(ctx, corev1.EventTypeWarning, "NotStarted", text)
-	case journal.Trouble:
-		a.onWorkflow(ctx, corev1.EventTypeWarning, "Trouble", text)
-	case journal.Left:
-		a.onWorkflow(ctx, corev1.EventTypeWarning, "LeftBehind", text)
 	case journal.Verdict:
-		text, severity := record.Verdict+": "+record.Text, corev1.EventTypeWarning
-		if record.Text == "" {
-			text += p.Title
-		}
-		if record.Verdict == string(verdict.Passed) {
-			severity = corev1.EventTypeNormal
-		}
+		text, severity := record.Verdict+": "+cmp.Or(record.Text, p.Title), severity(record.Verdict == string(verdict.Passed))
 		a.onWorkflow(ctx, severity, record.Verdict, text)
 		a.onSchedule(ctx, severity, record.Verdict, fmt.Sprintf("%s (run %s)", text, a.run.name))
 	}
+}
+
+func severity(normal bool) string {
+	if normal {
+		return corev1.EventTypeNormal
+	}
+	return corev1.EventTypeWarning
+}
+
+// recordReasons are the Events' reasons for the records of a journal.
+var recordReasons = map[journal.Kind]string{
+	journal.Result: "Answered", journal.Skipped: "NotStarted", journal.Trouble: "Trouble", journal.Left: "LeftBehind",
 }
 
 // faultReasons are the Events' reasons for the events of a fault.

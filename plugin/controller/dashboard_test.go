@@ -151,7 +151,7 @@ func TestRunFromTheDashboard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	messages := stream(t, send(t, w.serve(), "POST", "/v1/runs", friend, string(asked)).Body)
+	messages := stream(t, send(t, w.serve(), "POST", "/v1/runs", userToken, string(asked)).Body)
 	if last := messages[len(messages)-1]; last.End == nil || last.End.Verdict != "Passed" {
 		t.Fatalf("ended %+v", last)
 	}
@@ -256,7 +256,7 @@ func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			response := send(t, w.serve(), "POST", "/v1/runs", friend, `{"experiment":"calm-kill","workflow":{"namespace":"emco-chaos","name":"nightly"}}`)
+			response := send(t, w.serve(), "POST", "/v1/runs", userToken, `{"experiment":"calm-kill","workflow":{"namespace":"emco-chaos","name":"nightly"}}`)
 			if said := problemOf(t, response); response.StatusCode != 422 || !strings.Contains(said, "the Workflow emco-chaos/nightly is not emco-chaos's") || !strings.Contains(said, fault.ExperimentLabel) {
 				t.Errorf("got %d %q", response.StatusCode, said)
 			}

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -194,10 +196,10 @@ func decode(w http.ResponseWriter, request *http.Request) (asked api.Request, er
 	err = decoder.Decode(&asked)
 	wrong, wrongKind := errors.AsType[*json.UnmarshalTypeError](err)
 	switch {
-	case wrongKind && wrong.Field == "":
-		return asked, badRequest("the request: is a JSON %s; write a JSON object", wrong.Value)
+	case wrongKind && wrong.Type.Kind() == reflect.String:
+		return asked, badRequest("%s: is a JSON %s; write a string", wrong.Field, wrong.Value)
 	case wrongKind:
-		return asked, badRequest("%s: is a JSON %s; write a %s", wrong.Field, wrong.Value, jsonKind(wrong.Type.Kind().String()))
+		return asked, badRequest("%s: is a JSON %s; write a JSON object", cmp.Or(wrong.Field, "the request"), wrong.Value)
 	case err != nil:
 		if name, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
 			return asked, badRequest("%s: is not known; write experiment, parameters, workflow or key", strings.Trim(name, `"`))
@@ -213,15 +215,6 @@ func decode(w http.ResponseWriter, request *http.Request) (asked api.Request, er
 		return asked, badRequest("key: is longer than %d bytes", longestKey)
 	}
 	return asked, nil
-}
-
-// jsonKind is what JSON calls a kind of Go's.
-func jsonKind(kind string) string {
-	switch kind {
-	case "struct", "map", "ptr":
-		return "JSON object"
-	}
-	return kind
 }
 
 // get tells how far a run is, or, with ?follow=true, all that happens in it.

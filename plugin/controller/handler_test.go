@@ -65,32 +65,32 @@ func TestRefusals(t *testing.T) {
 	}{
 		"no token":            {"POST", "/v1/runs", "", `{}`, 401, "no token"},
 		"unknown token":       {"POST", "/v1/runs", "x", `{"experiment":"calm-kill"}`, 401, "does not know the token"},
-		"stranger":            {"POST", "/v1/runs", stranger, `{"experiment":"calm-kill"}`, 403, "stranger-token may not ask for runs; a Role in namespace emco-chaos must allow it to create runs.emco-chaos.io"},
-		"doubtful":            {"POST", "/v1/runs", doubtful, `{"experiment":"calm-kill"}`, 401, "does not know the token"},
-		"vetoed":              {"POST", "/v1/runs", vetoed, `{"experiment":"calm-kill"}`, 403, "vetoed-token may not ask for runs"},
-		"cannot be known":     {"POST", "/v1/runs", unknowable, `{"experiment":"calm-kill"}`, 503, "the token could not be checked; the controller's log says why"},
-		"cannot be weighed":   {"GET", "/v1/runs/r1", unweighed, ``, 503, "the token could not be checked; the controller's log says why"},
-		"stranger reads":      {"GET", "/v1/runs/r1", stranger, ``, 403, "may not ask"},
-		"no JSON":             {"POST", "/v1/runs", friend, `experiment: x`, 400, "no JSON object"},
-		"nothing":             {"POST", "/v1/runs", friend, ``, 400, "no JSON object"},
-		"unknown field":       {"POST", "/v1/runs", friend, `{"experimant":"calm-kill"}`, 400, "experimant: is not known; write experiment"},
-		"wrong kind":          {"POST", "/v1/runs", friend, `{"experiment":7}`, 400, "experiment: is a JSON number; write a string"},
-		"wrong kind within":   {"POST", "/v1/runs", friend, `{"experiment":"calm-kill","workflow":{"name":[]}}`, 400, "workflow.name: is a JSON array; write a string"},
-		"no experiment":       {"POST", "/v1/runs", friend, `{"parameters":{}}`, 400, "experiment: is missing"},
-		"two objects":         {"POST", "/v1/runs", friend, `{"experiment":"calm-kill"} {}`, 400, "more follows"},
-		"a brace too many":    {"POST", "/v1/runs", friend, `{"experiment":"calm-kill"}}`, 400, "more follows"},
-		"half a workflow":     {"POST", "/v1/runs", friend, `{"experiment":"calm-kill","workflow":{"name":"w"}}`, 400, "workflow: needs a namespace"},
-		"long key":            {"POST", "/v1/runs", friend, `{"experiment":"calm-kill","key":"` + strings.Repeat("k", 129) + `"}`, 400, "key: is longer"},
-		"too long":            {"POST", "/v1/runs", friend, `{"experiment":"` + strings.Repeat("x", longestRequest) + `"}`, 413, "longer than 65536 bytes"},
-		"unknown experiment":  {"POST", "/v1/runs", friend, `{"experiment":"dig"}`, 404, `no experiment "dig"; ask for one of calm-kill, busy-kill`},
-		"wrong parameter":     {"POST", "/v1/runs", friend, `{"experiment":"wrong"}`, 422, "parameters.call"},
-		"broken plugin":       {"POST", "/v1/runs", friend, `{"experiment":"broken"}`, 503, "the plugin does not start"},
-		"workflow elsewhere":  {"POST", "/v1/runs", friend, `{"experiment":"calm-kill","workflow":{"namespace":"other","name":"w"}}`, 422, "not in the controller's namespace emco-chaos"},
-		"workflow of no-one":  {"POST", "/v1/runs", friend, `{"experiment":"calm-kill","workflow":{"namespace":"emco-chaos","name":"w"}}`, 422, "there is no Workflow emco-chaos/w"},
-		"unknown run":         {"GET", "/v1/runs/r99", friend, ``, 404, `no run "r99"`},
-		"run that is no name": {"GET", "/v1/runs/..%2fx", friend, ``, 404, "no run"},
-		"from nowhere":        {"GET", "/v1/runs/r1?follow=true&from=x", friend, ``, 400, `from: "x" is no int`},
-		"elsewhere":           {"GET", "/", friend, ``, 404, "POST /v1/runs asks for a run"},
+		"no right":            {"POST", "/v1/runs", outsiderToken, `{"experiment":"calm-kill"}`, 403, "outsider-token may not ask for runs; a Role in namespace emco-chaos must allow it to create runs.emco-chaos.io"},
+		"suspect":             {"POST", "/v1/runs", suspectToken, `{"experiment":"calm-kill"}`, 401, "does not know the token"},
+		"denied":              {"POST", "/v1/runs", deniedToken, `{"experiment":"calm-kill"}`, 403, "denied-token may not ask for runs"},
+		"unchecked token":     {"POST", "/v1/runs", uncheckableToken, `{"experiment":"calm-kill"}`, 503, "the token could not be checked; the controller's log says why"},
+		"unchecked right":     {"GET", "/v1/runs/r1", unreviewableToken, ``, 503, "the token could not be checked; the controller's log says why"},
+		"no right to read":    {"GET", "/v1/runs/r1", outsiderToken, ``, 403, "may not ask"},
+		"no JSON":             {"POST", "/v1/runs", userToken, `experiment: x`, 400, "no JSON object"},
+		"nothing":             {"POST", "/v1/runs", userToken, ``, 400, "no JSON object"},
+		"unknown field":       {"POST", "/v1/runs", userToken, `{"experimant":"calm-kill"}`, 400, "experimant: is not known; write experiment"},
+		"wrong kind":          {"POST", "/v1/runs", userToken, `{"experiment":7}`, 400, "experiment: is a JSON number; write a string"},
+		"wrong kind within":   {"POST", "/v1/runs", userToken, `{"experiment":"calm-kill","workflow":{"name":[]}}`, 400, "workflow.name: is a JSON array; write a string"},
+		"no experiment":       {"POST", "/v1/runs", userToken, `{"parameters":{}}`, 400, "experiment: is missing"},
+		"two objects":         {"POST", "/v1/runs", userToken, `{"experiment":"calm-kill"} {}`, 400, "more follows"},
+		"a brace too many":    {"POST", "/v1/runs", userToken, `{"experiment":"calm-kill"}}`, 400, "more follows"},
+		"half a workflow":     {"POST", "/v1/runs", userToken, `{"experiment":"calm-kill","workflow":{"name":"w"}}`, 400, "workflow: needs a namespace"},
+		"long key":            {"POST", "/v1/runs", userToken, `{"experiment":"calm-kill","key":"` + strings.Repeat("k", 129) + `"}`, 400, "key: is longer"},
+		"too long":            {"POST", "/v1/runs", userToken, `{"experiment":"` + strings.Repeat("x", longestRequest) + `"}`, 413, "longer than 65536 bytes"},
+		"unknown experiment":  {"POST", "/v1/runs", userToken, `{"experiment":"dig"}`, 404, `no experiment "dig"; ask for one of calm-kill, busy-kill`},
+		"wrong parameter":     {"POST", "/v1/runs", userToken, `{"experiment":"wrong"}`, 422, "parameters.call"},
+		"broken plugin":       {"POST", "/v1/runs", userToken, `{"experiment":"broken"}`, 503, "the plugin does not start"},
+		"workflow elsewhere":  {"POST", "/v1/runs", userToken, `{"experiment":"calm-kill","workflow":{"namespace":"other","name":"w"}}`, 422, "not in the controller's namespace emco-chaos"},
+		"workflow of no-one":  {"POST", "/v1/runs", userToken, `{"experiment":"calm-kill","workflow":{"namespace":"emco-chaos","name":"w"}}`, 422, "there is no Workflow emco-chaos/w"},
+		"unknown run":         {"GET", "/v1/runs/r99", userToken, ``, 404, `no run "r99"`},
+		"run that is no name": {"GET", "/v1/runs/..%2fx", userToken, ``, 404, "no run"},
+		"from nowhere":        {"GET", "/v1/runs/r1?follow=true&from=x", userToken, ``, 400, `from: "x" is no int`},
+		"elsewhere":           {"GET", "/", userToken, ``, 404, "POST /v1/runs asks for a run"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -106,9 +106,9 @@ func TestRefusals(t *testing.T) {
 				t.Error("a run was taken in")
 			}
 			if strings.Contains(said, "10.0.0.1") {
-				t.Errorf("a stranger is told what the API server says: %q", said)
+				t.Errorf("somebody without a right is told what the API server says: %q", said)
 			}
-			if strings.Contains(said, friend) {
+			if strings.Contains(said, userToken) {
 				t.Error("the token is told")
 			}
 			if got := testutil.ToFloat64(w.queue.metrics.requests.WithLabelValues(fmt.Sprint(test.code))); got != 1 {
@@ -121,7 +121,7 @@ func TestRefusals(t *testing.T) {
 func TestAudience(t *testing.T) {
 	for audience, code := range map[string]int{"emco-chaos": 404, "other": 401} {
 		w := newWorld(t, func(parts *Parts) { parts.Audiences = []string{audience} })
-		if response := send(t, w.serve(), "POST", "/v1/runs", friend, `{"experiment":"dig"}`); response.StatusCode != code {
+		if response := send(t, w.serve(), "POST", "/v1/runs", userToken, `{"experiment":"dig"}`); response.StatusCode != code {
 			t.Errorf("a token for emco-chaos where one for %s is meant: %d", audience, response.StatusCode)
 		}
 	}
@@ -153,7 +153,7 @@ func TestFullQueueSaysWhenToComeAgain(t *testing.T) {
 	for range 3 {
 		w.ask("calm-kill")
 	}
-	response := send(t, w.serve(), "POST", "/v1/runs", friend, `{"experiment":"calm-kill"}`)
+	response := send(t, w.serve(), "POST", "/v1/runs", userToken, `{"experiment":"calm-kill"}`)
 	if response.StatusCode != http.StatusTooManyRequests || response.Header.Get("Retry-After") != "15" {
 		t.Errorf("got %d, again after %q", response.StatusCode, response.Header.Get("Retry-After"))
 	}
@@ -184,7 +184,7 @@ func TestRunOverHTTP(t *testing.T) {
 	w := newWorld(t)
 	defer w.manage()()
 	web := w.serve()
-	response := send(t, web, "POST", "/v1/runs", friend, `{"experiment":"calm-kill","parameters":{"a":"b"}}`)
+	response := send(t, web, "POST", "/v1/runs", userToken, `{"experiment":"calm-kill","parameters":{"a":"b"}}`)
 	if response.StatusCode != 200 || response.Header.Get("Content-Type") != "application/x-ndjson" {
 		t.Fatalf("got %d, %s", response.StatusCode, response.Header.Get("Content-Type"))
 	}
@@ -198,14 +198,14 @@ func TestRunOverHTTP(t *testing.T) {
 	}
 
 	var status api.Status
-	response = send(t, web, "GET", "/v1/runs/r1", friend, "")
+	response = send(t, web, "GET", "/v1/runs/r1", userToken, "")
 	if err := json.NewDecoder(response.Body).Decode(&status); err != nil {
 		t.Fatal(err)
 	}
 	if status.State != api.StateEnded || status.Experiment != "calm-kill" || status.End.Verdict != "Passed" {
 		t.Errorf("the status is %+v", status)
 	}
-	rest := stream(t, send(t, web, "GET", fmt.Sprintf("/v1/runs/r1?follow=true&from=%d", len(messages)-2), friend, "").Body)
+	rest := stream(t, send(t, web, "GET", fmt.Sprintf("/v1/runs/r1?follow=true&from=%d", len(messages)-2), userToken, "").Body)
 	if len(rest) != 2 || rest[1].Kind != api.Ended {
 		t.Errorf("the rest is %+v", rest)
 	}
@@ -229,7 +229,7 @@ func TestRunGoesOnWithoutItsClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	request.Header.Set("Authorization", "Bearer "+friend)
+	request.Header.Set("Authorization", "Bearer "+userToken)
 	response, err := web.Client().Do(request)
 	if err != nil {
 		t.Fatal(err)
@@ -239,7 +239,7 @@ func TestRunGoesOnWithoutItsClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	cancel()
-	again := send(t, web, "GET", "/v1/runs/r1?follow=true", friend, "")
+	again := send(t, web, "GET", "/v1/runs/r1?follow=true", userToken, "")
 	close(proceed)
 	messages := stream(t, again.Body)
 	if last := messages[len(messages)-1]; last.End == nil || last.End.Verdict != "Passed" {
@@ -254,7 +254,7 @@ func TestOnlySoManyListen(t *testing.T) {
 		w.handler.listening <- struct{}{}
 	}
 	web := w.serve()
-	response := send(t, web, "GET", "/v1/runs/"+asked.name+"?follow=true", friend, "")
+	response := send(t, web, "GET", "/v1/runs/"+asked.name+"?follow=true", userToken, "")
 	if response.StatusCode != http.StatusTooManyRequests {
 		t.Errorf("got %d", response.StatusCode)
 	}
@@ -274,7 +274,7 @@ func TestRunOfAFormerController(t *testing.T) {
 	w.start(here)
 	web := w.serve()
 	for _, path := range []string{"/v1/runs/r1?follow=true", "/v1/runs/r1?follow=true&from=100"} {
-		messages := stream(t, send(t, web, "GET", path, friend, "").Body)
+		messages := stream(t, send(t, web, "GET", path, userToken, "").Body)
 		if len(messages) != 1 || messages[0].End == nil || messages[0].End.Verdict != "Passed" {
 			t.Errorf("%s tells %+v", path, messages)
 		}
@@ -284,7 +284,7 @@ func TestRunOfAFormerController(t *testing.T) {
 func TestStoppingControllerTakesNothingIn(t *testing.T) {
 	w := newWorld(t)
 	w.manage()()
-	response := send(t, w.serve(), "POST", "/v1/runs", friend, `{"experiment":"calm-kill"}`)
+	response := send(t, w.serve(), "POST", "/v1/runs", userToken, `{"experiment":"calm-kill"}`)
 	if response.StatusCode != http.StatusServiceUnavailable || response.Header.Get("Retry-After") == "" {
 		t.Errorf("got %d", response.StatusCode)
 	}
@@ -312,8 +312,8 @@ func TestLimiterTellsAddressesApart(t *testing.T) {
 	if most := allBurst + int(time.Since(began).Seconds()*allRate) + 1; admitted > most {
 		t.Errorf("%d requests were admitted", admitted)
 	}
-	if len(l.each) > addresses {
-		t.Errorf("%d addresses are told apart", len(l.each))
+	if l.each.Len() > addresses {
+		t.Errorf("%d addresses are told apart", l.each.Len())
 	}
 }
 
@@ -322,7 +322,7 @@ func TestKeysOfTwoUsers(t *testing.T) {
 	w := newWorld(t)
 	defer w.manage()()
 	web := w.serve()
-	for _, token := range []string{friend, fellow} {
+	for _, token := range []string{userToken, otherToken} {
 		messages := stream(t, send(t, web, "POST", "/v1/runs", token, `{"experiment":"calm-kill","key":"k"}`).Body)
 		again := stream(t, send(t, web, "POST", "/v1/runs", token, `{"experiment":"calm-kill","key":"k"}`).Body)
 		if run := messages[0].Run; run != again[0].Run {
@@ -343,7 +343,7 @@ func TestOnlySoManyCompileAtOnce(t *testing.T) {
 	web := w.serve()
 	codes := make(chan int, 8)
 	for range 8 {
-		go func() { codes <- send(t, web, "POST", "/v1/runs", friend, `{"experiment":"dig"}`).StatusCode }()
+		go func() { codes <- send(t, web, "POST", "/v1/runs", userToken, `{"experiment":"dig"}`).StatusCode }()
 	}
 	for range compilations {
 		<-held.seen

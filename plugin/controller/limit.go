@@ -1,11 +1,11 @@
 package controller
 
 import (
-	"maps"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
+	"k8s.io/utils/lru"
 )
 
 // How many requests a second are looked at, and how many at once: of one
@@ -22,18 +22,13 @@ const (
 type limiter struct {
 	all *rate.Limiter
 
-	mu   sync.Mutex
-	each map[string]*rate.Limiter
-	// rest is for addresses beyond those that are told apart.
-	rest *rate.Limiter
+	mu sync.Mutex
+	// each has a [rate.Limiter] for each of the last addresses.
+	each *lru.Cache
 }
 
 func newLimiter() *limiter {
-	return &limiter{
-		all:  rate.NewLimiter(allRate, allBurst),
-		each: map[string]*rate.Limiter{},
-		rest: rate.NewLimiter(eachRate, eachBurst),
-	}
+	return &limiter{all: rate.NewLimiter(allRate, allBurst), each: lru.New(addresses)}
 }
 
 // admit returns after how long a request from the address may come again; 0
@@ -52,16 +47,10 @@ func (l *limiter) admit(address string) time.Duration {
 func (l *limiter) of(address string) *rate.Limiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if known, ok := l.each[address]; ok {
-		return known
+	if known, ok := l.each.Get(address); ok {
+		return known.(*rate.Limiter)
 	}
-	if len(l.each) >= addresses {
-		// Those that have been quiet are as good as new.
-		maps.DeleteFunc(l.each, func(_ string, known *rate.Limiter) bool { return known.Tokens() >= eachBurst })
-	}
-	if len(l.each) >= addresses {
-		return l.rest
-	}
-	l.each[address] = rate.NewLimiter(eachRate, eachBurst)
-	return l.each[address]
+	fresh := rate.NewLimiter(eachRate, eachBurst)
+	l.each.Add(address, fresh)
+	return fresh
 }

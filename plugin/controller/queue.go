@@ -58,8 +58,8 @@ func (q *queue) closed() error {
 func (q *queue) add(compiled *plan.Plan, key string, from *origin) (*run, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if known := q.search(func(r *run) bool { return key != "" && r.key == key }); known != nil {
-		return known, nil
+	if known := slices.IndexFunc(q.known, func(r *run) bool { return key != "" && r.key == key }); known >= 0 {
+		return q.known[known], nil
 	}
 	if err := q.closed(); err != nil {
 		return nil, err
@@ -88,10 +88,6 @@ func (q *queue) add(compiled *plan.Plan, key string, from *origin) (*run, error)
 func (q *queue) find(is func(*run) bool) *run {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.search(is)
-}
-
-func (q *queue) search(is func(*run) bool) *run {
 	if i := slices.IndexFunc(q.known, is); i >= 0 {
 		return q.known[i]
 	}
@@ -183,8 +179,8 @@ func (q *queue) serve(ctx context.Context, r *run) api.End {
 // make makes one run when the target is free. An error means that there was no
 // run to speak of.
 func (q *queue) make(ctx context.Context, r *run, events *announcer) (api.End, error) {
-	patient, cancel := context.WithTimeoutCause(ctx, q.LeaseWait, fmt.Errorf("waited %v for the target", q.LeaseWait))
-	held, err := q.lock.acquire(patient, r.waiting)
+	limited, cancel := context.WithTimeoutCause(ctx, q.LeaseWait, fmt.Errorf("waited %v for the target", q.LeaseWait))
+	held, err := q.lock.acquire(limited, r.waiting)
 	cancel()
 	switch {
 	case ctx.Err() != nil && err != nil:
@@ -216,9 +212,9 @@ func (q *queue) make(ctx context.Context, r *run, events *announcer) (api.End, e
 	if err != nil {
 		return api.End{}, err
 	}
-	told := report.Runs(history.Records())
-	if len(told) != 1 {
+	made := report.Runs(history.Records())
+	if len(made) != 1 {
 		return api.End{}, errors.New("the journal tells of no run")
 	}
-	return endOf(told[0])
+	return endOf(made[0])
 }

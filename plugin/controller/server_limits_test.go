@@ -74,9 +74,9 @@ func TestSlowClients(t *testing.T) {
 		deaf bool
 	}{
 		"half a header":               {sends: "POST /v1/runs HTTP/1.1\r\nHo"},
-		"a stranger without its body": {sends: "POST /v1/runs" + head + "Content-Length: 10\r\n\r\n"},
-		"somebody without a body":     {sends: "POST /v1/runs" + head + "Authorization: Bearer " + friend + "\r\nContent-Length: 10\r\n\r\n"},
-		"a body for what has none":    {sends: "GET /v1/runs/r1" + head + "Authorization: Bearer " + friend + "\r\nContent-Length: 10\r\n\r\n"},
+		"no token and no body":        {sends: "POST /v1/runs" + head + "Content-Length: 10\r\n\r\n"},
+		"somebody without a body":     {sends: "POST /v1/runs" + head + "Authorization: Bearer " + userToken + "\r\nContent-Length: 10\r\n\r\n"},
+		"a body for what has none":    {sends: "GET /v1/runs/r1" + head + "Authorization: Bearer " + userToken + "\r\nContent-Length: 10\r\n\r\n"},
 		"a body for nobody":           {sends: "PUT //elsewhere" + head + "Content-Length: 10\r\n\r\n"},
 		"deaf":                        {sends: "GET /" + head + "\r\n", deaf: true},
 	} {
@@ -155,7 +155,7 @@ func ask(t *testing.T, transport http.RoundTripper, method, path, body string) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	request.Header.Set("Authorization", "Bearer "+friend)
+	request.Header.Set("Authorization", "Bearer "+userToken)
 	response, err := transport.RoundTrip(request)
 	if err != nil {
 		t.Fatal(err)

@@ -89,7 +89,7 @@ func TestServesUntilTheRunEnds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		request.Header.Set("Authorization", "Bearer "+friend)
+		request.Header.Set("Authorization", "Bearer "+userToken)
 		response, err := client.Do(request)
 		if err != nil {
 			t.Fatal(err)

@@ -39,18 +39,17 @@ import (
 const (
 	home   = "emco-chaos"
 	target = "emco"
-	// friend and fellow are the tokens of who may ask for runs, and stranger's
-	// is of one that the cluster knows.
-	friend   = "friend-token"
-	fellow   = "fellow-token"
-	stranger = "stranger-token"
-	// doubtful is known, and the cluster says that something is wrong with it;
-	// allowed and denied at once is vetoed.
-	doubtful = "doubtful-token"
-	vetoed   = "vetoed-token"
-	// unknowable cannot be reviewed, and the rights of unweighed cannot.
-	unknowable = "unknowable-token"
-	unweighed  = "unweighed-token"
+	// Users who may ask for runs, and one who may not.
+	userToken     = "user-token"
+	otherToken    = "other-token"
+	outsiderToken = "outsider-token"
+	// The cluster knows it, and says that something is wrong with it.
+	suspectToken = "suspect-token"
+	// The right is allowed and denied at once.
+	deniedToken = "denied-token"
+	// The review of the token fails, and that of the right.
+	uncheckableToken  = "uncheckable-token"
+	unreviewableToken = "unreviewable-token"
 )
 
 var errReview = errors.New("dial tcp 10.0.0.1:6443: connect: connection refused")
@@ -109,9 +108,9 @@ func (w *world) create(ctx context.Context, cluster client.WithWatch, object cli
 		w.reviews++
 		w.mu.Unlock()
 		switch object.Spec.Token {
-		case unknowable:
+		case uncheckableToken:
 			return errReview
-		case friend, fellow, stranger, doubtful, vetoed, unweighed:
+		case userToken, otherToken, outsiderToken, suspectToken, deniedToken, unreviewableToken:
 			object.Status = authenticationv1.TokenReviewStatus{
 				Authenticated: true, Audiences: []string{"emco-chaos"},
 				User: authenticationv1.UserInfo{Username: "system:serviceaccount:x:" + object.Spec.Token, Groups: []string{"g"}},
@@ -119,7 +118,7 @@ func (w *world) create(ctx context.Context, cluster client.WithWatch, object cli
 		default:
 			object.Status = authenticationv1.TokenReviewStatus{Error: "no such token"}
 		}
-		if object.Spec.Token == doubtful {
+		if object.Spec.Token == suspectToken {
 			object.Status.Error = "it could not be checked"
 		}
 		return nil
@@ -133,11 +132,11 @@ func (w *world) create(ctx context.Context, cluster client.WithWatch, object cli
 	case *authorizationv1.SubjectAccessReview:
 		asked := object.Spec.ResourceAttributes
 		user := strings.TrimPrefix(object.Spec.User, "system:serviceaccount:x:")
-		if user == unweighed {
+		if user == unreviewableToken {
 			return errReview
 		}
-		object.Status.Denied = user == vetoed
-		object.Status.Allowed = slices.Contains([]string{friend, fellow, doubtful, vetoed}, user) &&
+		object.Status.Denied = user == deniedToken
+		object.Status.Allowed = slices.Contains([]string{userToken, otherToken, suspectToken, deniedToken}, user) &&
 			asked.Verb == "create" && asked.Group == "emco-chaos.io" && asked.Resource == "runs" && asked.Namespace == home
 		return nil
 	}

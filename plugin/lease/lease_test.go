@@ -331,7 +331,7 @@ func TestNamesAreHarmless(t *testing.T) {
 	if err := held.Note(t.Context(), "r\r\none"); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := read(t, c, "shop").String(), "mallory\ufffd[2J (run r\ufffd\ufffdone)"; got != want {
+	if got, want := read(t, c, "shop").String(), "mallory [2J (run r one)"; got != want {
 		t.Errorf("%q, not %q", got, want)
 	}
 }

@@ -16,12 +16,13 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 const (
@@ -65,10 +66,11 @@ func stateOf(lease *coordinationv1.Lease) State {
 	holder, _, _ := strings.Cut(ptr.Deref(lease.Spec.HolderIdentity, ""), nonceMark)
 	state := State{
 		Namespace: lease.Namespace,
-		Holder:    printable(holder),
-		Run:       printable(lease.Annotations[RunAnnotation]),
-		Duration:  time.Duration(ptr.Deref(lease.Spec.LeaseDurationSeconds, 0)) * time.Second,
-		version:   lease.ResourceVersion,
+		// Anybody may have written them.
+		Holder:   document.Shown(holder),
+		Run:      document.Shown(lease.Annotations[RunAnnotation]),
+		Duration: time.Duration(ptr.Deref(lease.Spec.LeaseDurationSeconds, 0)) * time.Second,
+		version:  lease.ResourceVersion,
 	}
 	if state.Duration <= 0 {
 		state.Duration = Duration
@@ -77,17 +79,6 @@ func stateOf(lease *coordinationv1.Lease) State {
 		state.Renewed = lease.Spec.RenewTime.Time
 	}
 	return state
-}
-
-// printable replaces what would do something to a terminal: anybody may have
-// written the text into a Lease.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, text)
 }
 
 // Held reports whether somebody holds the Lease, dead or alive.
