@@ -73,12 +73,12 @@ func TestSlowClients(t *testing.T) {
 		// deaf says that the client does not read its answer.
 		deaf bool
 	}{
-		"half a header":               {sends: "POST /v1/runs HTTP/1.1\r\nHo"},
-		"no token and no body":        {sends: "POST /v1/runs" + head + "Content-Length: 10\r\n\r\n"},
-		"somebody without a body":     {sends: "POST /v1/runs" + head + "Authorization: Bearer " + userToken + "\r\nContent-Length: 10\r\n\r\n"},
-		"a body for what has none":    {sends: "GET /v1/runs/r1" + head + "Authorization: Bearer " + userToken + "\r\nContent-Length: 10\r\n\r\n"},
-		"a body for nobody":           {sends: "PUT //elsewhere" + head + "Content-Length: 10\r\n\r\n"},
-		"deaf":                        {sends: "GET /" + head + "\r\n", deaf: true},
+		"half a header":            {sends: "POST /v1/runs HTTP/1.1\r\nHo"},
+		"no token and no body":     {sends: "POST /v1/runs" + head + "Content-Length: 10\r\n\r\n"},
+		"somebody without a body":  {sends: "POST /v1/runs" + head + "Authorization: Bearer " + userToken + "\r\nContent-Length: 10\r\n\r\n"},
+		"a body for what has none": {sends: "GET /v1/runs/r1" + head + "Authorization: Bearer " + userToken + "\r\nContent-Length: 10\r\n\r\n"},
+		"a body for nobody":        {sends: "PUT //elsewhere" + head + "Content-Length: 10\r\n\r\n"},
+		"deaf":                     {sends: "GET /" + head + "\r\n", deaf: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
