@@ -1015,7 +1015,7 @@ func TestCannotBeDeleted(t *testing.T) {
 					return test.status
 				}
 			})
-			ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 			defer cancel()
 			err := driver.Remove(ctx, object)
 			contains(t, err, "it could not be deleted, so the fault may still be on", test.status.Message)
