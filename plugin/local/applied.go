@@ -16,8 +16,8 @@ import (
 type phase int
 
 const (
-	// begun: nothing has been done yet.
-	begun phase = iota
+	// Nothing has been done yet.
+	_ phase = iota
 	// struck: the process was sent its signal.
 	struck
 	// down: the process has gone.

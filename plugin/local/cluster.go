@@ -30,8 +30,6 @@ type Options struct {
 }
 
 const (
-	readyWithin = 30 * time.Second
-	stopWithin  = 5 * time.Second
 	// vacantWithin is how long Start waits for whatever still answers where
 	// a pod is to: processes whose owner died take a moment to end.
 	vacantWithin = 5 * time.Second
@@ -81,8 +79,8 @@ func Start(ctx context.Context, description *Description, options Options) (*Clu
 	if err != nil {
 		return nil, fmt.Errorf("find the cluster's folder: %w", err)
 	}
-	options.ReadyWithin = cmp.Or(options.ReadyWithin, readyWithin)
-	options.StopWithin = cmp.Or(options.StopWithin, stopWithin)
+	options.ReadyWithin = cmp.Or(options.ReadyWithin, 30*time.Second)
+	options.StopWithin = cmp.Or(options.StopWithin, 5*time.Second)
 	lock, err := takeLock(file + ".lock")
 	if err != nil {
 		return nil, err

@@ -9,7 +9,6 @@ import (
 // JSON writes a report of each run as one line of JSON.
 func JSON(out io.Writer, runs ...Run) error {
 	return each(out, runs, func(b *strings.Builder, r Run) {
-		_, origin := r.origin()
 		// Nothing of this can fail to be JSON.
 		_ = json.NewEncoder(b).Encode(struct {
 			Run        string    `json:"run"`
@@ -24,7 +23,7 @@ func JSON(out io.Writer, runs ...Run) error {
 			Left       []string  `json:"left,omitempty"`
 		}{
 			r.Name, r.Plan.Experiment, r.Plan.Target, string(r.Verdict), r.Reason, r.Attempt,
-			origin, r.Findings(), r.Claims(), r.Left,
+			r.since, r.Findings(), r.Claims(), r.Left,
 		})
 	})
 }

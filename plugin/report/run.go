@@ -29,6 +29,9 @@ type Run struct {
 
 	// first and last are the times of the run's first and last record.
 	first, last time.Duration
+	// origin is the moment that the report counts from, and since its name.
+	origin time.Duration
+	since  string
 	// records are those of the attempt that the verdict is of, by time.
 	records []journal.Record
 }
@@ -65,24 +68,26 @@ func newRun(records []journal.Record) Run {
 		one.records = slices.Clone(attempts[len(attempts)-1])
 		slices.SortStableFunc(one.records, func(a, b journal.Record) int { return cmp.Compare(a.At, b.At) })
 	}
+	one.setOrigin()
 	return one
 }
 
 func (r Run) took() time.Duration { return max(0, r.last-r.first) }
 
-// origin is the moment that the report counts from, and its name: the start
-// of the call under test, or of the attempt when it was never sent.
-func (r Run) origin() (time.Duration, string) {
+// setOrigin finds the moment that the report counts from: the start of the call
+// under test, or of the attempt when it was never sent.
+func (r *Run) setOrigin() {
+	r.origin, r.since = 0, "the start of the run"
+	if len(r.records) > 0 {
+		r.origin, r.since = r.records[0].At, "the start of the attempt"
+	}
 	for _, record := range r.records {
 		if step, known := r.Plan.Find(record.Step); known && record.Kind == journal.Event && record.Event == plan.Started &&
 			step.Activity != nil && step.Activity.Lasting && step.Expect != "" {
-			return record.At, fmt.Sprintf("the start of %s (%s)", step.Name, step.Activity.Summary)
+			r.origin, r.since = record.At, fmt.Sprintf("the start of %s (%s)", step.Name, step.Activity.Summary)
+			return
 		}
 	}
-	if len(r.records) > 0 {
-		return r.records[0].At, "the start of the attempt"
-	}
-	return 0, "the start of the run"
 }
 
 // Finding is one thing that the run found, in the order of time.
@@ -96,11 +101,10 @@ type Finding struct {
 // Findings are what the client saw, when what a fault stopped was down and
 // back, and what each probe answered.
 func (r Run) Findings() []Finding {
-	origin, _ := r.origin()
 	var findings []Finding
 	for _, record := range r.records {
 		if step, known := r.Plan.Find(record.Step); known && r.isFinding(step, record) {
-			findings = append(findings, Finding{At: record.At - origin, Step: step.Name, Text: Words(r.Plan, record)})
+			findings = append(findings, Finding{At: record.At - r.origin, Step: step.Name, Text: Words(r.Plan, record)})
 		}
 	}
 	return findings

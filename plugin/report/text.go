@@ -17,8 +17,7 @@ func text(b *strings.Builder, r Run) {
 		fmt.Fprintf(b, "  %s\n", clean(r.Reason))
 	}
 	fmt.Fprintf(b, "  run %s, attempt %d, target %s\n", r.Name, r.Attempt, clean(r.Plan.Target))
-	_, origin := r.origin()
-	fmt.Fprintf(b, "  what happened, from %s\n", origin)
+	fmt.Fprintf(b, "  what happened, from %s\n", r.since)
 	width := 0
 	for _, step := range r.Plan.Steps {
 		width = max(width, len(step.Name))

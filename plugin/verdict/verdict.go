@@ -180,27 +180,25 @@ func (h history) due(step plan.Step) []plan.Claim {
 // however many triggers in between.
 func (h history) later(step plan.Step) map[plan.Ref]bool {
 	later := map[plan.Ref]bool{}
-	for _, event := range step.Ends() {
-		later[plan.Ref{Step: step.Name, Event: event}] = true
-	}
-	for grown := true; grown; {
-		grown = false
-		add := func(name string, events ...string) {
-			for _, event := range events {
-				if ref := (plan.Ref{Step: name, Event: event}); !later[ref] {
-					later[ref], grown = true, true
+	var add func(step plan.Step, events ...string)
+	add = func(step plan.Step, events ...string) {
+		for _, event := range events {
+			ref := plan.Ref{Step: step.Name, Event: event}
+			if later[ref] {
+				continue
+			}
+			later[ref] = true
+			for _, other := range h.plan.Steps {
+				if slices.Contains(other.After, ref) {
+					add(other, other.Events()...)
+				}
+				if other.Fault != nil && slices.Contains(other.Until, ref) {
+					add(other, plan.Removed)
 				}
 			}
 		}
-		for _, other := range h.plan.Steps {
-			if slices.ContainsFunc(other.After, func(ref plan.Ref) bool { return later[ref] }) {
-				add(other.Name, other.Events()...)
-			}
-			if other.Fault != nil && slices.ContainsFunc(other.Until, func(ref plan.Ref) bool { return later[ref] }) {
-				add(other.Name, plan.Removed)
-			}
-		}
 	}
+	add(step, step.Ends()...)
 	return later
 }
 
