@@ -53,7 +53,8 @@ goes on when this command is interrupted.`,
 	}
 	flags := command.Flags()
 	flags.StringVar(&options.server, "server", os.Getenv(serverEnv), "the controller's `URL`; else $"+serverEnv)
-	flags.StringVar(&options.tokenFile, "token-file", os.Getenv(tokenFileEnv), "the `FILE` with the token of a service account that may ask for runs; else $"+tokenFileEnv)
+	flags.StringVar(&options.tokenFile, "token-file", os.Getenv(tokenFileEnv), "the `FILE` with the token of a service account that may ask for runs; else $"+
+		tokenFileEnv)
 	flags.StringVar(&options.caFile, "ca", os.Getenv(caFileEnv), "the `FILE` with the certificate authority of the controller; else $"+caFileEnv+", else the system's")
 	flags.StringVar(&options.workflow, "workflow", "", "the Workflow that asks, as `NAMESPACE/NAME`; else $"+workflowNamespaceEnv+" and $"+workflowEnv)
 	options.set.flag(command, "a parameter of the experiment, as `NAME=VALUE`")
