@@ -34,12 +34,8 @@ func TestReference(t *testing.T) {
 
 func reference(t *testing.T) string {
 	t.Helper()
-	data, err := scenario.Schema(experiments.Catalogue())
-	if err != nil {
-		t.Fatal(err)
-	}
 	var root node
-	if err := json.Unmarshal(data, &root); err != nil {
+	if err := json.Unmarshal(scenario.Schema(experiments.Catalogue()), &root); err != nil {
 		t.Fatal(err)
 	}
 	r := referenceWriter{root: root}

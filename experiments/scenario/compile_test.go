@@ -6,8 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
@@ -150,6 +152,91 @@ func TestBroken(t *testing.T) {
 			}
 			golden(t, strings.TrimSuffix(file, ".yaml")+".golden", problems.Error()+"\n")
 		})
+	}
+}
+
+// TestSchemaTellsTheDefaults: what the schema says of values that are left out
+// is what the compiler takes.
+func TestSchemaTellsTheDefaults(t *testing.T) {
+	type property struct {
+		Default    any
+		Properties map[string]property
+	}
+	var schema struct{ Properties map[string]property }
+	if err := json.Unmarshal(scenario.Schema(market()), &schema); err != nil {
+		t.Fatal(err)
+	}
+	told := schema.Properties["spec"].Properties
+	timeouts := told["timeouts"].Properties
+	data := []byte(`apiVersion: emco-chaos/v1
+kind: Experiment
+metadata: {name: sample}
+spec:
+  title: A sample
+  given: {goods: apples}
+  steps:
+    call: {call: order.place}
+    probe: {probe: counted}
+    fault: {fault: {podChaos: {action: pod-kill, service: shop}}}
+  evidence: []
+`)
+	compiled, problems := scenario.Compile("sample.yaml", data, market(), shop(t), nil)
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if told["attempts"].Default != float64(compiled.Attempts) {
+		t.Errorf("attempts: told %v, taken %d", told["attempts"].Default, compiled.Attempts)
+	}
+	for _, name := range []string{"given", "call", "probe", "fault", "teardown"} {
+		step, _ := compiled.Find(name)
+		text, _ := timeouts[name].Default.(string)
+		if want, err := time.ParseDuration(text); err != nil || plan.Duration(want) != step.Timeout {
+			t.Errorf("%s: told %q, taken %s", name, text, step.Timeout)
+		}
+	}
+}
+
+// TestSchemaKnowsTheLimits: the patterns in the schema are those of a plan.
+func TestSchemaKnowsTheLimits(t *testing.T) {
+	var schema struct {
+		Properties struct {
+			Spec struct {
+				Properties struct {
+					Attempts struct{ AnyOf []struct{ Maximum int } }
+					Steps    struct{ PropertyNames struct{ Pattern string } }
+				}
+			}
+		}
+		Definitions struct {
+			Outcome struct{ AnyOf []struct{ Enum []string } }
+			Step    struct {
+				Properties struct {
+					Otherwise struct{ PropertyNames struct{ Pattern string } }
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(scenario.Schema(market()), &schema); err != nil {
+		t.Fatal(err)
+	}
+	spec := schema.Properties.Spec.Properties
+	if got := spec.Attempts.AnyOf[0].Maximum; got != plan.MaxAttempts {
+		t.Errorf("attempts: %d", got)
+	}
+	names := regexp.MustCompile(spec.Steps.PropertyNames.Pattern)
+	for name, want := range map[string]bool{strings.Repeat("a", plan.MaxStepName): true, strings.Repeat("a", plan.MaxStepName+1): false, "a-b": true, "a-": false} {
+		if names.MatchString(name) != want {
+			t.Errorf("the name %s of a step: taken %v", name, !want)
+		}
+	}
+	if got := schema.Definitions.Outcome.AnyOf[0].Enum; !slices.Equal(got, plan.Outcomes()) {
+		t.Errorf("outcomes: %q", got)
+	}
+	outcomes := regexp.MustCompile(schema.Definitions.Step.Properties.Otherwise.PropertyNames.Pattern)
+	for _, outcome := range append(plan.Outcomes(), "rejected 404", "rejected 600", "rejected 042", "lost", "") {
+		if outcomes.MatchString(outcome) != plan.IsOutcome(outcome) {
+			t.Errorf("the outcome %q: in a plan %v", outcome, plan.IsOutcome(outcome))
+		}
 	}
 }
 

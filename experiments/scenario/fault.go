@@ -1,9 +1,7 @@
 package scenario
 
 import (
-	"encoding/json"
 	"fmt"
-	"sync"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 
@@ -13,53 +11,31 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
-var faultSchema = sync.OnceValue(func() *document.Schema {
-	root := fault.Schema()
-	root["definitions"] = map[string]any{"parameter": true}
-	data, err := json.Marshal(root)
-	if err != nil {
-		panic(err)
+// fault makes a plan's fault of what stands at the field: the short form of a
+// kind of fault, or a whole object; nil if something is wrong there.
+func (c *compiler) fault(field string) *plan.Fault {
+	if c.file.Troubled(field) {
+		return nil
 	}
-	return document.Embedded(data)()
-})
-
-// fault reads what stands behind a step's key fault.
-func (c *compiler) fault(value document.Value) (*plan.Fault, bool) {
-	content, ok := value.Any()
-	if !ok {
-		return nil, false
-	}
-	at := value.Field()
-	part := document.Sent(c.file.Name(), at, content, c.file.Places(at))
-	faultSchema().Check(part, at)
-	c.file.Merge(part)
-	if c.file.Troubled(at) {
-		return nil, false
-	}
-	return c.faultOf(at, content.(map[string]any))
-}
-
-// faultOf makes a plan's fault of what stands at the field, which the schema
-// allows: the short form of a kind of fault, or a whole object.
-func (c *compiler) faultOf(field string, content map[string]any) (result *plan.Fault, ok bool) {
-	var err error
-	for key, form := range content {
+	value, _ := c.file.Value(field)
+	for key, form := range value.(map[string]any) {
 		field, form := document.Join(field, key), form.(map[string]any)
+		read := fault.Read
 		if kind, short := fault.Short(key); short {
 			ends, found := c.ends(kind, field, form)
 			if !found {
-				return nil, false
+				return nil
 			}
-			result, err = kind.Read(form, ends)
-		} else {
-			result, err = fault.Read(form)
+			read = func(form map[string]any) (*plan.Fault, error) { return kind.Read(form, ends) }
 		}
-		if err != nil {
-			wrong := fault.Problem(field, err)
-			c.file.Wrong(wrong.Field, wrong.Message, wrong.Remedy)
+		result, err := read(form)
+		if err == nil {
+			return result
 		}
+		wrong := fault.Problem(field, err)
+		c.file.Wrong(wrong.Field, wrong.Message, wrong.Remedy)
 	}
-	return result, err == nil
+	return nil
 }
 
 // ends finds the services of a short form in the target.
@@ -72,7 +48,8 @@ func (c *compiler) ends(kind fault.Kind, field string, short map[string]any) (fa
 
 // source finds the service that a fault is put on: it has pods.
 func (c *compiler) source(field string, name any, remedy string) (fault.Ends, bool) {
-	first, service, known := c.named(field, name)
+	first, _ := name.(string)
+	service, known := c.service(field, first)
 	if !known {
 		return fault.Ends{}, false
 	}
@@ -85,16 +62,6 @@ func (c *compiler) source(field string, name any, remedy string) (fault.Ends, bo
 		Service: first, Namespace: service.Namespace, Summary: first,
 		Spec: map[string]any{"selector": selector.Selector, "mode": selector.Mode},
 	}, true
-}
-
-// named finds one of the target's services.
-func (c *compiler) named(field string, value any) (string, target.Service, bool) {
-	name, _ := value.(string)
-	service, known := c.target.Services[name]
-	if !known {
-		c.file.Wrong(field, fmt.Sprintf("the target %s has no service %q", c.target.Name, name), document.Instead(name, c.serviceNames()))
-	}
-	return name, service, known
 }
 
 // pods selects all pods of a service.
@@ -115,7 +82,8 @@ func (c *compiler) between(field string, short map[string]any) (fault.Ends, bool
 	list := short["between"].([]any)
 	second := document.Join(field, "between") + "[1]"
 	result, ok := c.source(document.Join(field, "between")+"[0]", list[0], "name a service with labels first, and the one without second")
-	name, service, known := c.named(second, list[1])
+	name, _ := list[1].(string)
+	service, known := c.service(second, name)
 	direction := short["direction"]
 	oneWay := !service.HasPods() && short["action"] != string(v1alpha1.PartitionAction)
 	switch {

@@ -12,26 +12,25 @@ import (
 
 // pairs checks what belongs together: the given state and the call that is
 // made in it, and what is waited for and the call that leads to it.
-func (c *compiler) pairs(result *plan.Plan, spec *document.Map) {
-	if value, found := spec.Get("given"); found && c.catalogue.Fits != nil && result.Given.Activity != nil {
-		for _, step := range result.Steps {
-			if c.first(result, step) && !strings.HasPrefix(step.Expect, plan.Rejected) {
-				if err := c.catalogue.Fits(result.Given.Activity.Arguments, c.callOf(step)); err != nil {
-					activity, _ := c.catalogue.activity(c.catalogue.Given)
-					c.wrongArgument(activity, value, err)
-				}
-			}
+func (c *compiler) pairs(result *plan.Plan) {
+	ensure, _ := c.catalogue.activity(c.catalogue.Given)
+	for _, step := range result.Steps {
+		if c.catalogue.Fits == nil || result.Given.Activity == nil || !c.first(result, step) || strings.HasPrefix(step.Expect, plan.Rejected) {
+			continue
+		}
+		if err := c.catalogue.Fits(result.Given.Activity.Arguments, c.callOf(step)); err != nil {
+			c.wrongArgument(givenField, ensure, err)
 		}
 	}
 	made := c.made(result)
 	for _, step := range result.Steps {
-		if step.Activity == nil {
+		if step.Activity == nil || len(c.unread) > 0 {
 			continue
 		}
-		activity, _ := c.catalogue.activity(step.Activity.Name)
-		if name := c.callOf(step); activity.Follows && name != "" && !slices.Contains(made, name) && len(c.unread) == 0 {
+		what, _ := c.catalogue.activity(step.Activity.Name)
+		if name := c.callOf(step); what.Follows && name != "" && !slices.Contains(made, name) {
 			c.file.Add(document.Problem{
-				Field:   "spec." + document.Join("steps", step.Name) + ".probe",
+				Field:   document.Join(stepsField, step.Name) + ".probe",
 				Message: fmt.Sprintf("waits for what %s leads to, and no step makes that call", name),
 				Remedy:  document.Instead(name, made),
 			})

@@ -1,11 +1,15 @@
 package scenario
 
 import (
+	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"strings"
+	"sync"
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
-	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/probes/activity"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
@@ -13,198 +17,155 @@ import (
 // schema is a JSON Schema, or a part of one.
 type schema = map[string]any
 
+// language is the schema of experiments without the definitions that a
+// catalogue makes: given, fault, call and probe.
+//
+//go:embed language.json
+var language []byte
+
+// outline is the schema of what an experiment says before its parameters have
+// values. It takes any given and any steps.
+var outline = sync.OnceValue(func() *document.Schema {
+	return document.Embedded(complete(schema{"given": true, "step": true, "fault": true, "call": true, "probe": true}))()
+})
+
 // Schema is the JSON Schema (draft 7) of the experiment files that Compile
-// reads with this catalogue, as JSON. It is for editors: what it refuses
-// Compile refuses too, and Compile knows more.
-func Schema(catalogue Catalogue) ([]byte, error) {
-	steps := schema{
-		"type": "object", "minProperties": 1,
-		"propertyNames":        schema{"pattern": labelPattern, "maxLength": plan.MaxStepName},
-		"additionalProperties": schema{"$ref": "#/definitions/step"},
-		"description":          "the steps by name; all start at once but for what they wait for",
+// reads with this catalogue, as JSON, for editors.
+func Schema(catalogue Catalogue) []byte { return complete(catalogue.definitions()) }
+
+// filled is the same schema for a file whose parameters have their values.
+func (c Catalogue) filled() (*document.Schema, error) {
+	definitions := c.definitions()
+	definitions["parameter"] = false
+	return document.ReadSchema(complete(definitions))
+}
+
+// complete is the language with these definitions.
+func complete(definitions schema) []byte {
+	var root schema
+	err := json.Unmarshal(language, &root)
+	if err == nil {
+		maps.Copy(root["definitions"].(schema), definitions)
 	}
-	spec := object(schema{
-		"title":       text("says in a few words what the experiment shows"),
-		"description": text("says what happens and what must follow"),
-		"parameters": schema{
-			"type": "object", "propertyNames": schema{"pattern": parameterName.String()},
-			"additionalProperties": parameterSchema(),
-			"description":          "values that whoever runs the experiment may choose; they stand in the file as ${NAME}",
-		},
-		"attempts": orParameter(schema{"type": "integer", "minimum": 1, "maximum": plan.MaxAttempts, "description": "how often an inconclusive run is tried, the first time included"}),
-		"timeouts": object(schema{
-			"given": durationSchema("of the given"), "call": durationSchema("of a call"), "fault": durationSchema("of a fault's injection"),
-			"probe": durationSchema("of a probe"), "teardown": durationSchema("of the teardown"),
-		}),
-		"given":    givenSchema(catalogue),
-		"steps":    steps,
-		"evidence": schema{"type": "array", "items": orParameter(schema{"type": "string", "pattern": claimPattern}), "description": "what must have happened, in this order, for the run to count, such as write.sent < kill.created"},
-	}, "title", "given", "steps", "evidence")
-	root := object(schema{
-		"apiVersion": schema{"const": document.APIVersion},
-		"kind":       schema{"const": "Experiment"},
-		"metadata":   object(schema{"name": schema{"type": "string", "pattern": labelPattern, "maxLength": 63}}, "name"),
-		"spec":       spec,
-	}, "apiVersion", "kind", "metadata", "spec")
-	root["$schema"] = "http://json-schema.org/draft-07/schema#"
-	root["title"] = "an experiment of emco-chaos"
-	root["definitions"] = schema{
-		"step": stepSchema(catalogue), "fault": fault.Schema(), "parameter": schema{"type": "string", "pattern": `\$\{[^}]*\}`},
+	data, err2 := json.MarshalIndent(root, "", "  ")
+	if err := errors.Join(err, err2); err != nil {
+		panic(err) // language.json and a catalogue's texts are always JSON
 	}
-	data, err := json.MarshalIndent(root, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("write the schema: %w", err)
+	return append(data, '\n')
+}
+
+func (c Catalogue) definitions() schema {
+	given := refused("this plugin brings about no state", "use another plugin")
+	if ensure, known := c.activity(c.Given); known && c.GivenArgument != "" {
+		given = schema{"type": "object", "description": ensure.Summary}
+	} else if known {
+		given = c.argumentsSchema(ensure)
 	}
-	return append(data, '\n'), nil
-}
-
-const (
-	labelPattern     = `^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`
-	referencePattern = `^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$`
-	claimPattern     = `^\s*[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\s*(<\s*[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\s*)*$`
-	durationPattern  = `^(0|[+]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$`
-)
-
-// object is a mapping that has these keys and no others.
-func object(properties schema, required ...string) schema {
-	result := schema{"type": "object", "additionalProperties": false, "properties": properties}
-	if len(required) > 0 {
-		result["required"] = required
+	call := refused("this plugin makes no calls", "write a probe")
+	if what, known := c.activity(c.Call); known && len(what.Arguments) > 0 {
+		call = c.argumentSchema(what.Arguments[0])
 	}
-	return result
+	return schema{"given": given, "fault": fault.Schema(), "call": call, "probe": c.probeSchema()}
 }
 
-// orParameter is a value, or a text with a parameter in it.
-func orParameter(value schema) schema {
-	return schema{"anyOf": []any{value, schema{"type": "string", "pattern": `\$\{[^}]*\}`}}}
+// refused is the schema of what cannot be written.
+func refused(message, remedy string) schema {
+	return schema{"not": schema{}, "x-message": message, "x-remedy": remedy}
 }
 
-func text(description string) schema {
-	return schema{"type": "string", "description": description}
-}
-
-func durationSchema(description string) schema {
-	return orParameter(schema{"type": "string", "pattern": durationPattern, "description": "how long, " + description + ", such as 1m30s"})
-}
-
-func choice(values ...string) schema { return schema{"enum": values} }
-
-func scalars() schema { return schema{"type": []string{"string", "number", "boolean"}} }
-
-func parameterSchema() schema {
-	types := make([]string, len(parameterTypes))
-	for i, kind := range parameterTypes {
-		types[i] = string(kind)
-	}
-	return object(schema{
-		"type": choice(types...), "description": text("says what the value is"), "default": scalars(),
-		"allowed": schema{"type": "array", "items": scalars()}, "follows": text("a parameter of type call, whose service this is"),
-	})
-}
-
-func givenSchema(catalogue Catalogue) schema {
-	activity, known := catalogue.activity(catalogue.Given)
-	if !known || catalogue.GivenArgument != "" {
-		return schema{"type": "object", "description": activity.Summary}
-	}
-	return argumentsSchema(catalogue, activity)
-}
-
-func stepSchema(catalogue Catalogue) schema {
-	references := func(description string) schema {
-		return schema{"type": "array", "minItems": 1, "items": orParameter(schema{"type": "string", "pattern": referencePattern}), "description": description}
-	}
-	step := object(schema{
-		"after":     references("the events that must all have happened before the step starts"),
-		"delay":     durationSchema("from the last of them to the step's start"),
-		"while":     text("the activity that must be under way when the step starts"),
-		"until":     references("the events at which the step ends"),
-		"timeout":   durationSchema("the step may take"),
-		"fault":     schema{"$ref": "#/definitions/fault"},
-		"call":      argumentOfStep(catalogue),
-		"probe":     probeSchema(catalogue),
-		"expect":    orParameter(outcomeSchema()),
-		"otherwise": schema{"type": "object", "additionalProperties": orParameter(choice(plan.OtherwiseFailed, plan.OtherwiseError)), "description": "what another outcome makes of the run"},
-	})
-	step["oneOf"] = []any{schema{"required": []string{"fault"}}, schema{"required": []string{"call"}}, schema{"required": []string{"probe"}}}
-	return step
-}
-
-func outcomeSchema() schema {
-	return schema{"anyOf": []any{choice(plan.Outcomes()...), schema{"type": "string", "pattern": "^" + plan.Rejected + " [1-5][0-9][0-9]$"}}}
-}
-
-// argumentOfStep is what stands behind a step's key call.
-func argumentOfStep(catalogue Catalogue) schema {
-	activity, known := catalogue.activity(catalogue.Call)
-	if !known || len(activity.Arguments) == 0 {
-		return schema{"not": schema{}}
-	}
-	return argumentSchema(catalogue, activity.Arguments[0])
-}
-
-func probeSchema(catalogue Catalogue) schema {
+// probeSchema is {NAME: ARGUMENT}, {NAME: {ARGUMENT: VALUE}} or NAME.
+func (c Catalogue) probeSchema() schema {
 	probes := schema{}
-	var alone []string
-	for _, activity := range catalogue.Activities {
-		if !activity.Probe {
+	names := []string{}
+	alone := schema{"type": "string"}
+	needing := []any{schema{"enum": c.probes(), "x-what": "a probe"}}
+	for _, what := range c.Activities {
+		if !what.Probe {
 			continue
 		}
-		forms := []any{argumentsSchema(catalogue, activity)}
-		if len(activity.Arguments) > 0 {
-			forms = append(forms, argumentSchema(catalogue, activity.Arguments[0]))
-		}
-		probes[activity.Name] = schema{"anyOf": forms, "description": activity.Summary}
-		needs := false
-		for _, argument := range activity.Arguments {
-			needs = needs || argument.Required
-		}
-		if !needs {
-			alone = append(alone, activity.Name)
+		names = append(names, what.Name)
+		probes[what.Name] = c.probeForms(what)
+		if required := required(what); len(required) > 0 {
+			refusal := schema{"not": schema{"const": what.Name}, "x-message": what.Name + " lacks its argument " + required[0]}
+			refusal["x-remedy"] = fmt.Sprintf("write {%s: %s}", what.Name, strings.ToUpper(required[0]))
+			needing = append(needing, refusal)
 		}
 	}
-	one := object(probes)
-	one["minProperties"], one["maxProperties"] = 1, 1
-	if len(alone) == 0 {
-		return one
+	alone["allOf"] = needing
+	one := schema{
+		"type": "object", "additionalProperties": false, "properties": probes, "x-key": "probe",
+		"minProperties": 1, "maxProperties": 1,
+		"x-message": "does not name one probe", "x-remedy": "write exactly one, such as {available: SERVICE}",
 	}
-	return schema{"anyOf": []any{one, orParameter(choice(alone...))}}
+	return schema{"anyOf": []any{one, alone, schema{"$ref": "#/definitions/parameter"}}, "description": "one of " + strings.Join(names, ", ")}
+}
+
+// probeForms are what can stand behind a probe's name: its arguments, or the
+// first of them alone if no other one is needed.
+func (c Catalogue) probeForms(what activity.Activity) schema {
+	if len(what.Arguments) == 0 {
+		return schema{"const": schema{}, "description": what.Summary, "x-message": what.Name + " takes no argument", "x-remedy": "write its name alone"}
+	}
+	forms := []any{c.argumentsSchema(what)}
+	first := what.Arguments[0].Name
+	if needed := required(what); len(needed) == 0 || len(needed) == 1 && needed[0] == first {
+		forms = append(forms, c.argumentSchema(what.Arguments[0]))
+	}
+	return schema{"anyOf": forms, "description": what.Summary}
+}
+
+func required(what activity.Activity) []string {
+	var names []string
+	for _, argument := range what.Arguments {
+		if argument.Required {
+			names = append(names, argument.Name)
+		}
+	}
+	return names
 }
 
 // argumentsSchema is a mapping of an activity's arguments.
-func argumentsSchema(catalogue Catalogue, what activity.Activity) schema {
+func (c Catalogue) argumentsSchema(what activity.Activity) schema {
 	properties := schema{}
-	var required []string
 	for _, argument := range what.Arguments {
-		properties[argument.Name] = argumentSchema(catalogue, argument)
-		if argument.Required {
-			required = append(required, argument.Name)
-		}
+		properties[argument.Name] = c.argumentSchema(argument)
 	}
-	result := object(properties, required...)
-	result["description"] = what.Summary
+	result := schema{"type": "object", "additionalProperties": false, "properties": properties, "description": what.Summary}
+	if needed := required(what); len(needed) > 0 {
+		result["required"] = needed
+	}
 	return result
 }
 
-func argumentSchema(catalogue Catalogue, argument activity.Argument) schema {
-	var result schema
+func (c Catalogue) argumentSchema(argument activity.Argument) schema {
+	rules := schema{"$ref": "#/definitions/text"}
 	switch argument.Type {
-	case activity.Integer:
-		result = orParameter(schema{"type": "integer"})
-	case activity.Boolean:
-		result = orParameter(schema{"type": "boolean"})
+	case activity.Integer, activity.Boolean:
+		rules = schema{"type": string(argument.Type)}
 	case activity.Duration:
-		result = durationSchema(argument.Description)
-	case activity.CallName:
-		result = orParameter(choice(catalogue.callNames()...))
+		rules = schema{"$ref": "#/definitions/duration"}
 	case activity.Mapping:
-		result = schema{"type": "object"}
-	default:
-		result = schema{"type": "string"}
+		rules = schema{"type": "object"}
+	case activity.CallName:
+		rules = schema{"type": "string", "enum": c.callNames(), "x-what": "a call"}
+	case activity.ServiceName:
 		if len(argument.Allowed) > 0 {
-			result = orParameter(choice(argument.Allowed...))
+			rules = schema{"type": "string", "enum": argument.Allowed, "x-what": "a service that can be asked"}
+		}
+	default:
+		if len(argument.Allowed) > 0 {
+			rules = schema{"type": "string", "enum": argument.Allowed}
 		}
 	}
-	result["description"] = argument.Description
-	return result
+	return schema{
+		"anyOf": []any{rules, schema{"$ref": "#/definitions/parameter"}}, "description": argument.Description,
+		"x-missing": "write " + argument.Name + ": " + example(argument),
+	}
+}
+
+func example(a activity.Argument) string {
+	if len(a.Allowed) > 0 {
+		return strings.Join(a.Allowed, " or ")
+	}
+	return strings.ToUpper(string(a.Type))
 }

@@ -41,7 +41,7 @@ func Load(file string) (*Description, error) {
 			Links []Link
 		}
 	}
-	source, _ := document.Parse(file, data)
+	source := document.Parse(file, data)
 	source.AsWritten(texts)
 	schema().Check(source, "")
 	source.Decode("", &read)

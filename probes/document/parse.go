@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"regexp"
 	"sort"
 	"strings"
@@ -43,44 +42,44 @@ func (p Position) compare(other Position) int {
 	return cmp.Or(cmp.Compare(p.Line, other.Line), cmp.Compare(p.Column, other.Column))
 }
 
-// Parse reads a file of one YAML document. When it returns no value, the
-// file's problems say why. Anchors, aliases, merge keys and tags are problems:
-// they make a file hard to read and a small file large.
-func Parse(name string, data []byte) (*File, *Value) {
+// Parse reads a file of one YAML document. When it has no value, its problems
+// say why. Anchors, aliases, merge keys and tags are problems: they make a
+// file hard to read and a small file large.
+func Parse(name string, data []byte) *File {
 	file := newFile(name)
 	if len(data) > MaxBytes {
 		file.add(Position{1, 1}, "", fmt.Sprintf("the file has %d bytes, and %d are read at most", len(data), MaxBytes), "split it")
-		return file, nil
+		return file
 	}
 	if !file.readable(data) {
-		return file, nil
+		return file
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var root yaml.Node
 	if err := decoder.Decode(&root); errors.Is(err, io.EOF) {
 		file.add(Position{1, 1}, "", "the file is empty", "write a document with apiVersion, kind, metadata and spec")
-		return file, nil
+		return file
 	} else if err != nil {
 		file.syntax(data, err)
-		return file, nil
+		return file
 	}
 	var second yaml.Node
 	if err := decoder.Decode(&second); err == nil {
 		file.add(at(&second), "", "a second document begins here", "keep one document a file")
-		return file, nil
+		return file
 	} else if !errors.Is(err, io.EOF) {
 		file.syntax(data, err)
-		return file, nil
+		return file
 	}
 	if root.Kind != yaml.DocumentNode || len(root.Content) != 1 {
 		file.add(Position{1, 1}, "", "the file is empty", "write a document with apiVersion, kind, metadata and spec")
-		return file, nil
+		return file
 	}
 	if !file.plain(root.Content[0], 0) {
-		return file, nil
+		return file
 	}
 	file.read("", root.Content[0], root.Content[0])
-	return file, &Value{file: file, node: root.Content[0]}
+	return file
 }
 
 func newFile(name string) *File {
@@ -112,12 +111,6 @@ func (f *File) Wrong(field, message, remedy string) {
 	if at := f.near(field); !at.unset {
 		f.add(at.Value, field, message, remedy)
 	}
-}
-
-// Merge adds the problems of a part that was checked by itself.
-func (f *File) Merge(part *File) {
-	f.problems = append(f.problems, part.problems...)
-	maps.Copy(f.troubled, part.troubled)
 }
 
 // near is the value at the field, or the nearest one around it.

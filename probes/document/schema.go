@@ -21,15 +21,15 @@ import (
 //
 //	x-what     what the value is, such as "a duration"
 //	x-message  the whole message, in place of one made from the keyword
-//	x-number   the message when the value is a number and should not be
+//	x-number   what is wrong with a number, such as "has no unit"
 //	x-remedy   the remedy when the value is wrong
 //	x-missing  the remedy when the key is missing
 //	x-key      what a key of the mapping is, when it is not just a key
 //	writeOnly  the value can be a secret: no message shows it
 //
 // The format go-duration is what [time.ParseDuration] reads, if not negative.
-// The definition "parameter", if there is one, is a text with ${NAME} in it:
-// editors take it, and a file whose parameters are filled in has none.
+// The definition "parameter" is a text with ${NAME} in it: no mistake is told
+// by it, since the other form of the value was meant.
 type Schema struct {
 	compiled *jsonschema.Schema
 	root     any
@@ -42,9 +42,6 @@ func ReadSchema(data []byte) (*Schema, error) {
 	root, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
 	if err != nil {
 		return nil, fmt.Errorf("read the schema: %w", err)
-	}
-	if definitions, ok := pointed(root, "definitions").(map[string]any); ok && definitions["parameter"] != nil {
-		definitions["parameter"] = false
 	}
 	compiler := jsonschema.NewCompiler()
 	compiler.DefaultDraft(jsonschema.Draft7)
@@ -117,7 +114,7 @@ func (s *Schema) Check(file *File, field string) {
 	}
 	var invalid *jsonschema.ValidationError
 	if err := s.compiled.Validate(value); errors.As(err, &invalid) {
-		check := checking{schema: s, file: file, field: field, value: value, unknown: map[string]bool{}, told: map[string]bool{}}
+		check := checking{schema: s, file: file, field: field, value: value, unknown: map[string][]string{}, told: map[string]bool{}}
 		check.unknownKeys(invalid)
 		check.tell(invalid)
 	} else if err != nil {
@@ -131,8 +128,8 @@ type checking struct {
 	file   *File
 	field  string
 	value  any
-	// unknown are the mappings that have keys that are not known.
-	unknown map[string]bool
+	// unknown are the keys that are not known, by the field of their mapping.
+	unknown map[string][]string
 	// told are the values that a problem was told of: one each is enough.
 	told map[string]bool
 }
@@ -153,6 +150,9 @@ func (c *checking) tell(e *jsonschema.ValidationError) {
 		c.oneOf(field, rules)
 	case *kind.Required:
 		for _, key := range k.Missing {
+			if slices.ContainsFunc(c.unknown[field], func(other string) bool { return nearest(other, []string{key}) != "" }) {
+				continue // it is misspelt, and told of as such
+			}
 			c.file.add(c.file.near(field).Value, Join(field, key), "is missing", word(properties[key], "x-missing", "write "+key+": with its value"))
 		}
 	case *kind.Dependency:
@@ -165,7 +165,7 @@ func (c *checking) tell(e *jsonschema.ValidationError) {
 			c.file.Add(Problem{Field: Join(field, key), Message: message, Remedy: Instead(key, slices.Collect(maps.Keys(properties)))})
 		}
 	case *kind.PropertyNames:
-		if names := rules["propertyNames"]; len(e.Causes) == 0 {
+		if names := rules["propertyNames"]; len(e.Causes) == 0 && !strings.Contains(k.Property, "${") {
 			message := fmt.Sprintf("%q is not %s", shorten(k.Property), word(names, "x-what", "a key that can stand here"))
 			c.file.Add(Problem{Field: Join(field, k.Property), Message: message, Remedy: word(names, "x-remedy", "write another key")})
 		}
@@ -179,11 +179,11 @@ func (c *checking) tell(e *jsonschema.ValidationError) {
 	}
 }
 
-// unknownKeys notes the mappings that have keys that are not known.
+// unknownKeys collects the keys that are not known.
 func (c *checking) unknownKeys(e *jsonschema.ValidationError) {
-	if _, is := e.ErrorKind.(*kind.AdditionalProperties); is {
+	if k, is := e.ErrorKind.(*kind.AdditionalProperties); is {
 		field, _ := c.at(e.InstanceLocation)
-		c.unknown[field] = true
+		c.unknown[field] = k.Properties
 	}
 	for _, cause := range e.Causes {
 		c.unknownKeys(cause)
@@ -198,14 +198,13 @@ func meant(e *jsonschema.ValidationError) *jsonschema.ValidationError {
 		for len(form.Causes) == 1 && len(form.Causes[0].InstanceLocation) == len(e.InstanceLocation) {
 			form = form.Causes[0]
 		}
-		switch form.ErrorKind.(type) {
-		case *kind.FalseSchema:
-		case *kind.Type:
-			if first == nil {
-				first = form
-			}
-		default:
+		_, mistyped := form.ErrorKind.(*kind.Type)
+		switch {
+		case strings.HasSuffix(form.SchemaURL, "/definitions/parameter"):
+		case !mistyped:
 			return form
+		case first == nil:
+			first = form
 		}
 	}
 	return first
@@ -222,7 +221,7 @@ func (c *checking) oneOf(field string, rules map[string]any) {
 	remedy := word(rules, "x-remedy", "write exactly one of "+strings.Join(all, ", "))
 	if len(found) > 1 {
 		c.file.Wrong(Join(field, found[len(found)-1]), "stands beside "+found[0], remedy)
-	} else if !c.unknown[field] {
+	} else if len(c.unknown[field]) == 0 {
 		c.file.Wrong(field, word(rules, "x-message", "has none of "+strings.Join(all, ", ")), remedy)
 	}
 }
@@ -238,8 +237,10 @@ func (c *checking) wrong(field string, value any, rules map[string]any, k jsonsc
 	switch k := k.(type) {
 	case *kind.Type:
 		message, remedy = mistyped(value, k, rules)
+		c.file.Wrong(field, message, word(rules, "x-remedy", remedy))
+		return
 	case *kind.Format:
-		message = word(rules, "x-message", k.Err.Error())
+		message = k.Err.Error()
 	case *kind.Enum:
 		remedy = instead(value, k.Want)
 	case *kind.Const:
@@ -248,11 +249,9 @@ func (c *checking) wrong(field string, value any, rules map[string]any, k jsonsc
 		message = fmt.Sprintf("%v is out of range", value)
 		remedy = fmt.Sprintf("write a whole number from %v to %v", rules["minimum"], rules["maximum"])
 	case *kind.MinProperties, *kind.MinItems:
-		message = word(rules, "x-message", "is empty")
-	default:
-		message = word(rules, "x-message", message)
+		message = "is empty"
 	}
-	c.file.Wrong(field, message, word(rules, "x-remedy", remedy))
+	c.file.Wrong(field, word(rules, "x-message", message), word(rules, "x-remedy", remedy))
 }
 
 // shown is how a message begins that shows the value. What can be a secret,
@@ -276,8 +275,8 @@ func shown(value any, secret bool) string {
 func mistyped(value any, k *kind.Type, rules map[string]any) (message, remedy string) {
 	want, remedy := types[k.Want[0]].noun, types[k.Want[0]].remedy
 	message = fmt.Sprintf("is %s, not %s", types[k.Got].noun, word(rules, "x-what", want))
-	if k.Got == "number" {
-		message = word(rules, "x-number", message)
+	if number := word(rules, "x-number", ""); k.Got == "number" && number != "" {
+		message = shown(value, rules["writeOnly"] == true) + number
 	}
 	switch _, isText := value.(string); {
 	case k.Want[0] == "string" && (k.Got == "number" || k.Got == "boolean"):

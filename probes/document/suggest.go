@@ -11,14 +11,7 @@ func Instead(word string, known []string) string {
 	if len(known) == 0 {
 		return "remove it"
 	}
-	best, least := "", 0
-	for _, candidate := range known {
-		limit := max(1, min(3, len(candidate)/3))
-		distance := editDistance(strings.ToLower(word), strings.ToLower(candidate), limit)
-		if distance <= limit && distance < len(candidate) && (best == "" || distance < least) {
-			best, least = candidate, distance
-		}
-	}
+	best := nearest(word, known)
 	switch {
 	case best != "":
 		return "did you mean " + best + "?"
@@ -27,6 +20,19 @@ func Instead(word string, known []string) string {
 	}
 	sorted := slices.Compact(slices.Sorted(slices.Values(known)))
 	return "use one of: " + strings.Join(sorted, ", ")
+}
+
+// nearest is the word that was probably meant; empty if none is near.
+func nearest(word string, known []string) string {
+	best, least := "", 0
+	for _, candidate := range known {
+		limit := max(1, min(3, len(candidate)/3))
+		distance := editDistance(strings.ToLower(word), strings.ToLower(candidate), limit)
+		if distance <= limit && distance < len(candidate) && (best == "" || distance < least) {
+			best, least = candidate, distance
+		}
+	}
+	return best
 }
 
 // editDistance counts the letters to add, remove, change or swap to make b of

@@ -41,7 +41,7 @@ func Parse(file string, data []byte) (*Target, document.Problems) {
 		} `json:"metadata"`
 		Spec *Target `json:"spec"`
 	}
-	source, _ := document.Parse(file, data)
+	source := document.Parse(file, data)
 	schema().Check(source, "")
 	source.Decode("", &read)
 	if problems := source.Problems(); len(problems) > 0 {

@@ -29,10 +29,7 @@ func (plugin) Describe(context.Context) (sdk.Description, error) {
 	if err != nil {
 		return sdk.Description{}, err
 	}
-	description, err := language.Describe("emco", version, experiments.Catalogue(), scenarios)
-	if err != nil {
-		return sdk.Description{}, err
-	}
+	description := language.Describe("emco", version, experiments.Catalogue(), scenarios)
 	description.Activities = append(description.Activities, previewOf(description.Activities))
 	return description, nil
 }

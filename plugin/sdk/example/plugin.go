@@ -36,7 +36,7 @@ func (plugin) Describe(context.Context) (sdk.Description, error) {
 	if err := problems.Err(); err != nil {
 		return sdk.Description{}, err
 	}
-	return language.Describe("counter", version, catalogue(), []sdk.Experiment{own})
+	return language.Describe("counter", version, catalogue(), []sdk.Experiment{own}), nil
 }
 
 func (plugin) Compile(_ context.Context, source sdk.Source) (*plan.Plan, error) {

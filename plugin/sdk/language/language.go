@@ -10,11 +10,7 @@ import (
 
 // Describe describes a plugin by what its catalogue offers to experiments, by
 // the experiments that it brings, and by the schema of experiment files.
-func Describe(name, version string, catalogue scenario.Catalogue, experiments []sdk.Experiment) (sdk.Description, error) {
-	schema, err := scenario.Schema(catalogue)
-	if err != nil {
-		return sdk.Description{}, err
-	}
+func Describe(name, version string, catalogue scenario.Catalogue, experiments []sdk.Experiment) sdk.Description {
 	for _, experiment := range experiments {
 		for i, parameter := range experiment.Parameters {
 			if parameter.Follows != "" {
@@ -22,5 +18,8 @@ func Describe(name, version string, catalogue scenario.Catalogue, experiments []
 			}
 		}
 	}
-	return sdk.Description{Name: name, Version: version, Experiments: experiments, Activities: catalogue.Activities, Schema: schema}, nil
+	return sdk.Description{
+		Name: name, Version: version, Experiments: experiments, Activities: catalogue.Activities,
+		Schema: scenario.Schema(catalogue),
+	}
 }

@@ -15,10 +15,7 @@ func TestDescribe(t *testing.T) {
 	experiments := []sdk.Experiment{{Name: "one", Parameters: []sdk.Parameter{
 		{Name: "call", Type: activity.CallName, Default: "add"}, {Name: "service", Type: activity.ServiceName, Follows: "call"},
 	}}}
-	got, err := language.Describe("counter", "1.2.3", catalogue, experiments)
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := language.Describe("counter", "1.2.3", catalogue, experiments)
 	if got.Name != "counter" || got.Version != "1.2.3" || len(got.Activities) != 1 || !json.Valid(got.Schema) {
 		t.Errorf("%+v", got)
 	}
