@@ -21,8 +21,8 @@ var availableKind = Kind{
 func available(ctx context.Context, t task) Result {
 	service := emco.Service(t.text("service"))
 	w := t.watchEndpoint(service, nil)
-	for sample := range w.samples(ctx, t.Setup.every(250*time.Millisecond).hedge()) {
-		if sample.look == lookAnswered {
+	for sample := range w.samples(ctx, t.Setup.pace(pace{interval: 250 * time.Millisecond, hedged: true})) {
+		if sample.condition == conditionAnswered {
 			return w.result(Passed, "%s is available after %s: %s", service, w.after(), sample.words)
 		}
 	}

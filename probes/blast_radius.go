@@ -11,9 +11,9 @@ import (
 
 const runWithoutExisting = "run this experiment without --use-existing"
 
-// BlastRadius tells of each resource that exists already what a run does to it
-// that begins in a given state and then makes calls: one text a resource. A
-// given or a call that only resources of the run's own can have is a
+// BlastRadius describes what a run does to each resource that exists already,
+// one text a resource: it brings them to a given state and then makes calls.
+// A given state or a call that needs resources of the run's own is a
 // [document.Problem].
 func BlastRadius(names emco.Names, given emco.Given, calls []string) ([]string, error) {
 	if err := existingFits(given); err != nil {
@@ -27,7 +27,7 @@ func BlastRadius(names emco.Names, given emco.Given, calls []string) ([]string, 
 		}
 		var parts []string
 		if state := l.state(given); state != emco.Absent {
-			parts = append(parts, l.begins(state))
+			parts = append(parts, l.preparation(state))
 		}
 		if len(verbs) > 0 {
 			parts = append(parts, "then the experiment: "+strings.Join(verbs, ", "))
@@ -39,8 +39,8 @@ func BlastRadius(names emco.Names, given emco.Given, calls []string) ([]string, 
 	return texts, nil
 }
 
-// existingFits finds out whether what exists already can be in the given
-// state without anything being deleted.
+// existingFits refuses a given state for which something would have to be
+// deleted.
 func existingFits(given emco.Given) error {
 	states := given.Document()
 	for _, field := range []string{"clusterProvider", "cluster", "clusterLabel"} {
@@ -51,8 +51,7 @@ func existingFits(given emco.Given) error {
 	return nil
 }
 
-// verbs are the calls that work on the resource, each once, without what they
-// have in common.
+// verbs are those of the calls that work on the resource, each once.
 func (l lifecycle) verbs(calls []string) ([]string, error) {
 	var verbs []string
 	for _, name := range calls {
@@ -68,8 +67,9 @@ func (l lifecycle) verbs(calls []string) ([]string, error) {
 	return verbs, nil
 }
 
-// begins tells how the resource comes to be in the state that a run begins in.
-func (l lifecycle) begins(want emco.State) string {
+// preparation describes how the resource gets to the state that a run begins
+// in.
+func (l lifecycle) preparation(want emco.State) string {
 	var paths []string
 	for _, from := range []emco.State{emco.Created, emco.Approved, emco.Instantiated, emco.Terminated} {
 		path := l.path(from, want)
@@ -86,5 +86,5 @@ func (l lifecycle) begins(want emco.State) string {
 	return fmt.Sprintf("brought to %s before each attempt (%s)", want, strings.Join(paths, "; "))
 }
 
-// verb is what a call does, without what it does it to.
+// verb is the last part of a call's name, such as instantiate.
 func verb(call string) string { return call[strings.LastIndex(call, ".")+1:] }

@@ -22,7 +22,7 @@ var callKind = Kind{
 	run: callOnce,
 }
 
-// callOnce makes one call, once, and tells its moments as they happen.
+// callOnce makes one call, once, and emits its moments as they happen.
 func callOnce(ctx context.Context, t task) Result {
 	call, _ := t.call()
 	request, err := t.request(call)
@@ -54,7 +54,7 @@ func callOnce(ctx context.Context, t task) Result {
 		Outcome:    answer.Outcome.String(),
 		Evidence:   outcomeDetail(answer.Outcome),
 	}
-	result.Evidence["took"] = shown(answer.Ended.Sub(answer.Started))
+	result.Evidence["took"] = rounded(answer.Ended.Sub(answer.Started))
 	if answer.Outcome.Kind == emco.Rejected {
 		result.Evidence["body"] = answer.Text()
 	}

@@ -16,12 +16,12 @@ import (
 // Kind is a kind of probe: its description and what it does.
 type Kind struct {
 	activity.Activity
-	// check finds what the description of the arguments cannot say; may be nil.
+	// check finds mistakes beyond the description of the arguments; may be nil.
 	check func(arguments) error
 	run   func(context.Context, task) Result
 }
 
-// Changes says that probes of this kind change something in EMCO.
+// Changes reports whether probes of this kind change something in EMCO.
 func (k Kind) Changes() bool { return k.Lasting || !k.Probe }
 
 // The events of a probe that is no call.
@@ -31,8 +31,8 @@ const (
 	eventFailed  = "failed"
 )
 
-// action describes what experiments do not name as a probe. It is not
-// lasting: it sees its own requests to an end before it answers.
+// action describes an activity that experiments do not name as a probe. It is
+// not lasting: its own requests have ended when it ends.
 func action(name, summary string, arguments ...activity.Argument) activity.Activity {
 	return activity.Activity{
 		Name: name, Summary: summary, Arguments: arguments,
@@ -40,7 +40,7 @@ func action(name, summary string, arguments ...activity.Argument) activity.Activ
 	}
 }
 
-// question describes what a step can name as its probe.
+// question describes an activity that a step can name as its probe.
 func question(name, summary string, arguments ...activity.Argument) activity.Activity {
 	described := action(name, summary, arguments...)
 	described.Probe = true
@@ -87,8 +87,8 @@ func (k Kind) New(args map[string]any) (Probe, error) {
 	return a, nil
 }
 
-// Run is [Probe.Run]. A probe that is no call starts, and passes or fails; one
-// that found no answer does neither.
+// Run implements [Probe]. A probe that is not a call emits started, then passed
+// or failed; neither if it found no answer.
 func (a arguments) Run(ctx context.Context, on Subject, observer Observer) Result {
 	t := task{Subject: on, Observer: observer, arguments: a}
 	if !slices.Contains(a.kind.Ends, eventPassed) {
@@ -105,7 +105,7 @@ func (a arguments) Run(ctx context.Context, on Subject, observer Observer) Resul
 	return result
 }
 
-// arguments are a probe: its kind and decoded arguments.
+// arguments implements [Probe]: a kind with decoded arguments.
 type arguments struct {
 	kind   Kind
 	values map[string]any
@@ -163,7 +163,7 @@ func (a arguments) checkOne(argument activity.Argument) error {
 	return nil
 }
 
-// text is an argument that was checked to be a text, or "".
+// text is an argument of type text, or "".
 func (a arguments) text(name string) string {
 	text, _ := a.values[name].(string)
 	return text
@@ -172,7 +172,7 @@ func (a arguments) text(name string) string {
 // call is the argument that names a call; false if it is not given.
 func (a arguments) call() (emco.Call, bool) { return emco.CallNamed(a.text("call")) }
 
-// given is the state that an argument describes.
+// given reads the argument that describes a state.
 func (a arguments) given() (emco.Given, error) {
 	states, _ := a.values["given"].(map[string]any)
 	return emco.ParseGiven(states)

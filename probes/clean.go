@@ -26,7 +26,7 @@ func clean(ctx context.Context, t task) Result {
 		return errored(err)
 	}
 	for _, anchor := range strays {
-		r.leave(anchor, "it carries a run's mark, but no name that a run gives")
+		r.leave(Resource{Anchor: anchor, State: Left, Reason: "it carries a run's mark, but no name that a run gives"})
 	}
 	var errs []error
 	for _, names := range attempts {

@@ -10,7 +10,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
-// nothingThere makes sure that neither the project nor the cluster provider
+// nothingThere checks that neither the project nor the cluster provider
 // exists, below which all other names lie.
 func (p *preparation) nothingThere(ctx context.Context) error {
 	for _, template := range []string{"{project}", "{provider}"} {
@@ -39,7 +39,8 @@ func (p *preparation) registerRsync(ctx context.Context) error {
 	}
 	if !answer.Missing() {
 		if there, ok := answer.Controller(); ok && there != p.Setup.Rsync {
-			p.Note(answer.Ended, fmt.Sprintf("rsync is registered at %s, not at the target's %s; the registration is left as it is", document.Shown(there), p.Setup.Rsync))
+			p.Note(answer.Ended, fmt.Sprintf("rsync is registered at %s, not at the target's %s; the registration is left as it is",
+				document.Shown(there), p.Setup.Rsync))
 		}
 		return nil
 	}
@@ -51,14 +52,14 @@ func (p *preparation) registerRsync(ctx context.Context) error {
 	return err
 }
 
-// create makes one resource. Whether a POST whose answer was lost has made
-// it, a GET tells.
+// create makes one resource. After a POST whose answer was lost, a GET finds
+// out whether it was made.
 func (p *preparation) create(ctx context.Context, resource emco.Resource) error {
 	p.Resource(Resource{Anchor: resource.Anchor, State: Making})
 	unsure := false // a POST of ours may have made it
 	var failed error
 	post := func(ctx context.Context) sample { return p.send(ctx, resource.Create) }
-	for got := range poll(ctx, p.Setup.within(p.patience), post) {
+	for got := range poll(ctx, p.Setup.pace(pace{patience: p.patience}), post) {
 		if got.err != nil {
 			return got.err
 		}
@@ -91,7 +92,7 @@ func (p *preparation) create(ctx context.Context, resource emco.Resource) error 
 	return failed
 }
 
-// ours says whether a resource that a GET found carries the run's mark.
+// ours reports whether a resource that a GET found carries the run's mark.
 func ours(names emco.Names, resource emco.Resource, found emco.Answer) bool {
 	mark := found.Mark()
 	return mark == names.Mark() || resource.Unmarked && mark == ""

@@ -9,10 +9,10 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
-// The looks of an endpoint that probes wait for.
+// The conditions of an endpoint that probes wait for.
 const (
-	lookAnswered = "answered"
-	lookRefused  = "refused"
+	conditionAnswered = "answered"
+	conditionRefused  = "refused"
 )
 
 // endpointTimeout bounds one endpoint check, dialling included; dialTimeout
@@ -51,39 +51,39 @@ func (t task) watchEndpoint(service emco.Service, call *emco.Call) *watch {
 	w := &watch{observer: t, noun: "seen"}
 	w.ask = func(ctx context.Context) sample {
 		seen := ask(ctx)
-		seen.look, seen.words = lookOf(seen.Answer), seen.String()
-		seen.note = fmt.Sprintf("%s: %s: %s", service, seen.look, seen.words)
+		seen.condition, seen.words = conditionOf(seen.Answer), seen.String()
+		seen.note = fmt.Sprintf("%s: %s: %s", service, seen.condition, seen.words)
 		return seen
 	}
-	// Times by look, and of all samples of the service down.
+	// Times of the samples by condition, and of all with the service down.
 	times := map[string][]time.Time{}
 	var down []time.Time
 	w.keep = func(s sample) {
-		times[s.look] = append(times[s.look], s.Ended)
+		times[s.condition] = append(times[s.condition], s.Ended)
 		if s.Outcome.Down() != "" {
 			down = append(down, s.Ended)
 		}
 	}
 	w.evidence = func(sample) map[string]string {
 		evidence := map[string]string{}
-		for look, at := range times {
-			evidence[look] = strconv.Itoa(len(at))
-			evidence["first "+look] = shown(at[0].Sub(w.began))
+		for condition, at := range times {
+			evidence[condition] = strconv.Itoa(len(at))
+			evidence["first "+condition] = rounded(at[0].Sub(w.began))
 		}
 		if len(down) > 0 {
-			evidence["first down"] = shown(down[0].Sub(w.began))
+			evidence["first down"] = rounded(down[0].Sub(w.began))
 		}
 		return evidence
 	}
 	return w
 }
 
-// lookOf is one word for how an endpoint looked: answered, refused, EOF,
+// conditionOf is the condition of an endpoint: answered, refused, EOF,
 // reset, hang, unreachable, an HTTP status, or the kind of another outcome.
-func lookOf(answer emco.Answer) string {
+func conditionOf(answer emco.Answer) string {
 	switch down := answer.Outcome.Down(); {
 	case answer.Outcome.Kind == emco.Accepted || answer.Missing():
-		return lookAnswered
+		return conditionAnswered
 	case answer.Outcome.Kind == emco.Rejected:
 		return strconv.Itoa(answer.Code)
 	case down != "":

@@ -24,8 +24,8 @@ var ensureKind = Kind{
 	run: ensure,
 }
 
-// callPatience bounds how long a preparation waits out, for one call, what can
-// go away by itself.
+// callPatience bounds how long a preparation waits, for one call, for a problem
+// to go away by itself.
 const callPatience = 15 * time.Second
 
 // preparation is one run of an ensure.
@@ -37,8 +37,8 @@ type preparation struct {
 	calls    []string
 }
 
-// ensure brings the attempt's own resources, of which nothing may be there
-// yet, to a given state; or, if the subject says so, ones that exist already.
+// ensure brings the attempt's own resources, of which none may exist yet, to a
+// given state; with [Subject.Existing], resources that exist already.
 func ensure(ctx context.Context, t task) Result {
 	began := time.Now()
 	given, err := t.arguments.given()
@@ -62,7 +62,7 @@ func ensure(ctx context.Context, t task) Result {
 			Message: fmt.Sprintf("resources that exist already: %s; calls made: %s", existingStates(p.given), evidence["calls"])}
 	case err == nil:
 		return Result{Conclusion: Passed, Evidence: evidence,
-			Message: fmt.Sprintf("%s; %d resources made in %s", p.given, p.made, shown(time.Since(began)))}
+			Message: fmt.Sprintf("%s; %d resources made in %s", p.given, p.made, rounded(time.Since(began)))}
 	case ctx.Err() != nil && !outOfTime(ctx):
 		return Result{Conclusion: Inconclusive, Evidence: evidence, Message: "ended before the given state was reached"}
 	default:
@@ -107,18 +107,18 @@ func (p *preparation) run(ctx context.Context) error {
 	return nil
 }
 
-// find asks for a resource until EMCO says that it is there or that it is
+// find asks for a resource until EMCO answers that it exists or that it does
 // not.
 func (p *preparation) find(ctx context.Context, anchor string) (emco.Answer, error) {
 	return p.until(ctx, emco.Get(anchor), func(a emco.Answer) bool { return a.Outcome.Kind == emco.Accepted || a.Missing() })
 }
 
-// until sends a request until its answer is one to be had, and waits out what
-// can go away by itself.
+// until sends a request until it has a wanted answer, and waits out problems
+// that can go away by themselves.
 func (p *preparation) until(ctx context.Context, request emco.Request, wanted func(emco.Answer) bool) (emco.Answer, error) {
 	var failed error
 	send := func(ctx context.Context) sample { return p.send(ctx, request) }
-	for got := range poll(ctx, p.Setup.within(p.patience), send) {
+	for got := range poll(ctx, p.Setup.pace(pace{patience: p.patience}), send) {
 		if got.err != nil {
 			return emco.Answer{}, got.err
 		}
@@ -136,7 +136,7 @@ func (p *preparation) until(ctx context.Context, request emco.Request, wanted fu
 	return emco.Answer{}, failed
 }
 
-// transient says whether what stood in the way can go away by itself.
+// transient reports whether the problem can go away by itself.
 func transient(answer emco.Answer) bool {
 	switch answer.Outcome.Kind {
 	case emco.Rejected:

@@ -10,8 +10,8 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
-// withoutExisting is the remedy for what existing resources cannot be
-// brought to.
+// withoutExisting is the remedy for a state that existing resources cannot
+// reach.
 const withoutExisting = "or run it without --use-existing, on resources of its own"
 
 // existing brings resources that exist already to the given state, by calls
@@ -38,8 +38,8 @@ func (p *preparation) existing(ctx context.Context) error {
 	return nil
 }
 
-// existingStates are the states that a given wants of what exists already, for
-// a reader.
+// existingStates describes the states that a given demands of resources that
+// exist already.
 func existingStates(given emco.Given) string {
 	var states []string
 	for _, l := range lifecycles {
@@ -50,8 +50,8 @@ func existingStates(given emco.Given) string {
 	return strings.Join(states, ", ")
 }
 
-// present makes sure that the resource is there, and that a group is on the
-// logical cloud that is named beside it.
+// present checks that the resource exists, and that a group is on the logical
+// cloud that is named beside it.
 func (p *preparation) present(ctx context.Context, l lifecycle) error {
 	anchor, cloud := p.Names.Anchor(l.word), p.Names.Anchor("{logicalCloud}")
 	answer, err := p.find(ctx, anchor)
@@ -73,7 +73,7 @@ func (p *preparation) present(ctx context.Context, l lifecycle) error {
 	return nil
 }
 
-// unused makes sure that no group is on the logical cloud: EMCO refuses to
+// unused checks that no group is on the logical cloud: EMCO refuses to
 // terminate it while there is one, and what exists is not deleted.
 func (p *preparation) unused(ctx context.Context) error {
 	cloud := p.Names.Anchor("{logicalCloud}")
@@ -98,7 +98,7 @@ func (p *preparation) unused(ctx context.Context) error {
 	return nil
 }
 
-// list reads a collection, which is empty if EMCO says so in whatever way.
+// list reads a collection, which is empty if EMCO answers that it is missing.
 func (p *preparation) list(ctx context.Context, collection string) ([]emco.Found, error) {
 	answer, err := p.find(ctx, collection)
 	if err != nil || answer.Missing() {

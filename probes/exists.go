@@ -30,7 +30,7 @@ func checkAnchor(a arguments) error {
 	return emco.CheckAnchor(anchor)
 }
 
-// exists asks until EMCO answers that a resource is there, or that it is not.
+// exists asks until EMCO answers that a resource exists, or that it does not.
 func exists(ctx context.Context, t task) Result {
 	anchor := t.Names.Anchor(t.text("anchor"))
 	w := &watch{
@@ -45,7 +45,7 @@ func exists(ctx context.Context, t task) Result {
 			return map[string]string{"anchor": anchor, "answer": last.Outcome.String()}
 		},
 	}
-	for sample := range w.samples(ctx, t.Setup.steady()) {
+	for sample := range w.samples(ctx, t.Setup.pace(pace{})) {
 		switch {
 		case sample.Outcome.Kind == emco.Accepted:
 			return w.result(Passed, "%s is there", anchor)

@@ -10,13 +10,13 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
-// issuing brings EMCO to accept a call, as a careful engineer does: it asks
-// for the status first, and posts only what EMCO has not begun.
+// issuing makes EMCO accept a call, as a careful engineer does: it reads the
+// status first, and posts only what EMCO has not begun.
 type issuing struct {
 	task
 	call emco.Call
-	// patience bounds how long a reason that can go away is waited out,
-	// from the first answer. 0 means until the context ends.
+	// patience is how long to wait for a reason of refusal to go away, from the
+	// first answer. 0 means until the context ends.
 	patience time.Duration
 
 	posts   int
@@ -39,12 +39,12 @@ func (e *refusal) Error() string {
 	return text
 }
 
-// confirmations is how many readings of the status an answer that says
-// "already" is given to come true: the status lags.
+// confirmations is how often the status is read for it to agree with an answer
+// that means "already": the status lags.
 const confirmations = 10
 
-// run posts until the call is accepted, or the status says that it is under
-// way or over. It returns a [refusal], or the context's error.
+// run posts until the call is accepted, or the status shows it under way or
+// over. It returns a [refusal], or the context's error.
 func (i *issuing) run(ctx context.Context) error {
 	request, err := i.request(i.call)
 	if err != nil {
@@ -52,7 +52,7 @@ func (i *issuing) run(ctx context.Context) error {
 	}
 	var refused *refusal
 	attempt := func(ctx context.Context) error { return i.attempt(ctx, request) }
-	for err := range poll(ctx, i.Setup.within(i.patience), attempt) {
+	for err := range poll(ctx, i.Setup.pace(pace{patience: i.patience}), attempt) {
 		if !errors.As(err, &refused) || refused.final {
 			return err
 		}
@@ -90,31 +90,32 @@ func (i *issuing) attempt(ctx context.Context, request emco.Request) error {
 // settle reads the status until it shows the call accepted, or shows twice
 // running that it was not: one reading proves nothing.
 func (i *issuing) settle(ctx context.Context) error {
-	w := i.watchStatus(i.call)
 	notBegun := 0
-	for sample := range w.samples(ctx, i.Setup.within(i.patience)) {
-		i.reading = sample.reading
+	return i.read(ctx, pace{patience: i.patience}, func() bool {
 		if notBegun++; i.reading.Progress != emco.NotBegun {
 			notBegun = 0
 		}
-		if i.reading.Ours || notBegun == 2 {
-			return nil
-		}
-	}
-	return w.failure(ctx)
+		return notBegun == 2
+	})
 }
 
-// confirm reads the status until it bears out an answer that said "already".
+// confirm reads the status until it agrees with an answer that means "already".
 func (i *issuing) confirm(ctx context.Context) error {
-	w := i.watchStatus(i.call)
 	left := confirmations
-	for sample := range w.samples(ctx, i.Setup.steady()) {
+	err := i.read(ctx, pace{}, func() bool { left--; return left == 0 })
+	if err == nil && !i.reading.Ours {
+		return &refusal{answer: i.answer, status: describe(i.reading), final: true}
+	}
+	return err
+}
+
+// read reads the status until it shows the call accepted, or enough was read.
+func (i *issuing) read(ctx context.Context, p pace, enough func() bool) error {
+	w := i.watchStatus(i.call)
+	for sample := range w.samples(ctx, i.Setup.pace(p)) {
 		i.reading = sample.reading
-		if i.reading.Ours {
+		if i.reading.Ours || enough() {
 			return nil
-		}
-		if left--; left == 0 {
-			return &refusal{answer: i.answer, status: describe(i.reading), final: true}
 		}
 	}
 	return w.failure(ctx)

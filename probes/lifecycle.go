@@ -3,24 +3,24 @@ package probes
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
-// lifecycle is what calls do to a logical cloud or a deployment intent group.
+// lifecycle has the states of a logical cloud or a deployment intent group, and
+// the calls that lead from one to another.
 type lifecycle struct {
 	kind  emco.Kind
 	word  string // of the anchor's template
 	field string // of the given state
 	state func(emco.Given) emco.State
-	// complete is the kind that is made last before calls can be made.
+	// complete is the kind of resource that must exist before calls are made.
 	complete               emco.Kind
 	instantiate, terminate string
-	// next is the call that leads on from a state to another. A state that no
-	// call leads to, such as Created, is in none.
+	// next has the call to make in a state on the way to another. No call leads
+	// to a state that is in no row, such as Created.
 	next map[emco.State]map[emco.State]string
 }
 
@@ -59,8 +59,8 @@ func callNamed(name string) emco.Call {
 	return call
 }
 
-// path lists the calls that lead from a state to another; none if there is
-// nothing to do or no path.
+// path lists the calls that lead from a state to another; empty if the states
+// are equal or there is no path.
 func (l lifecycle) path(from, to emco.State) []string {
 	var calls []string
 	for state := from; state != to; {
@@ -79,11 +79,11 @@ func (p *preparation) driveTo(ctx context.Context, l lifecycle, want emco.State)
 	anchor := p.Names.Anchor(l.word)
 	// No path is longer than the number of states.
 	for range len(l.next) + 1 {
-		reading, err := p.await(ctx, callNamed(l.instantiate), atRest)
+		reading, err := p.await(ctx, callNamed(l.instantiate), func(r emco.Reading) bool { return r.Status.Resting() != "" })
 		if err != nil {
 			return err
 		}
-		state := restingState(reading)
+		state := reading.Status.Resting()
 		name, leads := l.next[state][want]
 		switch {
 		case state == "":
@@ -116,9 +116,9 @@ func (p *preparation) call(ctx context.Context, call emco.Call, from emco.State)
 		_, err := p.await(ctx, call, ended)
 		return err
 	}
-	// What was approved before, and terminated since, is approved anew. The
-	// history says that it was approved, so that only an answer tells that it
-	// is so now. To approve twice does no harm.
+	// What was approved, and terminated since, is approved again. The history
+	// has the approval of before, so that only an answer proves the new one. To
+	// approve twice does no harm.
 	request, err := p.request(call)
 	if err != nil {
 		return err
@@ -128,27 +128,4 @@ func (p *preparation) call(ctx context.Context, call emco.Call, from emco.State)
 		return a.Outcome.Kind == emco.Accepted
 	})
 	return err
-}
-
-// atRest reports whether EMCO has done all that the last call has asked for.
-// The deployment's state lags behind the last action.
-func atRest(reading emco.Reading) bool { return restingState(reading) != "" }
-
-// restingState is the state of what is at rest; empty for what is not.
-func restingState(reading emco.Reading) emco.State {
-	last := reading.Status.LastAction()
-	if reading.Progress == emco.Unknown {
-		return ""
-	}
-	ends := map[emco.State][]emco.State{
-		emco.Instantiated: {emco.Instantiated, emco.InstantiateFailed},
-		emco.Terminated:   {emco.Terminated, emco.TerminateFailed},
-	}
-	switch states, runs := ends[last]; {
-	case !runs:
-		return last
-	case slices.Contains(states, reading.Status.Deployed):
-		return reading.Status.Deployed
-	}
-	return ""
 }

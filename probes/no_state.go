@@ -23,9 +23,8 @@ const noStateTimeout = 200 * time.Millisecond
 
 // noState waits for a status that gives no state, because the microservice
 // that would give it is down. A state from before the call can still be on its
-// way and is asked for again. One that the call led to must not be seen: who
-// reads it while the microservice is down takes an error for a state, or asked
-// one that is not down.
+// way, and is asked for again. A state that the call led to must not be seen: it
+// would mean that an error was read as a state, or that the microservice was up.
 func noState(ctx context.Context, t task) Result {
 	call, _ := t.call()
 	w := t.watchStatus(call)
@@ -35,7 +34,7 @@ func noState(ctx context.Context, t task) Result {
 		defer cancel()
 		return ask(ctx)
 	}
-	for sample := range w.samples(ctx, t.Setup.every(shortInterval).hedge()) {
+	for sample := range w.samples(ctx, t.Setup.pace(pace{interval: shortInterval, hedged: true})) {
 		switch reading := sample.reading; {
 		case reading.Progress == emco.Unknown:
 			return w.result(Passed, "status gives %s after %s", reading.Text, w.after())

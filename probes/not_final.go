@@ -18,7 +18,7 @@ var notFinalKind = Kind{
 func notFinal(ctx context.Context, t task) Result {
 	call, _ := t.call()
 	w := t.watchStatus(call)
-	for sample := range w.samples(ctx, t.Setup.every(shortInterval)) {
+	for sample := range w.samples(ctx, t.Setup.pace(pace{interval: shortInterval})) {
 		reading := sample.reading
 		if reading.Progress == emco.UnderWay && call.UnderWay != "" && reading.Status.Deployed == call.UnderWay {
 			return w.result(Passed, "status says %s after %s", describe(reading), w.after())

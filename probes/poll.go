@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// pace is how often a question is asked again.
+// pace has the times of a poll.
 type pace struct {
 	// interval is the time from an answer to the next question.
 	interval time.Duration
-	// longest is what the interval grows to, by half after each answer; 0
+	// longest bounds the interval, which grows by half after each answer; 0
 	// keeps it constant.
 	longest time.Duration
 	// patience is the time after which no further question is asked; 0 sets
@@ -21,12 +21,6 @@ type pace struct {
 	// hedged sends another request beside one that takes longer than
 	// [hedgeDelay], and takes the answers as they come.
 	hedged bool
-}
-
-// hedge is the pace with hedged requests.
-func (p pace) hedge() pace {
-	p.hedged = true
-	return p
 }
 
 // hedgeDelay is how long a request may hang before another one is sent beside

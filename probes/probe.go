@@ -1,8 +1,8 @@
-// Package probes asks an EMCO questions and tells what it saw.
+// Package probes observes an EMCO and acts on it.
 //
-// A probe is one small struct in one file behind the interface [Probe]. It
-// knows EMCO's REST API and nothing else: it runs as well from the emco-chaos
-// plugin as from a command line of its own.
+// A probe is one function in one file behind the interface [Probe]. It knows
+// EMCO's REST API and nothing else: it runs from the emco-chaos plugin as well
+// as from a command line of its own.
 package probes
 
 import (
@@ -15,20 +15,20 @@ import (
 
 // Probe is one question to EMCO, or one action on it.
 type Probe interface {
-	// Run asks until the answer is known or ctx ends. What it sees on the
-	// way goes to observer, in order, from one goroutine at a time.
-	// A probe that ctx ended before it knew returns [Inconclusive] when its
-	// answer was still open, and says what it had seen last.
+	// Run asks until the answer is known or ctx ends. Its observations go to
+	// observer, in order, from one goroutine at a time. If ctx is cancelled
+	// while the answer is open the result is [Inconclusive], with the last
+	// observation.
 	Run(ctx context.Context, on Subject, observer Observer) Result
 }
 
-// Subject is what a probe works on: one EMCO, and the resources there that
-// one attempt of one run works on.
+// Subject is one EMCO, and the resources there that one attempt of one run
+// works on.
 type Subject struct {
 	Client *emco.Client
 	Names  emco.Names
 	Setup  Setup
-	// Existing says that the resources are not the attempt's own but exist
+	// Existing is set if the resources are not the attempt's own but exist
 	// already. Then Names are chosen ones, nothing is created or deleted, and
 	// calls are all that is done to them.
 	Existing bool
@@ -45,14 +45,14 @@ type task struct {
 	arguments
 }
 
-// What a probe reports is what every activity reports.
+// Probes report in the types of every activity.
 type (
-	// Observer takes what a probe sees while it runs.
+	// Observer takes the events, notes and resources of a probe while it runs.
 	Observer = activity.Observer
 	// Resource is an EMCO resource. Its anchor is the path below /v2/, as in
 	// emcoctl's resource files.
 	Resource = activity.Resource
-	// Result is a probe's answer, in the words of the document.
+	// Result is the answer of a probe.
 	Result = activity.Result
 
 	Conclusion    = activity.Conclusion

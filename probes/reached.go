@@ -25,7 +25,7 @@ func following(described activity.Activity) activity.Activity {
 func reached(ctx context.Context, t task) Result {
 	call, _ := t.call()
 	w := t.watchStatus(call)
-	for sample := range w.samples(ctx, t.Setup.growing()) {
+	for sample := range w.samples(ctx, t.Setup.pace(pace{longest: longestInterval})) {
 		switch sample.reading.Progress {
 		case emco.Done:
 			return w.result(Passed, "%s after %s", call.End, w.after())

@@ -12,7 +12,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
-// watchStatus reads how far a call has come.
+// watchStatus watches how far a call has come.
 func (t task) watchStatus(call emco.Call) *watch {
 	return &watch{
 		observer: t, noun: "status",
@@ -35,7 +35,7 @@ func (s Subject) read(ctx context.Context, call emco.Call) sample {
 // the last reading.
 func (t task) await(ctx context.Context, call emco.Call, wanted func(emco.Reading) bool) (emco.Reading, error) {
 	w := t.watchStatus(call)
-	for sample := range w.samples(ctx, t.Setup.growing()) {
+	for sample := range w.samples(ctx, t.Setup.pace(pace{longest: longestInterval})) {
 		if wanted(sample.reading) {
 			break
 		}
@@ -53,7 +53,7 @@ func stateOf(r emco.Reading) emco.State {
 	return cmp.Or(r.Status.Deployed, r.Status.LastAction(), emco.State(r.Text))
 }
 
-// describe is a reading in one line, such as "Instantiating (Pending 4)".
+// describe puts a reading into one line, such as "Instantiating (Pending 4)".
 func describe(reading emco.Reading) string {
 	counts := reading.Status.Counts
 	if len(counts) == 0 {
@@ -66,7 +66,7 @@ func describe(reading emco.Reading) string {
 	return reading.Text + " (" + strings.Join(parts, ", ") + ")"
 }
 
-// readingEvidence is what a reading is to rest on.
+// readingEvidence is the evidence of a result that rests on a reading.
 func readingEvidence(reading emco.Reading) map[string]string {
 	evidence := map[string]string{"status": describe(reading), "progress": string(reading.Progress)}
 	if last := reading.Status.LastAction(); last != "" {

@@ -17,8 +17,7 @@ var reissueKind = Kind{
 	run: reissue,
 }
 
-// lasting describes a probe whose requests may take effect after it is
-// cancelled.
+// lasting marks a probe whose requests may take effect after it is cancelled.
 func lasting(described activity.Activity) activity.Activity {
 	described.Lasting = true
 	return described
@@ -65,8 +64,7 @@ func reissue(ctx context.Context, t task) Result {
 	return result
 }
 
-// last says what was seen last, for a call that was not brought to be
-// accepted.
+// last describes the last status and the last answer.
 func (i *issuing) last() string {
 	text := "no status was read"
 	if i.reading.Text != "" {

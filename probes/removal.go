@@ -16,20 +16,50 @@ import (
 // end before it terminates in the middle of it.
 const instantiatingPatience = 30 * time.Second
 
-// removal removes the resources of one attempt after the other.
+// removal removes the resources of attempts, one attempt after the other.
 type removal struct {
 	task
 	began   time.Time
 	removed int
-	left    []Resource
+	left    stays
 
-	// What follows is of the attempt that is being removed.
+	// Of the attempt that is being removed:
 
 	apps    []string
 	deleted map[string]bool // anchors that a DELETE was sent for
-	kept    []Resource      // what is not ours
-	pending []Resource      // what the last round could not remove
+	found   []emco.Resource // what is there and ours, parents first
+	kept    stays           // not ours, or holds what is not ours
+	pending stays           // not removed in the last round
 }
+
+// stays are resources that are not removed, with the reasons.
+type stays []Resource
+
+// add records a resource, once.
+func (s *stays) add(anchor, reason string) {
+	if _, ok := s.at(anchor); !ok {
+		*s = append(*s, Resource{Anchor: anchor, State: Left, Reason: reason})
+	}
+}
+
+func (s stays) find(fits func(anchor string) bool) (Resource, bool) {
+	if i := slices.IndexFunc(s, func(r Resource) bool { return fits(r.Anchor) }); i >= 0 {
+		return s[i], true
+	}
+	return Resource{}, false
+}
+
+// at finds the resource at an anchor.
+func (s stays) at(anchor string) (Resource, bool) {
+	return s.find(func(a string) bool { return a == anchor })
+}
+
+// in finds a resource that lies below an anchor.
+func (s stays) in(anchor string) (Resource, bool) {
+	return s.find(func(a string) bool { return below(a, anchor) })
+}
+
+func below(anchor, parent string) bool { return strings.HasPrefix(anchor, parent+"/") }
 
 func newRemoval(t task) *removal { return &removal{task: t, began: time.Now()} }
 
@@ -37,30 +67,29 @@ func newRemoval(t task) *removal { return &removal{task: t, began: time.Now()} }
 // left.
 func (r *removal) attempt(ctx context.Context, names emco.Names) error {
 	r.Names, r.apps = names, slices.Clone(r.Setup.Apps)
-	r.deleted, r.kept, r.pending = map[string]bool{}, nil, nil
+	r.deleted, r.kept = map[string]bool{}, nil
 	var err error
-	for err = range poll(ctx, r.Setup.growing(), r.round) {
+	for err = range poll(ctx, r.Setup.pace(pace{longest: longestInterval}), r.round) {
 		if err != nil || len(r.pending) == 0 {
 			break
 		}
 	}
 	for _, resource := range slices.Concat(r.kept, r.pending) {
-		r.leave(resource.Anchor, resource.Reason)
+		r.leave(resource)
 	}
 	return err
 }
 
-func (r *removal) leave(anchor, reason string) {
-	resource := Resource{Anchor: anchor, State: Left, Reason: reason}
+func (r *removal) leave(resource Resource) {
 	r.left = append(r.left, resource)
 	r.Resource(resource)
 }
 
-// result is what came of the removal of what.
-func (r *removal) result(what string, errs ...error) Result {
+// result sums up the removal; of names what was removed, if not one attempt.
+func (r *removal) result(of string, errs ...error) Result {
 	result := Result{
 		Conclusion: Passed,
-		Message:    fmt.Sprintf("%d resources%s removed in %s", r.removed, what, shown(time.Since(r.began))),
+		Message:    fmt.Sprintf("%d resources%s removed in %s", r.removed, of, rounded(time.Since(r.began))),
 		Evidence:   map[string]string{"removed": strconv.Itoa(r.removed), "left": strconv.Itoa(len(r.left))},
 	}
 	if len(r.left) > 0 {
@@ -77,40 +106,18 @@ func (r *removal) result(what string, errs ...error) Result {
 	return result
 }
 
-// note records a resource with the reason for which it is not removed, once.
-func note(list *[]Resource, anchor, reason string) {
-	if _, ok := reasonFor(*list, anchor); !ok {
-		*list = append(*list, Resource{Anchor: anchor, Reason: reason})
-	}
-}
-
-func reasonFor(list []Resource, anchor string) (string, bool) {
-	i := slices.IndexFunc(list, func(r Resource) bool { return r.Anchor == anchor })
-	if i < 0 {
-		return "", false
-	}
-	return list[i].Reason, true
-}
-
-// later records why a resource is still there; the next round tries again.
-func (r *removal) later(anchor, reason string) { note(&r.pending, anchor, reason) }
-
-// keep records why a resource must not be removed, nor what it lies in.
-func (r *removal) keep(anchor, reason string) { note(&r.kept, anchor, reason) }
-
 // round looks for what is there and tries once to remove each piece.
 func (r *removal) round(ctx context.Context) error {
 	r.pending = nil
-	found, err := r.find(ctx)
-	if err != nil {
+	if err := r.find(ctx); err != nil {
 		return err
 	}
 	for _, template := range []string{"{dig}", "{logicalCloud}", "{project}"} {
 		// As long as it is not known what is there, nothing is touched: a
 		// cluster must not go before what is deployed on it.
 		anchor := r.Names.Anchor(template)
-		if reason, unknown := reasonFor(r.pending, anchor); unknown {
-			r.waitFor(anchor, found, reason)
+		if unknown, ok := r.pending.at(anchor); ok {
+			r.waitFor(anchor, unknown.Reason)
 			return nil
 		}
 	}
@@ -118,19 +125,17 @@ func (r *removal) round(ctx context.Context) error {
 	// either rests on must stay until it is terminated.
 	for _, l := range slices.Backward(lifecycles) {
 		anchor := r.Names.Anchor(l.word)
-		reason, err := r.quiesce(ctx, found, l)
-		if err != nil || reason != "" {
-			r.waitFor(anchor, found, reason)
+		if reason, err := r.quiesce(ctx, l); err != nil || reason != "" {
+			r.waitFor(anchor, reason)
 			return err
 		}
-		found, err = r.delete(ctx, found, func(f emco.Resource) bool {
-			return l.kind == emco.LogicalCloud || f.Anchor == anchor || below(f.Anchor, anchor)
-		})
+		all := l.kind == emco.LogicalCloud
+		err := r.delete(ctx, func(a string) bool { return all || a == anchor || below(a, anchor) })
 		if err != nil {
 			return err
 		}
-		if reason, stays := reasonFor(r.pending, anchor); stays {
-			r.waitFor(anchor, found, reason)
+		if stays, ok := r.pending.at(anchor); ok {
+			r.waitFor(anchor, stays.Reason)
 			return nil
 		}
 	}
@@ -139,63 +144,66 @@ func (r *removal) round(ctx context.Context) error {
 
 // waitFor leaves all that was found to the next round, because of one that
 // could not be terminated or removed in this one.
-func (r *removal) waitFor(anchor string, found []emco.Resource, reason string) {
-	r.later(anchor, reason)
-	for _, f := range found {
-		r.later(f.Anchor, "it waits for "+anchor)
+func (r *removal) waitFor(anchor, reason string) {
+	r.pending.add(anchor, reason)
+	for _, f := range r.found {
+		r.pending.add(f.Anchor, "it waits for "+anchor)
 	}
 }
 
-// find lists what is there, parents first, without what is not ours.
-func (r *removal) find(ctx context.Context) ([]emco.Resource, error) {
+// find looks for each resource of the attempt, and keeps what is not ours.
+func (r *removal) find(ctx context.Context) error {
 	if err := r.findApps(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	var found []emco.Resource
-	var missing []string
+	r.found = nil
+	var missing stays
 	silent := map[emco.Service]string{} // services that did not answer
 	for _, resource := range r.Names.Resources(emco.Material{Apps: r.apps}) {
-		if below(resource.Anchor, missing...) {
+		liesIn := func(parent string) bool { return below(resource.Anchor, parent) }
+		if _, ok := missing.find(liesIn); ok {
 			r.gone(resource.Anchor)
 			continue
 		}
-		if _, kept := reasonFor(r.kept, resource.Anchor); kept {
+		if _, ok := r.kept.at(resource.Anchor); ok {
 			continue
 		}
 		service := emco.ServiceOf(resource.Anchor)
 		if reason, ok := silent[service]; ok {
-			r.later(resource.Anchor, reason)
+			r.pending.add(resource.Anchor, reason)
 			continue
 		}
 		answer := r.get(ctx, resource.Anchor)
 		if answer.err != nil {
-			return nil, answer.err
+			return answer.err
 		}
 		if !answer.Outcome.Answered() {
 			silent[service] = "GET: " + answer.String()
 		}
+		_, inKept := r.kept.find(liesIn)
 		switch {
 		case answer.Missing():
-			missing = append(missing, resource.Anchor)
+			missing.add(resource.Anchor, "")
 			r.gone(resource.Anchor)
 		case answer.Outcome.Kind != emco.Accepted:
-			r.later(resource.Anchor, "GET: "+answer.String())
-		case resource.Unmarked && below(resource.Anchor, anchors(r.kept)...):
-			r.keep(resource.Anchor, "it has no mark, and lies in what does not carry the mark "+r.Names.Mark())
+			r.pending.add(resource.Anchor, "GET: "+answer.String())
+		case resource.Unmarked && inKept:
+			r.kept.add(resource.Anchor, "it has no mark, and lies in what does not carry the mark "+r.Names.Mark())
 		case !ours(r.Names, resource, answer.Answer):
-			r.keep(resource.Anchor, "it does not carry the mark "+r.Names.Mark())
+			r.kept.add(resource.Anchor, "it does not carry the mark "+r.Names.Mark())
 		default:
-			found = append(found, resource)
+			r.found = append(r.found, resource)
 		}
 	}
-	// What holds something that stays has to stay too.
-	return slices.DeleteFunc(found, func(f emco.Resource) bool {
-		i := slices.IndexFunc(r.kept, func(kept Resource) bool { return below(kept.Anchor, f.Anchor) })
-		if i >= 0 {
-			r.keep(f.Anchor, "it holds "+r.kept[i].Anchor)
+	// What holds something that is kept has to stay too.
+	r.found = slices.DeleteFunc(r.found, func(f emco.Resource) bool {
+		kept, ok := r.kept.in(f.Anchor)
+		if ok {
+			r.kept.add(f.Anchor, "it holds "+kept.Anchor)
 		}
-		return i >= 0
-	}), nil
+		return ok
+	})
+	return nil
 }
 
 // findApps adds the apps that EMCO lists: the target may have named others
@@ -211,20 +219,7 @@ func (r *removal) findApps(ctx context.Context) error {
 	return answer.err
 }
 
-// below reports whether an anchor lies below one of the parents.
-func below(anchor string, parents ...string) bool {
-	return slices.ContainsFunc(parents, func(p string) bool { return strings.HasPrefix(anchor, p+"/") })
-}
-
-func anchors(list []Resource) []string {
-	var anchors []string
-	for _, resource := range list {
-		anchors = append(anchors, resource.Anchor)
-	}
-	return anchors
-}
-
-// gone counts a resource as removed if we asked for that.
+// gone counts a resource as removed if a DELETE of ours was sent for it.
 func (r *removal) gone(anchor string) {
 	if r.deleted[anchor] {
 		delete(r.deleted, anchor)
@@ -233,49 +228,42 @@ func (r *removal) gone(anchor string) {
 	}
 }
 
-// delete deletes those of the resources that are wanted, children first, and
-// returns the others and those that are still there.
-func (r *removal) delete(ctx context.Context, found []emco.Resource, wanted func(emco.Resource) bool) ([]emco.Resource, error) {
+// delete deletes what was found at the wanted anchors, children first, and
+// drops it from what is found.
+func (r *removal) delete(ctx context.Context, wanted func(anchor string) bool) error {
 	var rest []emco.Resource
-	for _, resource := range slices.Backward(found) {
+	for _, resource := range slices.Backward(r.found) {
+		child, holds := r.pending.in(resource.Anchor)
 		switch {
-		case !wanted(resource):
+		case !wanted(resource.Anchor):
 		case ctx.Err() != nil:
-			r.later(resource.Anchor, "there was no time left")
-		case r.holds(resource.Anchor):
+			r.pending.add(resource.Anchor, "there was no time left")
+		case holds:
+			// EMCO refuses to delete it then, and can destroy it all the same.
+			r.pending.add(resource.Anchor, "it holds "+child.Anchor)
 		default:
 			r.deleted[resource.Anchor] = true
 			answer := r.send(ctx, emco.Delete(resource.Anchor))
 			if answer.err != nil {
-				return nil, answer.err
+				return answer.err
 			}
 			if answer.Outcome.Kind == emco.Accepted || answer.Missing() {
 				r.gone(resource.Anchor)
 				continue
 			}
-			r.later(resource.Anchor, "DELETE: "+answer.String())
+			r.pending.add(resource.Anchor, "DELETE: "+answer.String())
 		}
 		rest = append(rest, resource)
 	}
 	slices.Reverse(rest)
-	return rest, nil
-}
-
-// holds reports, and records, whether something below a resource is still
-// there. EMCO refuses to delete the resource then, and can destroy it all the
-// same.
-func (r *removal) holds(anchor string) bool {
-	i := slices.IndexFunc(r.pending, func(p Resource) bool { return below(p.Anchor, anchor) })
-	if i >= 0 {
-		r.later(anchor, "it holds "+r.pending[i].Anchor)
-	}
-	return i >= 0
+	r.found = rest
+	return nil
 }
 
 // quiesce terminates what is instantiated and waits for what is under way. It
 // returns why that cannot be done now, if so.
-func (r *removal) quiesce(ctx context.Context, found []emco.Resource, l lifecycle) (reason string, err error) {
-	if !slices.ContainsFunc(found, func(f emco.Resource) bool { return f.Kind == l.kind }) {
+func (r *removal) quiesce(ctx context.Context, l lifecycle) (reason string, err error) {
+	if !slices.ContainsFunc(r.found, func(f emco.Resource) bool { return f.Kind == l.kind }) {
 		return "", nil
 	}
 	instantiate, terminate := callNamed(l.instantiate), callNamed(l.terminate)

@@ -14,8 +14,8 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
-// Setup is what an attempt's resources are made of, besides their names. It
-// comes from the target.
+// Setup is what the target gives for an attempt's resources, besides their
+// names.
 type Setup struct {
 	// Kubeconfig is the file with the kubeconfig of the edge cluster.
 	Kubeconfig string
@@ -23,8 +23,8 @@ type Setup struct {
 	Rsync string
 	// Apps are the names of the apps that make up the composite app.
 	Apps []string
-	// Interval is the time from an answer to the next question of everything
-	// that is asked for again. 0 leaves each probe its own.
+	// Interval is the time from an answer to the next question. 0 means each
+	// probe's own.
 	Interval time.Duration
 
 	// patience, if not 0, replaces the limits of probes in tests.
@@ -40,25 +40,9 @@ const (
 	statusTimeout = 5 * time.Second
 )
 
-// every is a constant pace.
-func (s Setup) every(interval time.Duration) pace {
-	return pace{interval: cmp.Or(s.Interval, interval)}
-}
-
-// steady is the pace for an answer that is near.
-func (s Setup) steady() pace { return s.every(steadyInterval) }
-
-// growing is the pace for work that can take minutes.
-func (s Setup) growing() pace {
-	p := s.steady()
-	p.longest = longestInterval
-	return p
-}
-
-// within is the steady pace with a limit.
-func (s Setup) within(patience time.Duration) pace {
-	p := s.steady()
-	p.patience = patience
+// pace fills in the interval of a pace.
+func (s Setup) pace(p pace) pace {
+	p.interval = cmp.Or(s.Interval, p.interval, steadyInterval)
 	return p
 }
 
@@ -75,8 +59,8 @@ func (s Setup) rsync() (host string, port int, err error) {
 	return host, port, nil
 }
 
-// material reads what the resources are made of; the kubeconfig only if it
-// is wanted.
+// material reads the files that the resources are made of; the kubeconfig only
+// on demand.
 func (s Subject) material(kubeconfig bool) (emco.Material, error) {
 	material := emco.Material{Apps: s.Setup.Apps}
 	for _, app := range material.Apps {
@@ -99,8 +83,8 @@ func (s Subject) material(kubeconfig bool) (emco.Material, error) {
 	return material, nil
 }
 
-// send sends a request once. Its error says that it could not be sent, or that
-// EMCO does not take the token.
+// send sends a request once. The sample has an error if the request could not
+// be sent or EMCO refuses the token.
 func (s Subject) send(ctx context.Context, request emco.Request) sample {
 	if request.Method == http.MethodGet {
 		limited, cancel := context.WithTimeout(ctx, statusTimeout)
@@ -114,17 +98,17 @@ func (s Subject) send(ctx context.Context, request emco.Request) sample {
 	return sample{Answer: answer, err: err}
 }
 
-// get asks once for what is at an anchor.
+// get asks once for the resource at an anchor.
 func (s Subject) get(ctx context.Context, anchor string) sample { return s.send(ctx, emco.Get(anchor)) }
 
-// request is a call on the subject's own resources.
+// request is the request of a call on the subject's resources.
 func (s Subject) request(call emco.Call) (emco.Request, error) {
 	if call.Creates == "" {
 		return call.Request(s.Names, emco.Material{}), nil
 	}
 	if s.Existing {
-		return emco.Request{}, document.Problem{Field: "call", Message: fmt.Sprintf("%s makes a %s, and a run on existing resources makes nothing", call.Name, call.Creates),
-			Remedy: "run it on resources of its own"}
+		return emco.Request{}, document.Problem{Field: "call", Remedy: "run it on resources of its own",
+			Message: fmt.Sprintf("%s makes a %s, and a run on existing resources makes nothing", call.Name, call.Creates)}
 	}
 	material, err := s.material(call.Creates == emco.Cluster)
 	if err != nil {

@@ -19,7 +19,7 @@ func statusOnce(ctx context.Context, t task) Result {
 	call, _ := t.call()
 	wanted := emco.State(t.text("state")) // empty: any
 	w := t.watchStatus(call)
-	for sample := range w.samples(ctx, t.Setup.steady()) {
+	for sample := range w.samples(ctx, t.Setup.pace(pace{})) {
 		switch reading := sample.reading; {
 		case reading.Progress == emco.Unknown:
 		case wanted == "" || stateOf(reading) == wanted:

@@ -32,8 +32,8 @@ func checkUnavailable(a arguments) error {
 }
 
 // unavailable waits until the GET is refused, and for nothing else: a reset, an
-// EOF, a hang are down too, but only the refusal says that nothing listens. An
-// answer can be one from before.
+// EOF or a hang means down too, but only a refusal proves that nothing listens.
+// An answer can be one from before the fault.
 func unavailable(ctx context.Context, t task) Result {
 	service := emco.Service(t.text("service"))
 	w := t.watchEndpoint(service, nil)
@@ -41,8 +41,8 @@ func unavailable(ctx context.Context, t task) Result {
 		service = call.Service
 		w = t.watchEndpoint(service, &call)
 	}
-	for sample := range w.samples(ctx, t.Setup.every(shortInterval).hedge()) {
-		if sample.look == lookRefused {
+	for sample := range w.samples(ctx, t.Setup.pace(pace{interval: shortInterval, hedged: true})) {
+		if sample.condition == conditionRefused {
 			return w.result(Passed, "%s refuses after %s: %s", service, w.after(), sample.words)
 		}
 	}

@@ -10,25 +10,25 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
-// sample is what one request showed.
+// sample is one observation of EMCO: the answer to one request.
 type sample struct {
 	emco.Answer
 	// reading is the state, of a status request.
 	reading emco.Reading
-	// look is one word for how a service looked, of an endpoint check.
-	look string
-	// words are the sample for the reader, and note the note of it. Samples
-	// that look alike are noted once.
+	// condition of the service, of an endpoint check.
+	condition string
+	// words describe the sample, and note is its note. Equal samples in a row
+	// are noted once.
 	words, note string
-	// err says that the request could not be sent, or that sending it again is
-	// of no use.
+	// err is set if the request could not be sent, or sending it again is of no
+	// use.
 	err error
 }
 
-// alike is what samples in a row are compared by.
-func (s sample) alike() string { return cmp.Or(s.look, s.note) }
+// key is equal for equal samples.
+func (s sample) key() string { return cmp.Or(s.condition, s.note) }
 
-// watch polls one question and keeps what the samples showed.
+// watch polls one question and keeps the last sample.
 type watch struct {
 	observer Observer
 	noun     string // of a sample
@@ -50,7 +50,7 @@ func (w *watch) samples(ctx context.Context, p pace) iter.Seq[sample] {
 			if w.err = got.err; w.err != nil || over(ctx) && !got.Outcome.Answered() && got.Outcome.Kind != emco.Refused {
 				return
 			}
-			if got.alike() != w.last.alike() {
+			if got.key() != w.last.key() {
 				w.observer.Note(got.Ended, got.note)
 			}
 			w.last = got
@@ -73,12 +73,12 @@ func (w *watch) result(conclusion Conclusion, format string, args ...any) Result
 }
 
 // after is the time from the first request to the last sample.
-func (w *watch) after() string { return shown(w.last.Ended.Sub(w.began)) }
+func (w *watch) after() string { return rounded(w.last.Ended.Sub(w.began)) }
 
-// unseen is the result when what should have been seen was not, which says
-// nothing about EMCO.
+// unseen is the result when what had to be observed was not: nothing follows
+// about EMCO.
 func (w *watch) unseen(what string) Result {
-	return w.result(Inconclusive, "%s within %s (%s)", what, shown(time.Since(w.began)), w.seen())
+	return w.result(Inconclusive, "%s within %s (%s)", what, rounded(time.Since(w.began)), w.seen())
 }
 
 // unfinished is the result when ctx ended before the answer was known.
@@ -87,7 +87,7 @@ func (w *watch) unfinished(ctx context.Context, what string) Result {
 	return w.result(result.Conclusion, "%s", result.Message)
 }
 
-// failure is why a watch ended before it had seen what it was for.
+// failure is why a watch ended too early.
 func (w *watch) failure(ctx context.Context) error {
 	switch {
 	case w.err != nil:
@@ -100,7 +100,7 @@ func (w *watch) failure(ctx context.Context) error {
 	}
 }
 
-// seen is the last sample for the reader.
+// seen describes the last sample.
 func (w *watch) seen() string {
 	if w.last.words == "" {
 		return "nothing was seen"
@@ -112,15 +112,15 @@ func (w *watch) seen() string {
 // open: if its time was up, EMCO did not do in time what was asked of it.
 func unfinished(ctx context.Context, waited time.Duration, what string) Result {
 	if outOfTime(ctx) {
-		return Result{Conclusion: Failed, Message: fmt.Sprintf("%s within %s", what, shown(waited))}
+		return Result{Conclusion: Failed, Message: fmt.Sprintf("%s within %s", what, rounded(waited))}
 	}
-	return Result{Conclusion: Inconclusive, Message: fmt.Sprintf("ended after %s: %s", shown(waited), what)}
+	return Result{Conclusion: Inconclusive, Message: fmt.Sprintf("ended after %s: %s", rounded(waited), what)}
 }
 
 func errored(err error) Result { return Result{Conclusion: Errored, Message: err.Error()} }
 
-// shown rounds a duration for a reader.
-func shown(d time.Duration) string {
+// rounded rounds a duration for a reader.
+func rounded(d time.Duration) string {
 	if d < time.Second {
 		return d.Round(100 * time.Microsecond).String()
 	}

@@ -17,7 +17,7 @@ var roots = []string{"projects", "cluster-providers", "controllers", "clm-contro
 
 var pieceText = regexp.MustCompile(`^[-A-Za-z0-9_.:+]+$`)
 
-// CheckAnchor says whether a text is an anchor: a path below /v2/ without
+// CheckAnchor refuses a text that is not an anchor: a path below /v2/ without
 // anything that could lead elsewhere. Errors are [document.Problem]s.
 func CheckAnchor(anchor string) error {
 	wrong := func(problem string) error {
@@ -42,14 +42,15 @@ func CheckAnchor(anchor string) error {
 		}
 	}
 	if !slices.Contains(roots, pieces[0]) {
-		return wrong(fmt.Sprintf("%q begins with %q; EMCO's paths begin with one of %s", document.Shown(anchor), document.Shown(pieces[0]), strings.Join(roots, ", ")))
+		return wrong(fmt.Sprintf("%q begins with %q; EMCO's paths begin with one of %s",
+			document.Shown(anchor), document.Shown(pieces[0]), strings.Join(roots, ", ")))
 	}
 	return nil
 }
 
-// shapes are the anchors of an attempt's resources, those of children first,
-// by the word that stands for each in a template. What is in angle brackets is
-// a name of [nameFields].
+// shapes are the anchors of an attempt's resources, children first, by the word
+// that stands for each in a template. A name of [nameFields] stands in angle
+// brackets.
 var shapes = []struct{ word, shape string }{
 	{"{intent}", group + "/intents/<intent>"},
 	{"{placement}", group + "/generic-placement-intents/<generic-placement-intent>"},

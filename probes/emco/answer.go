@@ -13,7 +13,7 @@ import (
 // readBytes bounds what is read of a body.
 const readBytes = 1 << 20
 
-// Answer is what became of a request.
+// Answer is the end of a request: EMCO's answer, or why there is none.
 type Answer struct {
 	Request Request
 	URL     string
@@ -23,7 +23,7 @@ type Answer struct {
 	ContentType string
 	// Body is at most its first MiB.
 	Body []byte
-	// Cut says that the body was longer than what was read.
+	// Cut is set if the body was longer than that.
 	Cut bool
 	// Started is when the call began, Ended when its outcome was known.
 	Started, Ended time.Time

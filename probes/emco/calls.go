@@ -10,7 +10,7 @@ import (
 )
 
 // Call is a call of EMCO's that experiments name: what it needs, where it
-// goes, and how to tell that it has done its work.
+// goes, and how its progress is seen.
 type Call struct {
 	// Name is the call's name in experiments, such as "dig.instantiate".
 	Name string
@@ -28,7 +28,8 @@ type Call struct {
 	// of what it works on, or the resource that it creates.
 	StatusPath  string
 	StatusQuery string
-	// Action is what EMCO writes into the history when it accepts the call.
+	// Action is the entry of the history that EMCO makes when it accepts the
+	// call.
 	Action State
 	// UnderWay, End and Failure are the states of the deployment while the
 	// call's work goes on, when it is done, and when it failed for good.
@@ -45,13 +46,13 @@ type Refusal struct {
 	Means Meaning
 }
 
-// Meaning says what a refusal means for someone who reissues the call.
+// Meaning is what a refusal means for a client that reissues the call.
 type Meaning string
 
 // What a refusal can mean.
 const (
-	// Already: EMCO says that it is under way or done. The status tells
-	// whether it is so: some texts also come for what was never begun.
+	// Already: under way or done, if the status agrees: EMCO gives some of these
+	// texts for a call that it never began too.
 	Already Meaning = "already"
 	// Wait: the reason goes away.
 	Wait Meaning = "wait"
@@ -100,7 +101,7 @@ var calls = []Call{
 		Path:  "{dig}/terminate", StatusPath: "{dig}/status", StatusQuery: "status=deployed",
 		Action: Terminated, UnderWay: Terminating, End: Terminated, Failure: TerminateFailed,
 		Refusals: []Refusal{
-			// EMCO says the same of a group that was never instantiated.
+			// EMCO answers the same for a group that was never instantiated.
 			{http.StatusInternalServerError, "DeploymentIntentGroup is not instantiated", Already},
 			{http.StatusInternalServerError, "StateInfo not found", Never},
 		},
@@ -162,7 +163,7 @@ func CallNamed(name string) (Call, bool) {
 	return Call{}, false
 }
 
-// Fits says whether EMCO takes the call in a given state. Fields that the
+// Fits checks that EMCO takes the call in a given state. Fields that the
 // call's own given leaves open can be anything. Errors are [document.Problem]s.
 func (c Call) Fits(given Given) error {
 	full := given.Full()
@@ -200,9 +201,9 @@ func (c Call) Status(names Names) Request {
 	return r
 }
 
-// Meaning says what an answer that is no 2xx means for someone who reissues
-// the call. What the table does not know can go away if it is a 5xx or comes
-// from the database, and cannot if it is a 4xx.
+// Meaning sorts an answer that is no 2xx. A reason that the table does not know
+// can go away if it is a 5xx or comes from the database, and cannot if it is a
+// 4xx.
 func (c Call) Meaning(a Answer) Meaning {
 	body := string(a.Body)
 	for _, refusal := range c.Refusals {

@@ -9,8 +9,8 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
-// Chosen are names of resources that somebody chose, in place of those that
-// a run gives. An empty field leaves the run's name.
+// Chosen has names of resources that replace those of a run. An empty field
+// leaves the run's name.
 type Chosen struct {
 	Project             string
 	Provider            string

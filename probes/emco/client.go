@@ -1,6 +1,6 @@
 // Package emco is a client of EMCO's REST API, made for watching it fail:
-// every call runs on a connection of its own, is sent once, and tells its
-// moments and what became of it in the wire's own words.
+// every call runs on a connection of its own, is sent once, and reports its
+// moments and its outcome in the wire's own words.
 package emco
 
 import (
@@ -18,16 +18,16 @@ import (
 	"time"
 )
 
-// Config says how to reach one EMCO.
+// Config has the endpoints of one EMCO, and how to call them.
 type Config struct {
 	// Endpoints are the base URLs of the microservices, such as
 	// "http://emco.example:30415". What lies below /v2/ is added to them.
 	Endpoints map[Service]string
 	// Ingress is the base URL of an ingress in front of the microservices
 	// that have no endpoint of their own. What answers there with 502, 503
-	// or 504 is the ingress, and says that the microservice is down.
+	// or 504 is the ingress, and means that the microservice is down.
 	Ingress string
-	// Token says where the bearer token is to be read from, at each call.
+	// Token is the place that the bearer token is read from, at each call.
 	Token Secret
 	// CAFile is a PEM file with the certificate authorities to trust
 	// instead of the system's.
@@ -68,7 +68,7 @@ type endpoint struct {
 	ingress bool
 }
 
-// New makes a client, or says what is wrong with the configuration. It
+// New makes a client, or reports a mistake in the configuration. It
 // reads the CA file, and neither reads the token nor calls EMCO.
 func New(config Config) (*Client, error) {
 	config.Timeout = cmp.Or(config.Timeout, defaultTimeout)
@@ -126,7 +126,7 @@ func baseURL(name, text string) (*url.URL, error) {
 	return u, nil
 }
 
-// URL says where a request goes, without sending it.
+// URL is the URL of a request.
 func (c *Client) URL(request Request) (string, error) {
 	_, u, err := c.route(request)
 	if err != nil {
@@ -218,8 +218,8 @@ func (c *Client) connect(ctx context.Context, method, network, address string) (
 	return connection, err
 }
 
-// dialer makes connections that tell w when they have written. With a TLS
-// configuration it makes the handshake itself, so that what w is told is
+// dialer makes connections that report their writes to w. With a TLS
+// configuration it makes the handshake itself, so that what w counts is
 // what went into the TLS connection whole.
 func (c *Client) dialer(w *watch, method string, config *tls.Config) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {

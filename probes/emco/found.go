@@ -11,7 +11,7 @@ import (
 // run makes in EMCO.
 const markPrefix = "emco-chaos/"
 
-// Mark is what a run writes into userData1 of everything that it makes.
+// Mark is the userData1 of everything that a run makes.
 func Mark(run string) string { return markPrefix + run }
 
 // RunOf reads the name of the run out of a userData1; false if it is no

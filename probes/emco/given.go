@@ -39,8 +39,8 @@ var givenFields = []givenField{
 		[]Kind{CompositeApp, App, CompositeProfile, Profile, DeploymentIntentGroup, GenericPlacementIntent, AppIntent, Intent}},
 }
 
-// needs are what one field in some states needs of another: one of the states,
-// of which the first is the remedy.
+// needs has the states of one field that need another field in one of some
+// states; the first of those is the remedy.
 var needs = []struct {
 	field string
 	in    []State
@@ -128,7 +128,7 @@ func (g Given) Document() map[string]any {
 	return states
 }
 
-// String is the given state for a reader.
+// String describes the state.
 func (g Given) String() string {
 	full := g.Full()
 	var parts []string
@@ -138,7 +138,7 @@ func (g Given) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// Check says whether EMCO can be brought to the state. Errors are
+// Check refuses a state that EMCO cannot be brought to. Errors are
 // [document.Problem]s.
 func (g Given) Check() error {
 	full := g.Full()

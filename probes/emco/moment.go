@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Moment is something that happened in the life of a call.
+// Moment is one event of a call.
 type Moment struct {
 	Name MomentName
 	At   time.Time
@@ -37,25 +37,25 @@ const (
 	HasFailed MomentName = "failed"
 )
 
-// watch puts the moments of one call, which http.Transport tells from
-// several goroutines, in order.
+// watch orders the moments of one call, which http.Transport reports from
+// several goroutines.
 type watch struct {
 	on func(Moment)
 
 	mu        sync.Mutex
 	started   time.Time
-	last      time.Time // time of the last moment told
+	last      time.Time // time of the last moment emitted
 	buffered  bool      // the whole request is in the write buffer
 	writes    int       // writes that have not returned
 	wrote     *sync.Cond
 	sent      bool
-	firstByte time.Time // of a first byte that is not yet told
+	firstByte time.Time // of a first byte that is not yet emitted
 	ended     bool
 }
 
-// tell passes a moment on. Moments never run backwards: two goroutines can
+// emit passes a moment on. Moments never run backwards: two goroutines can
 // see neighbouring moments in the wrong order, microseconds apart.
-func (w *watch) tell(name MomentName, at time.Time, outcome Outcome) {
+func (w *watch) emit(name MomentName, at time.Time, outcome Outcome) {
 	if at.Before(w.last) {
 		at = w.last
 	}
@@ -73,7 +73,7 @@ func (w *watch) start() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.started = time.Now()
-	w.tell(Started, w.started, Outcome{})
+	w.emit(Started, w.started, Outcome{})
 }
 
 func (w *watch) trace(ctx context.Context) context.Context {
@@ -82,14 +82,14 @@ func (w *watch) trace(ctx context.Context) context.Context {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			if !w.ended {
-				w.tell(Connected, time.Now(), Outcome{})
+				w.emit(Connected, time.Now(), Outcome{})
 			}
 		},
 		WroteRequest: func(info httptrace.WroteRequestInfo) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			// http.Transport says so before it flushes its buffer; the
-			// connection says when that is done.
+			// http.Transport reports this before it flushes its buffer; the
+			// connection sees when that is done.
 			w.buffered = info.Err == nil
 		},
 		GotFirstResponseByte: func() {
@@ -100,13 +100,13 @@ func (w *watch) trace(ctx context.Context) context.Context {
 			}
 			w.firstByte = time.Now()
 			if w.sent {
-				w.tellFirstByte()
+				w.emitFirstByte()
 			}
 		},
 	})
 }
 
-// write writes to the connection, and tells when the request has left.
+// write writes to the connection, and emits Sent when the request has left.
 func (w *watch) write(connection net.Conn, p []byte) (int, error) {
 	w.mu.Lock()
 	w.writes++
@@ -118,16 +118,16 @@ func (w *watch) write(connection net.Conn, p []byte) (int, error) {
 	w.writes--
 	if err == nil && w.buffered && !w.sent && !w.ended {
 		w.sent = true
-		w.tell(Sent, now, Outcome{})
-		w.tellFirstByte()
+		w.emit(Sent, now, Outcome{})
+		w.emitFirstByte()
 	}
 	w.wrote.Broadcast()
 	return n, err
 }
 
-func (w *watch) tellFirstByte() {
+func (w *watch) emitFirstByte() {
 	if !w.firstByte.IsZero() {
-		w.tell(FirstByte, w.firstByte, Outcome{})
+		w.emit(FirstByte, w.firstByte, Outcome{})
 		w.firstByte = time.Time{}
 	}
 }
@@ -141,7 +141,7 @@ func (w *watch) end(outcome Outcome) (started, ended time.Time, sent bool) {
 	for w.writes > 0 {
 		w.wrote.Wait()
 	}
-	w.tellFirstByte()
+	w.emitFirstByte()
 	outcome.Sent = w.sent
 	name := HasFailed
 	switch outcome.Kind {
@@ -150,7 +150,7 @@ func (w *watch) end(outcome Outcome) (started, ended time.Time, sent bool) {
 	case Rejected:
 		name = WasRejected
 	}
-	w.tell(name, time.Now(), outcome)
+	w.emit(name, time.Now(), outcome)
 	w.ended = true
 	return w.started, w.last, w.sent
 }

@@ -74,7 +74,7 @@ func (n Names) Attempt() int { return n.attempt }
 // Mark is the run's mark.
 func (n Names) Mark() string { return Mark(n.run) }
 
-// String is what all names of the attempt have in common.
+// String is the beginning of all names of the attempt.
 func (n Names) String() string { return n.run + "-" + strconv.Itoa(n.attempt) }
 
 // name is one of the names of [nameFields]: the chosen one, or the run's.
@@ -89,7 +89,7 @@ func (n Names) name(field string) string {
 	return n.String() + nameFields[i].suffix
 }
 
-// userData is what goes into userData1 of what is made.
+// userData is the userData1 of the resources.
 func (n Names) userData() string {
 	if n.chosen != (Chosen{}) {
 		return ""
@@ -100,8 +100,8 @@ func (n Names) userData() string {
 // Object is the name of each object on the edge that belongs to an app.
 func (n Names) Object(app string) string { return n.String() + "-" + app }
 
-// CheckApp says whether an app's name will do: EMCO takes it for the folder
-// of the chart, and it is the end of a Service's name on the edge.
+// CheckApp refuses an unusable name of an app: it names the folder of the chart
+// and is the end of a Service's name on the edge.
 func (n Names) CheckApp(app string) error {
 	if !labelPattern.MatchString(app) {
 		return document.Problem{Field: "apps", Message: fmt.Sprintf("%q cannot name an app", document.Shown(app)),

@@ -15,7 +15,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
-// OutcomeKind says what kind of end a call had.
+// OutcomeKind is the kind of a call's end.
 type OutcomeKind string
 
 // The kinds of outcome.
@@ -37,7 +37,7 @@ const (
 	// TLSFailure: the handshake failed, by a certificate that is not
 	// trusted for instance.
 	TLSFailure OutcomeKind = "tls"
-	// Other: none of these; the words tell.
+	// Other: none of these; see the words.
 	Other OutcomeKind = "other"
 )
 
@@ -55,9 +55,9 @@ type Outcome struct {
 	// Words are the wire's own, such as "EOF" or "dial tcp 192.0.2.1:9015:
 	// connect: connection refused"; empty for a call that EMCO answered.
 	Words string
-	// Sent says whether the whole request had left.
+	// Sent is set if the whole request had left.
 	Sent bool
-	// Gateway says that an ingress answered, not EMCO.
+	// Gateway is set if an ingress answered, not EMCO.
 	Gateway bool
 }
 
@@ -69,11 +69,11 @@ func (o Outcome) String() string {
 	return string(o.Kind)
 }
 
-// Answered says whether EMCO itself answered.
+// Answered reports whether EMCO itself answered.
 func (o Outcome) Answered() bool { return o.Kind == Accepted || o.Kind == Rejected }
 
-// Down says in one word how a microservice that is down looked from here:
-// refused, EOF, reset, hang or unreachable; empty when it did not look down.
+// Down is one word for how a microservice that is down appears to a client:
+// refused, EOF, reset, hang or unreachable; empty if it does not appear down.
 func (o Outcome) Down() string {
 	switch o.Kind {
 	case Refused:
@@ -146,8 +146,8 @@ func outcome(ctx context.Context, code int, err error, ingress bool) Outcome {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		o.Kind = Refused
 	case strings.Contains(err.Error(), "server closed idle connection"):
-		// What http.Transport says of a connection that ended before it
-		// had written anything to it.
+		// http.Transport's error for a connection that ended before anything
+		// was written to it.
 		o.Kind, o.Words = ConnectionLost, "EOF"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
 		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNABORTED):

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Progress says how far a call's work has come, as a status tells it.
+// Progress is how far a call's work has come, according to a status.
 type Progress string
 
 // How far a call can have come.
@@ -22,10 +22,10 @@ const (
 	GaveUp Progress = "given up"
 )
 
-// Reading is what an answer to a call's status request says of the call.
+// Reading is the state of a call according to one answer to its status request.
 type Reading struct {
 	Progress Progress
-	// Ours says that the state belongs to this call, not to one before it:
+	// Ours is set if the state belongs to this call, not to one before it:
 	// the last action in the history is the call's. Without it, work that is
 	// under way may be that of a request which EMCO has not yet accepted.
 	Ours bool
@@ -74,9 +74,9 @@ func (c Call) readResource(a Answer) Reading {
 	}
 }
 
-// Missing says whether EMCO itself answered that a resource is not there: a
+// Missing reports whether EMCO itself answered that a resource does not exist: a
 // 404 such as "Logical Cloud not found". The 404 of a router, EMCO's
-// ("404 page not found") or an ingress's, says nothing.
+// ("404 page not found") or an ingress's, does not count.
 func (a Answer) Missing() bool {
 	text := a.Text()
 	return a.Code == http.StatusNotFound && strings.HasSuffix(text, "not found") && text != "404 page not found"

@@ -29,14 +29,14 @@ type Resource struct {
 	Anchor string
 	// Create is the POST that makes it.
 	Create Request
-	// Unmarked says that the resource need not tell a userData1. It belongs
-	// to whom the resource belongs that it lies below.
+	// Unmarked is set if EMCO need not answer with a userData1. The resource
+	// belongs to the run that its parent belongs to.
 	Unmarked bool
 }
 
 type fields map[string]any
 
-// body is what makes a resource; a spec that is nil is left out.
+// body is the body of the POST that makes a resource, without a nil spec.
 func body(name, userData1 string, spec fields) fields {
 	made := fields{"metadata": fields{"name": name, "description": "made by emco-chaos", "userData1": userData1, "userData2": ""}}
 	if spec != nil {
@@ -45,8 +45,7 @@ func body(name, userData1 string, spec fields) fields {
 	return made
 }
 
-// Material is what the resources of an attempt are made of, besides their
-// names.
+// Material is the content of an attempt's resources, besides their names.
 type Material struct {
 	// Kubeconfig of the edge cluster.
 	Kubeconfig []byte

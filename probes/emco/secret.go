@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Secret says where a secret is to be read from. It never holds the secret
+// Secret is the place that a secret is read from. It never holds the secret
 // itself, so it can be shown. The zero Secret means that there is none.
 type Secret struct {
 	// Env is the name of an environment variable.

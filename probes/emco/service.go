@@ -47,8 +47,8 @@ func RESTServices() []Service {
 	}
 }
 
-// routes tell which microservice answers, by the piece of a path that follows
-// some others, as emcoctl has it; the orchestrator answers for all else.
+// routes find the microservice that answers, by the piece of a path that follows
+// some others, as in emcoctl; the orchestrator answers for the rest.
 var routes = []struct {
 	service Service
 	below   string // a pattern of [path.Match]
@@ -72,7 +72,7 @@ var routes = []struct {
 	{policy, belowGroup, []string{"policy-intents"}},
 }
 
-// belowGroup is what a deployment intent group lies in.
+// belowGroup is the path of a deployment intent group.
 const belowGroup = "projects/*/*/*/*/*/*"
 
 // ServiceOf finds the microservice that answers for an anchor, a path below

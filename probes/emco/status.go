@@ -9,7 +9,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
-// ErrNoStatus says that an answer to a status call gives no state.
+// ErrNoStatus is the error of an answer to a status call that gives no state.
 var ErrNoStatus = errors.New("the answer gives no state")
 
 // Status is EMCO's answer to a status call of a logical cloud or of a
@@ -36,7 +36,7 @@ func (s Status) LastAction() State {
 	return s.History[len(s.History)-1]
 }
 
-// Final says whether the deployment is in a state that EMCO does not leave
+// Final reports whether the deployment is in a state that EMCO does not leave
 // by itself. Because the state lags, it need not be that of the last action.
 func (s Status) Final() bool {
 	switch s.Deployed {
@@ -44,6 +44,19 @@ func (s Status) Final() bool {
 		return true
 	}
 	return false
+}
+
+// Resting is the state of what EMCO has done all for that the last action
+// asked of it; empty while it is under way. The state of the deployment lags.
+func (s Status) Resting() State {
+	last := s.LastAction()
+	switch {
+	case last != Instantiated && last != Terminated:
+		return last
+	case s.Final() && (s.Deployed == last || following[s.Deployed] == last):
+		return s.Deployed
+	}
+	return ""
 }
 
 // String is the state of the deployment, or that of the last action as long

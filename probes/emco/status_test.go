@@ -164,3 +164,30 @@ func FuzzParseStatus(f *testing.F) {
 		_ = status.String()
 	})
 }
+
+// The state of the deployment lags behind the last action: until it follows
+// from that, EMCO is at work.
+func TestResting(t *testing.T) {
+	for _, test := range []struct {
+		deployed State
+		history  []State
+		want     State
+	}{
+		{"", nil, ""},
+		{"", []State{Created}, Created},
+		{"", []State{Created, Approved}, Approved},
+		{Created, []State{Created, Approved, Instantiated}, ""},
+		{Instantiating, []State{Created, Approved, Instantiated}, ""},
+		{Instantiated, []State{Created, Approved, Instantiated}, Instantiated},
+		{InstantiateFailed, []State{Created, Approved, Instantiated}, InstantiateFailed},
+		{Instantiated, []State{Created, Approved, Instantiated, Terminated}, ""},
+		{TerminateFailed, []State{Created, Approved, Instantiated, Terminated}, TerminateFailed},
+		// The state write was lost: EMCO has recovered, but the history has not.
+		{Terminated, []State{Created, Instantiated}, ""},
+		{Terminated, []State{Created, Approved, Instantiated, Terminated, Approved}, Approved},
+	} {
+		if got := (Status{Deployed: test.deployed, History: test.history}).Resting(); got != test.want {
+			t.Errorf("%s after %v: %q, want %q", test.deployed, test.history, got, test.want)
+		}
+	}
+}
