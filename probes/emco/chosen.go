@@ -65,6 +65,20 @@ func (c *Chosen) Fields(each func(name string, value *string)) {
 	}
 }
 
+// Fill takes from more the names that c leaves empty. Each that differs goes to
+// differs, with its value in c and in more, and stays as it is.
+func (c *Chosen) Fill(more Chosen, differs func(name, own, other string)) {
+	for _, f := range nameFields {
+		own, other := f.value(c), *f.value(&more)
+		switch {
+		case *own == "":
+			*own = other
+		case other != "" && other != *own:
+			differs(f.name, *own, other)
+		}
+	}
+}
+
 // field finds a field by its name.
 func (c *Chosen) field(name string) *string {
 	i := slices.IndexFunc(nameFields, func(f nameField) bool { return f.name == name })

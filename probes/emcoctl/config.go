@@ -37,9 +37,9 @@ const (
 // of the microservices, in letters of any case, to their host and port.
 // Mistakes in it are [document.Problems].
 func ReadConfig(file string) (Config, error) {
-	text, err := files{}.read(file, document.StreamBytes)
-	if err != nil {
-		return Config{}, document.Problems{{File: file, Message: "cannot be read: " + err.Error(), Remedy: "name emcoctl's configuration file"}}
+	text, problems := files{}.document(file, "name emcoctl's configuration file")
+	if len(problems) > 0 {
+		return Config{}, problems
 	}
 	return ParseConfig(file, text)
 }
@@ -72,12 +72,12 @@ func (c *Config) service(file *document.File, key string) {
 	for _, service := range emco.RESTServices() {
 		names = append(names, string(service))
 	}
-	name := strings.ToLower(key)
+	name, field := strings.ToLower(key), document.Join("", key)
 	if !slices.Contains(names, name) {
-		file.Add(document.Problem{Field: document.Join("", key), Message: "is no microservice that emcoctl knows", Remedy: document.Instead(name, names)})
+		file.Add(document.Problem{Field: field, Message: "is no microservice that emcoctl knows", Remedy: document.Instead(name, names)})
 		return
 	}
-	switch address := readAddress(file, document.Join("", key)); {
+	switch address := readAddress(file, field); {
 	case address == "":
 	case name == ingress:
 		c.Ingress = "http://" + address
@@ -92,25 +92,24 @@ func (c *Config) service(file *document.File, key string) {
 // when the port is 0, which means that the service is not there.
 func readAddress(file *document.File, field string) string {
 	const remedy = "write {host: HOST, port: PORT}"
-	var host string
-	port := -1
+	var host, port string
 	for _, key := range file.Keys(field) {
 		at := document.Join(field, key)
 		text := strings.TrimSpace(file.Text(at))
 		switch strings.ToLower(key) {
 		case "host":
-			host = text
-			if host == "" || strings.ContainsAny(host, "/@?#[] \t\\%") || strings.Contains(host, ":") && net.ParseIP(host) == nil {
+			if text == "" || strings.ContainsAny(text, "/@?#[] \t\\%") || strings.Contains(text, ":") && net.ParseIP(text) == nil {
 				file.Wrong(at, "is no host", "write a name or an address alone, without scheme and port")
 				return ""
 			}
+			host = text
 		case "port":
 			number, err := strconv.ParseUint(text, 10, 16)
 			if err != nil {
 				file.Wrong(at, fmt.Sprintf("%q is no number from 0 to 65535", document.Shown(text)), "write the port's number")
 				return ""
 			}
-			port = int(number)
+			port = strconv.FormatUint(number, 10)
 		case "statusport":
 			// Of the notifications by gRPC, which are not used here.
 		default:
@@ -119,11 +118,10 @@ func readAddress(file *document.File, field string) string {
 		}
 	}
 	switch {
-	case host == "" || port < 0:
+	case host == "" || port == "":
 		file.Wrong(field, "lacks its host or its port", remedy)
-		return ""
-	case port == 0:
-		return ""
+	case port != "0":
+		return net.JoinHostPort(host, port)
 	}
-	return net.JoinHostPort(host, strconv.Itoa(port))
+	return ""
 }

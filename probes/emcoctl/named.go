@@ -20,25 +20,15 @@ func Named(resources []Resource) (emco.Chosen, error) {
 		if err != nil {
 			continue // such as a controller: no probe works on it
 		}
-		if err := merge(&named, found); err != nil {
-			return emco.Chosen{}, fmt.Errorf("%s: document %d: %w", resource.File, resource.Document, err)
+		named.Fill(found, func(name, first, second string) {
+			if err == nil {
+				err = fmt.Errorf("%s: document %d: there is a second %s, %s beside %s; name files with one",
+					resource.File, resource.Document, name, second, first)
+			}
+		})
+		if err != nil {
+			return emco.Chosen{}, err
 		}
 	}
 	return named, nil
-}
-
-func merge(into *emco.Chosen, from emco.Chosen) error {
-	var err error
-	names := map[string]string{}
-	from.Fields(func(name string, value *string) { names[name] = *value })
-	into.Fields(func(name string, value *string) {
-		switch {
-		case names[name] == "" || names[name] == *value || err != nil:
-		case *value != "":
-			err = fmt.Errorf("there is a second %s, %s beside %s; name files with one", name, names[name], *value)
-		default:
-			*value = names[name]
-		}
-	})
-	return err
 }

@@ -1,16 +1,19 @@
 package emcoctl
 
 import (
+	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
-// Form is a form of output.
+// Form is a form of output, and the value of a flag.
 type Form string
 
 // The forms of output.
@@ -23,33 +26,39 @@ const (
 	Emcoctl Form = "emcoctl"
 )
 
-// Forms lists the forms of output.
-func Forms() []Form { return []Form{Plain, JSON, Emcoctl} }
+// Set reads the value of a flag.
+func (f *Form) Set(text string) error {
+	if !slices.Contains([]Form{Plain, JSON, Emcoctl}, Form(text)) {
+		return errors.New("write text, json or emcoctl")
+	}
+	*f = Form(text)
+	return nil
+}
+
+// String returns the form's name.
+func (f *Form) String() string { return string(*f) }
+
+// Type returns the kind of the flag's value.
+func (*Form) Type() string { return "string" }
 
 // Printer prints what is done, in one of the forms.
 type Printer struct {
-	out    io.Writer
+	out    *bufio.Writer // keeps the first error, until End
 	form   Form
 	during string // Apply or Delete, as emcoctl has it
 	counts map[Verdict]int
-	err    error
 }
 
 // NewPrinter makes a printer; during is Apply or Delete.
 func NewPrinter(out io.Writer, form Form, during string) *Printer {
-	return &Printer{out: out, form: form, during: during, counts: map[Verdict]int{}}
-}
-
-func (p *Printer) print(text string) {
-	if p.err == nil {
-		_, p.err = io.WriteString(p.out, text)
-	}
+	return &Printer{out: bufio.NewWriter(out), form: form, during: during, counts: map[Verdict]int{}}
 }
 
 // Call prints a call in emcoctl's form.
 func (p *Printer) Call(anchor string, answer emco.Answer) {
 	if p.form == Emcoctl {
-		p.print(Text(answer) + ErrorText(p.during, anchor, answer))
+		_, _ = p.out.WriteString(Text(answer) + ErrorText(p.during, anchor, answer))
+		_ = p.out.Flush()
 	}
 }
 
@@ -62,7 +71,7 @@ func (p *Printer) Step(step Step) {
 		if name := step.Resource.Name(); name != "" && p.during == "Apply" {
 			what += " (" + name + ")"
 		}
-		p.print(fmt.Sprintf("%-11s %s: %s\n", step.Verdict, what, document.OneLine(step.Text, shownLimit)))
+		fmt.Fprintf(p.out, "%-11s %s: %s\n", step.Verdict, what, document.OneLine(step.Text, shownLimit))
 	case JSON:
 		line := stepJSON{
 			File: step.Resource.File, Document: step.Resource.Document, Line: step.Resource.Line,
@@ -73,8 +82,9 @@ func (p *Printer) Step(step Step) {
 			line.Method, line.URL = step.Answer.Request.Method, step.Answer.URL
 			line.Code, line.Outcome = step.Answer.Code, step.Answer.Outcome.String()
 		}
-		p.json(line)
+		_ = json.NewEncoder(p.out).Encode(line)
 	}
+	_ = p.out.Flush()
 }
 
 type stepJSON struct {
@@ -92,15 +102,6 @@ type stepJSON struct {
 	Seconds  float64 `json:"seconds"`
 }
 
-func (p *Printer) json(line any) {
-	text, err := json.Marshal(line)
-	if err != nil {
-		p.err = err
-		return
-	}
-	p.print(string(text) + "\n")
-}
-
 // End prints the sum, and returns what went wrong with the printing.
 func (p *Printer) End() error {
 	switch p.form {
@@ -111,9 +112,9 @@ func (p *Printer) End() error {
 				parts = append(parts, fmt.Sprintf("%d %s", count, verdict))
 			}
 		}
-		p.print(strings.Join(parts, ", ") + "\n")
+		fmt.Fprintln(p.out, strings.Join(parts, ", "))
 	case JSON:
-		p.json(map[string]map[Verdict]int{"summary": p.counts})
+		_ = json.NewEncoder(p.out).Encode(map[string]map[Verdict]int{"summary": p.counts})
 	}
-	return p.err
+	return p.out.Flush()
 }

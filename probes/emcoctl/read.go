@@ -55,22 +55,17 @@ func Read(sources Sources) ([]Resource, error) {
 	if len(problems) > 0 {
 		return nil, problems
 	}
+	rendered := len(sources.Values) > 0
 	r := &reader{files: open, skip: sources.WithoutAttachments, read: map[string][]byte{}}
 	for _, name := range sources.Files {
-		text, err := open.read(name, document.StreamBytes)
-		if err != nil {
-			problems = append(problems, document.Problem{File: name, Message: "cannot be read: " + err.Error(), Remedy: "name a resource file that is there"})
-			continue
+		text, wrong := open.document(name, "name a resource file that is there")
+		if len(wrong) == 0 && rendered {
+			text, wrong = render(name, text, values)
 		}
-		if len(sources.Values) > 0 {
-			filled, problem := render(name, text, values)
-			if problem != nil {
-				problems = append(problems, *problem)
-				continue
-			}
-			text = filled
+		if len(wrong) == 0 {
+			wrong = r.stream(name, text, rendered)
 		}
-		problems = append(problems, r.stream(name, text, len(sources.Values) > 0)...)
+		problems = append(problems, wrong...)
 	}
 	return r.resources, problems.Err()
 }
@@ -87,11 +82,9 @@ type reader struct {
 // stream reads the resources in a text. Rendered says that it is what a
 // template gave, and that lines are not those of the file.
 func (r *reader) stream(name string, text []byte, rendered bool) document.Problems {
-	part := func(n int) string {
-		if rendered {
-			return fmt.Sprintf("document %d of the rendered text", n)
-		}
-		return fmt.Sprintf("document %d", n)
+	part := documentNumber
+	if rendered {
+		part = func(n int) string { return documentNumber(n) + " of the rendered text" }
 	}
 	any := false
 	problems := document.Stream(name, text, part, func(n int, file *document.File) {
@@ -173,11 +166,10 @@ func (r *reader) attachment(file *document.File, field string) emco.File {
 	if !filepath.IsAbs(name) {
 		places = append(places, filepath.Join(filepath.Dir(file.Name()), name))
 	}
-	content, err := r.first(places)
-	if err != nil {
+	var err error
+	if attached.Content, err = r.first(places); err != nil {
 		file.Wrong(field, document.Shown("cannot be read: "+err.Error()), "name a file that is there, from the working directory or from the folder of this file")
 	}
-	attached.Content = content
 	return attached
 }
 
@@ -230,6 +222,15 @@ func (f files) open(name string) (*os.File, error) {
 	return os.OpenInRoot(folder, relative)
 }
 
+// document reads a file of documents. The remedy is for one that cannot be read.
+func (f files) document(name, remedy string) ([]byte, document.Problems) {
+	text, err := f.read(name, document.StreamBytes)
+	if err != nil {
+		return nil, document.Problems{{File: name, Message: "cannot be read: " + err.Error(), Remedy: remedy}}
+	}
+	return text, nil
+}
+
 // read reads a regular file, up to a limit: a device or a pipe may never end.
 func (f files) read(name string, limit int64) ([]byte, error) {
 	file, err := f.open(name)
@@ -245,24 +246,20 @@ func (f files) read(name string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("%s is no regular file", name)
 	}
 	content, err := io.ReadAll(io.LimitReader(file, limit+1))
-	if err != nil {
-		return nil, err
-	}
 	if int64(len(content)) > limit {
 		return nil, fmt.Errorf("%s is larger than %d bytes", name, limit)
 	}
-	return content, nil
+	return content, err
 }
 
 // readValues reads values files; of a key that several have, the last counts.
 func readValues(open files, names []string) (map[string]any, document.Problems) {
 	values := map[string]any{}
 	for _, name := range names {
-		text, err := open.read(name, document.StreamBytes)
-		if err != nil {
-			return nil, document.Problems{{File: name, Message: "cannot be read: " + err.Error(), Remedy: "name a values file that is there"}}
+		text, problems := open.document(name, "name a values file that is there")
+		if len(problems) == 0 {
+			problems = parseOne(name, text, "write NAME: VALUE, one a line", func(_ *document.File, fields map[string]any) { maps.Copy(values, fields) })
 		}
-		problems := parseOne(name, text, "write NAME: VALUE, one a line", func(_ *document.File, fields map[string]any) { maps.Copy(values, fields) })
 		if len(problems) > 0 {
 			return nil, problems
 		}
@@ -273,7 +270,7 @@ func readValues(open files, names []string) (map[string]any, document.Problems) 
 // parseOne reads a text of one document that is a mapping; read takes it.
 func parseOne(name string, text []byte, remedy string, read func(file *document.File, fields map[string]any)) document.Problems {
 	begun := false
-	return document.Stream(name, text, func(n int) string { return fmt.Sprintf("document %d", n) }, func(_ int, file *document.File) {
+	return document.Stream(name, text, documentNumber, func(_ int, file *document.File) {
 		root, _ := file.Value("")
 		fields, isMap := root.(map[string]any)
 		switch {
@@ -287,3 +284,6 @@ func parseOne(name string, text []byte, remedy string, read func(file *document.
 		begun = true
 	})
 }
+
+// documentNumber names a document of a file in its problems.
+func documentNumber(n int) string { return fmt.Sprintf("document %d", n) }

@@ -227,6 +227,7 @@ func TestTemplateBombs(t *testing.T) {
 		"a long body":         `{{ range 90000 }}` + strings.Repeat(`{{ $x := 1 }}`, 50000) + `{{ end }}`,
 		"a width":             `{{ printf "%999999d" 1 }}`,
 		"a width by argument": `{{ printf "%*d" 999999 1 }}`,
+		"work taken back":     `{{ range 2000000000 }}{{ spend -64 }}{{ end }}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder := files(t, map[string]string{"r.yaml": text, "v.yaml": "A: 1\n"})

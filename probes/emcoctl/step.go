@@ -39,6 +39,11 @@ type Step struct {
 	Took time.Duration
 }
 
+func (s Step) end(verdict Verdict, text string) Step {
+	s.Verdict, s.Text = verdict, text
+	return s
+}
+
 // Observer sees what is done.
 type Observer interface {
 	// Call comes after each POST and DELETE.
@@ -60,22 +65,8 @@ type Options struct {
 	NoWait bool
 	// Patience bounds the wait for one state. 0 means five minutes.
 	Patience time.Duration
-	// Interval is the time between two looks at a state. 0 means 200 ms.
+	// Interval is the time between two readings of a state. 0 means 200 ms.
 	Interval time.Duration
-}
-
-func (o Options) patience() time.Duration {
-	if o.Patience > 0 {
-		return o.Patience
-	}
-	return 5 * time.Minute
-}
-
-func (o Options) interval() time.Duration {
-	if o.Interval > 0 {
-		return o.Interval
-	}
-	return 200 * time.Millisecond
 }
 
 // The errors of [Apply] and [Delete].

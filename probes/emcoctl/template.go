@@ -4,9 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"html"
-	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"text/template"
 	"text/template/parse"
@@ -16,129 +15,94 @@ import (
 
 // The limits of a template's execution.
 const (
-	maxSteps   = 100_000 // each a round of a loop or a call of a template, for every stepBytes of its text
-	stepBytes  = 32
+	maxWork    = 3 << 20  // of template text that is executed, in bytes
+	roundWork  = 32       // of a round of a loop or a call of a template, besides its text
 	maxText    = 64 << 10 // of what one call of a printing function makes
-	maxPrinted = 64 << 20 // of what all of them make
+	maxFormat  = 4 << 10
+	maxPrinted = 64 << 20 // of what all calls of printing functions make
 )
 
 var errTooMuch = errors.New("the template does too much: it is meant to fill names in")
 
 // render fills values into a text, as emcoctl does, but a value that is not
 // there is a mistake, and not "<no value>".
-func render(file string, text []byte, values map[string]any) ([]byte, *document.Problem) {
-	wrong := func(err error) ([]byte, *document.Problem) {
-		problem := templateProblem(file, err)
-		return nil, &problem
-	}
-	// Its name stands in its errors, and must not be mistaken for a place.
-	print := &printing{left: maxPrinted}
-	filled := template.New("text").Option("missingkey=error").Funcs(template.FuncMap{
-		"print":    print.bounded(func(args ...any) string { return fmt.Sprint(args...) }),
-		"println":  print.bounded(func(args ...any) string { return fmt.Sprintln(args...) }),
-		"html":     print.bounded(func(args ...any) string { return html.EscapeString(fmt.Sprint(args...)) }),
-		"js":       print.bounded(func(args ...any) string { return template.JSEscapeString(fmt.Sprint(args...)) }),
-		"urlquery": print.bounded(func(args ...any) string { return url.QueryEscape(fmt.Sprint(args...)) }),
-		"printf":   print.format,
-	})
-	if _, err := filled.Parse(string(text)); err != nil {
-		return wrong(err)
-	}
-	if err := count(filled); err != nil {
-		return wrong(err)
-	}
+func render(file string, text []byte, values map[string]any) ([]byte, document.Problems) {
+	b := budget{work: maxWork, printed: maxPrinted}
 	out := &limited{left: document.StreamBytes}
-	if err := filled.Execute(out, values); err != nil {
-		return wrong(err)
+	// Its name stands in its errors, and must not be mistaken for a place.
+	filled, err := template.New("text").Option("missingkey=error").Funcs(b.functions()).Parse(string(text))
+	if err == nil {
+		// After the parsing: the text cannot call it.
+		filled.Funcs(b.spending())
+		for _, each := range filled.Templates() {
+			if each.Tree != nil {
+				meter(each.Root, roundWork)
+			}
+		}
+		err = filled.Execute(out, values)
+	}
+	if err != nil {
+		return nil, document.Problems{templateProblem(file, err)}
 	}
 	return out.Bytes(), nil
 }
 
-// count makes every round of a loop and every call of a template count, by
-// the length of its text: Go's templates have no other end for a loop that
-// prints nothing.
-func count(all *template.Template) error {
-	steps := 0
-	all.Funcs(template.FuncMap{counting: func(more int) (string, error) {
-		if steps += more; steps > maxSteps {
+// meter makes a list of nodes, and the lists in it, report the length of
+// their text when they are executed: Go's templates have no other end for a
+// loop that prints nothing. Besides its text, a list costs base.
+func meter(list *parse.ListNode, base int) {
+	if list == nil {
+		return
+	}
+	work := base
+	branch := func(node *parse.BranchNode, base int) {
+		work += len(node.Pipe.String())
+		meter(node.List, base)
+		meter(node.ElseList, 0)
+	}
+	for _, node := range list.Nodes {
+		switch node := node.(type) {
+		case *parse.IfNode:
+			branch(&node.BranchNode, 0)
+		case *parse.WithNode:
+			branch(&node.BranchNode, 0)
+		case *parse.RangeNode:
+			branch(&node.BranchNode, roundWork)
+		default:
+			work += len(node.String())
+		}
+	}
+	report := template.Must(template.New("").Funcs(new(budget).spending()).Parse(fmt.Sprintf("{{spend %d}}", work)))
+	list.Nodes = slices.Insert(list.Nodes, 0, report.Root.Nodes[0])
+}
+
+// budget is what a template may still do: an amount of work, and of bytes
+// that its printing functions make.
+type budget struct{ work, printed int }
+
+// functions are the printing functions of text/template, bounded.
+func (b *budget) functions() template.FuncMap {
+	return template.FuncMap{
+		"print":    b.bounded(fmt.Sprint),
+		"println":  b.bounded(fmt.Sprintln),
+		"html":     b.bounded(template.HTMLEscaper),
+		"js":       b.bounded(template.JSEscaper),
+		"urlquery": b.bounded(template.URLQueryEscaper),
+		"printf":   b.format,
+	}
+}
+
+// spending is the function by which an executed template reports its work.
+func (b *budget) spending() template.FuncMap {
+	return template.FuncMap{"spend": func(work int) (string, error) {
+		if b.work -= work; b.work < 0 {
 			return "", errTooMuch
 		}
 		return "", nil
-	}})
-	for _, one := range all.Templates() {
-		if one.Tree == nil || one.Root == nil {
-			continue
-		}
-		size, err := countIn(one.Root)
-		if err != nil {
-			return err
-		}
-		if err := step(one.Root, size); err != nil {
-			return err
-		}
-	}
-	return nil
+	}}
 }
 
-const counting = "count"
-
-// step puts a step before a list of a size.
-func step(list *parse.ListNode, size int) error {
-	text := fmt.Sprintf("{{%s %d}}", counting, 1+size/stepBytes)
-	made, err := template.New("").Funcs(template.FuncMap{counting: func(int) string { return "" }}).Parse(text)
-	if err != nil {
-		return err
-	}
-	list.Nodes = append([]parse.Node{made.Root.Nodes[0]}, list.Nodes...)
-	return nil
-}
-
-// countIn puts a step into the loops in a list, and returns the size of what
-// the list does besides.
-func countIn(list *parse.ListNode) (size int, err error) {
-	if list == nil {
-		return 0, nil
-	}
-	for _, node := range list.Nodes {
-		var branch *parse.BranchNode
-		switch node := node.(type) {
-		case *parse.IfNode:
-			branch = &node.BranchNode
-		case *parse.WithNode:
-			branch = &node.BranchNode
-		case *parse.RangeNode:
-			branch = &node.BranchNode
-		default:
-			size += len(node.String())
-			continue
-		}
-		inside, err := countIn(branch.List)
-		if err != nil {
-			return 0, err
-		}
-		otherwise, err := countIn(branch.ElseList)
-		if err != nil {
-			return 0, err
-		}
-		size += len(branch.Pipe.String()) + otherwise
-		if branch.NodeType != parse.NodeRange {
-			size += inside
-			continue
-		}
-		if branch.List == nil {
-			branch.List = &parse.ListNode{NodeType: parse.NodeList}
-		}
-		if err := step(branch.List, inside); err != nil {
-			return 0, err
-		}
-	}
-	return size, nil
-}
-
-// printing keeps what the printing functions make within its limits.
-type printing struct{ left int }
-
-func (p *printing) bounded(print func(...any) string) func(...any) (string, error) {
+func (b *budget) bounded(print func(...any) string) func(...any) (string, error) {
 	return func(args ...any) (string, error) {
 		size := 0
 		for _, arg := range args {
@@ -150,7 +114,7 @@ func (p *printing) bounded(print func(...any) string) func(...any) (string, erro
 			return "", errTooMuch
 		}
 		text := print(args...)
-		if p.left -= size + len(text); len(text) > maxText || p.left < 0 {
+		if b.printed -= size + len(text); len(text) > maxText || b.printed < 0 {
 			return "", errTooMuch
 		}
 		return text, nil
@@ -160,11 +124,11 @@ func (p *printing) bounded(print func(...any) string) func(...any) (string, erro
 // wide finds a width that makes a long text out of nothing.
 var wide = regexp.MustCompile(`%[^a-zA-Z%]*([0-9]{4,}|\*)`)
 
-func (p *printing) format(format string, args ...any) (string, error) {
-	if len(format) > 4<<10 || wide.MatchString(format) {
+func (b *budget) format(format string, args ...any) (string, error) {
+	if len(format) > maxFormat || wide.MatchString(format) {
 		return "", errTooMuch
 	}
-	return p.bounded(func(args ...any) string { return fmt.Sprintf(format, args...) })(args...)
+	return b.bounded(func(args ...any) string { return fmt.Sprintf(format, args...) })(args...)
 }
 
 // limited is a buffer that takes no more than it may.
@@ -184,8 +148,7 @@ var (
 	// templatePlace is where text/template says that a mistake is.
 	templatePlace = regexp.MustCompile(`^template: [^:]*:(\d+)(?::(\d+))?: (?:executing "[^"]*" at )?`)
 	templateBegin = regexp.MustCompile(` started at text:(\d+)$`)
-	missingKey    = regexp.MustCompile(`^<([^>]*)>: .*map has no entry for key "([^"]*)"`)
-	missingNil    = regexp.MustCompile(`^<([^>]*)>: nil data; no entry for key "([^"]*)"`)
+	missingKey    = regexp.MustCompile(`^<([^>]*)>: .*no entry for key "([^"]*)"`)
 )
 
 func templateProblem(file string, err error) document.Problem {
@@ -206,12 +169,10 @@ func templateProblem(file string, err error) document.Problem {
 		}
 		problem.Message = "the template: " + document.Shown(words)
 	}
-	for _, pattern := range []*regexp.Regexp{missingKey, missingNil} {
-		if found := pattern.FindStringSubmatch(words); found != nil {
-			problem.Field = found[1]
-			problem.Message = "the values have no " + document.Shown(found[2])
-			problem.Remedy = "write " + document.Shown(found[2]) + ": VALUE into the values file"
-		}
+	if found := missingKey.FindStringSubmatch(words); found != nil {
+		problem.Field = found[1]
+		problem.Message = "the values have no " + document.Shown(found[2])
+		problem.Remedy = "write " + document.Shown(found[2]) + ": VALUE into the values file"
 	}
 	return problem
 }
