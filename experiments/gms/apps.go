@@ -1,7 +1,5 @@
 package gms
 
-import "slices"
-
 // app is one app of the application.
 type app struct {
 	Name string
@@ -13,8 +11,8 @@ type app struct {
 
 type variable struct{ Name, Value string }
 
-// own is what most servers of the application are told.
-func own(port string, more ...variable) []variable {
+// server is the environment of most servers of the application.
+func server(port string, more ...variable) []variable {
 	return append([]variable{{"PORT", port}, {"DISABLE_PROFILER", "1"}}, more...)
 }
 
@@ -34,17 +32,17 @@ var (
 )
 
 var apps = []app{
-	{"adservice", 9555, 9555, own("9555")},
-	{"checkoutservice", 5050, 5050, own("5050", cartAddress, currencyAddress, emailAddress, paymentAddress, productAddress, shippingAddress)},
-	{"currencyservice", 7000, 7000, own("7000")},
-	{"emailservice", 5000, 8080, own("8080")},
-	{"paymentservice", 50051, 50051, own("50051")},
-	{"recommendationservice", 8080, 8080, own("8080", productAddress)},
-	{"frontend", 80, 8080, own("8080", adAddress, cartAddress, checkoutAddress, currencyAddress, productAddress, recommendationAddress, shippingAddress)},
-	{"productcatalogservice", 3550, 3550, own("3550")},
+	{"adservice", 9555, 9555, server("9555")},
+	{"checkoutservice", 5050, 5050, server("5050", cartAddress, currencyAddress, emailAddress, paymentAddress, productAddress, shippingAddress)},
+	{"currencyservice", 7000, 7000, server("7000")},
+	{"emailservice", 5000, 8080, server("8080")},
+	{"paymentservice", 50051, 50051, server("50051")},
+	{"recommendationservice", 8080, 8080, server("8080", productAddress)},
+	{"frontend", 80, 8080, server("8080", adAddress, cartAddress, checkoutAddress, currencyAddress, productAddress, recommendationAddress, shippingAddress)},
+	{"productcatalogservice", 3550, 3550, server("3550")},
 	{"cartservice", 7070, 7070, []variable{redisAddress}},
 	{"redis", 6379, 6379, nil},
-	{"shippingservice", 50051, 50051, own("50051")},
+	{"shippingservice", 50051, 50051, server("50051")},
 	{"loadgenerator", 0, 0, []variable{frontendAddress, {"USERS", "10"}}},
 }
 
@@ -55,12 +53,4 @@ func Apps() []string {
 		names = append(names, a.Name)
 	}
 	return names
-}
-
-func find(name string) (app, bool) {
-	i := slices.IndexFunc(apps, func(a app) bool { return a.Name == name })
-	if i < 0 {
-		return app{}, false
-	}
-	return apps[i], true
 }

@@ -3,6 +3,7 @@ package gms
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"embed"
 	"fmt"
@@ -25,46 +26,35 @@ type Images struct {
 	Prefix, Tag string
 }
 
-const defaultTag = "latest"
-
 func (i Images) of(name string) string {
-	tag := i.Tag
-	if tag == "" {
-		tag = defaultTag
-	}
 	if name == "redis" {
 		return "redis:alpine"
 	}
-	if i.Prefix == "" {
-		return name + ":" + tag
-	}
-	return i.Prefix + "/" + name + ":" + tag
+	return path.Join(i.Prefix, name+":"+cmp.Or(i.Tag, "latest"))
 }
 
 // Chart is the Helm chart of an app, as a gzipped tar: a Deployment, and a
 // Service if others call it, in a folder of the app's name. The same arguments
 // give the same bytes.
 func Chart(name string, images Images) ([]byte, error) {
-	one, known := find(name)
-	if !known {
+	at := slices.IndexFunc(apps, func(a app) bool { return a.Name == name })
+	if at < 0 {
 		return nil, fmt.Errorf("the application has no app %q; it has %v", name, Apps())
 	}
 	data := struct {
 		app
 		Image string
-	}{one, images.of(name)}
-	contents := map[string]string{}
+	}{apps[at], images.of(name)}
+	contents := map[string][]byte{}
 	err := fs.WalkDir(embedded, "chart", func(file string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || path.Base(file) == "service.yaml" && one.Port == 0 {
+		if err != nil || entry.IsDir() || path.Base(file) == "service.yaml" && data.Port == 0 {
 			return err
 		}
 		text, err := embedded.ReadFile(file)
-		if err != nil {
-			return err
+		if err == nil {
+			// Helm's own braces stay as they are.
+			contents[name+file[len("chart"):]], err = fill(text, "[[", "]]", data)
 		}
-		// Helm's own braces stay as they are.
-		filled, err := fill(string(text), "[[", "]]", data)
-		contents[name+file[len("chart"):]] = filled
 		return err
 	})
 	if err != nil {
@@ -80,25 +70,25 @@ func Profile(images Images) []byte {
 	if images.Prefix == "" {
 		replicas = "replicas: 0\n"
 	}
-	return archive(map[string]string{
-		"manifest.yaml":        "---\nversion: v1\ntype:\n  values: \"override_values.yaml\"\n",
-		"override_values.yaml": replicas,
+	return archive(map[string][]byte{
+		"manifest.yaml":        []byte("---\nversion: v1\ntype:\n  values: \"override_values.yaml\"\n"),
+		"override_values.yaml": []byte(replicas),
 	})
 }
 
-func fill(text, left, right string, data any) (string, error) {
+func fill(text []byte, left, right string, data any) ([]byte, error) {
 	filled, err := template.New("").Delims(left, right).Option("missingkey=error").
-		Funcs(template.FuncMap{"quote": strconv.Quote}).Parse(text)
+		Funcs(template.FuncMap{"quote": strconv.Quote}).Parse(string(text))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	var out bytes.Buffer
 	err = filled.Execute(&out, data)
-	return out.String(), err
+	return out.Bytes(), err
 }
 
 // archive packs files into a gzipped tar.
-func archive(files map[string]string) []byte {
+func archive(files map[string][]byte) []byte {
 	var buffer bytes.Buffer
 	compressed := gzip.NewWriter(&buffer)
 	writer := tar.NewWriter(compressed)
@@ -106,7 +96,7 @@ func archive(files map[string]string) []byte {
 	// are made for what is written.
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		_ = writer.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: int64(len(files[name]))})
-		_, _ = writer.Write([]byte(files[name]))
+		_, _ = writer.Write(files[name])
 	}
 	_ = writer.Close()
 	_ = compressed.Close()

@@ -4,6 +4,7 @@
 package gms
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"os"
@@ -33,38 +34,22 @@ type Options struct {
 	Host string
 	// Rsync is HOST:PORT of rsync's gRPC port as EMCO reaches it.
 	Rsync string
-	// Kubeconfig is the path of the edge cluster's kubeconfig.
+	// Kubeconfig is the path of the edge cluster's kubeconfig, and becomes
+	// absolute: the files may be applied from elsewhere. If it is empty they
+	// name edge.kubeconfig, beside them.
 	Kubeconfig string
 	Images     Images
 }
 
 // chartPorts are the NodePorts of EMCO's own chart.
-var chartPorts = map[emco.Service]int{emco.Orchestrator: 30415, emco.DCM: 30477, emco.CLM: 30461, emco.Rsync: 30431}
-
-func (o Options) endpoint(service emco.Service) string {
-	if service == emco.Rsync && o.Rsync != "" {
-		return o.Rsync
-	}
-	if address := o.Endpoints[service]; address != "" {
-		return address
-	}
-	host := o.Host
-	if host == "" {
-		host = "127.0.0.1"
-	}
-	return net.JoinHostPort(host, strconv.Itoa(chartPorts[service]))
-}
-
-type service struct {
-	Name, Host string
-	Port       int
-}
+var chartPorts = map[emco.Service]string{emco.Orchestrator: "30415", emco.DCM: "30477", emco.CLM: "30461", emco.Rsync: "30431"}
 
 // Write writes the files into a folder, which it makes if need be. A file of
 // the same name that is there already is an error: it may have been edited.
 func Write(folder string, options Options) error {
-	if len(options.Apps) == 0 {
-		options.Apps = Apps()
+	type service struct {
+		Name, Host string
+		Port       int
 	}
 	data := struct {
 		Services   []service
@@ -72,15 +57,25 @@ func Write(folder string, options Options) error {
 		RsyncPort  int
 		Kubeconfig string
 		Apps       []string
-	}{Kubeconfig: options.Kubeconfig, Apps: options.Apps}
-	if data.Kubeconfig == "" {
-		data.Kubeconfig = "edge.kubeconfig"
+	}{Kubeconfig: "edge.kubeconfig", Apps: options.Apps}
+	if len(data.Apps) == 0 {
+		data.Apps = Apps()
 	}
-	for _, name := range []emco.Service{emco.Orchestrator, emco.DCM, emco.CLM, emco.Rsync} {
-		host, text, err := net.SplitHostPort(options.endpoint(name))
+	if options.Kubeconfig != "" {
+		var err error
+		if data.Kubeconfig, err = filepath.Abs(options.Kubeconfig); err != nil {
+			return err
+		}
+	}
+	for _, name := range emco.Services() {
+		address := cmp.Or(options.Endpoints[name], net.JoinHostPort(cmp.Or(options.Host, "127.0.0.1"), chartPorts[name]))
+		if name == emco.Rsync {
+			address = cmp.Or(options.Rsync, address)
+		}
+		host, text, err := net.SplitHostPort(address)
 		port, bad := strconv.Atoi(text)
 		if err != nil || bad != nil {
-			return fmt.Errorf("%s: %q is no address: write HOST:PORT", name, options.endpoint(name))
+			return fmt.Errorf("%s: %q is no address: write HOST:PORT", name, address)
 		}
 		data.Services = append(data.Services, service{string(name), host, port})
 		if name == emco.Rsync {
@@ -91,21 +86,17 @@ func Write(folder string, options Options) error {
 	contents := map[string][]byte{}
 	for _, name := range []string{ConfigFile, ValuesFile, PrerequisitesFile, DeploymentFile} {
 		text, err := embedded.ReadFile("files/" + name)
-		if err != nil {
-			return err
-		}
 		// The resource files are templates themselves, for who applies them.
-		if name == ConfigFile || name == ValuesFile {
-			filled, err := fill(string(text), "{{", "}}", data)
-			if err != nil {
-				return fmt.Errorf("make %s: %w", name, err)
-			}
-			text = []byte(filled)
+		if err == nil && (name == ConfigFile || name == ValuesFile) {
+			text, err = fill(text, "{{", "}}", data)
+		}
+		if err != nil {
+			return fmt.Errorf("make %s: %w", name, err)
 		}
 		contents[name] = text
 	}
-	for i, name := range options.Apps {
-		if slices.Contains(options.Apps[:i], name) {
+	for i, name := range data.Apps {
+		if slices.Contains(data.Apps[:i], name) {
 			return fmt.Errorf("the app %s is named twice", name)
 		}
 		chart, err := Chart(name, options.Images)

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
-	"path/filepath"
 
 	"github.com/emco-chaos/emco-chaos/experiments/gms"
 	"github.com/emco-chaos/emco-chaos/probes/access"
@@ -30,14 +30,6 @@ func newGMS(s *session) *cobra.Command {
 				if err := s.gmsTarget(&options); err != nil {
 					return err
 				}
-			}
-			if options.Kubeconfig != "" {
-				// The files may be applied from elsewhere.
-				absolute, err := filepath.Abs(options.Kubeconfig)
-				if err != nil {
-					return failure(err)
-				}
-				options.Kubeconfig = absolute
 			}
 			if err := gms.Write(folder, options); err != nil {
 				return failure(err)
@@ -76,11 +68,7 @@ func (s *session) gmsTarget(options *gms.Options) error {
 		}
 		options.Endpoints[service] = address.Host
 	}
-	if options.Rsync == "" {
-		options.Rsync = reached.Setup.Rsync
-	}
-	if options.Kubeconfig == "" {
-		options.Kubeconfig = reached.Setup.Kubeconfig
-	}
+	options.Rsync = cmp.Or(options.Rsync, reached.Setup.Rsync)
+	options.Kubeconfig = cmp.Or(options.Kubeconfig, reached.Setup.Kubeconfig)
 	return nil
 }
