@@ -12,6 +12,7 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/experiments/scenario"
+	"github.com/emco-chaos/emco-chaos/probes/access"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
@@ -83,10 +84,15 @@ func Describe(source Source) (plan.Experiment, document.Problems) {
 // plan works on resources that exist already, and says what it does to them.
 func Compile(source Source, target *target.Target, parameters map[string]string) (*plan.Plan, document.Problems) {
 	compiled, problems := scenario.Compile(source.File, source.Data, Catalogue(), target, parameters)
-	if len(problems) > 0 || target == nil || !target.UseExisting {
+	if target == nil {
 		return compiled, problems
 	}
-	if compiled.Touches, problems = touches(source.File, compiled, target); len(problems) > 0 {
+	settings, wrong := access.ReadSettings(target)
+	problems = append(problems, wrong...)
+	if len(problems) == 0 && target.UseExisting {
+		compiled.Touches, problems = blastRadius(source, compiled, target, settings.Existing)
+	}
+	if len(problems) > 0 {
 		return nil, problems
 	}
 	return compiled, nil

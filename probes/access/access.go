@@ -3,7 +3,6 @@
 package access
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/emco-chaos/emco-chaos/probes"
@@ -19,6 +18,8 @@ type Access struct {
 	// Setup has HOST:PORT of rsync's gRPC port and the edge cluster's
 	// kubeconfig, each empty if the target does not name it, and the apps.
 	Setup probes.Setup
+	// Existing are resources that exist already, for runs that work on those.
+	Existing emco.Chosen
 }
 
 // DefaultApps returns the apps that are deployed when nobody names any.
@@ -28,28 +29,21 @@ func DefaultApps() []string { return []string{"adservice", "currencyservice"} }
 // and, for what has none there, emcoctl's configuration file, which its
 // settings may name as emcoctl: {config: {file: NAME}}.
 func Of(target *target.Target) (Access, error) {
-	type file struct{ File string }
-	var own struct {
-		Edge struct{ Kubeconfig file }
-		Apps []string
-	}
-	if err := decode(target.Settings, &own); err != nil {
-		return Access{}, fmt.Errorf("read the settings of target %s: %w", target.Name, err)
+	settings, problems := ReadSettings(target)
+	if err := problems.Err(); err != nil {
+		return Access{}, err
 	}
 	var users emcoctl.Config
-	if setting, named := target.Settings["emcoctl"]; named {
-		var of struct{ Config file }
-		if err := decode(setting, &of); err != nil || of.Config.File == "" {
-			return Access{}, fmt.Errorf("target %s: settings.emcoctl: names no file; write emcoctl: {config: {file: emco-cfg.yaml}}", target.Name)
-		}
+	if name := settings.Emcoctl.Config.File; name != "" {
 		var err error
-		if users, err = emcoctl.ReadConfig(of.Config.File); err != nil {
+		if users, err = emcoctl.ReadConfig(name); err != nil {
 			return Access{}, fmt.Errorf("target %s: settings.emcoctl.config: %w", target.Name, err)
 		}
 	}
 	access := Access{
-		Client: emco.Config{Endpoints: map[emco.Service]string{}, Ingress: users.Ingress},
-		Setup:  probes.Setup{Kubeconfig: own.Edge.Kubeconfig.File, Rsync: users.Rsync, Apps: own.Apps},
+		Client:   emco.Config{Endpoints: map[emco.Service]string{}, Ingress: users.Ingress},
+		Setup:    probes.Setup{Kubeconfig: settings.Edge.Kubeconfig.File, Rsync: users.Rsync, Apps: settings.Apps},
+		Existing: settings.Existing,
 	}
 	if target.Ingress != nil {
 		access.Client.Ingress = target.Ingress.URL
@@ -76,13 +70,4 @@ func Of(target *target.Target) (Access, error) {
 		}
 	}
 	return access, nil
-}
-
-// decode puts values in JSON's types into a struct.
-func decode(values, into any) error {
-	data, err := json.Marshal(values)
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(data, into)
 }

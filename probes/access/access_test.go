@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,12 +55,31 @@ func TestAccessOf(t *testing.T) {
 func TestAccessOfRefuses(t *testing.T) {
 	for want, setting := range map[string]any{
 		"write emcoctl: {config: {file: emco-cfg.yaml}}":     "emco-cfg.yaml",
-		"settings.emcoctl: names no file":                    map[string]any{},
+		"settings.emcoctl.config: is missing":                map[string]any{},
 		"settings.emcoctl.config: none.yaml: cannot be read": map[string]any{"config": map[string]any{"file": "none.yaml"}},
 	} {
 		_, err := access.Of(&target.Target{Name: "t", Settings: map[string]any{"emcoctl": setting}})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
+	}
+}
+
+// TestSettingsNameEveryResource: the schema and the client know the same names.
+func TestSettingsNameEveryResource(t *testing.T) {
+	var names []string
+	all := map[string]any{}
+	(&emco.Chosen{}).Fields(func(name string, _ *string) {
+		names = append(names, name)
+		all[access.SettingName(name)] = name
+	})
+	settings, problems := access.ReadSettings(&target.Target{Settings: map[string]any{"existing": all}})
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	settings.Existing.Fields(func(_ string, value *string) { got = append(got, *value) })
+	if !slices.Equal(got, names) {
+		t.Errorf("got %q, want %q", got, names)
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"github.com/emco-chaos/emco-chaos/experiments"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
 	"github.com/emco-chaos/emco-chaos/probes"
 	"github.com/emco-chaos/emco-chaos/probes/access"
@@ -29,11 +28,7 @@ func subject(task sdk.Task) (probes.Subject, error) {
 		return probes.Subject{}, err
 	}
 	if target.UseExisting {
-		chosen, problems := experiments.Existing(target)
-		if err := problems.Err(); err != nil {
-			return probes.Subject{}, err
-		}
-		if names, err = names.Choose(chosen); err != nil {
+		if names, err = names.Choose(reached.Existing); err != nil {
 			return probes.Subject{}, err
 		}
 	}
