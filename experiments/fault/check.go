@@ -57,7 +57,7 @@ func (k Kind) check(fields map[string]any) FieldError {
 	problem := oneOf("spec.action", action, actions)
 	for _, field := range k.Fields {
 		text := field.text(fields)
-		found := FieldError{Field: "spec." + field.Path, Remedy: "write one, such as " + field.Example}
+		found := FieldError{Field: "spec." + field.Path, Remedy: fmt.Sprintf("write one, such as %v", field.Example)}
 		switch {
 		case text == "" && field.Required && field.belongsTo(action):
 			found.Message = "is missing, and the action is " + action

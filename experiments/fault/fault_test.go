@@ -1,15 +1,22 @@
 package fault_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 const (
@@ -159,6 +166,95 @@ func TestCheckPlan(t *testing.T) {
 		}
 	}
 }
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// TestKinds renders the short forms of every kind, and reads them again.
+func TestKinds(t *testing.T) {
+	schema := fault.Schema()
+	schema["definitions"] = map[string]any{"parameter": true}
+	text, err := json.Marshal(schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, err := document.ReadSchema(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range fault.Kinds() {
+		t.Run(kind.Name, func(t *testing.T) {
+			var rendered bytes.Buffer
+			for _, action := range kind.Actions {
+				short := kind.Example(action, "shop", "stock")
+				file := document.Sent("", "fault", map[string]any{kind.Key: short}, nil)
+				rules.Check(file, "fault")
+				if err := file.Problems().Err(); err != nil {
+					t.Fatalf("the schema refuses %v: %v", short, err)
+				}
+				result, err := kind.Read(short, shop)
+				if err != nil {
+					t.Fatalf("%v: %v", short, err)
+				}
+				if result.Kind != kind.Name || result.Action != action || result.Summary != action+" shop" || result.Stops() != kind.Stops {
+					t.Errorf("%v became %+v", short, result)
+				}
+				if problems := fault.CheckPlan(&plan.Plan{Steps: []plan.Step{{Name: "fault", Fault: result}}}); len(problems) > 0 {
+					t.Error(problems)
+				}
+				object := decode(t, string(result.Object))
+				if got := fault.Selectors(object)[0]; fault.NameOf(object) != kind.Name || got.Field != "spec" || got.Mode != "all" || got.Selector.LabelSelectors["app"] != "shop" {
+					t.Errorf("%s selects %+v", fault.NameOf(object), got)
+				}
+				yaml, err := fault.YAML(object)
+				if err != nil {
+					t.Fatal(err)
+				}
+				fmt.Fprintf(&rendered, "---\n%s", yaml)
+			}
+			golden := filepath.Join("testdata", kind.Key+".yaml")
+			if *update {
+				if err := os.WriteFile(golden, rendered.Bytes(), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if want, err := os.ReadFile(golden); err != nil || !bytes.Equal(want, rendered.Bytes()) {
+				t.Errorf("%s differs (write it with -update): %v\n%s", golden, err, &rendered)
+			}
+			list := kind.NewList()
+			if _, is := list.(client.ObjectList); !is || len(fault.Objects(list)) > 0 {
+				t.Errorf("a client cannot list %T", list)
+			}
+		})
+	}
+}
+
+// TestShortFormsRefuse: what is wrong is told at the key of the short form.
+func TestShortFormsRefuse(t *testing.T) {
+	for _, test := range []struct {
+		key   string
+		short map[string]any
+		want  string
+	}{
+		{"podChaos", map[string]any{"action": "pod-kill", "container": "server"}, "container: belongs to the action container-kill; leave it out, or write action: container-kill"},
+		{"podChaos", map[string]any{"action": "pod-kill", "gracePeriod": "1500ms"}, "gracePeriod: is not whole seconds; write one, such as 5s"},
+		{"podChaos", map[string]any{"action": "pod-kill", "duration": "10ms"}, "duration: 10ms is less than a second"},
+		{"networkChaos", map[string]any{"action": "delay"}, "latency: is missing, and the action is delay; write one, such as 200ms"},
+		{"networkChaos", map[string]any{"action": "delay", "latency": "0s"}, "latency: is zero; write one, such as 200ms"},
+	} {
+		kind, known := fault.Short(test.key)
+		if !known {
+			t.Fatalf("%s is not known", test.key)
+		}
+		if _, err := kind.Read(test.short, shop); err == nil || !strings.HasPrefix(err.Error(), test.want) {
+			t.Errorf("%s %v: got %v, want %s", test.key, test.short, err, test.want)
+		}
+	}
+}
+
+// shop is a service that a fault is on.
+var shop = fault.Ends{Service: "shop", Namespace: "shop", Summary: "shop", Spec: map[string]any{
+	"mode": "all", "selector": map[string]any{"namespaces": []any{"shop"}, "labelSelectors": map[string]any{"app": "shop"}},
+}}
 
 func FuzzDecode(f *testing.F) {
 	for _, text := range []string{kill, hold, slow} {

@@ -25,8 +25,9 @@ type Field struct {
 	// Default is what a short form has that does not name the field; nil is
 	// nothing.
 	Default any
-	// Summary says what the value is, and Example is one.
-	Summary, Example string
+	// Summary says what the value is, and Example is one of a short form.
+	Summary string
+	Example any
 }
 
 // serviceName is the default that stands for the service that the fault is on.
@@ -39,8 +40,11 @@ func (f Field) belongsTo(action string) bool {
 // text is the field of an object as text; empty when it is not there.
 func (f Field) text(object map[string]any) string {
 	value, _, _ := unstructured.NestedFieldNoCopy(object, strings.Split("spec."+f.Path, ".")...)
-	if value == nil {
+	switch value := value.(type) {
+	case nil:
 		return ""
+	case float64: // JSON has no other number
+		return strconv.FormatFloat(value, 'f', -1, 64)
 	}
 	return fmt.Sprint(value)
 }
@@ -101,6 +105,29 @@ func milliseconds(value any) (any, string) {
 		return "0ms", "is zero"
 	}
 	return number + "ms", ""
+}
+
+// percent is a number, and in the object a text.
+var percent = Type{
+	schema: schema{"type": "number", "exclusiveMinimum": 0, "maximum": 100, "x-what": "a percentage", "x-remedy": "write a number above 0, and 100 at most"},
+	object: func(value any) (any, string) { return fmt.Sprint(value), "" },
+}
+
+// rate is an amount of data a second.
+var rate = Type{schema: matching(`^[0-9]+ ?[kmgtKMGT]?(bit|bps)$`, "a rate", "1mbit, or 1mbps for bytes")}
+
+// integer is a whole number.
+func integer(low, high int) Type {
+	result := Type{schema: schema{"type": "integer", "minimum": low, "maximum": high}}
+	if low > 0 {
+		result.pattern, result.what = `^[1-9]`, "a number above 0"
+	}
+	return result
+}
+
+// matching is the schema of a text that has a pattern.
+func matching(pattern, what, example string) schema {
+	return schema{"type": "string", "pattern": pattern, "x-what": what, "x-remedy": "write one, such as " + example}
 }
 
 // choice is one of the texts.

@@ -3,6 +3,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -48,7 +49,7 @@ var kinds = []Kind{
 		Fields: []Field{
 			{
 				Key: "container", Path: "containerNames", Type: container, Actions: []string{"container-kill"}, Default: serviceName,
-				Summary: "the container that is killed, if it is not named like the service",
+				Summary: "the container that is killed, if it is not named like the service", Example: "server",
 			},
 			{
 				Key: "gracePeriod", Path: "gracePeriod", Type: seconds, Actions: []string{"pod-kill"}, Example: "5s",
@@ -58,16 +59,42 @@ var kinds = []Kind{
 	},
 	{
 		Name: v1alpha1.KindNetworkChaos, Key: "networkChaos", Between: true, Kept: "podnetworkchaos",
-		Actions:       []string{"partition", "delay"},
-		ObjectActions: []string{"netem", "loss", "duplicate", "corrupt", "bandwidth"},
+		Actions: []string{"partition", "delay", "loss", "duplicate", "corrupt", "bandwidth"}, ObjectActions: []string{"netem"},
 		Fields: []Field{
-			{Key: "direction", Path: "direction", Type: choice("to", "from", "both"), Summary: "the traffic that is hit, seen from the first service"},
+			{
+				Key: "direction", Path: "direction", Type: choice("to", "from", "both"),
+				Summary: "the traffic that is hit, seen from the first service", Example: "to",
+			},
 			{Path: "partitionBehavior", Type: choice("drop", "reject")},
 			{
-				Key: "latency", Path: "delay.latency", Type: latency, Actions: []string{"delay"}, Required: true, Example: "200ms",
-				Summary: "how long each packet is delayed",
+				Key: "latency", Path: "delay.latency", Type: latency, Actions: []string{"delay"}, Required: true,
+				Summary: "how long each packet is delayed", Example: "200ms",
 			},
-			{Key: "jitter", Path: "delay.jitter", Type: jitter, Actions: []string{"delay"}, Example: "20ms", Summary: "how much that delay varies"},
+			{Key: "jitter", Path: "delay.jitter", Type: jitter, Actions: []string{"delay"}, Summary: "how much that delay varies", Example: "20ms"},
+			{
+				Key: "loss", Path: "loss.loss", Type: percent, Actions: []string{"loss"}, Required: true,
+				Summary: "how many packets of a hundred are lost", Example: int64(25),
+			},
+			{
+				Key: "duplicate", Path: "duplicate.duplicate", Type: percent, Actions: []string{"duplicate"}, Required: true,
+				Summary: "how many packets of a hundred come twice", Example: int64(25),
+			},
+			{
+				Key: "corrupt", Path: "corrupt.corrupt", Type: percent, Actions: []string{"corrupt"}, Required: true,
+				Summary: "how many packets of a hundred have a wrong bit", Example: int64(25),
+			},
+			{
+				Key: "rate", Path: "bandwidth.rate", Type: rate, Actions: []string{"bandwidth"}, Required: true,
+				Summary: "how much is let through a second", Example: "1mbit",
+			},
+			{
+				Key: "limit", Path: "bandwidth.limit", Type: integer(1, math.MaxUint32), Actions: []string{"bandwidth"}, Default: int64(20 << 20),
+				Summary: "how many bytes can wait to be let through", Example: int64(20 << 20),
+			},
+			{
+				Key: "buffer", Path: "bandwidth.buffer", Type: integer(1, math.MaxUint32), Actions: []string{"bandwidth"}, Default: int64(10000),
+				Summary: "how many bytes can be let through at once", Example: int64(10000),
+			},
 		},
 	},
 }

@@ -1,5 +1,7 @@
 package fault
 
+import "fmt"
+
 // schema is a JSON Schema, or a part of one.
 type schema = map[string]any
 
@@ -36,10 +38,10 @@ var unnamed = schema{"not": schema{}, "x-message": "is there", "x-remedy": "leav
 // action and the other keys, [Kind.Expand] and [Check] find.
 func (k Kind) schema() schema {
 	properties, required := schema{}, []string{}
-	add := func(key string, value schema, summary, example string, needed bool) {
+	add := func(key string, value schema, summary string, example any, needed bool) {
 		properties[key] = schema{
 			"anyOf":       []any{value, schema{"$ref": "#/definitions/parameter"}},
-			"description": summary, "x-missing": "write " + key + ": " + example,
+			"description": summary, "x-missing": fmt.Sprintf("write %s: %v", key, example),
 		}
 		if needed {
 			required = append(required, key)

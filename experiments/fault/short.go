@@ -3,6 +3,7 @@ package fault
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"strings"
 
@@ -63,7 +64,7 @@ func (k Kind) Read(short map[string]any, ends Ends) (*plan.Fault, error) {
 	}
 	for _, field := range k.Fields {
 		value, given := short[field.Key]
-		message, remedy := "", "write one, such as "+field.Example
+		message, remedy := "", fmt.Sprintf("write one, such as %v", field.Example)
 		switch applies := field.belongsTo(action); {
 		case given && !applies:
 			message = "belongs to the action " + either(field.Actions)
@@ -103,4 +104,24 @@ func (k Kind) Read(short map[string]any, ends Ends) (*plan.Fault, error) {
 	}
 	fault.Summary += " " + ends.Summary
 	return fault, nil
+}
+
+// Example is a short form with the action that names every field it can have.
+// The fault lies between the services, or is on the first.
+func (k Kind) Example(action string, services ...string) map[string]any {
+	short := map[string]any{}
+	if len(k.Actions) > 1 {
+		short["action"] = action
+	}
+	if k.Between {
+		short["between"] = []any{services[0], services[1]}
+	} else {
+		short["service"] = services[0]
+	}
+	for _, field := range k.Fields {
+		if field.Key != "" && field.belongsTo(action) {
+			short[field.Key] = field.Example
+		}
+	}
+	return short
 }
