@@ -21,6 +21,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/emco-chaos/emco-chaos/experiments/fault"
 )
 
 // apiServer answers as a Kubernetes API server does, as far as the driver
@@ -63,9 +65,17 @@ type watchEvent struct {
 }
 
 var groups = map[string][]string{
-	"v1":                      {"pods Pod", "events Event"},
-	"discovery.k8s.io/v1":     {"endpointslices EndpointSlice"},
-	"chaos-mesh.org/v1alpha1": {"podchaos PodChaos", "networkchaos NetworkChaos", "podnetworkchaos PodNetworkChaos"},
+	"v1":                  {"pods Pod", "events Event"},
+	"discovery.k8s.io/v1": {"endpointslices EndpointSlice"},
+	fault.GroupVersion:    chaosResources(),
+}
+
+func chaosResources() []string {
+	list := []string{"podnetworkchaos PodNetworkChaos"}
+	for _, kind := range fault.Kinds() {
+		list = append(list, kind.Resource()+" "+kind.Name)
+	}
+	return list
 }
 
 func newAPIServer(t *testing.T) *apiServer {

@@ -56,7 +56,7 @@ type manner struct {
 func newMesh(t *testing.T) *mesh {
 	m := &mesh{apiServer: newAPIServer(t)}
 	m.hook = func(event string, object *unstructured.Unstructured) {
-		if object.GetKind() != fault.PodChaos && object.GetKind() != fault.NetworkChaos && object.GetKind() != "PodNetworkChaos" {
+		if object.GetAPIVersion() != fault.GroupVersion {
 			return
 		}
 		// As it behaves now, not as it will when it comes to it.
@@ -156,20 +156,19 @@ func podReady(object *unstructured.Unstructured) bool {
 func podKey(name string) key { return key{"pods", namespace, name} }
 
 func chaosKey(object fault.Object) key {
-	resource := "networkchaos"
-	if _, pods := object.(*v1alpha1.PodChaos); pods {
-		resource = "podchaos"
-	}
-	return key{resource, object.GetNamespace(), object.GetName()}
+	return key{resourceOf(fault.NameOf(object)), object.GetNamespace(), object.GetName()}
 }
 
 // said changes what Chaos Mesh says of an object.
 func (m *mesh) said(at key, do func(*metav1.ObjectMeta, *v1alpha1.ChaosStatus)) {
-	if at.resource == "podchaos" {
-		edit(m.apiServer, at, func(chaos *v1alpha1.PodChaos) { do(&chaos.ObjectMeta, &chaos.Status.ChaosStatus) })
-		return
+	// What every kind of fault has; the rest of its specification is kept.
+	type chaos struct {
+		metav1.TypeMeta   `json:",inline"`
+		metav1.ObjectMeta `json:"metadata,omitempty"`
+		Spec              map[string]any       `json:"spec"`
+		Status            v1alpha1.ChaosStatus `json:"status,omitempty"`
 	}
-	edit(m.apiServer, at, func(chaos *v1alpha1.NetworkChaos) { do(&chaos.ObjectMeta, &chaos.Status.ChaosStatus) })
+	edit(m.apiServer, at, func(of *chaos) { do(&of.ObjectMeta, &of.Status) })
 }
 
 // reconcile does what Chaos Mesh does when an object appears or is deleted.

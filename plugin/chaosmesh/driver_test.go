@@ -327,6 +327,47 @@ func TestPartition(t *testing.T) {
 	w.want(plan.Created, plan.Injected, plan.Removed)
 }
 
+// TestKinds: a fault of every kind and action that stops nothing is put on, is
+// found, and is taken off.
+func TestKinds(t *testing.T) {
+	m := newMesh(t)
+	driver := m.open(nil)
+	for _, kind := range fault.Kinds() {
+		for _, action := range kind.Actions {
+			if kind.Stops {
+				continue
+			}
+			t.Run(kind.Name+"/"+action, func(t *testing.T) {
+				described, err := kind.Read(kind.Example(action, "orchestrator", "etcd"), fault.Ends{
+					Namespace: namespace, Spec: map[string]any{"mode": "all", "selector": selector("orchestrator").Selector},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				object, err := fault.Decode(described.Object)
+				if err != nil {
+					t.Fatal(err)
+				}
+				object.SetName(meta(t).Name)
+				object.SetLabels(meta(t).Labels)
+				if err := driver.Check(t.Context(), object); err != nil {
+					t.Fatal(err)
+				}
+				w := apply(t, driver, object)
+				if injected := w.event(plan.Injected); !strings.Contains(injected.Detail, "emco/orchestrator-1") {
+					t.Errorf("injected does not say on what: %s", injected.Detail)
+				}
+				left, err := driver.Leftovers(t.Context())
+				if err != nil || len(left) != 1 || fault.NameOf(left[0]) != kind.Name || left[0].GetName() != object.GetName() {
+					t.Errorf("there is %v: %v", left, err)
+				}
+				remove(t, driver, object)
+				w.want(plan.Created, plan.Injected, plan.Removed)
+			})
+		}
+	}
+}
+
 // Injected means that something was injected, and that it is on all.
 func TestInjectedIsCounted(t *testing.T) {
 	m := newMesh(t)

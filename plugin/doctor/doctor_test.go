@@ -72,7 +72,7 @@ func sound() *patient {
 				pod("shop-1", "north", map[string]string{"app": "shop"}, true), slice("shop", "shop-1"),
 				pod("stock-1", "south", map[string]string{"app": "stock"}, true), slice("stock", "stock-1"),
 			}),
-		kinds: []string{"PodChaos", "NetworkChaos", "Workflow"},
+		kinds: faultKinds(),
 		user:  "anna",
 		target: &target.Target{
 			Name:   "sample",
@@ -86,6 +86,14 @@ func sound() *patient {
 		driver:  &scripted{},
 		options: doctor.Options{TargetFile: "target.yaml", Server: "https://cluster.example:6443", Run: "trial"},
 	}
+}
+
+func faultKinds() []string {
+	var names []string
+	for _, kind := range fault.Kinds() {
+		names = append(names, kind.Name)
+	}
+	return names
 }
 
 func chaosMesh(namespace string) []client.Object {

@@ -316,6 +316,32 @@ func TestMode(t *testing.T) {
 	}
 }
 
+// TestKindsThatAreRefused: what needs Chaos Mesh is refused before a run.
+func TestKindsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	cluster := localtest.Start(t, localtest.Description(t))
+	for _, kind := range fault.Kinds() {
+		if kind.Name == fault.PodChaos || kind.Name == fault.NetworkChaos {
+			continue
+		}
+		described, err := kind.Read(kind.Example(kind.Actions[0], localtest.Service), fault.Ends{
+			Namespace: "test", Spec: map[string]any{"mode": "all", "selector": localtest.PodChaos(v1alpha1.PodKillAction, localtest.Service).Spec.Selector},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		object, err := fault.Decode(described.Object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fault.Stamp(object, "run", 1, "experiment", "fault")
+		want := "kind: a local cluster cannot do " + kind.Name + "; use NetworkChaos or PodChaos, or run it on a cluster with Chaos Mesh"
+		if err := cluster.Check(t.Context(), object); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	description := localtest.Description(t)
