@@ -116,6 +116,11 @@ var percent = Type{
 // rate is an amount of data a second.
 var rate = Type{schema: matching(`^[0-9]+ ?[kmgtKMGT]?(bit|bps)$`, "a rate", "1mbit, or 1mbps for bytes")}
 
+// listOf is a list of values of the schema.
+func listOf(items schema) Type {
+	return Type{schema: schema{"type": "array", "minItems": 1, "items": items}}
+}
+
 // integer is a whole number.
 func integer(low, high int) Type {
 	result := Type{schema: schema{"type": "integer", "minimum": low, "maximum": high}}

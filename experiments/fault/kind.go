@@ -24,8 +24,8 @@ type Kind struct {
 	Actions []string
 	// ObjectActions are further ones that a whole object can have.
 	ObjectActions []string
-	// Implied says that an object has no field action: it is that of the first
-	// field that is set and belongs to one.
+	// Implied says that an object has no field action: it is the only one, or
+	// that of the first field that is set and belongs to one.
 	Implied bool
 	// Fields are what the kind's spec has beside action, selectors and
 	// duration.
@@ -161,8 +161,11 @@ func (k Kind) Resource() string { return strings.ToLower(k.Name) }
 
 // action is the action of an object with these fields.
 func (k Kind) action(fields map[string]any) string {
-	if !k.Implied {
+	switch {
+	case !k.Implied:
 		return Field{Path: "action"}.text(fields)
+	case len(k.Actions) == 1:
+		return k.Actions[0]
 	}
 	for _, field := range k.Fields {
 		if len(field.Actions) > 0 && field.text(fields) != "" {

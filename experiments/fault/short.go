@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -66,7 +67,7 @@ func (k Kind) Read(short map[string]any, ends Ends) (*plan.Fault, error) {
 		value, given := short[field.Key]
 		message, remedy := "", fmt.Sprintf("write one, such as %v", field.Example)
 		switch applies := field.belongsTo(action); {
-		case given && !applies:
+		case given && !applies && !k.takes(action, field.Key):
 			message = "belongs to the action " + either(field.Actions)
 			remedy = "leave it out, or write action: " + either(field.Actions)
 		case !applies:
@@ -104,6 +105,12 @@ func (k Kind) Read(short map[string]any, ends Ends) (*plan.Fault, error) {
 	}
 	fault.Summary += " " + ends.Summary
 	return fault, nil
+}
+
+// takes reports whether the short form of an action takes the key, which fields
+// of several actions can have.
+func (k Kind) takes(action, key string) bool {
+	return slices.ContainsFunc(k.Fields, func(field Field) bool { return field.Key == key && field.belongsTo(action) })
 }
 
 // Example is a short form with the action that names every field it can have.
