@@ -24,6 +24,8 @@ const (
 		`"duration":"60s","mode":"all","selector":{"labelSelectors":{"app":"shop"},"namespaces":["shop"]}}}`
 	hold = `{"apiVersion":"chaos-mesh.org/v1alpha1","kind":"NetworkChaos","metadata":{"namespace":"shop"},"spec":{"action":"partition",` +
 		`"direction":"both","duration":"60s","externalTargets":["courier"],"mode":"all","selector":{"labelSelectors":{"app":"shop"},"namespaces":["shop"]}}}`
+	skew = `{"apiVersion":"chaos-mesh.org/v1alpha1","kind":"TimeChaos","metadata":{"namespace":"shop"},"spec":{"timeOffset":"-10m",` +
+		`"duration":"60s","mode":"all","selector":{"labelSelectors":{"app":"shop"},"namespaces":["shop"]}}}`
 	slow = `{"apiVersion":"chaos-mesh.org/v1alpha1","kind":"NetworkChaos","metadata":{"namespace":"shop"},"spec":{"action":"delay",` +
 		`"delay":{"latency":"100ms"},"duration":"60s","mode":"all","selector":{"labelSelectors":{"app":"shop"},"namespaces":["shop"]}}}`
 )
@@ -87,6 +89,8 @@ func TestCheckRefuses(t *testing.T) {
 		{slow, `"delay":{"latency":"100ms"},`, ``, "spec.delay.latency: is missing"},
 		{slow, `"100ms"`, `"1m30s"`, "spec.delay.latency: \"1m30s\" is not one number with one unit"},
 		{slow, `"100ms"`, `"100ms","jitter":"much"`, "spec.delay.jitter: \"much\" is not one number with one unit"},
+		{skew, `"timeOffset":"-10m"`, `"timeOffset":"later"`, "refused by Chaos Mesh: Spec.TimeOffset"},
+		{skew, `"timeOffset":"-10m",`, ``, "spec.timeOffset: is missing"},
 		{slow, `"duration"`, `"direction":"both","externalTargets":["courier"],"duration"`, "refused by Chaos Mesh"},
 	}
 	for _, test := range tests {
@@ -240,6 +244,7 @@ func TestShortFormsRefuse(t *testing.T) {
 		{"podChaos", map[string]any{"action": "pod-kill", "duration": "10ms"}, "duration: 10ms is less than a second"},
 		{"networkChaos", map[string]any{"action": "delay"}, "latency: is missing, and the action is delay; write one, such as 200ms"},
 		{"networkChaos", map[string]any{"action": "delay", "latency": "0s"}, "latency: is zero; write one, such as 200ms"},
+		{"timeChaos", map[string]any{"duration": "1ms", "offset": "10m"}, "duration: 1ms is less than a second"},
 	} {
 		kind, known := fault.Short(test.key)
 		if !known {

@@ -121,6 +121,15 @@ func listOf(items schema) Type {
 	return Type{schema: schema{"type": "array", "minItems": 1, "items": items}}
 }
 
+// offset is a duration that can be negative.
+var offset = Type{schema: matching(`^[-+]?([0-9]+(\.[0-9]*)?(ns|us|ms|s|m|h))+$`, "a duration", "10m, or -10m for back")}
+
+// clocks are clocks of Linux.
+var clocks = listOf(choice(
+	"CLOCK_REALTIME", "CLOCK_MONOTONIC", "CLOCK_PROCESS_CPUTIME_ID", "CLOCK_THREAD_CPUTIME_ID", "CLOCK_MONOTONIC_RAW", "CLOCK_REALTIME_COARSE",
+	"CLOCK_MONOTONIC_COARSE", "CLOCK_BOOTTIME", "CLOCK_REALTIME_ALARM", "CLOCK_BOOTTIME_ALARM",
+).schema)
+
 // integer is a whole number.
 func integer(low, high int) Type {
 	result := Type{schema: schema{"type": "integer", "minimum": low, "maximum": high}}

@@ -97,6 +97,22 @@ var kinds = []Kind{
 			},
 		},
 	},
+	{
+		Name: v1alpha1.KindTimeChaos, Key: "timeChaos", Implied: true, Actions: []string{"clock-offset"},
+		Fields: []Field{
+			{
+				Key: "offset", Path: "timeOffset", Type: offset, Required: true,
+				Summary: "how far the clock of the container's processes is set forward, or back if it is negative", Example: "-10m",
+			},
+			{Key: "clocks", Path: "clockIds", Type: clocks, Summary: "the clocks that are set; CLOCK_REALTIME if left out", Example: []any{"CLOCK_MONOTONIC"}},
+			firstContainer,
+		},
+	},
+}
+
+// firstContainer is a container of a kind of fault that is on one container.
+var firstContainer = Field{
+	Key: "container", Path: "containerNames", Type: container, Summary: "the container that is hit; the pod's first one if left out", Example: "server",
 }
 
 // Kinds is the table of the kinds that a fault can be.
