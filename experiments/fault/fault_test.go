@@ -245,6 +245,7 @@ func TestShortFormsRefuse(t *testing.T) {
 		{"networkChaos", map[string]any{"action": "delay"}, "latency: is missing, and the action is delay; write one, such as 200ms"},
 		{"networkChaos", map[string]any{"action": "delay", "latency": "0s"}, "latency: is zero; write one, such as 200ms"},
 		{"timeChaos", map[string]any{"duration": "1ms", "offset": "10m"}, "duration: 1ms is less than a second"},
+		{"dnsChaos", map[string]any{"action": "error", "duration": "1ms"}, "duration: 1ms is less than a second"},
 	} {
 		kind, known := fault.Short(test.key)
 		if !known {

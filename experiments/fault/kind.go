@@ -108,6 +108,16 @@ var kinds = []Kind{
 			firstContainer,
 		},
 	},
+	{
+		Name: v1alpha1.KindDNSChaos, Key: "dnsChaos", Actions: []string{"error", "random"},
+		Fields: []Field{
+			{
+				Key: "patterns", Path: "patterns", Type: listOf(schema{"type": "string", "minLength": 1}),
+				Summary: "the host names that are answered so, with ? and a * at the end; all if left out", Example: []any{"etcd.*"},
+			},
+			firstContainer,
+		},
+	},
 }
 
 // firstContainer is a container of a kind of fault that is on one container.
