@@ -45,7 +45,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"nothing":            `null`,
 		"a list":             `[]`,
 		"another group":      strings.Replace(kill, "chaos-mesh.org/v1alpha1", "apps/v1", 1),
-		"another kind":       strings.Replace(kill, "PodChaos", "IOChaos", 1),
+		"another kind":       strings.Replace(kill, "PodChaos", "JVMChaos", 1),
 		"an unknown field":   strings.Replace(kill, `"mode"`, `"mood"`, 1),
 		"a field's type":     strings.Replace(kill, `"60s"`, `60`, 1),
 		"a field in a wrong": strings.Replace(kill, `"selector":{`, `"selector":{"labels":{},`, 1),
@@ -54,7 +54,7 @@ func TestDecodeRefuses(t *testing.T) {
 			t.Errorf("%s was read: %+v", name, object)
 		}
 	}
-	if _, err := fault.Decode([]byte(strings.Replace(kill, "PodChaos", "IOChaos", 1))); !errors.Is(err, fault.ErrKind) {
+	if _, err := fault.Decode([]byte(strings.Replace(kill, "PodChaos", "JVMChaos", 1))); !errors.Is(err, fault.ErrKind) {
 		t.Errorf("another kind: got %v", err)
 	}
 }
@@ -246,6 +246,8 @@ func TestShortFormsRefuse(t *testing.T) {
 		{"networkChaos", map[string]any{"action": "delay", "latency": "0s"}, "latency: is zero; write one, such as 200ms"},
 		{"timeChaos", map[string]any{"duration": "1ms", "offset": "10m"}, "duration: 1ms is less than a second"},
 		{"dnsChaos", map[string]any{"action": "error", "duration": "1ms"}, "duration: 1ms is less than a second"},
+		{"ioChaos", map[string]any{"action": "latency", "volume": "/data", "errno": int64(5), "delay": "1s"}, "errno: belongs to the action fault"},
+		{"ioChaos", map[string]any{"action": "fault", "volume": "/data"}, "errno: is missing, and the action is fault; write one, such as 5"},
 	} {
 		kind, known := fault.Short(test.key)
 		if !known {

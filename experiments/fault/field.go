@@ -130,6 +130,9 @@ var clocks = listOf(choice(
 	"CLOCK_MONOTONIC_COARSE", "CLOCK_BOOTTIME", "CLOCK_REALTIME_ALARM", "CLOCK_BOOTTIME_ALARM",
 ).schema)
 
+// path is an absolute path.
+var path = Type{schema: matching("^/", "an absolute path", "/data")}
+
 // integer is a whole number.
 func integer(low, high int) Type {
 	result := Type{schema: schema{"type": "integer", "minimum": low, "maximum": high}}

@@ -118,6 +118,31 @@ var kinds = []Kind{
 			firstContainer,
 		},
 	},
+	{
+		Name: v1alpha1.KindIOChaos, Key: "ioChaos",
+		Actions: []string{"latency", "fault"}, ObjectActions: []string{"attrOverride", "mistake"},
+		Fields: []Field{
+			{Key: "volume", Path: "volumePath", Type: path, Required: true, Summary: "where the volume is mounted in the container", Example: "/var/lib/etcd"},
+			{Key: "path", Path: "path", Type: path, Summary: "the files in it, as a glob; all if left out", Example: "/var/lib/etcd/**/*.wal"},
+			{
+				Key: "delay", Path: "delay", Type: duration, Actions: []string{"latency"}, Required: true,
+				Summary: "how long each operation is delayed", Example: "100ms",
+			},
+			{
+				Key: "errno", Path: "errno", Type: integer(1, 133), Actions: []string{"fault"}, Required: true,
+				Summary: "the error that each operation returns: 5 is EIO, 28 is ENOSPC", Example: int64(5),
+			},
+			{
+				Key: "percent", Path: "percent", Type: integer(1, 100), Default: int64(100),
+				Summary: "how many operations of a hundred are hit; all if left out", Example: int64(50),
+			},
+			{
+				Key: "methods", Path: "methods", Type: listOf(schema{"type": "string", "minLength": 1}),
+				Summary: "the file system operations that are hit; all if left out", Example: []any{"write", "fsync"},
+			},
+			firstContainer,
+		},
+	},
 }
 
 // firstContainer is a container of a kind of fault that is on one container.
