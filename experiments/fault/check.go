@@ -60,10 +60,7 @@ func (k Kind) check(fields map[string]any) FieldError {
 		found := FieldError{Field: "spec." + field.Path, Remedy: fmt.Sprintf("write one, such as %v", field.Example)}
 		switch {
 		case text == "" && field.Required && field.belongsTo(action):
-			found.Message = "is missing"
-			if len(field.Actions) > 0 {
-				found.Message += ", and the action is " + action
-			}
+			found.Message = field.missing(action)
 		case text == "":
 			continue
 		case field.Type.allowed != nil:

@@ -37,6 +37,13 @@ func (f Field) belongsTo(action string) bool {
 	return len(f.Actions) == 0 || slices.Contains(f.Actions, action)
 }
 
+func (f Field) missing(action string) string {
+	if len(f.Actions) == 0 {
+		return "is missing"
+	}
+	return "is missing, and the action is " + action
+}
+
 // text is the field of an object as text; empty when it is not there.
 func (f Field) text(object map[string]any) string {
 	value, _, _ := unstructured.NestedFieldNoCopy(object, strings.Split("spec."+f.Path, ".")...)

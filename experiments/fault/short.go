@@ -72,6 +72,8 @@ func (k Kind) Read(short map[string]any, ends Ends) (*plan.Fault, error) {
 			remedy = "leave it out, or write action: " + either(field.Actions)
 		case !applies:
 			continue
+		case !given && field.Required:
+			message = field.missing(action)
 		case given && field.Type.object != nil:
 			value, message = field.Type.object(value)
 		case !given && field.Default == serviceName:
