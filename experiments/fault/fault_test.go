@@ -248,6 +248,7 @@ func TestShortFormsRefuse(t *testing.T) {
 		{"dnsChaos", map[string]any{"action": "error", "duration": "1ms"}, "duration: 1ms is less than a second"},
 		{"ioChaos", map[string]any{"action": "latency", "volume": "/data", "errno": int64(5), "delay": "1s"}, "errno: belongs to the action fault"},
 		{"ioChaos", map[string]any{"action": "fault", "volume": "/data"}, "errno: is missing, and the action is fault; write one, such as 5"},
+		{"httpChaos", map[string]any{"action": "delay", "target": "Request", "port": int64(80)}, "delay: is missing, and the action is delay; write one, such as 2s"},
 	} {
 		kind, known := fault.Short(test.key)
 		if !known {

@@ -143,6 +143,30 @@ var kinds = []Kind{
 			firstContainer,
 		},
 	},
+	{
+		Name: v1alpha1.KindHTTPChaos, Key: "httpChaos", Implied: true,
+		Actions: []string{"abort", "delay"}, ObjectActions: []string{"replace", "patch"},
+		Fields: []Field{
+			{Path: "abort", Actions: []string{"abort"}, Default: true},
+			{
+				Key: "delay", Path: "delay", Type: duration, Actions: []string{"delay"}, Required: true,
+				Summary: "how long each message is delayed", Example: "2s",
+			},
+			{Path: "replace", Actions: []string{"replace"}},
+			{Path: "patch", Actions: []string{"patch"}},
+			{
+				Key: "target", Path: "target", Type: choice("Request", "Response"), Required: true,
+				Summary: "the messages that are hit", Example: "Response",
+			},
+			{Key: "port", Path: "port", Type: integer(1, 65535), Required: true, Summary: "the port that the service listens on", Example: int64(9015)},
+			{Key: "path", Path: "path", Type: path, Summary: "the path of the requests, with *; all if left out", Example: "/v2/projects/*"},
+			{
+				Key: "method", Path: "method", Type: choice("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "CONNECT"),
+				Summary: "the method of the requests; all if left out", Example: "POST",
+			},
+			{Key: "code", Path: "code", Type: integer(100, 599), Summary: "the code of the responses; all if left out", Example: int64(202)},
+		},
+	},
 }
 
 // firstContainer is a container of a kind of fault that is on one container.
