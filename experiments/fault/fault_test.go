@@ -249,6 +249,8 @@ func TestShortFormsRefuse(t *testing.T) {
 		{"ioChaos", map[string]any{"action": "latency", "volume": "/data", "errno": int64(5), "delay": "1s"}, "errno: belongs to the action fault"},
 		{"ioChaos", map[string]any{"action": "fault", "volume": "/data"}, "errno: is missing, and the action is fault; write one, such as 5"},
 		{"httpChaos", map[string]any{"action": "delay", "target": "Request", "port": int64(80)}, "delay: is missing, and the action is delay; write one, such as 2s"},
+		{"stressChaos", map[string]any{"action": "cpu", "size": "1GB"}, "size: belongs to the action memory; leave it out, or write action: memory"},
+		{"stressChaos", map[string]any{"action": "memory", "workers": int64(2)}, "size: is missing, and the action is memory; write one, such as 256MB"},
 	} {
 		kind, known := fault.Short(test.key)
 		if !known {

@@ -140,6 +140,9 @@ var clocks = listOf(choice(
 // path is an absolute path.
 var path = Type{schema: matching("^/", "an absolute path", "/data")}
 
+// size is an amount of memory.
+var size = Type{schema: matching(`^([0-9]+(\.[0-9]+)? ?[kKmMgGtT]?i?[bB]?|[0-9]+%)$`, "a size", "256MB, or 25% of what there is")}
+
 // integer is a whole number.
 func integer(low, high int) Type {
 	result := Type{schema: schema{"type": "integer", "minimum": low, "maximum": high}}

@@ -167,6 +167,30 @@ var kinds = []Kind{
 			{Key: "code", Path: "code", Type: integer(100, 599), Summary: "the code of the responses; all if left out", Example: int64(202)},
 		},
 	},
+	{
+		Name: v1alpha1.KindStressChaos, Key: "stressChaos", Implied: true,
+		Actions: []string{"cpu", "memory"}, ObjectActions: []string{"stress-ng"},
+		Fields: []Field{
+			{
+				Key: "workers", Path: "stressors.cpu.workers", Type: integer(1, 8192), Actions: []string{"cpu"}, Default: int64(1),
+				Summary: "how many processes take CPU time or memory; 1 if left out", Example: int64(2),
+			},
+			{
+				Key: "load", Path: "stressors.cpu.load", Type: integer(0, 100), Actions: []string{"cpu"},
+				Summary: "how much CPU time each takes, of a hundred; all if left out", Example: int64(80),
+			},
+			{
+				Key: "workers", Path: "stressors.memory.workers", Type: integer(1, 8192), Actions: []string{"memory"}, Default: int64(1),
+				Summary: "how many processes take CPU time or memory; 1 if left out", Example: int64(2),
+			},
+			{
+				Key: "size", Path: "stressors.memory.size", Type: size, Actions: []string{"memory"}, Required: true,
+				Summary: "how much memory each takes, or how much of all", Example: "256MB",
+			},
+			{Path: "stressngStressors", Actions: []string{"stress-ng"}},
+			firstContainer,
+		},
+	},
 }
 
 // firstContainer is a container of a kind of fault that is on one container.
