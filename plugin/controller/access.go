@@ -11,16 +11,16 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 )
 
-// What whoever asks for a run must be allowed to do, in the controller's
-// namespace. There is no such resource: it stands in roles alone.
+// The right that asking for a run needs, in the controller's namespace. There is
+// no such resource: it stands in roles alone.
 const (
 	runVerb     = "create"
 	runGroup    = "emco-chaos.io"
 	runResource = "runs"
 )
 
-// authorize returns the name of the user whose token the request has, if the
-// cluster says that the user may ask for runs.
+// authorize returns the user of the request's token, whom the cluster allows to
+// ask for runs.
 func (h *handler) authorize(ctx context.Context, request *http.Request) (string, error) {
 	scheme, token, _ := strings.Cut(request.Header.Get("Authorization"), " ")
 	token = strings.TrimSpace(token)

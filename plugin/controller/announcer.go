@@ -68,7 +68,7 @@ func (d *dashboard) announce(ctx context.Context, r *run) *announcer {
 	return a
 }
 
-// follow takes a record in and never blocks.
+// follow queues a record and never blocks.
 func (a *announcer) follow(record journal.Record) {
 	select {
 	case a.records <- record:
@@ -168,8 +168,8 @@ func (a *announcer) onSchedule(ctx context.Context, severity, reason, text strin
 	}
 }
 
-// on creates an Event. What cannot be told is in the log alone: no run is
-// spoiled by it.
+// on creates an Event. One that cannot be created is in the log alone: it spoils
+// no run.
 func (a *announcer) on(ctx context.Context, object corev1.ObjectReference, severity, reason, text string) {
 	if object.Name == "" {
 		return

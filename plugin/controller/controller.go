@@ -27,6 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
 	enqueue "sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -52,7 +53,7 @@ type Parts struct {
 	Namespace string
 	// Targets are the namespaces in which the target has pods.
 	Targets []string
-	// Holder says who holds the target's Lease, for readers.
+	// Holder names the controller to those who find the Lease held.
 	Holder string
 	// NewName names a run: a DNS label of at most 20 characters.
 	NewName func() string
@@ -73,7 +74,7 @@ type Parts struct {
 	metrics *metrics
 }
 
-// Controller runs experiments on request, and sweeps up after the dead.
+// Controller runs experiments on request, and removes what dead runs left.
 type Controller struct {
 	queue   *queue
 	sweeper sweeper
@@ -147,6 +148,8 @@ func Run(ctx context.Context, cluster *rest.Config, serving Serving, parts Parts
 		Metrics:                 metricsserver.Options{BindAddress: serving.Metrics},
 		HealthProbeBindAddress:  serving.Health,
 		GracefulShutdownTimeout: &forever,
+		// One process may call Run again.
+		Controller: config.Controller{SkipNameValidation: new(true)},
 	})
 	if err != nil {
 		return fmt.Errorf("make the controller: %w", err)

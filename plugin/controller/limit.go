@@ -13,7 +13,7 @@ import (
 const (
 	eachRate, eachBurst = 2, 10
 	allRate, allBurst   = 20, 40
-	// addresses bounds how many addresses are told apart.
+	// addresses is how many addresses are told apart.
 	addresses = 1024
 )
 

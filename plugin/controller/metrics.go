@@ -12,7 +12,7 @@ import (
 	runs "github.com/emco-chaos/emco-chaos/plugin/run"
 )
 
-// metrics are what Prometheus is told.
+// metrics are the metrics for Prometheus.
 type metrics struct {
 	runs       *prometheus.CounterVec
 	duration   *prometheus.HistogramVec

@@ -10,8 +10,8 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 )
 
-// run is a run that was asked for. It keeps its messages, so that whoever asks
-// can come and go. Its methods may be called from any goroutine.
+// run is a run that was asked for. It keeps its messages, so that clients can
+// come and go. Its methods may be called from any goroutine.
 type run struct {
 	name string
 	plan *plan.Plan

@@ -19,8 +19,9 @@ const (
 	sweepRest = 5 * time.Minute
 )
 
-// sweeper removes what dead runs left: once at the start, and whenever the
-// holder of the target's Lease has died. It reconciles all Leases as one.
+// sweeper is the reconciler of the target's Lease: it removes what dead runs
+// left, once at the start and whenever the holder has died. A Lease in several
+// namespaces is one thing to reconcile.
 type sweeper struct{ *targetLock }
 
 // Reconcile sweeps if that is due and nobody alive holds the target.

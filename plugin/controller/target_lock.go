@@ -54,8 +54,8 @@ func (l *targetLock) nextSweep() (time.Time, bool) {
 	return l.sweepAt, !l.sweepAt.IsZero()
 }
 
-// ready reports whether the first sweep is over, so that the target is free for
-// whoever asks.
+// ready reports whether the first sweep is over, so that users find the target
+// free.
 func (l *targetLock) ready() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -63,7 +63,7 @@ func (l *targetLock) ready() bool {
 }
 
 // acquire waits until the target is free, takes it, and removes the faults that
-// dead runs left. Why it waits goes to tell, and is told once.
+// dead runs left. Each reason to wait goes to tell once.
 func (l *targetLock) acquire(ctx context.Context, tell func(string)) (*lease.Held, error) {
 	held, err := l.wait(ctx, tell)
 	if err != nil {
@@ -83,7 +83,7 @@ func (l *targetLock) acquire(ctx context.Context, tell func(string)) (*lease.Hel
 
 // wait waits for the Lease.
 func (l *targetLock) wait(ctx context.Context, tell func(string)) (*lease.Held, error) {
-	told := ""
+	last := ""
 	for {
 		held, err := l.take(ctx, tell)
 		var why string
@@ -98,8 +98,8 @@ func (l *targetLock) wait(ctx context.Context, tell func(string)) (*lease.Held, 
 		default:
 			return held, err
 		}
-		if why != told {
-			told = why
+		if why != last {
+			last = why
 			tell(why)
 		}
 		select {

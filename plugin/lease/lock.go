@@ -26,6 +26,8 @@ func (l lock) Identity() string   { return l.held.identity }
 func (l lock) Describe() string   { return Name }
 func (l lock) RecordEvent(string) {}
 
+// Get returns a record without a holder when the Lease is to be had: its holder
+// is dead, or there is none.
 func (l lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	h := l.held
 	h.mu.Lock()
@@ -35,7 +37,6 @@ func (l lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []by
 	}
 	record := resourcelock.LeaseSpecToLeaderElectionRecord(&h.leases[0].Spec)
 	if !h.ours {
-		// There is no holder, or a dead one.
 		record.HolderIdentity = ""
 	}
 	var versions strings.Builder
@@ -45,6 +46,7 @@ func (l lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []by
 	return record, []byte(versions.String()), nil
 }
 
+// Create is not called, since Get returns a Lease even where there is none.
 func (l lock) Create(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
 	return l.Update(ctx, record)
 }

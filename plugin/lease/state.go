@@ -1,6 +1,6 @@
-// Package lease keeps two runs off one target: whoever puts faults on it holds
-// its Lease of coordination.k8s.io. A holder renews it; one that died stops, and
-// what it left can be swept by whoever takes the Lease over.
+// Package lease keeps two runs off one target: a process that puts faults on it
+// holds its Lease of coordination.k8s.io. A holder renews it; one that died
+// stops, and the process that takes the Lease over sweeps what it left.
 //
 // A target with pods in several namespaces has the Lease in each of them, held
 // as one: another target file may name some of these namespaces only, and its

@@ -16,7 +16,7 @@ type Request struct {
 	// Parameters are values for the experiment's parameters.
 	Parameters map[string]string `json:"parameters,omitempty"`
 	// Workflow is the Chaos Mesh Workflow that asks, when one does: what
-	// happens is told on it too.
+	// happens is written on it as Events too.
 	Workflow *Workflow `json:"workflow,omitempty"`
 	// Key makes it safe to ask again when the answer was lost: the same key of
 	// the same user is the same run.
@@ -29,7 +29,7 @@ type Workflow struct {
 	Name      string `json:"name"`
 }
 
-// Kind says what a message tells.
+// Kind is the kind of a message.
 type Kind string
 
 // The kinds of message.
@@ -44,7 +44,7 @@ const (
 	Ended Kind = "end"
 )
 
-// Message is one thing that is told of a run.
+// Message is one entry of what happens in a run.
 type Message struct {
 	Kind Kind   `json:"kind"`
 	Run  string `json:"run,omitempty"`

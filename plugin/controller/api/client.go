@@ -37,7 +37,7 @@ type Client struct {
 	HTTP   *http.Client
 	// Token returns the bearer token. It is asked for each time: tokens expire.
 	Token func() (string, error)
-	// Note is told why the client waits or asks again. Nil tells nobody.
+	// Note receives why the client waits or asks again; may be nil.
 	Note func(string)
 }
 
