@@ -135,6 +135,12 @@ func (c *Client) URL(request Request) (string, error) {
 	return u.String(), nil
 }
 
+// Reaches reports whether an endpoint of the service is known.
+func (c *Client) Reaches(service Service) bool {
+	_, known := c.endpoints[service]
+	return known
+}
+
 func (c *Client) route(request Request) (endpoint, *url.URL, error) {
 	service := ServiceOf(request.Anchor)
 	e, ok := c.endpoints[service]

@@ -4,62 +4,59 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/probes"
-	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 // handler answers for the offers. Nothing of a request but its path's last
 // piece is looked at, and that only to find an offer.
 type handler struct {
-	offers map[string]offer
-	list   []offer
+	offers []offer
 	limit  time.Duration
 	places chan struct{} // one for each probe that may run
 }
 
 func newHandler(offers []offer, limit time.Duration, concurrency int) http.Handler {
-	h := &handler{offers: map[string]offer{}, list: offers, limit: limit, places: make(chan struct{}, concurrency)}
-	for _, one := range offers {
-		h.offers[one.Name] = one
-	}
+	h := &handler{offers: offers, limit: limit, places: make(chan struct{}, concurrency)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /probes", func(w http.ResponseWriter, r *http.Request) {
-		if !told(w, r) {
-			respond(w, http.StatusOK, h.list)
+		if takesNothing(w, r) {
+			respond(w, http.StatusOK, h.offers)
 		}
 	})
 	mux.HandleFunc("GET /probes/{name}", h.ask)
 	return mux
 }
 
-// told refuses a request that wants to tell the server something.
-func told(w http.ResponseWriter, r *http.Request) bool {
+// takesNothing refuses a request with a query or a body: a caller chooses
+// among the offers, and tells the server nothing else.
+func takesNothing(w http.ResponseWriter, r *http.Request) bool {
 	if r.URL.RawQuery == "" && r.ContentLength == 0 {
-		return false
+		return true
 	}
-	respond(w, http.StatusBadRequest, answer{Conclusion: probes.Errored,
-		Message: "a probe takes nothing from its caller: leave out the query and the body"})
-	return true
+	refuse(w, http.StatusBadRequest, "", "a probe takes nothing from its caller: leave out the query and the body")
+	return false
 }
 
 func (h *handler) ask(w http.ResponseWriter, r *http.Request) {
-	if told(w, r) {
+	if !takesNothing(w, r) {
 		return
 	}
-	one, found := h.offers[r.PathValue("name")]
-	if !found {
-		respond(w, http.StatusNotFound, answer{Conclusion: probes.Errored, Message: "no such probe is offered; GET /probes lists them"})
+	at := slices.IndexFunc(h.offers, func(o offer) bool { return o.Name == r.PathValue("name") })
+	if at < 0 {
+		refuse(w, http.StatusNotFound, "", "no such probe is offered; GET /probes lists them")
 		return
 	}
+	one := h.offers[at]
 	select {
 	case h.places <- struct{}{}:
 		defer func() { <-h.places }()
 	default:
 		w.Header().Set("Retry-After", "1")
-		respond(w, http.StatusServiceUnavailable, answer{Probe: one.Kind, Conclusion: probes.Errored, Message: "too many probes run at once"})
+		refuse(w, http.StatusServiceUnavailable, one.Kind, "too many probes run at once")
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), h.limit)
@@ -70,10 +67,12 @@ func (h *handler) ask(w http.ResponseWriter, r *http.Request) {
 	if result.Conclusion == probes.Passed {
 		code = http.StatusOK
 	}
-	respond(w, code, answer{
-		Probe: one.Kind, Conclusion: result.Conclusion, Message: document.Shown(result.Message),
-		Evidence: result.Evidence, Seconds: time.Since(began).Seconds(),
-	})
+	respond(w, code, newAnswer(one.Kind, result, began))
+}
+
+// refuse answers a request for which no probe is run.
+func refuse(w http.ResponseWriter, code int, kind, message string) {
+	respond(w, code, answer{Probe: kind, Conclusion: probes.Errored, Message: message})
 }
 
 func respond(w http.ResponseWriter, code int, body any) {
@@ -85,7 +84,7 @@ func respond(w http.ResponseWriter, code int, body any) {
 	_ = json.NewEncoder(w).Encode(body)
 }
 
-// silent sees nothing.
+// silent drops what a probe observes.
 type silent struct{}
 
 func (silent) Event(string, time.Time, map[string]string) {}

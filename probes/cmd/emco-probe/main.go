@@ -35,9 +35,13 @@ const (
 	exitError        = 4
 )
 
+var exitCodes = map[probes.Conclusion]int{
+	probes.Passed: exitPassed, probes.Failed: exitFailed, probes.Inconclusive: exitInconclusive, probes.Errored: exitError,
+}
+
 // Main is the command, with its exit code.
 func Main(ctx context.Context, args []string, out, errs io.Writer) int {
-	root := newRoot(out, errs)
+	root := newRoot()
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(errs)
@@ -63,17 +67,15 @@ type exitCode struct {
 
 func (e *exitCode) Error() string { return fmt.Sprintf("exit %d: %v", e.code, e.err) }
 
-func (e *exitCode) Unwrap() error { return e.err }
-
-// broken is an error of the tool or of the way to EMCO.
-func broken(err error) error {
+// toolError is an error of this command, not of what it asks.
+func toolError(err error) error {
 	if err == nil {
 		return nil
 	}
 	return &exitCode{code: exitError, err: err}
 }
 
-func newRoot(out, errs io.Writer) *cobra.Command {
+func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "emco-probe",
 		Short: "Ask an EMCO what the experiments ask it",
@@ -86,9 +88,9 @@ func newRoot(out, errs io.Writer) *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	for _, kind := range probes.Catalogue() {
-		root.AddCommand(newProbe(kind, out, errs))
+		root.AddCommand(newProbe(kind))
 	}
-	root.AddCommand(newServe(out, errs))
+	root.AddCommand(newServe())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/emco-chaos/emco-chaos/probes"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest"
 )
 
@@ -157,7 +158,7 @@ func TestUsage(t *testing.T) {
 		"available --service orchestrator --orchestrator ftp://x":                                        "is no URL of a server; write http://HOST:PORT",
 		"available --service orchestrator --orchestrator http://user:secret@x":                           "give a token by reference instead",
 		"available --service orchestrator --timeout 0s --config " + config:                               "--timeout must be more than 0",
-		"available --service orchestrator -o xml --config " + config:                                     "-o xml: write text, json or emcoctl",
+		"available --service orchestrator -o xml --config " + config:                                     `invalid argument "xml" for "-o, --output" flag: write text, json or emcoctl`,
 		"status --call dig.instantiate --config " + config:                                               "give --project, --composite-app, --composite-app-version, --dig, or --anchor PATH, or -f FILE, or --run NAME",
 		"status --call dig.instantiate --project p --anchor projects/q --config " + config:               "--project differs from the name in --anchor",
 		"status --call dig.instantiate --project p --run r --config " + config:                           "--run stands beside names of resources",
@@ -166,7 +167,7 @@ func TestUsage(t *testing.T) {
 		"ensure --given for=dig.instantiate --config " + config:                                          "ensure works on resources of a run's own: name the run with --run NAME",
 		"ensure --given dig=Sunny --run r --config " + config:                                            `"Sunny" is no state`,
 		"teardown --project p --config " + config:                                                        "unknown flag: --project",
-		"call --call dig.instantiate --anchor projects/p --expect luck --config " + config:               "--expect luck: write accepted",
+		"call --call dig.instantiate --anchor projects/p --expect luck --config " + config:               `invalid argument "luck" for "--expect" flag: write accepted`,
 		"serve --config " + config + " --offer x":                                                        "begins with no name; write NAME=PROBE",
 		"serve --config " + config + " --offer x=call,call=dig.instantiate":                              `"call" is no probe that can be offered; use one of available, unavailable, exists`,
 		"serve --config " + config + " --offer x=available,service":                                      "is no argument, or stands there twice",
@@ -180,6 +181,15 @@ func TestUsage(t *testing.T) {
 		}
 		if strings.Contains(errs, "secret") {
 			t.Errorf("%s: a secret is shown: %s", args, errs)
+		}
+	}
+}
+
+// TestActions: whatever changes EMCO says before what it will do.
+func TestActions(t *testing.T) {
+	for _, kind := range probes.Catalogue() {
+		if _, listed := actions[kind.Name]; listed != kind.Changes() {
+			t.Errorf("%s: changes EMCO: %t, is in the table: %t", kind.Name, kind.Changes(), listed)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/emco-chaos/emco-chaos/probes"
@@ -22,8 +21,8 @@ type offer struct {
 
 var offerName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
 
-// parseOffer reads NAME=PROBE,ARGUMENT=VALUE,...
-func parseOffer(text string, naming *naming, on probes.Subject) (offer, error) {
+// parseOffer reads NAME=PROBE,ARGUMENT=VALUE,... of a probe that changes nothing.
+func parseOffer(text string, names *resourceNames, on probes.Subject) (offer, error) {
 	const remedy = "write NAME=PROBE,ARGUMENT=VALUE, such as deployed=status,call=dig.instantiate,state=Instantiated"
 	name, rest, found := strings.Cut(text, "=")
 	if !found || !offerName.MatchString(name) {
@@ -38,33 +37,24 @@ func parseOffer(text string, naming *naming, on probes.Subject) (offer, error) {
 		}
 		arguments[key] = value
 	}
-	return newOffer(name, pieces[0], arguments, naming, on)
-}
-
-// newOffer makes an offer of a probe that changes nothing.
-func newOffer(name, kindName string, arguments map[string]any, naming *naming, on probes.Subject) (offer, error) {
-	kinds := probes.Catalogue()
-	at := slices.IndexFunc(kinds, func(k probes.Kind) bool { return k.Name == kindName || dashed(k.Name) == kindName })
-	if at < 0 || kinds[at].Changes() {
-		return offer{}, fmt.Errorf("--offer %s: %q is no probe that can be offered; use one of %s: they change nothing", name, document.Shown(kindName), strings.Join(readOnly(), ", "))
-	}
-	probe, err := kinds[at].New(arguments)
-	if err != nil {
-		return offer{}, fmt.Errorf("--offer %s: %w", name, err)
-	}
-	if on.Names, err = naming.names(templates(arguments)...); err != nil {
-		return offer{}, fmt.Errorf("--offer %s: %w", name, err)
-	}
-	return offer{Name: name, Kind: kinds[at].Name, With: arguments, probe: probe, subject: on}, nil
-}
-
-// readOnly are the probes that change nothing.
-func readOnly() []string {
-	var names []string
+	var harmless []string
 	for _, kind := range probes.Catalogue() {
-		if !kind.Changes() {
-			names = append(names, dashed(kind.Name))
+		if kind.Changes() {
+			continue
 		}
+		harmless = append(harmless, dashed(kind.Name))
+		if pieces[0] != kind.Name && pieces[0] != dashed(kind.Name) {
+			continue
+		}
+		probe, err := kind.New(arguments)
+		if err == nil {
+			on.Names, err = names.names(templates(arguments)...)
+		}
+		if err != nil {
+			return offer{}, fmt.Errorf("--offer %s: %w", name, err)
+		}
+		return offer{Name: name, Kind: kind.Name, With: arguments, probe: probe, subject: on}, nil
 	}
-	return names
+	return offer{}, fmt.Errorf("--offer %s: %q is no probe that can be offered; use one of %s: they change nothing",
+		name, document.Shown(pieces[0]), strings.Join(harmless, ", "))
 }

@@ -15,34 +15,20 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/emcoctl"
 )
 
-// The forms of output.
-const (
-	outputText    = "text"
-	outputJSON    = "json"
-	outputEmcoctl = "emcoctl"
-)
-
-func checkOutput(output string) error {
-	if !slices.Contains([]string{outputText, outputJSON, outputEmcoctl}, output) {
-		return fmt.Errorf("-o %s: write text, json or emcoctl", output)
-	}
-	return nil
-}
-
-// watcher shows what a probe sees.
-type watcher struct {
-	output string
-	out    io.Writer
-	errs   io.Writer
-	began  time.Time
+// display shows what a probe observes.
+type display struct {
+	form  emcoctl.Form
+	out   io.Writer
+	errs  io.Writer
+	began time.Time
 
 	mu        sync.Mutex
-	events    []seen
-	resources []seen
+	events    []observation
+	resources []observation
 }
 
-// seen is something that a probe saw, and when, in seconds from its start.
-type seen struct {
+// observation is what a probe observed, and when, in seconds from its start.
+type observation struct {
 	Seconds float64           `json:"seconds"`
 	Event   string            `json:"event,omitempty"`
 	Note    string            `json:"note,omitempty"`
@@ -52,66 +38,54 @@ type seen struct {
 	Detail  map[string]string `json:"detail,omitempty"`
 }
 
-// most bounds what is kept for the output.
-const most = 10_000
+// maxObservations bounds each list of observations that is kept for the output.
+const maxObservations = 10_000
 
-func newWatcher(output string, out, errs io.Writer) *watcher {
-	return &watcher{output: output, out: out, errs: errs, began: time.Now()}
+func newDisplay(form emcoctl.Form, out, errs io.Writer) *display {
+	return &display{form: form, out: out, errs: errs, began: time.Now()}
 }
 
-func (w *watcher) since(at time.Time) float64 { return at.Sub(w.began).Seconds() }
-
-func (w *watcher) say(at time.Time, text string) {
-	if w.output == outputText {
-		fmt.Fprintf(w.errs, "%8.3fs  %s\n", w.since(at), text)
+// record keeps an observation, and prints its line unless that is empty.
+func (d *display) record(list *[]observation, at time.Time, one observation, line string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	one.Seconds = at.Sub(d.began).Seconds()
+	if len(*list) < maxObservations {
+		*list = append(*list, one)
+	}
+	if line != "" && d.form == emcoctl.Plain {
+		fmt.Fprintf(d.errs, "%8.3fs  %s\n", one.Seconds, line)
 	}
 }
 
-// Event shows the moments of a call. The other events of a probe are said by
-// its result.
-func (w *watcher) Event(name string, at time.Time, detail map[string]string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if len(w.events) < most {
-		w.events = append(w.events, seen{Seconds: w.since(at), Event: name, Detail: detail})
-	}
-	w.say(at, name)
+// Event shows an event.
+func (d *display) Event(name string, at time.Time, detail map[string]string) {
+	d.record(&d.events, at, observation{Event: name, Detail: detail}, name)
 }
 
 // Note shows a note.
-func (w *watcher) Note(at time.Time, text string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if len(w.events) < most {
-		w.events = append(w.events, seen{Seconds: w.since(at), Note: text})
-	}
-	w.say(at, text)
+func (d *display) Note(at time.Time, text string) {
+	d.record(&d.events, at, observation{Note: text}, text)
 }
 
 // Resource shows what is made and removed.
-func (w *watcher) Resource(resource probes.Resource) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	now := time.Now()
-	if len(w.resources) < most {
-		w.resources = append(w.resources, seen{Seconds: w.since(now), Anchor: resource.Anchor, State: string(resource.State), Reason: resource.Reason})
+func (d *display) Resource(resource probes.Resource) {
+	line := string(resource.State) + " " + resource.Anchor
+	switch {
+	case resource.State == probes.Making:
+		line = ""
+	case resource.Reason != "":
+		line += ": " + resource.Reason
 	}
-	if resource.State == probes.Making {
-		return
-	}
-	text := string(resource.State) + " " + resource.Anchor
-	if resource.Reason != "" {
-		text += ": " + resource.Reason
-	}
-	w.say(now, text)
+	d.record(&d.resources, time.Now(), observation{Anchor: resource.Anchor, State: string(resource.State), Reason: resource.Reason}, line)
 }
 
 // answered shows each call in emcoctl's form.
-func (w *watcher) answered(answer emco.Answer) {
-	if w.output == outputEmcoctl {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		fmt.Fprint(w.out, emcoctl.Text(answer))
+func (d *display) answered(answer emco.Answer) {
+	if d.form == emcoctl.Emcoctl {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		fmt.Fprint(d.out, emcoctl.Text(answer))
 	}
 }
 
@@ -123,27 +97,36 @@ type answer struct {
 	Outcome    string            `json:"outcome,omitempty"`
 	Evidence   map[string]string `json:"evidence,omitempty"`
 	Seconds    float64           `json:"seconds"`
-	Seen       []seen            `json:"seen,omitempty"`
-	Resources  []seen            `json:"resources,omitempty"`
+	Seen       []observation     `json:"seen,omitempty"`
+	Resources  []observation     `json:"resources,omitempty"`
+}
+
+// newAnswer is the answer of a probe that ends now.
+func newAnswer(kind string, result probes.Result, began time.Time) answer {
+	return answer{
+		Probe: kind, Conclusion: result.Conclusion, Message: document.Shown(result.Message),
+		Evidence: result.Evidence, Seconds: time.Since(began).Seconds(),
+	}
 }
 
 // end shows the result.
-func (w *watcher) end(kind string, result probes.Result) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	switch w.output {
-	case outputJSON:
-		return json.NewEncoder(w.out).Encode(answer{
-			Probe: kind, Conclusion: result.Conclusion, Message: document.Shown(result.Message), Outcome: result.Outcome,
-			Evidence: result.Evidence, Seconds: time.Since(w.began).Seconds(), Seen: w.events, Resources: w.resources,
-		})
-	case outputEmcoctl:
-		_, err := fmt.Fprintf(w.errs, "%s: %s\n", result.Conclusion, document.Shown(result.Message))
-		return err
+func (d *display) end(kind string, result probes.Result) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	line := fmt.Sprintf("%s: %s\n", result.Conclusion, document.Shown(result.Message))
+	to := d.out
+	switch d.form {
+	case emcoctl.JSON:
+		answer := newAnswer(kind, result, d.began)
+		answer.Outcome, answer.Seen, answer.Resources = result.Outcome, d.events, d.resources
+		return json.NewEncoder(d.out).Encode(answer)
+	case emcoctl.Emcoctl:
+		to = d.errs
+	default:
+		for _, name := range slices.Sorted(maps.Keys(result.Evidence)) {
+			fmt.Fprintf(d.errs, "           %s: %s\n", name, document.Shown(result.Evidence[name]))
+		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(result.Evidence)) {
-		fmt.Fprintf(w.errs, "           %s: %s\n", name, document.Shown(result.Evidence[name]))
-	}
-	_, err := fmt.Fprintf(w.out, "%s: %s\n", result.Conclusion, document.Shown(result.Message))
+	_, err := io.WriteString(to, line)
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/probes"
@@ -14,24 +15,22 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// serving is one run of emco-probe serve.
-type serving struct {
-	endpoints endpoints
-	naming    naming
-	offers    []string
-	listen    string
-	limit     time.Duration
-	at        int
-	out       io.Writer
-	errs      io.Writer
+// server holds the flags of emco-probe serve.
+type server struct {
+	endpoints   endpoints
+	resources   resourceNames
+	offers      []string
+	listen      string
+	limit       time.Duration
+	concurrency int
 }
 
 // graceTime is how long probes that run may still take when the server is
 // told to stop.
 const graceTime = 5 * time.Second
 
-func newServe(out, errs io.Writer) *cobra.Command {
-	s := &serving{out: out, errs: errs}
+func newServe() *cobra.Command {
+	s := &server{}
 	command := &cobra.Command{
 		Use:   "serve",
 		Short: "Offer probes that change nothing over HTTP: 200 passed, 503 not",
@@ -40,20 +39,20 @@ func newServe(out, errs io.Writer) *cobra.Command {
 			"runs one: 200 passed, 503 for all else; the body says more, as JSON. A caller can choose\n" +
 			"among what the server was started with, and tell it nothing.",
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context(), cmd.OutOrStdout()) },
 	}
 	flags := command.Flags()
 	s.endpoints.flags(command)
-	s.naming.flags(command)
+	s.resources.flags(command)
 	flags.StringArrayVar(&s.offers, "offer", nil, "a probe to offer, as `NAME=PROBE,ARGUMENT=VALUE,...`; without any, available of each microservice")
 	flags.StringVar(&s.listen, "listen", "127.0.0.1:9099", "the `ADDRESS` to listen on; other than on loopback everyone who reaches it may ask")
 	flags.DurationVar(&s.limit, "timeout", 900*time.Millisecond, "how long one probe may take; Chaos Mesh's StatusCheck waits for 1s by default")
-	flags.IntVar(&s.at, "concurrency", 4, "how many probes may run at once; more are answered 503")
+	flags.IntVar(&s.concurrency, "concurrency", 4, "how many probes may run at once; more are answered 503")
 	return command
 }
 
-func (s *serving) run(ctx context.Context) error {
-	if s.limit <= 0 || s.at < 1 {
+func (s *server) run(ctx context.Context, out io.Writer) error {
+	if s.limit <= 0 || s.concurrency < 1 {
 		return errors.New("--timeout and --concurrency must be more than 0")
 	}
 	client, setup, err := s.endpoints.open(s.limit, nil)
@@ -67,15 +66,14 @@ func (s *serving) run(ctx context.Context) error {
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", s.listen)
 	if err != nil {
-		return broken(fmt.Errorf("listen: %w", err))
+		return toolError(fmt.Errorf("listen: %w", err))
 	}
 
-	// Probes that run may end in peace when the server stops, but not for
-	// ever.
+	// Probes that run when the server stops have graceTime to end.
 	base, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	server := &http.Server{
-		Handler:           newHandler(offers, s.limit, s.at),
+	listening := &http.Server{
+		Handler:           newHandler(offers, s.limit, s.concurrency),
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
@@ -83,65 +81,49 @@ func (s *serving) run(ctx context.Context) error {
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 	}
-	fmt.Fprintf(s.out, "listening on http://%s\n", listener.Addr())
+	fmt.Fprintf(out, "listening on http://%s\n", listener.Addr())
 	for _, one := range offers {
-		fmt.Fprintf(s.out, "  /probes/%s: %s\n", one.Name, one.Kind)
+		fmt.Fprintf(out, "  /probes/%s: %s\n", one.Name, one.Kind)
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() { served <- listening.Serve(listener) }()
 	select {
 	case err := <-served:
-		return broken(err)
+		return toolError(err)
 	case <-ctx.Done():
 	}
 	limited, cancel := context.WithTimeout(base, graceTime)
 	defer cancel()
-	err = server.Shutdown(limited)
+	err = listening.Shutdown(limited)
 	if err != nil {
 		end()
-		err = server.Close()
+		err = listening.Close()
 	}
 	<-served
-	return broken(err)
+	return toolError(err)
 }
 
-// all are the offers of the command line, or the usual ones.
-func (s *serving) all(on probes.Subject) ([]offer, error) {
-	var offers []offer
-	names := map[string]bool{}
-	for _, text := range s.offers {
-		one, err := parseOffer(text, &s.naming, on)
-		if err != nil {
-			return nil, err
-		}
-		if names[one.Name] {
-			return nil, fmt.Errorf("--offer %s: the name stands there twice; give each its own", one.Name)
-		}
-		names[one.Name] = true
-		offers = append(offers, one)
-	}
-	if len(s.offers) > 0 {
-		return offers, nil
-	}
-	for _, service := range emco.Services() {
-		if service == emco.Rsync && on.Setup.Rsync == "" {
-			continue
-		}
-		if door, found := doors[service]; found {
-			if _, err := on.Client.URL(emco.Get(door)); err != nil {
-				continue // there is no way to it
+// all are the offers of the command line, or without any, available of each
+// service whose endpoint is known.
+func (s *server) all(on probes.Subject) ([]offer, error) {
+	texts := s.offers
+	if len(texts) == 0 {
+		for _, service := range emco.Services() {
+			if on.Client.Reaches(service) || service == emco.Rsync && on.Setup.Rsync != "" {
+				texts = append(texts, fmt.Sprintf("available-%s=available,service=%s", service, service))
 			}
 		}
-		one, err := newOffer("available-"+string(service), "available", map[string]any{"service": string(service)}, &s.naming, on)
+	}
+	var offers []offer
+	for _, text := range texts {
+		one, err := parseOffer(text, &s.resources, on)
 		if err != nil {
 			return nil, err
+		}
+		if slices.ContainsFunc(offers, func(o offer) bool { return o.Name == one.Name }) {
+			return nil, fmt.Errorf("--offer %s: the name stands there twice; give each its own", one.Name)
 		}
 		offers = append(offers, one)
 	}
 	return offers, nil
-}
-
-// doors are paths that the microservices answer for.
-var doors = map[emco.Service]string{
-	emco.Orchestrator: "projects", emco.DCM: "projects/p/logical-clouds", emco.CLM: "cluster-providers",
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// naming says which resources a probe works on: those that users name, or
-// those of a run's own.
-type naming struct {
+// resourceNames holds the flags that say which resources a probe works on:
+// those that users name, or those of a run.
+type resourceNames struct {
 	chosen  emco.Chosen
 	anchor  string
 	files   emcoctl.Sources
@@ -20,7 +20,7 @@ type naming struct {
 }
 
 // flags adds the flags that the command does not have for something else.
-func (n *naming) flags(command *cobra.Command) {
+func (n *resourceNames) flags(command *cobra.Command) {
 	flags := command.Flags()
 	n.chosen.Fields(func(name string, value *string) {
 		usage := "the `NAME` of the " + strings.ReplaceAll(name, "-", " ")
@@ -40,7 +40,7 @@ func (n *naming) flags(command *cobra.Command) {
 	n.runFlags(command)
 }
 
-func (n *naming) runFlags(command *cobra.Command) {
+func (n *resourceNames) runFlags(command *cobra.Command) {
 	flags := command.Flags()
 	flags.StringVar(&n.run, "run", "", "the `NAME` of a run of emco-chaos, for the resources of its own")
 	flags.IntVar(&n.attempt, "attempt", 1, "the `NUMBER` of the run's attempt")
@@ -48,14 +48,14 @@ func (n *naming) runFlags(command *cobra.Command) {
 
 const (
 	versionName = "composite-app-version"
-	// nobody is in the names that stand for what nobody named: what is not
-	// there is asked for as well as what is.
-	nobody = "emco-probe"
+	// placeholder is in the names that stand for what no flag names: a GET of
+	// what is not there tells as much of an endpoint as one of what is.
+	placeholder = "emco-probe"
 )
 
 // names are the names to work with. Each of the templates must be named; all
 // else stands for what is not there.
-func (n *naming) names(templates ...string) (emco.Names, error) {
+func (n *resourceNames) names(templates ...string) (emco.Names, error) {
 	chosen, err := n.all()
 	if err != nil {
 		return emco.Names{}, err
@@ -74,7 +74,7 @@ func (n *naming) names(templates ...string) (emco.Names, error) {
 			return emco.Names{}, fmt.Errorf("the names of resources are missing: give --%s, or --anchor PATH, or -f FILE, or --run NAME for those of a run", strings.Join(missing, ", --"))
 		}
 	}
-	names, err := emco.NewNames(nobody, 1)
+	names, err := emco.NewNames(placeholder, 1)
 	if err != nil {
 		return emco.Names{}, err
 	}
@@ -82,17 +82,20 @@ func (n *naming) names(templates ...string) (emco.Names, error) {
 }
 
 // all are the names of the flags, of the anchor and of the resource files.
-func (n *naming) all() (emco.Chosen, error) {
+func (n *resourceNames) all() (emco.Chosen, error) {
 	chosen := n.chosen
 	if n.anchor != "" {
 		read, _, _, err := emco.ParseAnchor(strings.Trim(n.anchor, "/"))
 		if err != nil {
 			return emco.Chosen{}, err
 		}
-		var twice []string
-		fill(&chosen, read, func(name string) { twice = append(twice, name) })
-		if len(twice) > 0 {
-			return emco.Chosen{}, fmt.Errorf("--%s differs from the name in --anchor: keep one", twice[0])
+		chosen.Fill(read, func(name, _, _ string) {
+			if err == nil {
+				err = fmt.Errorf("--%s differs from the name in --anchor: keep one", name)
+			}
+		})
+		if err != nil {
+			return emco.Chosen{}, err
 		}
 	}
 	if len(n.files.Files) > 0 {
@@ -107,22 +110,7 @@ func (n *naming) all() (emco.Chosen, error) {
 			return emco.Chosen{}, err
 		}
 		// A name by flag goes before one in a file.
-		fill(&chosen, named, func(string) {})
+		chosen.Fill(named, func(string, string, string) {})
 	}
 	return chosen, nil
-}
-
-// fill takes from more what chosen leaves open, and tells the names that
-// differ.
-func fill(chosen *emco.Chosen, more emco.Chosen, differs func(name string)) {
-	names := map[string]string{}
-	more.Fields(func(name string, value *string) { names[name] = *value })
-	chosen.Fields(func(name string, value *string) {
-		switch {
-		case *value == "":
-			*value = names[name]
-		case names[name] != "" && names[name] != *value:
-			differs(name)
-		}
-	})
 }

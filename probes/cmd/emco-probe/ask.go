@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/emco-chaos/emco-chaos/probes"
+	"github.com/emco-chaos/emco-chaos/probes/activity"
+	"github.com/emco-chaos/emco-chaos/probes/emco"
+	"github.com/emco-chaos/emco-chaos/probes/emcoctl"
+	"github.com/spf13/cobra"
+)
+
+// probeCommand holds the flags of the command that runs one kind of probe.
+type probeCommand struct {
+	kind      probes.Kind
+	action    action // of a kind that changes EMCO
+	endpoints endpoints
+	resources resourceNames
+	timeout   time.Duration
+	expect    string // the outcome of a call that passes
+	output    emcoctl.Form
+	dryRun    bool
+}
+
+const anyOutcome = "any"
+
+func newProbe(kind probes.Kind) *cobra.Command {
+	p := &probeCommand{kind: kind, action: actions[kind.Name], expect: anyOutcome, output: emcoctl.Plain}
+	command := &cobra.Command{
+		Use:   dashed(kind.Name),
+		Short: strings.ToUpper(kind.Summary[:1]) + kind.Summary[1:],
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return p.run(cmd) },
+	}
+	if dashed(kind.Name) != kind.Name {
+		command.Aliases = []string{kind.Name}
+	}
+	flags := command.Flags()
+	for _, argument := range kind.Arguments {
+		usage := argument.Description
+		if len(argument.Allowed) > 0 {
+			usage += ": " + strings.Join(argument.Allowed, ", ")
+		}
+		if argument.Required {
+			usage += " (required)"
+		}
+		if argument.Type == activity.Mapping {
+			flags.StringToString(argument.Name, nil, usage+", written as KEY=VALUE,...")
+			continue
+		}
+		flags.String(argument.Name, "", usage)
+	}
+	p.endpoints.flags(command)
+	switch p.action.scope {
+	case named:
+		p.resources.flags(command)
+	case ofRun:
+		p.resources.runFlags(command)
+	}
+	limit := time.Minute
+	if kind.Changes() {
+		limit = p.action.limit
+		flags.BoolVar(&p.dryRun, "dry-run", false, "say what would be done, and do nothing")
+		if p.action.scope != ofAllRuns {
+			p.endpoints.materialFlags(command)
+		}
+	}
+	if p.action.expects {
+		p.expect = string(emco.Accepted)
+		const usage = "the `OUTCOME` that passes: accepted, rejected, \"rejected CODE\", refused, connection-lost, timeout or any (default \"accepted\")"
+		flags.Func("expect", usage, p.setExpect)
+	}
+	flags.DurationVar(&p.timeout, "timeout", limit, "how long it may take")
+	flags.VarP(&p.output, "output", "o", "the output's `FORM`: text, json or emcoctl")
+	return command
+}
+
+var upperCase = regexp.MustCompile("[A-Z]")
+
+// dashed writes notFinal as not-final.
+func dashed(name string) string {
+	return strings.ToLower(upperCase.ReplaceAllString(name, "-$0"))
+}
+
+func (p *probeCommand) run(command *cobra.Command) error {
+	if p.timeout <= 0 {
+		return errors.New("--timeout must be more than 0")
+	}
+	arguments := p.arguments(command)
+	probe, err := p.kind.New(arguments)
+	if err != nil {
+		return err
+	}
+	display := newDisplay(p.output, command.OutOrStdout(), command.ErrOrStderr())
+	client, setup, err := p.endpoints.open(p.timeout, display.answered)
+	if err != nil {
+		return err
+	}
+	names, err := p.names(arguments)
+	if err != nil {
+		return err
+	}
+	subject := probes.Subject{Client: client, Names: names, Setup: setup}
+	if p.kind.Changes() {
+		plan, err := p.action.plan(arguments, subject)
+		if err != nil {
+			return err
+		}
+		if p.dryRun {
+			fmt.Fprintln(display.out, "would "+plan)
+			return nil
+		}
+		fmt.Fprintln(display.errs, "will "+plan)
+	}
+
+	ctx, cancel := context.WithTimeout(command.Context(), p.timeout)
+	defer cancel()
+	result := p.judge(probe.Run(ctx, subject, display))
+	if err := display.end(p.kind.Name, result); err != nil {
+		return toolError(err)
+	}
+	if code := exitCodes[result.Conclusion]; code != exitPassed {
+		return &exitCode{code: code}
+	}
+	return nil
+}
+
+// arguments are the probe's arguments that flags give.
+func (p *probeCommand) arguments(command *cobra.Command) map[string]any {
+	flags := command.Flags()
+	arguments := map[string]any{}
+	for _, argument := range p.kind.Arguments {
+		if text, err := flags.GetString(argument.Name); err == nil && text != "" {
+			arguments[argument.Name] = text
+		}
+		if pairs, err := flags.GetStringToString(argument.Name); err == nil && flags.Changed(argument.Name) {
+			object := map[string]any{}
+			for key, text := range pairs {
+				object[key] = text
+			}
+			arguments[argument.Name] = object
+		}
+	}
+	return arguments
+}
+
+// names are those of the resources that the probe works on.
+func (p *probeCommand) names(arguments map[string]any) (emco.Names, error) {
+	switch {
+	case p.action.scope == ofAllRuns:
+		return emco.NewNames(placeholder, 1)
+	case p.action.scope == ofRun && p.resources.run == "":
+		return emco.Names{}, fmt.Errorf("%s works on resources of a run's own: name the run with --run NAME", p.kind.Name)
+	case p.action.scope == ofRun:
+		return emco.NewNames(p.resources.run, p.resources.attempt)
+	}
+	return p.resources.names(templates(arguments)...)
+}
+
+// templates are the anchors that a probe with these arguments needs names
+// for.
+func templates(arguments map[string]any) []string {
+	var list []string
+	if call, known := callIn(arguments); known {
+		list = append(list, call.Path, call.StatusPath)
+	}
+	if anchor, ok := arguments["anchor"].(string); ok {
+		list = append(list, anchor)
+	}
+	return list
+}
+
+func callIn(arguments map[string]any) (emco.Call, bool) {
+	name, _ := arguments["call"].(string)
+	return emco.CallNamed(name)
+}
+
+func (p *probeCommand) setExpect(text string) error {
+	kind, _, _ := strings.Cut(text, " ")
+	if text != anyOutcome && !slices.Contains(emco.OutcomeKinds(), emco.OutcomeKind(kind)) {
+		return errors.New("write accepted, rejected, \"rejected CODE\", refused, connection-lost, timeout, dns, tls, other or any")
+	}
+	p.expect = text
+	return nil
+}
+
+// judge fails a call that has another outcome than was expected.
+func (p *probeCommand) judge(result probes.Result) probes.Result {
+	kind, _, _ := strings.Cut(result.Outcome, " ")
+	if result.Conclusion == probes.Passed && !slices.Contains([]string{anyOutcome, result.Outcome, kind}, p.expect) {
+		result.Conclusion = probes.Failed
+		result.Message += " (expected " + p.expect + ")"
+	}
+	return result
+}
