@@ -68,22 +68,30 @@ func (f *File) Places(field string) Places {
 // Sent is a part of a file that was read elsewhere: what stands at the field.
 func Sent(name, field string, content any, places Places) *File {
 	file := newFile(name)
-	var add func(field string, content any)
-	add = func(field string, content any) {
-		file.entries[field] = &entry{content: content, Place: places[field]}
-		switch content := content.(type) {
-		case map[string]any:
-			for key, inner := range content {
-				add(Join(field, key), inner)
-			}
-		case []any:
-			for i, inner := range content {
-				add(fmt.Sprintf("%s[%d]", field, i), inner)
-			}
-		}
-	}
-	add(field, content)
+	walk(field, content, func(field string, value any) any {
+		file.entries[field] = &entry{content: value, Place: places[field]}
+		return value
+	})
 	return file
+}
+
+// walk makes a new value of what stands at a field, from below.
+func walk(field string, value any, change func(field string, value any) any) any {
+	switch content := value.(type) {
+	case map[string]any:
+		fields := make(map[string]any, len(content))
+		for key, inner := range content {
+			fields[key] = walk(Join(field, key), inner, change)
+		}
+		value = fields
+	case []any:
+		list := make([]any, len(content))
+		for i, inner := range content {
+			list[i] = walk(fmt.Sprintf("%s[%d]", field, i), inner, change)
+		}
+		value = list
+	}
+	return change(field, value)
 }
 
 func at(node *yaml.Node) Position { return Position{max(node.Line, 1), max(node.Column, 1)} }
@@ -201,26 +209,19 @@ func (f *File) AsWritten(fields *regexp.Regexp) {
 
 // rewrite changes each single value.
 func (f *File) rewrite(change func(field string, value any) any) {
-	var walk func(field string, value any) any
-	walk = func(field string, value any) any {
-		switch content := value.(type) {
-		case map[string]any:
-			for key, inner := range content {
-				content[key] = walk(Join(field, key), inner)
-			}
-		case []any:
-			for i, inner := range content {
-				content[i] = walk(fmt.Sprintf("%s[%d]", field, i), inner)
-			}
+	root, _ := f.Value("")
+	walk("", root, func(field string, value any) any {
+		entry := f.entries[field]
+		switch value.(type) {
+		case map[string]any, []any:
 		default:
 			value = change(field, value)
 		}
-		f.entries[field].content = value
+		if entry != nil {
+			entry.content = value
+		}
 		return value
-	}
-	if root, read := f.Value(""); read {
-		walk("", root)
-	}
+	})
 }
 
 // Decode puts what stands at the field into a Go value, as [json.Unmarshal]
@@ -228,33 +229,17 @@ func (f *File) rewrite(change func(field string, value any) any) {
 // values, is left out.
 func (f *File) Decode(field string, into any) {
 	value, _ := f.Value(field)
-	data, err := json.Marshal(f.sound(field, value))
+	sound := walk(field, value, func(field string, value any) any {
+		if f.troubled[field] {
+			return nil
+		}
+		return value
+	})
+	data, err := json.Marshal(sound)
 	if err == nil {
 		err = json.Unmarshal(data, into)
 	}
 	if err != nil {
 		f.Wrong(field, "cannot be read: "+err.Error(), "write it as the documentation says")
 	}
-}
-
-// sound is the value without what is troubled in it.
-func (f *File) sound(field string, value any) any {
-	if f.troubled[field] {
-		return nil
-	}
-	switch value := value.(type) {
-	case map[string]any:
-		fields := make(map[string]any, len(value))
-		for key, inner := range value {
-			fields[key] = f.sound(Join(field, key), inner)
-		}
-		return fields
-	case []any:
-		list := make([]any, len(value))
-		for i, inner := range value {
-			list[i] = f.sound(fmt.Sprintf("%s[%d]", field, i), inner)
-		}
-		return list
-	}
-	return value
 }

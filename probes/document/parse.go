@@ -54,32 +54,33 @@ func Parse(name string, data []byte) *File {
 	if !file.readable(data) {
 		return file
 	}
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	var root yaml.Node
-	if err := decoder.Decode(&root); errors.Is(err, io.EOF) {
-		file.add(Position{1, 1}, "", "the file is empty", "write a document with apiVersion, kind, metadata and spec")
-		return file
-	} else if err != nil {
+	documents, err := documentsIn(data)
+	switch {
+	case err != nil:
 		file.syntax(data, err)
-		return file
-	}
-	var second yaml.Node
-	if err := decoder.Decode(&second); err == nil {
-		file.add(at(&second), "", "a second document begins here", "keep one document a file")
-		return file
-	} else if !errors.Is(err, io.EOF) {
-		file.syntax(data, err)
-		return file
-	}
-	if root.Kind != yaml.DocumentNode || len(root.Content) != 1 {
+	case len(documents) == 0 || len(documents[0].Content) != 1:
 		file.add(Position{1, 1}, "", "the file is empty", "write a document with apiVersion, kind, metadata and spec")
-		return file
+	case len(documents) > 1:
+		file.add(at(documents[1]), "", "a second document begins here", "keep one document a file")
+	case file.plain(documents[0].Content[0], 0):
+		file.read("", documents[0].Content[0], documents[0].Content[0])
 	}
-	if !file.plain(root.Content[0], 0) {
-		return file
-	}
-	file.read("", root.Content[0], root.Content[0])
 	return file
+}
+
+// documentsIn are the YAML documents before the first error.
+func documentsIn(data []byte) ([]*yaml.Node, error) {
+	var documents []*yaml.Node
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	for {
+		document := &yaml.Node{}
+		if err := decoder.Decode(document); errors.Is(err, io.EOF) {
+			return documents, nil
+		} else if err != nil {
+			return documents, err
+		}
+		documents = append(documents, document)
+	}
 }
 
 func newFile(name string) *File {
@@ -182,7 +183,7 @@ var syntaxLine = regexp.MustCompile(`^yaml: (line \d+: )?`)
 func (f *File) syntax(data []byte, err error) {
 	lines := bytes.SplitAfter(data, []byte("\n"))
 	short := sort.Search(len(lines), func(i int) bool {
-		same := syntaxError(bytes.Join(lines[:i+1], nil))
+		_, same := documentsIn(bytes.Join(lines[:i+1], nil))
 		return same != nil && same.Error() == err.Error()
 	})
 	line := min(short+1, len(lines))
@@ -202,19 +203,6 @@ func (f *File) syntax(data []byte, err error) {
 		remedy = "a ${name} between { } or [ ] stands in quotes"
 	}
 	f.add(Position{line, 1}, "", "this is not YAML: "+syntaxLine.ReplaceAllString(err.Error(), ""), remedy)
-}
-
-// syntaxError reads all documents and returns the first error.
-func syntaxError(data []byte) error {
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	for {
-		var node yaml.Node
-		if err := decoder.Decode(&node); errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-	}
 }
 
 // plain refuses what a file for people does not need.
