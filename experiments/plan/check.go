@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -64,6 +63,14 @@ func (c *checker) add(field, message, remedy string) {
 	c.problems = append(c.problems, document.Problem{Field: field, Message: message, Remedy: remedy})
 }
 
+// want adds the problem unless the plan is as it must be.
+func (c *checker) want(fine bool, field, message, remedy string) bool {
+	if !fine {
+		c.add(field, message, remedy)
+	}
+	return fine
+}
+
 func stepField(step, field string) string {
 	path := document.Join("steps", step)
 	if field != "" {
@@ -73,11 +80,9 @@ func stepField(step, field string) string {
 }
 
 func (c *checker) withinLimits() bool {
-	before := len(c.problems)
+	fine := true
 	limit := func(field, what string, got, most int) {
-		if got > most {
-			c.add(field, fmt.Sprintf("has %d %s, and %d is the limit", got, what, most), "make it smaller")
-		}
+		fine = c.want(got <= most, field, fmt.Sprintf("has %d %s, and %d is the limit", got, what, most), "make it smaller") && fine
 	}
 	limit("steps", "steps", len(c.plan.Steps), maxSteps)
 	limit("evidence", "claims", len(c.plan.Evidence), maxClaims)
@@ -93,17 +98,14 @@ func (c *checker) withinLimits() bool {
 			limit(stepField(step.Name, "activity.ends"), "events", len(step.Activity.Ends), maxEvents)
 		}
 	}
-	return len(c.problems) == before
+	return fine
 }
 
 func (c *checker) head() {
 	p := c.plan
-	if !document.IsName(p.Experiment) {
-		c.add("experiment", fmt.Sprintf("%q is not a name", shown(p.Experiment)), document.NameRemedy)
-	}
-	if p.Attempts < 1 || p.Attempts > MaxAttempts {
-		c.add("attempts", fmt.Sprintf("%d attempts cannot be made", p.Attempts), fmt.Sprintf("write a number from 1 to %d", MaxAttempts))
-	}
+	c.want(document.IsName(p.Experiment), "experiment", fmt.Sprintf("%q is not a name", shown(p.Experiment)), document.NameRemedy)
+	c.want(p.Attempts >= 1 && p.Attempts <= MaxAttempts, "attempts", fmt.Sprintf("%d attempts cannot be made", p.Attempts),
+		fmt.Sprintf("write a number from 1 to %d", MaxAttempts))
 	for i, step := range []Step{p.Given, p.Teardown} {
 		name := []string{GivenStep, TeardownStep}[i]
 		switch {
@@ -117,37 +119,30 @@ func (c *checker) head() {
 			c.timeout(name, step)
 		}
 	}
-	if len(p.Steps) == 0 {
-		c.add("steps", "there is no step", "write at least one")
-	}
+	c.want(len(p.Steps) > 0, "steps", "there is no step", "write at least one")
 }
 
 func (c *checker) step(step Step) {
 	field := stepField(step.Name, "")
-	switch {
-	case step.Name == GivenStep || step.Name == TeardownStep:
-		c.add(field, fmt.Sprintf("every plan has a %s of its own", step.Name), "choose another name")
+	if !c.want(step.Name != GivenStep && step.Name != TeardownStep, field, fmt.Sprintf("every plan has a %s of its own", step.Name), "choose another name") {
 		return
-	case !document.IsName(step.Name) || len(step.Name) > MaxStepName:
-		c.add(field, fmt.Sprintf("%q cannot be the name of a step", shown(step.Name)),
-			fmt.Sprintf("write small letters, digits and hyphens, a letter or digit first and last, %d characters at most", MaxStepName))
 	}
-	if _, twice := c.steps[step.Name]; twice {
-		c.add(field, "two steps have this name", "rename one of them")
+	c.want(document.IsName(step.Name) && len(step.Name) <= MaxStepName, field, fmt.Sprintf("%q cannot be the name of a step", shown(step.Name)),
+		fmt.Sprintf("write small letters, digits and hyphens, a letter or digit first and last, %d characters at most", MaxStepName))
+	_, twice := c.steps[step.Name]
+	if !c.want(!twice, field, "two steps have this name", "rename one of them") {
 		return
 	}
 	c.steps[step.Name] = step
 	c.timeout(field, step)
-	if step.Delay < 0 || step.Delay > maxTime {
-		c.add(field+".delay", fmt.Sprintf("%s cannot be waited for", step.Delay), "write a duration from 0s to 24h")
-	}
+	c.want(step.Delay >= 0 && step.Delay <= maxTime, field+".delay", fmt.Sprintf("%s cannot be waited for", step.Delay), "write a duration from 0s to 24h")
 	switch {
 	case slices.Contains(c.unread, step.Name):
 	case (step.Fault == nil) == (step.Activity == nil):
 		c.add(field, "is not exactly one of a fault and an activity", "make it one of them")
 		c.unread = append(c.unread, step.Name)
 	case step.Fault != nil:
-		c.fault(field, step.Fault)
+		c.fault(field+".fault", step.Fault)
 	default:
 		c.activity(field, step)
 	}
@@ -155,96 +150,57 @@ func (c *checker) step(step Step) {
 }
 
 func (c *checker) timeout(field string, step Step) {
-	if step.Timeout <= 0 || step.Timeout > maxTime {
-		c.add(field+".timeout", fmt.Sprintf("%s is not a time to wait", step.Timeout), "write a duration above zero, 24h at most")
-	}
+	c.want(step.Timeout > 0 && step.Timeout <= maxTime, field+".timeout", fmt.Sprintf("%s is not a time to wait", step.Timeout),
+		"write a duration above zero, 24h at most")
 }
 
 func (c *checker) fault(field string, fault *Fault) {
-	if fault.Kind == "" || fault.Action == "" {
-		c.add(field+".fault", "does not say its kind and its action", "write both")
-	}
-	object := bytes.TrimSpace(fault.Object)
-	if !json.Valid(object) || !bytes.HasPrefix(object, []byte("{")) {
-		c.add(field+".fault", "its object is not a JSON object", "write a Chaos Mesh object")
-	}
+	c.want(fault.Kind != "" && fault.Action != "", field, "does not say its kind and its action", "write both")
+	var object map[string]json.RawMessage
+	c.want(json.Unmarshal(fault.Object, &object) == nil && object != nil, field, "its object is not a JSON object", "write a Chaos Mesh object")
 }
 
 func (c *checker) activity(field string, step Step) {
 	activity := step.Activity
-	if activity.Name == "" {
-		c.add(field, "its activity has no name", "name one of the plugin's")
+	c.want(activity.Name != "", field, "its activity has no name", "name one of the plugin's")
+	for i, event := range activity.Events {
+		c.want(document.IsName(event) && !slices.Contains(activity.Events[:i], event), field,
+			fmt.Sprintf("its activity cannot emit %q, or not twice", shown(event)), document.NameRemedy)
 	}
-	events := map[string]bool{}
-	for _, event := range activity.Events {
-		if !document.IsName(event) || events[event] {
-			c.add(field, fmt.Sprintf("its activity cannot emit %q, or not twice", shown(event)), document.NameRemedy)
-		}
-		events[event] = true
-	}
-	if !events[Started] {
-		c.add(field, "its activity does not emit started", "every activity does first")
-	}
-	if len(activity.Ends) == 0 {
-		c.add(field, "its activity has no event that ends it", "name at least one")
-	}
-	ends := map[string]bool{}
-	for _, end := range activity.Ends {
-		if !events[end] || end == Started || ends[end] {
-			c.add(field, fmt.Sprintf("its activity cannot end with %q", shown(end)), "an end is one of its events, once, and not started")
-		}
-		ends[end] = true
+	c.want(slices.Contains(activity.Events, Started), field, "its activity does not emit started", "every activity does first")
+	c.want(len(activity.Ends) > 0, field, "its activity has no event that ends it", "name at least one")
+	for i, end := range activity.Ends {
+		c.want(slices.Contains(activity.Events, end) && end != Started && !slices.Contains(activity.Ends[:i], end), field,
+			fmt.Sprintf("its activity cannot end with %q", shown(end)), "an end is one of its events, once, and not started")
 	}
 }
 
 func (c *checker) outcome(field string, step Step) {
 	const remedy = `use one of accepted, rejected, "rejected CODE", refused, connection-lost, timeout, dns, tls, other`
-	if step.Expect != "" {
-		if step.Fault != nil {
-			c.add(field+".expect", "a fault has no outcome", "leave it out")
-		} else if !IsOutcome(step.Expect) {
-			c.add(field+".expect", fmt.Sprintf("%q is not an outcome", shown(step.Expect)), remedy)
-		}
+	notOutcome := func(text string) string { return fmt.Sprintf("%q is not an outcome", shown(text)) }
+	if step.Expect != "" && c.want(step.Fault == nil, field+".expect", "a fault has no outcome", "leave it out") {
+		c.want(IsOutcome(step.Expect), field+".expect", notOutcome(step.Expect), remedy)
 	}
-	if len(step.Otherwise) > 0 && step.Expect == "" {
-		c.add(field+".otherwise", "stands without expect", "write expect: with the outcome that the step must have")
-	}
+	c.want(len(step.Otherwise) == 0 || step.Expect != "", field+".otherwise", "stands without expect", "write expect: with the outcome that the step must have")
 	for _, outcome := range slices.Sorted(maps.Keys(step.Otherwise)) {
-		verdict := step.Otherwise[outcome]
-		at := document.Join(field+".otherwise", outcome)
-		switch {
-		case !IsOutcome(outcome):
-			c.add(at, fmt.Sprintf("%q is not an outcome", shown(outcome)), remedy)
-		case outcome == step.Expect:
-			c.add(at, "is the outcome that is expected", "leave it out")
+		verdict, at := step.Otherwise[outcome], document.Join(field+".otherwise", outcome)
+		if c.want(IsOutcome(outcome), at, notOutcome(outcome), remedy) {
+			c.want(outcome != step.Expect, at, "is the outcome that is expected", "leave it out")
 		}
-		if verdict != OtherwiseFailed && verdict != OtherwiseError {
-			c.add(at, fmt.Sprintf("%q is not what a run can be made", shown(verdict)), "write failed or error")
-		}
+		c.want(verdict == OtherwiseFailed || verdict == OtherwiseError, at, fmt.Sprintf("%q is not what a run can be made", shown(verdict)), "write failed or error")
 	}
 }
 
 // triggers checks that what the step waits for is there.
 func (c *checker) triggers(step Step) {
-	for _, wait := range []struct {
-		kind string
-		refs []Ref
-	}{{"after", step.After}, {"until", step.Until}} {
-		kind, refs := wait.kind, wait.refs
-		for i, ref := range refs {
-			field := fmt.Sprintf("%s[%d]", stepField(step.Name, kind), i)
-			switch {
-			case !c.emitted(field, ref):
-			case ref.Step == GivenStep || ref.Step == TeardownStep:
-				c.add(field, fmt.Sprintf("%s is no event to wait for", ref), "the steps run after the given and before the teardown: leave it out")
-			case slices.Contains(refs[:i], ref):
-				c.add(field, fmt.Sprintf("%s is there twice", ref), "keep one of them")
-			case ref.Event == Removed && c.onlyAtTheEnd(ref.Step):
-				c.add(field, fmt.Sprintf("%s has no until, so %s comes only at the end of the run", ref.Step, ref), "write until: for "+ref.Step)
-			case kind == "after" && c.unexpected(ref) != "":
-				c.add(field, c.unexpected(ref), "wait for the event of the expected outcome")
-			}
+	for i, ref := range step.After {
+		field := fmt.Sprintf("%s[%d]", stepField(step.Name, "after"), i)
+		if why := c.unexpected(ref); c.trigger(field, ref, step.After[:i]) {
+			c.want(why == "", field, why, "wait for the event of the expected outcome")
 		}
+	}
+	for i, ref := range step.Until {
+		c.trigger(fmt.Sprintf("%s[%d]", stepField(step.Name, "until"), i), ref, step.Until[:i])
 	}
 	if step.While == "" {
 		return
@@ -261,7 +217,24 @@ func (c *checker) triggers(step Step) {
 	}
 }
 
-// emitted checks that there is a step that emits the event.
+// trigger checks an event that a step waits for beside others.
+func (c *checker) trigger(field string, ref Ref, before []Ref) bool {
+	switch fault := c.steps[ref.Step]; {
+	case !c.emitted(field, ref):
+	case ref.Step == GivenStep || ref.Step == TeardownStep:
+		c.add(field, fmt.Sprintf("%s is no event to wait for", ref), "the steps run after the given and before the teardown: leave it out")
+	case slices.Contains(before, ref):
+		c.add(field, fmt.Sprintf("%s is there twice", ref), "keep one of them")
+	case ref.Event == Removed && fault.Fault != nil && len(fault.Until) == 0:
+		c.add(field, fmt.Sprintf("%s has no until, so %s comes only at the end of the run", ref.Step, ref), "write until: for "+ref.Step)
+	default:
+		return true
+	}
+	return false
+}
+
+// emitted checks that there is a step that emits the event. An event that
+// could not be read has been told of.
 func (c *checker) emitted(field string, ref Ref) bool {
 	if ref == (Ref{}) {
 		return false
@@ -277,9 +250,7 @@ func (c *checker) emitted(field string, ref Ref) bool {
 	case !known:
 		c.add(field, fmt.Sprintf("there is no step %q", shown(ref.Step)), document.Instead(ref.Step, c.names()))
 		return false
-	case slices.Contains(c.unread, ref.Step):
-		return true
-	case !step.Emits(ref.Event):
+	case !slices.Contains(c.unread, ref.Step) && !step.Emits(ref.Event):
 		c.add(field, fmt.Sprintf("%s does not emit %q", shown(ref.Step), shown(ref.Event)), document.Instead(ref.Event, step.Events()))
 		return false
 	}
@@ -292,13 +263,6 @@ func (c *checker) names() []string {
 		names = append(names, shown(step.Name))
 	}
 	return names
-}
-
-// onlyAtTheEnd says whether the step is a fault that nothing removes before
-// the end of the run.
-func (c *checker) onlyAtTheEnd(name string) bool {
-	step := c.steps[name]
-	return step.Fault != nil && len(step.Until) == 0
 }
 
 // unexpected says why the event does not come in a run that counts: the step
@@ -324,12 +288,5 @@ func (c *checker) unexpected(ref Ref) string {
 	return fmt.Sprintf("%s expects %s, and then %s never comes", ref.Step, step.Expect, ref)
 }
 
-// shown keeps a stranger's words within a line.
-func shown(text string) string {
-	const most = 80
-	text = strings.ToValidUTF8(text, "?")
-	if len(text) > most {
-		return strings.ToValidUTF8(text[:most], "") + "…"
-	}
-	return text
-}
+// shown keeps what comes from elsewhere within a line.
+func shown(text string) string { return document.Cut(strings.ToValidUTF8(text, "?"), 80) }
