@@ -29,9 +29,9 @@ func existing(t *testing.T, setting string) *target.Target {
 
 const shop = "existing: {project: p, logicalCloud: l, compositeApp: a, compositeAppVersion: v1, dig: d}"
 
-// TestTouches: each experiment says what it does to which resource that exists
+// TestBlastRadius: each experiment says what it does to which resource that exists
 // already, or why it cannot, and without being told to it touches none.
-func TestTouches(t *testing.T) {
+func TestBlastRadius(t *testing.T) {
 	const (
 		cloud   = "projects/p/logical-clouds/l: "
 		group   = "projects/p/composite-apps/a/v1/deployment-intent-groups/d: "
@@ -53,8 +53,8 @@ func TestTouches(t *testing.T) {
 		"logical-cloud-terminate-status-lost":   {stop},
 	}
 	for _, name := range experiments.Names() {
-		if got := compiled(t, name, nil).Touches; len(got) > 0 {
-			t.Errorf("%s touches %q without being told to", name, got)
+		if got := compiled(t, name, nil).BlastRadius; len(got) > 0 {
+			t.Errorf("%s works on %q without being told to", name, got)
 		}
 		source, err := experiments.Read(name)
 		if err != nil {
@@ -68,8 +68,8 @@ func TestTouches(t *testing.T) {
 			}
 			continue
 		}
-		if len(problems) > 0 || !slices.Equal(result.Touches, want[name]) {
-			t.Errorf("%s: %v\ngot  %q\nwant %q", name, problems, result.Touches, want[name])
+		if len(problems) > 0 || !slices.Equal(result.BlastRadius, want[name]) {
+			t.Errorf("%s: %v\ngot  %q\nwant %q", name, problems, result.BlastRadius, want[name])
 		}
 	}
 }

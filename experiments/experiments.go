@@ -90,7 +90,7 @@ func Compile(source Source, target *target.Target, parameters map[string]string)
 	settings, wrong := access.ReadSettings(target)
 	problems = append(problems, wrong...)
 	if len(problems) == 0 && target.UseExisting {
-		compiled.Touches, problems = blastRadius(source, compiled, target, settings.Existing)
+		compiled.BlastRadius, problems = blastRadius(source, compiled, target, settings.Existing)
 	}
 	if len(problems) > 0 {
 		return nil, problems

@@ -11,14 +11,14 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
-// Limits of a plan. A plan can come from a stranger's plugin.
+// Limits of a plan. A plan can come from a plugin of any origin.
 const (
-	maxSteps   = 100
-	maxEvents  = 50
-	maxRefs    = 50
-	maxClaims  = 100
-	maxTouches = 50
-	maxTime    = Duration(24 * time.Hour)
+	maxSteps  = 100
+	maxEvents = 50
+	maxRefs   = 50
+	maxClaims = 100
+	maxRadius = 50
+	maxTime   = Duration(24 * time.Hour)
 )
 
 // Check finds what is wrong with a plan: names and times, events that no step
@@ -86,7 +86,7 @@ func (c *checker) withinLimits() bool {
 	}
 	limit("steps", "steps", len(c.plan.Steps), maxSteps)
 	limit("evidence", "claims", len(c.plan.Evidence), maxClaims)
-	limit("touches", "texts", len(c.plan.Touches), maxTouches)
+	limit("touches", "texts", len(c.plan.BlastRadius), maxRadius)
 	for i, claim := range c.plan.Evidence {
 		limit(fmt.Sprintf("evidence[%d]", i), "events", len(claim.Refs), maxRefs)
 	}

@@ -36,9 +36,9 @@ type Plan struct {
 	Teardown Step    `json:"teardown"`
 	Steps    []Step  `json:"steps"`
 	Evidence []Claim `json:"evidence,omitempty"`
-	// Touches say, for the reader, which resources that are no run's own the
-	// run works on, and what it does to each. A plan without any touches none.
-	Touches []string `json:"touches,omitempty"`
+	// BlastRadius lists, for the reader, the resources that are not the run's
+	// own, and what the run does to each. It is empty when there are none.
+	BlastRadius []string `json:"touches,omitempty"`
 }
 
 // Names of the two steps that every plan has beside its own.

@@ -117,7 +117,7 @@ func (a *attempt) unanswered(judgement verdict.Judgement) []sdk.Sent {
 // the state of what existed before. If the plugin died it is started again,
 // and gets the list of what was made.
 func (a *attempt) tearDown(unanswered []sdk.Sent) {
-	if a.Plan.Teardown.Activity == nil || len(a.made)+len(a.Plan.Touches) == 0 {
+	if a.Plan.Teardown.Activity == nil || len(a.made)+len(a.Plan.BlastRadius) == 0 {
 		return
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -168,7 +168,7 @@ func (a *attempt) tearDown(unanswered []sdk.Sent) {
 // listMade lists what is still in the system, and that the state of what
 // existed before the run is not known.
 func (a *attempt) listMade(why string) {
-	if len(a.Plan.Touches) > 0 {
+	if len(a.Plan.BlastRadius) > 0 {
 		a.leftBehind(plan.TeardownStep, "what existed before the run may be in another state: "+why)
 	}
 	for _, anchor := range slices.Sorted(maps.Keys(a.made)) {

@@ -616,9 +616,9 @@ func TestAttempts(t *testing.T) {
 	})
 }
 
-// TestTouches: a run that works on what existed before has nothing to tear
+// TestBlastRadius: a run that works on what existed before has nothing to tear
 // down, and its teardown is asked all the same: it tells how it leaves that.
-func TestTouches(t *testing.T) {
+func TestBlastRadius(t *testing.T) {
 	for _, test := range []struct {
 		answer sdk.Conclusion
 		left   []string
@@ -636,7 +636,7 @@ func TestTouches(t *testing.T) {
 			}
 			plugin := newScripted(activities)
 			outcome := engine.Run(t.Context(), engine.Config{
-				Run: "r", Plan: inFlight(func(p *plan.Plan) { p.Touches = []string{"theirs: stopped"} }), Driver: w, Plugin: plugin, Journal: journal.New(&bytes.Buffer{}),
+				Run: "r", Plan: inFlight(func(p *plan.Plan) { p.BlastRadius = []string{"theirs: stopped"} }), Driver: w, Plugin: plugin, Journal: journal.New(&bytes.Buffer{}),
 			})
 			torn := plugin.asked("teardown")
 			if outcome.Verdict != verdict.Passed || len(torn) != 1 || len(torn[0].Resources) > 0 || !slices.Equal(outcome.Left, test.left) {

@@ -115,7 +115,7 @@ func (r Run) Findings() []Finding {
 func (r Run) isFinding(step plan.Step, record journal.Record) bool {
 	switch record.Kind {
 	case journal.Result:
-		return step.Name != plan.TeardownStep || len(r.Plan.Touches) > 0
+		return step.Name != plan.TeardownStep || len(r.Plan.BlastRadius) > 0
 	case journal.Event:
 		return step.Fault != nil && record.Event != plan.Created
 	}

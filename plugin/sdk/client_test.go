@@ -118,13 +118,13 @@ func TestPlanOnTheWire(t *testing.T) {
 			Expect: plan.Refused, Otherwise: map[string]string{plan.Accepted: plan.OtherwiseFailed},
 			Fault: &plan.Fault{Kind: "PodChaos", Action: "pod-kill", Summary: "kill", Object: []byte("{}")},
 		}},
-		Evidence: []plan.Claim{{Refs: []plan.Ref{sent, {Step: "kill", Event: plan.Created}}}}, Touches: []string{"one\ttwo"},
+		Evidence: []plan.Claim{{Refs: []plan.Ref{sent, {Step: "kill", Event: plan.Created}}}}, BlastRadius: []string{"one\ttwo"},
 	}
 	wire, err := planToWire(compiled)
 	if err != nil {
 		t.Fatal(err)
 	}
-	compiled.Touches = []string{"one two"}
+	compiled.BlastRadius = []string{"one two"}
 	if got, err := planFromWire(wire); err != nil || !reflect.DeepEqual(got, compiled) {
 		t.Errorf("%+v, %v", got, err)
 	}

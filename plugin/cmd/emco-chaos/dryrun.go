@@ -130,9 +130,9 @@ func printResources(ctx context.Context, out io.Writer, compiled *plan.Plan, plu
 	tell := func(text string) { fmt.Fprintf(out, "    %s\n", text) }
 	given := compiled.Given.Activity
 	switch {
-	case len(compiled.Touches) > 0:
+	case len(compiled.BlastRadius) > 0:
 		fmt.Fprintln(out, "  resources that exist already")
-		for _, text := range compiled.Touches {
+		for _, text := range compiled.BlastRadius {
 			tell(text)
 		}
 		return nil

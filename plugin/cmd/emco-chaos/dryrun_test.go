@@ -93,7 +93,7 @@ func (p *previewing) Ask(_ context.Context, task sdk.Task, _ func(string)) (sdk.
 
 func TestPrintResources(t *testing.T) {
 	given := &plan.Plan{Experiment: "sample", Given: plan.Step{Activity: &plan.Activity{Name: "ensure", Summary: "ensure a shop", Arguments: map[string]any{"given": "open"}}}}
-	existing := &plan.Plan{Experiment: "sample", Touches: []string{"shops/one: closed"}}
+	existing := &plan.Plan{Experiment: "sample", BlastRadius: []string{"shops/one: closed"}}
 	tests := []struct {
 		name     string
 		plan     *plan.Plan

@@ -14,13 +14,13 @@ import (
 // nothing may be touched.
 func (s *session) agree(plans []*plan.Plan, yes bool) error {
 	for _, compiled := range plans {
-		if len(compiled.Touches) == 0 {
+		if len(compiled.BlastRadius) == 0 {
 			return fmt.Errorf("%s: the plugin does not say which existing resources it would work on; run it without --use-existing", compiled.Experiment)
 		}
 	}
 	fmt.Fprintln(s.errs, "these resources existed before the run, and this will be done to them:")
 	for _, compiled := range plans {
-		fmt.Fprintf(s.errs, "  %s\n    %s\n", compiled.Experiment, strings.Join(compiled.Touches, "\n    "))
+		fmt.Fprintf(s.errs, "  %s\n    %s\n", compiled.Experiment, strings.Join(compiled.BlastRadius, "\n    "))
 	}
 	if yes {
 		return nil
