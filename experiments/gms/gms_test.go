@@ -172,3 +172,16 @@ func TestChart(t *testing.T) {
 		}
 	}
 }
+
+// The files may be applied from another folder than they were written from.
+func TestKubeconfigBecomesAbsolute(t *testing.T) {
+	folder, working := t.TempDir(), t.TempDir()
+	t.Chdir(working)
+	if err := gms.Write(folder, gms.Options{Apps: []string{"redis"}, Kubeconfig: "edge"}); err != nil {
+		t.Fatal(err)
+	}
+	values, err := os.ReadFile(filepath.Join(folder, gms.ValuesFile))
+	if want := filepath.Join(working, "edge"); err != nil || !bytes.Contains(values, []byte(want)) {
+		t.Errorf("%v: %s does not name %s", err, values, want)
+	}
+}
