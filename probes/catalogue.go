@@ -128,37 +128,30 @@ func (a arguments) check() error {
 		return a.wrong(document.Shown(name), "is no argument of this probe", remedy)
 	}
 	for _, argument := range a.kind.Arguments {
-		if err := a.checkOne(argument); err != nil {
-			return err
+		remedy := "give " + argument.Description
+		if len(argument.Allowed) > 0 {
+			remedy = "use one of " + strings.Join(argument.Allowed, ", ")
 		}
-	}
-	return nil
-}
-
-func (a arguments) checkOne(argument activity.Argument) error {
-	remedy := "give " + argument.Description
-	if len(argument.Allowed) > 0 {
-		remedy = "use one of " + strings.Join(argument.Allowed, ", ")
-	}
-	value, ok := a.values[argument.Name]
-	if !ok {
-		if argument.Required {
-			return a.wrong(argument.Name, "is missing", remedy)
+		value, given := a.values[argument.Name]
+		text, isText := value.(string)
+		_, isObject := value.(map[string]any)
+		message := ""
+		switch {
+		case !given && argument.Required:
+			message = "is missing"
+		case !given:
+		case argument.Type == activity.Mapping:
+			if !isObject {
+				message = "is no object"
+			}
+		case !isText:
+			message = "is no text"
+		case len(argument.Allowed) > 0 && !slices.Contains(argument.Allowed, text):
+			message = fmt.Sprintf("cannot be %q", document.Shown(text))
 		}
-		return nil
-	}
-	if argument.Type == activity.Mapping {
-		if _, ok := value.(map[string]any); !ok {
-			return a.wrong(argument.Name, "is no object", remedy)
+		if message != "" {
+			return a.wrong(argument.Name, message, remedy)
 		}
-		return nil
-	}
-	text, ok := value.(string)
-	switch {
-	case !ok:
-		return a.wrong(argument.Name, "is no text", remedy)
-	case len(argument.Allowed) > 0 && !slices.Contains(argument.Allowed, text):
-		return a.wrong(argument.Name, fmt.Sprintf("cannot be %q", document.Shown(text)), remedy)
 	}
 	return nil
 }

@@ -55,26 +55,22 @@ func (t task) watchEndpoint(service emco.Service, call *emco.Call) *watch {
 		seen.note = fmt.Sprintf("%s: %s: %s", service, seen.condition, seen.words)
 		return seen
 	}
-	// Times of the samples by condition, and of all with the service down.
-	times := map[string][]time.Time{}
-	var down []time.Time
+	// How often each condition was seen, and when first.
+	counts, evidence := map[string]int{}, map[string]string{}
+	first := func(what string, at time.Time) {
+		if key := "first " + what; evidence[key] == "" {
+			evidence[key] = rounded(at.Sub(w.began))
+		}
+	}
 	w.keep = func(s sample) {
-		times[s.condition] = append(times[s.condition], s.Ended)
+		counts[s.condition]++
+		evidence[s.condition] = strconv.Itoa(counts[s.condition])
+		first(s.condition, s.Ended)
 		if s.Outcome.Down() != "" {
-			down = append(down, s.Ended)
+			first("down", s.Ended)
 		}
 	}
-	w.evidence = func(sample) map[string]string {
-		evidence := map[string]string{}
-		for condition, at := range times {
-			evidence[condition] = strconv.Itoa(len(at))
-			evidence["first "+condition] = rounded(at[0].Sub(w.began))
-		}
-		if len(down) > 0 {
-			evidence["first down"] = rounded(down[0].Sub(w.began))
-		}
-		return evidence
-	}
+	w.evidence = func(sample) map[string]string { return evidence }
 	return w
 }
 

@@ -106,25 +106,6 @@ func (w *watch) trace(ctx context.Context) context.Context {
 	})
 }
 
-// write writes to the connection, and emits Sent when the request has left.
-func (w *watch) write(connection net.Conn, p []byte) (int, error) {
-	w.mu.Lock()
-	w.writes++
-	w.mu.Unlock()
-	n, err := connection.Write(p)
-	now := time.Now()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.writes--
-	if err == nil && w.buffered && !w.sent && !w.ended {
-		w.sent = true
-		w.emit(Sent, now, Outcome{})
-		w.emitFirstByte()
-	}
-	w.wrote.Broadcast()
-	return n, err
-}
-
 func (w *watch) emitFirstByte() {
 	if !w.firstByte.IsZero() {
 		w.emit(FirstByte, w.firstByte, Outcome{})
@@ -155,10 +136,26 @@ func (w *watch) end(outcome Outcome) (started, ended time.Time, sent bool) {
 	return w.started, w.last, w.sent
 }
 
-// watchedConnection writes through its watch.
+// watchedConnection emits Sent when the request has left.
 type watchedConnection struct {
 	net.Conn
-	watch *watch
+	*watch
 }
 
-func (c *watchedConnection) Write(p []byte) (int, error) { return c.watch.write(c.Conn, p) }
+func (c *watchedConnection) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	c.writes++
+	c.mu.Unlock()
+	n, err := c.Conn.Write(p)
+	now := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.writes--
+	if err == nil && c.buffered && !c.sent && !c.ended {
+		c.sent = true
+		c.emit(Sent, now, Outcome{})
+		c.emitFirstByte()
+	}
+	c.wrote.Broadcast()
+	return n, err
+}

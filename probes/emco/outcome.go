@@ -131,17 +131,15 @@ func outcome(ctx context.Context, code int, err error, ingress bool) Outcome {
 	}
 
 	o := Outcome{Kind: Other, Words: document.Shown(err.Error())}
-	var (
-		dns       *net.DNSError
-		handshake *handshakeError
-		timeout   net.Error
-	)
+	_, dns := errors.AsType[*net.DNSError](err)
+	_, handshake := errors.AsType[*handshakeError](err)
+	failure, ok := errors.AsType[net.Error](err)
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		o.Words = "given up by the caller"
-	case errors.As(err, &dns):
+	case dns:
 		o.Kind = DNSFailure
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+	case errors.Is(err, context.DeadlineExceeded), ok && failure.Timeout():
 		o.Kind = Timeout
 	case errors.Is(err, syscall.ECONNREFUSED):
 		o.Kind = Refused
@@ -152,7 +150,7 @@ func outcome(ctx context.Context, code int, err error, ingress bool) Outcome {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
 		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNABORTED):
 		o.Kind = ConnectionLost
-	case errors.As(err, &handshake):
+	case handshake:
 		o.Kind = TLSFailure
 	}
 	return o

@@ -9,6 +9,24 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
+// State is a state of a logical cloud or a deployment intent group, in
+// EMCO's words. A state of EMCO's that is not listed here can come too.
+type State string
+
+// The states.
+const (
+	// Absent is no word of EMCO's: the resource is not there.
+	Absent            State = "absent"
+	Created           State = "Created"
+	Approved          State = "Approved"
+	Instantiating     State = "Instantiating"
+	Instantiated      State = "Instantiated"
+	InstantiateFailed State = "InstantiateFailed"
+	Terminating       State = "Terminating"
+	Terminated        State = "Terminated"
+	TerminateFailed   State = "TerminateFailed"
+)
+
 // ErrNoStatus is the error of an answer to a status call that gives no state.
 var ErrNoStatus = errors.New("the answer gives no state")
 
