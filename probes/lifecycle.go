@@ -94,7 +94,7 @@ func (p *preparation) driveTo(ctx context.Context, l lifecycle, want emco.State)
 			return fmt.Errorf("%s is %s, and no call leads from there to %s: name one that is, in the target's settings.existing, %s",
 				anchor, document.Shown(string(state)), want, withoutExisting)
 		case !leads:
-			return fmt.Errorf("%s was not reached: status says %s", want, describe(reading))
+			return fmt.Errorf("%s: %s was not reached: status says %s", anchor, want, describe(reading))
 		}
 		p.calls = append(p.calls, name)
 		if err := p.call(ctx, callNamed(name), state); err != nil {

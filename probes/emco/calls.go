@@ -60,11 +60,6 @@ const (
 	Never Meaning = "never"
 )
 
-var (
-	needsApproved     = Given{LogicalCloud: Instantiated, DIG: Approved}
-	needsInstantiated = Given{LogicalCloud: Instantiated, DIG: Instantiated}
-)
-
 // calls is the table of calls. The texts are EMCO's, release 22.12.
 var calls = []Call{
 	{
@@ -80,7 +75,7 @@ var calls = []Call{
 	},
 	{
 		Name: "dig.instantiate", Service: Orchestrator,
-		Given: needsApproved,
+		Given: Given{LogicalCloud: Instantiated, DIG: Approved},
 		Also:  []Given{{LogicalCloud: Instantiated, DIG: Terminated}},
 		Path:  "{dig}/instantiate", StatusPath: "{dig}/status", StatusQuery: "status=deployed",
 		Action: Instantiated, UnderWay: Instantiating, End: Instantiated, Failure: InstantiateFailed,
@@ -97,7 +92,7 @@ var calls = []Call{
 	},
 	{
 		Name: "dig.terminate", Service: Orchestrator,
-		Given: needsInstantiated,
+		Given: Given{LogicalCloud: Instantiated, DIG: Instantiated},
 		Path:  "{dig}/terminate", StatusPath: "{dig}/status", StatusQuery: "status=deployed",
 		Action: Terminated, UnderWay: Terminating, End: Terminated, Failure: TerminateFailed,
 		Refusals: []Refusal{
