@@ -641,13 +641,20 @@ func TestTeardownDeletesNoParentOfWhatStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	forward := httputil.NewSingleHostReverseProxy(behind)
-	var stuck, deleted atomic.Bool
-	stuck.Store(true)
+	// The time is over in the middle of the second round.
+	ctx, timeIsOver := context.WithCancel(within(t, time.Minute))
+	defer timeIsOver()
+	var mended, refused, deleted atomic.Bool
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodDelete && stuck.Load() {
+		switch {
+		case mended.Load():
+		case r.Method == http.MethodDelete:
+			refused.Store(true)
 			deleted.Store(deleted.Load() || r.URL.Path != "/v2/"+label)
 			http.Error(w, "The server encountered an internal error", http.StatusInternalServerError)
 			return
+		case refused.Load():
+			timeIsOver()
 		}
 		forward.ServeHTTP(w, r)
 	}))
@@ -660,12 +667,12 @@ func TestTeardownDeletesNoParentOfWhatStays(t *testing.T) {
 	}
 	subject.Client = client
 	seen := &record{}
-	got := mustNew(t, "teardown", nil).Run(within(t, time.Second), subject, seen)
+	got := mustNew(t, "teardown", nil).Run(ctx, subject, seen)
 	check(t, "teardown", seen, got, Errored, "3 left, such as "+label+" (DELETE: 500 ")
 	if deleted.Load() || !slices.Contains(seen.resources, Resource{Anchor: cluster, State: Left, Reason: "it holds " + label}) {
 		t.Errorf("a parent was deleted: %t, %v", deleted.Load(), seen.resources)
 	}
-	stuck.Store(false)
+	mended.Store(true)
 	run(t, subject, "teardown", nil, Passed)
 }
 

@@ -67,7 +67,7 @@ func newRemoval(t task) *removal { return &removal{task: t, began: time.Now()} }
 // left.
 func (r *removal) attempt(ctx context.Context, names emco.Names) error {
 	r.Names, r.apps = names, slices.Clone(r.Setup.Apps)
-	r.deleted, r.kept = map[string]bool{}, nil
+	r.deleted, r.kept, r.pending = map[string]bool{}, nil, nil
 	var err error
 	for err = range poll(ctx, r.Setup.pace(pace{longest: longestInterval}), r.round) {
 		if err != nil || len(r.pending) == 0 {
@@ -108,9 +108,15 @@ func (r *removal) result(of string, errs ...error) Result {
 
 // round looks for what is there and tries once to remove each piece.
 func (r *removal) round(ctx context.Context) error {
+	before := r.pending
 	r.pending = nil
 	if err := r.find(ctx); err != nil {
 		return err
+	}
+	if over(ctx) && len(before) > 0 {
+		// What the last round left is known better than what ctx cut short.
+		r.pending = before
+		return nil
 	}
 	for _, template := range []string{"{dig}", "{logicalCloud}", "{project}"} {
 		// As long as it is not known what is there, nothing is touched: a
