@@ -36,6 +36,9 @@ type Kind struct {
 	// Between says that the short form names the two services that the fault
 	// lies between, and not one that it is on.
 	Between bool
+	// Optional says that no experiment that comes with emco-chaos has such a
+	// fault: those run without the rights on the kind, and without the kind.
+	Optional bool
 	// Kept is the resource in which Chaos Mesh keeps what all faults of this
 	// kind do to one pod, where a fault that cannot be injected stays; empty
 	// when there is none to mend.
@@ -98,7 +101,7 @@ var kinds = []Kind{
 		},
 	},
 	{
-		Name: v1alpha1.KindTimeChaos, Key: "timeChaos", Implied: true, Actions: []string{"clock-offset"},
+		Name: v1alpha1.KindTimeChaos, Key: "timeChaos", Optional: true, Implied: true, Actions: []string{"clock-offset"},
 		Fields: []Field{
 			{
 				Key: "offset", Path: "timeOffset", Type: offset, Required: true,
@@ -109,7 +112,7 @@ var kinds = []Kind{
 		},
 	},
 	{
-		Name: v1alpha1.KindDNSChaos, Key: "dnsChaos", Actions: []string{"error", "random"},
+		Name: v1alpha1.KindDNSChaos, Key: "dnsChaos", Optional: true, Actions: []string{"error", "random"},
 		Fields: []Field{
 			{
 				Key: "patterns", Path: "patterns", Type: listOf(schema{"type": "string", "minLength": 1}),
@@ -119,7 +122,7 @@ var kinds = []Kind{
 		},
 	},
 	{
-		Name: v1alpha1.KindIOChaos, Key: "ioChaos",
+		Name: v1alpha1.KindIOChaos, Key: "ioChaos", Optional: true,
 		Actions: []string{"latency", "fault"}, ObjectActions: []string{"attrOverride", "mistake"},
 		Fields: []Field{
 			{Key: "volume", Path: "volumePath", Type: path, Required: true, Summary: "where the volume is mounted in the container", Example: "/var/lib/etcd"},
@@ -144,7 +147,7 @@ var kinds = []Kind{
 		},
 	},
 	{
-		Name: v1alpha1.KindHTTPChaos, Key: "httpChaos", Implied: true,
+		Name: v1alpha1.KindHTTPChaos, Key: "httpChaos", Optional: true, Implied: true,
 		Actions: []string{"abort", "delay"}, ObjectActions: []string{"replace", "patch"},
 		Fields: []Field{
 			{Path: "abort", Actions: []string{"abort"}, Default: true},
@@ -168,7 +171,7 @@ var kinds = []Kind{
 		},
 	},
 	{
-		Name: v1alpha1.KindStressChaos, Key: "stressChaos", Implied: true,
+		Name: v1alpha1.KindStressChaos, Key: "stressChaos", Optional: true, Implied: true,
 		Actions: []string{"cpu", "memory"}, ObjectActions: []string{"stress-ng"},
 		Fields: []Field{
 			{

@@ -100,6 +100,9 @@ func readySince(pod *corev1.Pod) (time.Time, bool) {
 // endsOf are the ends of a fault, all of which must be in namespaces that are
 // watched.
 func (d *Driver) endsOf(object fault.Object) ([]end, error) {
+	if err := d.unwatched[fault.NameOf(object)]; err != nil {
+		return nil, err
+	}
 	ends, err := endsOf(object)
 	if err != nil {
 		return nil, err

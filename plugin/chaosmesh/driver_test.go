@@ -1247,6 +1247,31 @@ func TestMissingRights(t *testing.T) {
 	}
 }
 
+// TestOptionalKinds: a driver that may not watch a kind of fault does without
+// it, unless the kind is one of those that every experiment needs.
+func TestOptionalKinds(t *testing.T) {
+	m := newMesh(t)
+	m.refuse = forbid("watch", "timechaos")
+	driver := m.open(nil)
+	skew := &v1alpha1.TimeChaos{ObjectMeta: meta(t)}
+	skew.Spec.PodSelector, skew.Spec.TimeOffset, skew.Spec.Duration = selector("orchestrator"), "-10m", new("60s")
+	for what, err := range map[string]error{
+		"check":  driver.Check(t.Context(), skew),
+		"apply":  driver.Apply(t.Context(), skew, func(engine.Moment) {}),
+		"remove": driver.Remove(t.Context(), skew),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "the role needs the verb watch on timechaos.chaos-mesh.org") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if left, err := driver.Leftovers(t.Context()); err != nil || len(left) > 0 {
+		t.Errorf("there is %v: %v", left, err)
+	}
+	object := partition(t)
+	apply(t, driver, object).event(plan.Injected)
+	remove(t, driver, object)
+}
+
 func TestControllerIsDownAtCreate(t *testing.T) {
 	m := newMesh(t)
 	driver := m.open(nil)

@@ -47,6 +47,9 @@ func (d *Driver) Remove(ctx context.Context, object fault.Object) error {
 	if !slices.Contains(d.options.Namespaces, id.Namespace) {
 		return fmt.Errorf("remove %s: its namespace is not watched, only %s", id, strings.Join(d.options.Namespaces, ", "))
 	}
+	if err := d.unwatched[id.kind]; err != nil {
+		return fmt.Errorf("remove %s: %w", id, err)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.lifetime.Err() != nil {

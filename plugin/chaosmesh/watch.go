@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -25,26 +26,38 @@ type watched struct {
 	resource string
 	object   client.Object
 	list     client.ObjectList
+	// optional is the name of a kind that the driver can do without.
+	optional string
 }
 
 // watch begins to watch, and returns when all that is there has been reported.
 func (d *Driver) watch(ctx context.Context, config *rest.Config) error {
 	kinds := []watched{
-		{pods, &corev1.Pod{}, &corev1.PodList{}},
-		{endpointSlices, &discoveryv1.EndpointSlice{}, &discoveryv1.EndpointSliceList{}},
+		{resource: pods, object: &corev1.Pod{}, list: &corev1.PodList{}},
+		{resource: endpointSlices, object: &discoveryv1.EndpointSlice{}, list: &discoveryv1.EndpointSliceList{}},
 	}
 	for _, kind := range fault.Kinds() {
-		kinds = append(kinds, watched{resource(kind.Name), fault.New(kind.Name), kind.NewList()})
+		of := watched{resource: resource(kind.Name), object: fault.New(kind.Name), list: kind.NewList()}
+		if kind.Optional {
+			of.optional = kind.Name
+		}
+		kinds = append(kinds, of)
 	}
 	namespaces := map[string]cache.Config{}
 	for _, namespace := range d.options.Namespaces {
 		namespaces[namespace] = cache.Config{}
 		for _, kind := range kinds {
-			if err := d.allowed(ctx, kind, namespace); err != nil {
+			err := d.allowed(ctx, kind, namespace)
+			switch {
+			case err == nil:
+			case kind.optional != "" && final(err):
+				d.unwatched[kind.optional] = err
+			default:
 				return err
 			}
 		}
 	}
+	kinds = slices.DeleteFunc(kinds, func(kind watched) bool { return d.unwatched[kind.optional] != nil })
 	watches, err := cache.New(config, cache.Options{
 		Scheme:            d.client.Scheme(),
 		Mapper:            d.client.RESTMapper(),

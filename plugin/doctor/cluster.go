@@ -65,11 +65,21 @@ func checkKinds(ctx context.Context, e *examination, _ string) {
 		e.fail(fault.GroupVersion, "look at the API server's log", "what the API server has of it cannot be read: %v", cause(ctx, err))
 		return
 	}
+	var missing []string
 	for _, kind := range fault.Kinds() {
-		if !slices.ContainsFunc(list.APIResources, func(there metav1.APIResource) bool { return there.Kind == kind.Name }) {
+		there := slices.ContainsFunc(list.APIResources, func(there metav1.APIResource) bool { return there.Kind == kind.Name })
+		if !there && !kind.Optional {
 			e.fail(fault.GroupVersion, e.install(), "the API server does not have the kind %s", kind.Name)
 			return
 		}
+		if !there {
+			missing = append(missing, kind.Name)
+			e.denied["/"+kind.Resource()] = true
+		}
+	}
+	if len(missing) > 0 {
+		e.warn(fault.GroupVersion, e.install(), "the API server does not have the kinds %s: no fault of them can be put on", strings.Join(missing, ", "))
+		return
 	}
 	e.ok(fault.GroupVersion, "every kind of fault is there")
 }

@@ -131,9 +131,9 @@ type examination struct {
 	pods map[string][]Pod
 	// expired is the run whose lease on the target has expired, or empty.
 	expired string
-	// unfreeable are the namespaces in which we may not free a pod of a network
-	// fault that cannot be injected.
-	unfreeable map[string]bool
+	// denied are the resources on which we lack a right, as NAMESPACE/RESOURCE,
+	// and those that the cluster does not have, as /RESOURCE.
+	denied map[string]bool
 	// self is who we are, as kubectl's flags name it.
 	self string
 }
@@ -154,7 +154,7 @@ func Examine(ctx context.Context, options Options, notify func(Finding)) (Report
 	e := &examination{
 		Options: options, notify: notify,
 		report: Report{Target: options.Target.Name, Findings: []Finding{}},
-		failed: map[string]bool{}, pods: map[string][]Pod{}, unfreeable: map[string]bool{}, self: "--user=NAME",
+		failed: map[string]bool{}, pods: map[string][]Pod{}, denied: map[string]bool{}, self: "--user=NAME",
 	}
 	for _, check := range checks {
 		if ctx.Err() == nil {

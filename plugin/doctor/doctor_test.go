@@ -318,6 +318,14 @@ func TestExamine(t *testing.T) {
 		{"credentials-expired", func(p *patient) { p.version = apierrors.NewUnauthorized("Unauthorized") }, false},
 		{"slow", func(p *patient) { p.hanging = true }, false},
 		{"chaos-mesh-missing", func(p *patient) { p.kinds = nil }, false},
+		{"kinds-missing", func(p *patient) {
+			p.kinds = []string{"PodChaos", "NetworkChaos", "StressChaos"}
+			p.forbidden = []string{"market/*v1alpha1.DNSChaosList"}
+		}, true},
+		{"kinds-denied", func(p *patient) {
+			p.denied = []string{"list timechaos", "create timechaos"}
+			p.forbidden = []string{"market/*v1alpha1.TimeChaosList"}
+		}, true},
 		{"chaos-mesh-elsewhere", func(p *patient) {
 			p.without("chaos-controller-manager", "chaos-daemon-north", "chaos-daemon-south")
 			p.objects = append(p.objects, chaosMesh("chaos-testing")...)

@@ -62,9 +62,6 @@ func (r Right) String() string {
 	return text
 }
 
-// podNetworkChaos is what Chaos Mesh keeps of all network faults on one pod.
-const podNetworkChaos = "podnetworkchaos"
-
 // Rights are all that emco-chaos does to a cluster, and no more. The chart's
 // Roles grant the same.
 func Rights() []Right {
@@ -73,10 +70,12 @@ func Rights() []Right {
 	faults := []string{"create", "get", "list", "watch", "patch", "update", "delete"}
 	var rights []Right
 	for _, kind := range fault.Kinds() {
-		rights = append(rights, Right{Where: InTarget, Group: fault.Group, Resource: kind.Resource(), Verbs: faults, For: "put faults on, watch them and remove them"})
+		rights = append(rights, Right{Where: InTarget, Group: fault.Group, Resource: kind.Resource(), Verbs: faults, For: "put faults on, watch them and remove them", Optional: kind.Optional})
+		if kind.Kept != "" {
+			rights = append(rights, Right{Where: InTarget, Group: fault.Group, Resource: kind.Kept, Verbs: []string{"get", "patch"}, For: "free a pod of a fault that cannot be injected", Optional: true})
+		}
 	}
 	return append(rights, []Right{
-		{Where: InTarget, Group: fault.Group, Resource: podNetworkChaos, Verbs: []string{"get", "patch"}, For: "free a pod of a network fault that cannot be injected", Optional: true},
 		{Where: InTarget, Resource: "pods", Verbs: []string{"list", "watch"}, For: "see what a fault selects, and when it goes and comes back"},
 		{Where: InTarget, Group: "discovery.k8s.io", Resource: "endpointslices", Verbs: []string{"list", "watch"}, For: "see when a service is reachable"},
 		{Where: InTarget, Resource: "events", Verbs: []string{"list"}, For: "tell in Chaos Mesh's own words why a fault selects nothing", Optional: true},
@@ -126,16 +125,14 @@ func checkRights(ctx context.Context, e *examination, place string) {
 		if right.Optional {
 			say = e.warn
 		}
-		denied, why, err := e.denied(ctx, right, place)
+		denied, why, err := e.deniedVerbs(ctx, right, place)
 		switch {
 		case err != nil:
 			say(subject, "kubectl auth can-i --list", "the API server does not say what we may do: %v", cause(ctx, err))
 			return
 		case len(denied) > 0:
 			missing = true
-			if right.Resource == podNetworkChaos {
-				e.unfreeable[place] = true
-			}
+			e.denied[place+"/"+right.Resource] = true
 			say(subject, e.grant(right, denied, place), "we may not %s %s, which is needed to %s%s", strings.Join(denied, ", "), right.FullResource(), right.For, why)
 		}
 	}
@@ -144,8 +141,8 @@ func checkRights(ctx context.Context, e *examination, place string) {
 	}
 }
 
-// denied are the verbs of a right that we do not have, and why not.
-func (e *examination) denied(ctx context.Context, right Right, namespace string) (verbs []string, why string, err error) {
+// deniedVerbs are the verbs of a right that we do not have, and why not.
+func (e *examination) deniedVerbs(ctx context.Context, right Right, namespace string) (verbs []string, why string, err error) {
 	for _, verb := range right.Verbs {
 		review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 			ResourceAttributes: &authorizationv1.ResourceAttributes{

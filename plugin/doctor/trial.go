@@ -76,9 +76,9 @@ type trial struct {
 	delay           *v1alpha1.DelaySpec
 	state           State
 	message, remedy string
-	// stays says that what cannot be injected stays on its pod until it is taken
-	// off.
-	stays bool
+	// kept is the resource from which it must be taken off when it cannot be
+	// injected; empty when it does not stay.
+	kept string
 }
 
 // trials is the table of trials, in their order: where one cannot be injected
@@ -91,7 +91,7 @@ var trials = []trial{
 			"partition needs ipset and iptables there",
 	},
 	{
-		action: v1alpha1.DelayAction, delay: &v1alpha1.DelaySpec{Latency: "1ms"}, stays: true,
+		action: v1alpha1.DelayAction, delay: &v1alpha1.DelaySpec{Latency: "1ms"}, kept: "podnetworkchaos",
 		state: Warn, message: "cannot be injected, for want of netem in the node's kernel most likely",
 		remedy: "experiments that come with emco-chaos do not need it; for your own, let the nodes' kernel have netem: modprobe sch_netem",
 	},
@@ -118,7 +118,7 @@ func (e *examination) try(ctx context.Context, driver engine.Driver, pod Pod, tr
 	object := trial.object(pod)
 	fault.Stamp(object, e.Run, number, "doctor", string(trial.action))
 	subject := fmt.Sprintf("%s on node %s", trial.action, pod.Node)
-	if trial.stays && e.unfreeable[pod.Namespace] {
+	if trial.kept != "" && e.denied[pod.Namespace+"/"+trial.kept] {
 		e.warn(subject, "grant the right that the check rights names",
 			"not tried: a %s that cannot be injected stays on its pod, and we may not take it off", trial.action)
 		return false
