@@ -42,6 +42,8 @@ const (
 	tagged = len("emco-chaos.test/driver-test:") + 12
 	// programPath is where the image has this test binary.
 	programPath = "/opt/driver/driver.test"
+	// dataFolder is where each pod has a volume.
+	dataFolder = "/data"
 	// startLimit is how long pods may take to serve.
 	startLimit = 2 * time.Minute
 	askEvery   = 50 * time.Millisecond
@@ -235,6 +237,7 @@ func (s *site) run(t *testing.T, name, backEnd string) string {
 			{Name: drivertest.ListenVariable, Value: fmt.Sprintf(":%d", port)},
 			{Name: drivertest.BackEndVariable, Value: backEnd},
 		},
+		VolumeMounts: []corev1.VolumeMount{{Name: "data", MountPath: dataFolder}},
 		ReadinessProbe: &corev1.Probe{
 			PeriodSeconds: 1,
 			ProbeHandler:  corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(port)}},
@@ -244,6 +247,7 @@ func (s *site) run(t *testing.T, name, backEnd string) string {
 	deployment.Spec.Selector = &metav1.LabelSelector{MatchLabels: having}
 	deployment.Spec.Template.Labels = having
 	deployment.Spec.Template.Spec.Containers = []corev1.Container{container}
+	deployment.Spec.Template.Spec.Volumes = []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
 	if err := s.client.Create(t.Context(), deployment); err != nil {
 		t.Fatal(err)
 	}
