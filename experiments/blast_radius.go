@@ -26,7 +26,12 @@ func blastRadius(source Source, compiled *plan.Plan, target *target.Target, exis
 	}
 	arguments, _ := compiled.Given.Activity.Arguments["given"].(map[string]any)
 	given, err := emco.ParseGiven(arguments)
-	if err != nil {
+	// The run has no name yet, and none of its own is used.
+	names, err2 := emco.NewNames("existing", 1)
+	if err == nil && err2 == nil {
+		names, err2 = names.Choose(existing)
+	}
+	if err := errors.Join(err, err2); err != nil {
 		return nil, refused(err)
 	}
 	calls := callsOf(compiled)
@@ -37,15 +42,7 @@ func blastRadius(source Source, compiled *plan.Plan, target *target.Target, exis
 	if problems := settings.Problems(); len(problems) > 0 {
 		return nil, problems
 	}
-	// The run has no name yet, and none of its own is used.
-	names, err := emco.NewNames("existing", 1)
-	if err == nil {
-		names, err = names.Choose(existing)
-	}
-	var radius []string
-	if err == nil {
-		radius, err = probes.BlastRadius(names, given, calls)
-	}
+	radius, err := probes.BlastRadius(names, given, calls)
 	if err == nil && len(radius) == 0 {
 		err = fmt.Errorf("%s works on no resource that could exist already", compiled.Experiment)
 	}

@@ -74,6 +74,31 @@ func TestBlastRadius(t *testing.T) {
 	}
 }
 
+// TestNoBlastRadius: an experiment that works on no resource cannot be run on
+// existing ones.
+func TestNoBlastRadius(t *testing.T) {
+	source := experiments.Source{File: "own.yaml", Data: []byte(`apiVersion: emco-chaos/v1
+kind: Experiment
+metadata: {name: own}
+spec:
+  title: Nothing is done
+  given: {}
+  steps:
+    look: {probe: {available: dcm}}
+  evidence: [look.passed]
+`)}
+	if _, problems := experiments.Compile(source, sampleTarget(t), nil); len(problems) > 0 {
+		t.Errorf("on resources of its own: %v", problems)
+	}
+	_, problems := experiments.Compile(source, existing(t, shop), nil)
+	if want := "own.yaml:4:1: spec: own works on no resource that could exist already; run this experiment without --use-existing"; problems.Error() != want {
+		t.Errorf("got %v", problems)
+	}
+	if _, problems := experiments.Compile(source, nil, nil); !strings.Contains(problems.Error(), "has no service") {
+		t.Errorf("without a target: %v", problems)
+	}
+}
+
 // TestSettingsRefuses: what the target lacks, and what is not known in it, is
 // told with its place, and never shown where it could be a secret.
 func TestSettingsRefuses(t *testing.T) {

@@ -25,17 +25,14 @@ var ErrUnknown = errors.New("there is no such experiment")
 
 // Source is the text of an experiment.
 type Source struct {
-	// File is the name that problems are told with.
+	// File is the file's name in problems.
 	File string
 	Data []byte
 }
 
 // Names are the names of the experiments, sorted.
 func Names() []string {
-	entries, err := fs.Glob(files, "*.yaml")
-	if err != nil {
-		return nil
-	}
+	entries, _ := fs.Glob(files, "*.yaml") // an error says that the pattern is wrong
 	for i, entry := range entries {
 		entries[i] = strings.TrimSuffix(entry, ".yaml")
 	}
@@ -46,12 +43,9 @@ func Names() []string {
 // Read returns the text of the experiment of that name. The error is
 // [ErrUnknown] when there is none.
 func Read(name string) (Source, error) {
-	if !slices.Contains(Names(), name) {
-		return Source{}, fmt.Errorf("%w: %s (there are: %s)", ErrUnknown, name, strings.Join(Names(), ", "))
-	}
 	data, err := files.ReadFile(name + ".yaml")
 	if err != nil {
-		return Source{}, fmt.Errorf("read the experiment %s: %w", name, err)
+		return Source{}, fmt.Errorf("%w: %s (there are: %s)", ErrUnknown, name, strings.Join(Names(), ", "))
 	}
 	return Source{File: name + ".yaml", Data: data}, nil
 }
@@ -80,7 +74,7 @@ func Describe(source Source) (plan.Experiment, document.Problems) {
 
 // Compile makes a plan of an experiment for a target. Parameters are what was
 // set; the others have their defaults. The plan is nil when there are
-// problems, and all problems are told at once. For a target that says so the
+// problems, and all problems are reported at once. For a target that says so the
 // plan works on resources that exist already, and says what it does to them.
 func Compile(source Source, target *target.Target, parameters map[string]string) (*plan.Plan, document.Problems) {
 	compiled, problems := scenario.Compile(source.File, source.Data, Catalogue(), target, parameters)

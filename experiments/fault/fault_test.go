@@ -190,7 +190,7 @@ func TestKinds(t *testing.T) {
 			var rendered bytes.Buffer
 			for _, action := range kind.Actions {
 				short := kind.Example(action, "shop", "stock")
-				file := document.Sent("", "fault", map[string]any{kind.Key: short}, nil)
+				file := document.FromContent("", "fault", map[string]any{kind.Key: short}, nil)
 				rules.Check(file, "fault")
 				if err := file.Problems().Err(); err != nil {
 					t.Fatalf("the schema refuses %v: %v", short, err)

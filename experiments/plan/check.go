@@ -21,11 +21,11 @@ const (
 	maxTime   = Duration(24 * time.Hour)
 )
 
-// Check finds what is wrong with a plan: names and times, events that no step
+// Check reports what is wrong with a plan: names and times, events that no step
 // emits, waits that never end, triggers that never fire together, and evidence
 // that can never hold. The fields of its problems are paths into the plan,
-// such as steps.kill.after[0]. Nothing is said about what the unread steps do,
-// because that could not be read.
+// such as steps.kill.after[0]. The faults and activities of unread steps are
+// not checked: they have problems of their own.
 func Check(p *Plan, unread ...string) document.Problems {
 	if p == nil {
 		return document.Problems{{Message: "there is no plan"}}
@@ -234,7 +234,7 @@ func (c *checker) trigger(field string, ref Ref, before []Ref) bool {
 }
 
 // emitted checks that there is a step that emits the event. An event that
-// could not be read has been told of.
+// could not be read has been reported.
 func (c *checker) emitted(field string, ref Ref) bool {
 	if ref == (Ref{}) {
 		return false
@@ -265,8 +265,8 @@ func (c *checker) names() []string {
 	return names
 }
 
-// unexpected says why the event does not come in a run that counts: the step
-// that ends with it expects another outcome.
+// unexpected explains why the event does not come in a run that counts: the
+// step that ends with it expects another outcome. Empty if it can come.
 func (c *checker) unexpected(ref Ref) string {
 	step := c.steps[ref.Step]
 	if step.Activity == nil || step.Expect == "" || !IsOutcome(step.Expect) {
@@ -288,5 +288,5 @@ func (c *checker) unexpected(ref Ref) string {
 	return fmt.Sprintf("%s expects %s, and then %s never comes", ref.Step, step.Expect, ref)
 }
 
-// shown keeps what comes from elsewhere within a line.
+// shown shortens a name from the plan for a message.
 func shown(text string) string { return document.Cut(strings.ToValidUTF8(text, "?"), 80) }

@@ -30,7 +30,7 @@ func Outcomes() []string {
 	return []string{Accepted, Rejected, Refused, ConnectionLost, TimedOut, DNSFailed, TLSFailed, Other}
 }
 
-// IsOutcome says whether the text names an outcome.
+// IsOutcome reports whether the text names an outcome.
 func IsOutcome(text string) bool {
 	name, code, coded := strings.Cut(text, " ")
 	if !coded {
@@ -40,13 +40,13 @@ func IsOutcome(text string) bool {
 	return name == Rejected && err == nil && number >= 100 && number <= 599 && strconv.Itoa(number) == code
 }
 
-// Matches says whether the outcome is the one that is expected: "rejected"
+// Matches reports whether the outcome is the one that is expected: "rejected"
 // takes every code, and nothing takes everything.
 func Matches(expected, outcome string) bool {
 	return expected == "" || expected == outcome || expected == Rejected && strings.HasPrefix(outcome, Rejected+" ")
 }
 
-// Unanswered says whether an activity with this outcome may have sent
+// Unanswered reports whether an activity with this outcome may have sent
 // something that was not answered. An activity that came to no outcome may.
 func Unanswered(outcome string) bool {
 	switch endOf(outcome) {

@@ -146,10 +146,10 @@ func (s Step) Ends() []string {
 	return []string{Removed}
 }
 
-// Emits says whether the step can emit the event.
+// Emits reports whether the step can emit the event.
 func (s Step) Emits(event string) bool { return slices.Contains(s.Events(), event) }
 
-// Stops says whether the fault stops what it hits, so that there is a down
+// Stops reports whether the fault stops what it hits, so that there is a down
 // and a ready to see. A network fault stops nothing.
 func (f Fault) Stops() bool { return f.Kind == "PodChaos" }
 

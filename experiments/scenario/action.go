@@ -14,7 +14,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
-// given is the activity that brings about the given state; nil if it could
+// given returns the activity that brings about the given state; nil if it could
 // not be read.
 func (c *compiler) given() *plan.Activity {
 	what, _ := c.catalogue.activity(c.catalogue.Given)
@@ -28,7 +28,7 @@ func (c *compiler) given() *plan.Activity {
 	return c.activity(givenField, what, arguments)
 }
 
-// teardown is the activity that takes the given state back.
+// teardown returns the activity that takes the given state back.
 func (c *compiler) teardown() *plan.Activity {
 	what, known := c.catalogue.activity(c.catalogue.Teardown)
 	if !known {
@@ -63,9 +63,9 @@ func plainActivity(what activity.Activity, arguments map[string]any) *plan.Activ
 	}
 }
 
-// activity makes the activity with its arguments, which stand at the field;
-// nil if something is wrong there. The service whose answer it is follows from
-// the arguments: from a call, and from a service that is named.
+// activity builds an activity from the arguments at the field; nil if they have a
+// problem. The service that answers it follows from the arguments: from a call,
+// or from a service that is named.
 func (c *compiler) activity(field string, what activity.Activity, arguments map[string]any) *plan.Activity {
 	if c.file.Troubled(field) {
 		return nil
@@ -107,8 +107,8 @@ func (c *compiler) activity(field string, what activity.Activity, arguments map[
 	return result
 }
 
-// answers gives the activity the service that answers its call, if it names
-// one.
+// answers sets the service that answers the activity's call, if it names one,
+// and reports whether the target has it.
 func (c *compiler) answers(field string, result *plan.Activity, argument activity.Argument) bool {
 	name, _ := result.Arguments[argument.Name].(string)
 	call, known := c.catalogue.call(name)
@@ -136,7 +136,7 @@ func (c *compiler) has(service string) bool {
 	return known
 }
 
-// service looks for one of the target's services, whose name stands at the
+// service looks up one of the target's services, whose name stands at the
 // field.
 func (c *compiler) service(field, name string) (target.Service, bool) {
 	service, known := c.target.Services[name]
@@ -146,7 +146,7 @@ func (c *compiler) service(field, name string) (target.Service, bool) {
 	return service, known
 }
 
-// canBeAsked says whether an activity can ask the service.
+// canBeAsked checks that the target has an address of the service.
 func (c *compiler) canBeAsked(field, name string) bool {
 	service, known := c.service(field, name)
 	if known && service.URL == "" && service.Address == "" && c.target.Ingress == nil {
@@ -156,7 +156,7 @@ func (c *compiler) canBeAsked(field, name string) bool {
 	return known
 }
 
-// wrongArgument tells what is wrong with the arguments at the field.
+// wrongArgument reports a problem with the arguments at the field.
 func (c *compiler) wrongArgument(field string, what activity.Activity, err error) {
 	wrong, is := errors.AsType[document.Problem](err)
 	if !is {

@@ -24,7 +24,7 @@ type Catalogue struct {
 	// read. A [document.Problem] names the one that is wrong by its path, such
 	// as given.dig; nil checks nothing.
 	Check func(activity string, arguments map[string]any) error
-	// Fits says whether what the arguments of Given bring about is what a
+	// Fits reports whether what the arguments of Given bring about is what a
 	// call needs. A [document.Problem] says what is wrong; nil fits all.
 	Fits func(arguments map[string]any, call string) error
 }

@@ -25,8 +25,7 @@ type experiment struct {
 	}
 }
 
-// timeouts are how long a step of each kind may take when it does not say so
-// itself.
+// timeouts limit the steps of each kind that have no timeout of their own.
 type timeouts struct{ Given, Call, Fault, Probe, Teardown plan.Duration }
 
 type step struct {
@@ -40,7 +39,7 @@ type step struct {
 	Otherwise      map[string]string
 }
 
-// withDefaults is an experiment that says nothing.
+// withDefaults returns an experiment with the defaults of what it leaves out.
 func withDefaults() *experiment {
 	result := &experiment{}
 	result.Spec.Attempts = 3
@@ -71,7 +70,7 @@ func Describe(file string, data []byte) (plan.Experiment, document.Problems) {
 	}, source.Problems()
 }
 
-// open reads a file and the parameters that it declares.
+// open parses a file and reads the parameters that it declares.
 func open(file string, data []byte) (*document.File, []plan.Parameter) {
 	source := document.Parse(file, data)
 	source.AsWritten(written)
@@ -100,7 +99,7 @@ func Compile(file string, data []byte, catalogue Catalogue, onto *target.Target,
 	source.Decode("", c.read)
 	result := c.plan()
 	result.Parameters = values
-	c.pairs(result)
+	c.checkCalls(result)
 	if steps, _ := source.Value(stepsField); !isMap(steps) {
 		return nil, source.Problems()
 	}

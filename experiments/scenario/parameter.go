@@ -17,9 +17,9 @@ import (
 const parametersField = "spec.parameters"
 
 var (
-	// written are the values of parameters: texts, however they are written.
+	// written matches the values of parameters, which are texts.
 	written = regexp.MustCompile(`^spec\.parameters\.[^.]+\.(default|allowed\[\d+\])$`)
-	// unfilled are the fields in which no parameter can stand.
+	// unfilled matches the fields in which no parameter can stand.
 	unfilled = regexp.MustCompile(`^spec\.(title|description|parameters)\b`)
 )
 
@@ -55,8 +55,8 @@ func declared(source *document.File) []plan.Parameter {
 	return parameters
 }
 
-// settle finds each parameter's value as a text: what is set, else its
-// default, else what it follows.
+// settle determines each parameter's value as text: the one that is set, else
+// its default, else the service of the call that it follows.
 func (c *compiler) settle(parameters []plan.Parameter, set map[string]string) map[string]string {
 	values := map[string]string{}
 	names := parameterNames(parameters)
@@ -104,7 +104,7 @@ func (c *compiler) settle(parameters []plan.Parameter, set map[string]string) ma
 	return values
 }
 
-// unfit says why the text cannot be the parameter's value.
+// unfit explains why the text cannot be the parameter's value.
 func (c *compiler) unfit(parameter plan.Parameter, text string) (message, remedy string) {
 	if len(parameter.Allowed) > 0 && !slices.Contains(parameter.Allowed, text) {
 		return fmt.Sprintf("the value %q is not allowed", text), document.Instead(text, parameter.Allowed)
@@ -132,7 +132,7 @@ func (c *compiler) unfit(parameter plan.Parameter, text string) (message, remedy
 	return fmt.Sprintf("the value %q is not %s", text, what), remedy
 }
 
-// fill puts the parameters' values into the file, and reports the parameters
+// fill replaces the parameters in the file by their values, and reports those
 // that no value uses.
 func (c *compiler) fill(parameters []plan.Parameter, values map[string]string) {
 	used := map[string]bool{}

@@ -13,22 +13,22 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// entry is one value of a file, in JSON's types, and where it stands. A value
-// in a list has no key, and stands for it.
+// entry is one value of a file, in JSON's types, with its place. A value in a
+// list has no key; its own position counts for both.
 type entry struct {
 	Place
 	content any
 	// written is a single value as it is written.
 	written string
-	// unset says that a parameter in the text has no value. That is told of
-	// once, and the value is not looked at.
+	// unset marks a text whose parameter has no value. That has been reported,
+	// and the value is not checked.
 	unset bool
 }
 
-// read turns YAML into JSON's types: map[string]any, []any, string, bool,
+// read converts YAML into JSON's types: map[string]any, []any, string, bool,
 // int64, float64 and nil. A date is text.
 func (f *File) read(field string, key, node *yaml.Node) any {
-	// A problem with an empty value is looked for where its key stands.
+	// An empty value has no position of its own: its key's is taken.
 	if node.Line == 0 {
 		node.Line, node.Column = key.Line, key.Column
 	}
@@ -38,11 +38,11 @@ func (f *File) read(field string, key, node *yaml.Node) any {
 	return content
 }
 
-// Places are where the values of a file stand, by field, so that a problem
-// that is found elsewhere can be told with its place.
+// Places maps fields to their places, so that a problem that is found elsewhere
+// can be reported with its place.
 type Places map[string]Place
 
-// Place is where a value and its key stand.
+// Place holds the positions of a value and of its key.
 type Place struct {
 	Key   Position `json:"key"`
 	Value Position `json:"value"`
@@ -54,7 +54,7 @@ type Position struct {
 	Column int `json:"column"`
 }
 
-// Places are where the value at the field, and those below it, stand.
+// Places returns the places of the field and of those below it.
 func (f *File) Places(field string) Places {
 	places := Places{}
 	for at, entry := range f.entries {
@@ -65,8 +65,9 @@ func (f *File) Places(field string) Places {
 	return places
 }
 
-// Sent is a part of a file that was read elsewhere: what stands at the field.
-func Sent(name, field string, content any, places Places) *File {
+// FromContent makes a file of a part that was read elsewhere: the content of one
+// field. Without places its problems have the file's name alone.
+func FromContent(name, field string, content any, places Places) *File {
 	file := newFile(name)
 	walk(field, content, func(field string, value any) any {
 		file.entries[field] = &entry{content: value, Place: places[field]}
@@ -75,7 +76,7 @@ func Sent(name, field string, content any, places Places) *File {
 	return file
 }
 
-// walk makes a new value of what stands at a field, from below.
+// walk rebuilds the value at a field from its leaves up.
 func walk(field string, value any, change func(field string, value any) any) any {
 	switch content := value.(type) {
 	case map[string]any:
@@ -155,7 +156,7 @@ func (f *File) mapping(field string, node *yaml.Node) map[string]any {
 
 var simpleKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
-// Join is the path to a key below a field.
+// Join returns the path of a key below a field.
 func Join(field, key string) string {
 	switch {
 	case !simpleKey.MatchString(key) || len(key) > 100:
@@ -166,7 +167,7 @@ func Join(field, key string) string {
 	return field + "." + key
 }
 
-// Value is what stands at the field, in JSON's types.
+// Value returns the value at the field, in JSON's types.
 func (f *File) Value(field string) (any, bool) {
 	if found, here := f.entries[field]; here {
 		return found.content, true
@@ -187,7 +188,7 @@ func (f *File) Text(field string) string {
 // At is where the value at the field, or the nearest one around it, stands.
 func (f *File) At(field string) Position { return f.near(field).Value }
 
-// Keys are the keys of the mapping at the field, in the order of the file.
+// Keys returns the keys of the mapping at the field, in the order of the file.
 func (f *File) Keys(field string) []string {
 	value, _ := f.Value(field)
 	fields, _ := value.(map[string]any)
@@ -196,8 +197,8 @@ func (f *File) Keys(field string) []string {
 	})
 }
 
-// AsWritten makes texts of the single values whose fields match, as they are
-// written: 1.10 is not 1.1.
+// AsWritten replaces each single value whose field matches by its text in the
+// file: 1.10 is not 1.1.
 func (f *File) AsWritten(fields *regexp.Regexp) {
 	f.rewrite(func(field string, value any) any {
 		if value != nil && fields.MatchString(field) {
@@ -207,7 +208,7 @@ func (f *File) AsWritten(fields *regexp.Regexp) {
 	})
 }
 
-// rewrite changes each single value.
+// rewrite replaces each single value.
 func (f *File) rewrite(change func(field string, value any) any) {
 	root, _ := f.Value("")
 	walk("", root, func(field string, value any) any {
@@ -224,9 +225,8 @@ func (f *File) rewrite(change func(field string, value any) any) {
 	})
 }
 
-// Decode puts what stands at the field into a Go value, as [json.Unmarshal]
-// does. What a problem was told of, and a text whose parameters have no
-// values, is left out.
+// Decode reads the field into a Go value, as [json.Unmarshal] does. Values with
+// a problem, and texts whose parameters have no value, are left out.
 func (f *File) Decode(field string, into any) {
 	value, _ := f.Value(field)
 	sound := walk(field, value, func(field string, value any) any {

@@ -97,11 +97,11 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// TestSent: a part of a file is checked elsewhere, and told with its place.
-func TestSent(t *testing.T) {
+// TestFromContent: a part of a file is checked elsewhere, and told with its place.
+func TestFromContent(t *testing.T) {
 	file := parse(t, "a: 1\nb:\n  c: [d, e]\n")
 	content, _ := file.Value("b")
-	sent := document.Sent("file.yaml", "b", content, file.Places("b"))
+	sent := document.FromContent("file.yaml", "b", content, file.Places("b"))
 	sent.Wrong("b.c[1]", "is wrong", "mend it")
 	sent.Add(document.Problem{Field: "b.c", Message: "is wrong", Remedy: "mend it"})
 	want := "file.yaml:3:3: b.c: is wrong; mend it\nfile.yaml:3:10: b.c[1]: is wrong; mend it"

@@ -1,6 +1,6 @@
 // Package document reads YAML files that people write, strictly: each value
 // knows its line, its column and the path to it, whatever is not understood
-// is a problem, and all problems of a file are told at once.
+// is a problem, and all problems of a file are reported at once.
 package document
 
 import (
@@ -32,9 +32,9 @@ type File struct {
 	// lenient allows tags and numbers of any size.
 	lenient  bool
 	problems Problems
-	// entries are the file's values by field.
+	// entries holds the file's values by field.
 	entries map[string]*entry
-	// troubled are the fields that a problem was told of.
+	// troubled are the fields that have a problem.
 	troubled map[string]bool
 }
 
@@ -42,8 +42,8 @@ func (p Position) compare(other Position) int {
 	return cmp.Or(cmp.Compare(p.Line, other.Line), cmp.Compare(p.Column, other.Column))
 }
 
-// Parse reads a file of one YAML document. When it has no value, its problems
-// say why. Anchors, aliases, merge keys and tags are problems: they make a
+// Parse reads a file of one YAML document. A file without a value could not be
+// read, and its problems say why. Anchors, aliases, merge keys and tags are problems: they make a
 // file hard to read and a small file large.
 func Parse(name string, data []byte) *File {
 	file := newFile(name)
@@ -68,7 +68,7 @@ func Parse(name string, data []byte) *File {
 	return file
 }
 
-// documentsIn are the YAML documents before the first error.
+// documentsIn reads YAML documents up to the first error.
 func documentsIn(data []byte) ([]*yaml.Node, error) {
 	var documents []*yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
@@ -87,10 +87,10 @@ func newFile(name string) *File {
 	return &File{name: name, entries: map[string]*entry{}, troubled: map[string]bool{}}
 }
 
-// Name is the file's name as it was given.
+// Name returns the file's name as it was given.
 func (f *File) Name() string { return f.name }
 
-// Problems are all problems so far, in the order of the file.
+// Problems returns all problems so far, in the order of the file.
 func (f *File) Problems() Problems { return f.problems.Sorted() }
 
 // Locate gives the problem the file's name and the place of its field's key,
@@ -114,7 +114,7 @@ func (f *File) Wrong(field, message, remedy string) {
 	}
 }
 
-// near is the value at the field, or the nearest one around it.
+// near returns the entry of the field, or of the nearest one around it.
 func (f *File) near(field string) *entry {
 	for {
 		if found, here := f.entries[field]; here {
@@ -127,7 +127,7 @@ func (f *File) near(field string) *entry {
 	}
 }
 
-// Troubled says whether a problem was found in the field or below it.
+// Troubled reports whether the field, or one below it, has a problem.
 func (f *File) Troubled(field string) bool {
 	for troubled := range f.troubled {
 		if isBelow(troubled, field) {
@@ -137,7 +137,7 @@ func (f *File) Troubled(field string) bool {
 	return false
 }
 
-// isBelow says whether a field is another one or below it.
+// isBelow reports whether a field is the other one or below it.
 func isBelow(field, other string) bool {
 	rest, is := strings.CutPrefix(field, other)
 	return is && (rest == "" || other == "" || rest[0] == '.' || rest[0] == '[')
@@ -150,8 +150,8 @@ func (f *File) add(at Position, field, message, remedy string) {
 	})
 }
 
-// readable looks for bytes that YAML cannot have, since yaml.v3 does not say
-// in which line they are.
+// readable reports bytes that YAML cannot have; yaml.v3 does not name their
+// line.
 func (f *File) readable(data []byte) bool {
 	line, column := 1, 1
 	for i := 0; i < len(data); {

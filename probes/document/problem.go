@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Problem is one mistake in what somebody wrote: where it stands, what is
-// wrong, and what to do about it.
+// Problem is one mistake in a file or in arguments: its place, what is wrong, and
+// what to do about it.
 type Problem struct {
 	// File is the file's name as it was given; empty for what came from no file.
 	File string `json:"file,omitempty"`
@@ -64,7 +64,7 @@ func (p Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Err is nil when there is no problem, else the problems as an error.
+// Err returns the problems as an error, or nil when there are none.
 func (p Problems) Err() error {
 	if len(p) == 0 {
 		return nil
@@ -72,7 +72,7 @@ func (p Problems) Err() error {
 	return p
 }
 
-// Sorted are the problems in the order of the file, each once.
+// Sorted returns the problems in the order of the file, each once.
 func (p Problems) Sorted() Problems {
 	sorted := slices.Clone(p)
 	slices.SortStableFunc(sorted, func(a, b Problem) int {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Instead is the remedy for a word that is none of the known ones: the word
-// that was probably meant, or all of them.
+// Instead returns the remedy for a word that is not one of the known ones: the
+// nearest of them, or all.
 func Instead(word string, known []string) string {
 	if len(known) == 0 {
 		return "remove it"
@@ -22,7 +22,8 @@ func Instead(word string, known []string) string {
 	return "use one of: " + strings.Join(sorted, ", ")
 }
 
-// nearest is the word that was probably meant; empty if none is near.
+// nearest returns the known word with the smallest edit distance; empty if none
+// is near.
 func nearest(word string, known []string) string {
 	best, least := "", 0
 	for _, candidate := range known {

@@ -14,11 +14,8 @@ var schemaText []byte
 
 var schema = document.Embedded(schemaText)
 
-// Schema is the JSON Schema of a target file.
-func Schema() []byte { return schemaText }
-
-// Read reads a target file. Whatever it does not understand is a
-// problem, and no message shows what stands where a secret could stand.
+// Read reads a target file. Unknown keys are problems, and no message shows
+// a value where a secret could stand.
 // References to files are made absolute from the target file's folder.
 func Read(file string) (*Target, document.Problems) {
 	data, err := os.ReadFile(file)
@@ -53,8 +50,7 @@ func Parse(file string, data []byte) (*Target, document.Problems) {
 	return target, nil
 }
 
-// resolve makes the names of files absolute, and takes the slash off the end
-// of URLs.
+// resolve makes file names absolute and removes the trailing slash of URLs.
 func (t *Target) resolve(folder string) {
 	names := []*string{}
 	if t.Driver.Local != nil {

@@ -23,7 +23,7 @@ type Target struct {
 	// Ingress stands in front of all services, when there is one.
 	Ingress     *Ingress    `json:"ingress,omitempty"`
 	Credentials Credentials `json:"credentials"`
-	// Settings are what only the plugin understands, in JSON's types. Wherever
+	// Settings are for the plugin alone, in JSON's types. Wherever
 	// a mapping in them is {file: NAME} and nothing else, NAME has been made
 	// absolute from the target file's folder.
 	Settings map[string]any `json:"settings,omitempty"`
@@ -37,13 +37,13 @@ type Target struct {
 	UseExisting bool `json:"useExisting,omitempty"`
 }
 
-// SettingsSource are the settings, to be checked and decoded where they are
-// understood.
+// SettingsSource returns the settings as a part of the target file, for the
+// plugin to check and decode.
 func (t *Target) SettingsSource() *document.File {
-	return document.Sent(cmp.Or(t.File, "target "+t.Name), SettingsField, t.Settings, t.Places)
+	return document.FromContent(cmp.Or(t.File, "target "+t.Name), SettingsField, t.Settings, t.Places)
 }
 
-// Driver says who puts faults on the target. Exactly one is set.
+// Driver selects what puts faults on the target. Exactly one is set.
 type Driver struct {
 	Local      *LocalDriver      `json:"local,omitempty"`
 	Kubernetes *KubernetesDriver `json:"kubernetes,omitempty"`
@@ -57,9 +57,9 @@ type LocalDriver struct {
 
 // KubernetesDriver puts faults on pods by Chaos Mesh.
 type KubernetesDriver struct {
-	// Kubeconfig is the absolute path of the file that says how the cluster
-	// is reached. Without one it is what $KUBECONFIG says, else the cluster
-	// that the process runs in, else what ~/.kube/config says.
+	// Kubeconfig is the absolute path of the cluster's kubeconfig. Without one
+	// it is $KUBECONFIG, else the cluster that the process runs in, else
+	// ~/.kube/config.
 	Kubeconfig string `json:"kubeconfig,omitempty"`
 	// Context is the kubeconfig's context; empty is its current one.
 	Context string `json:"context,omitempty"`
@@ -77,10 +77,10 @@ type Service struct {
 	Labels    map[string]string `json:"labels,omitempty"`
 }
 
-// HasPods says whether faults can select the service's pods.
+// HasPods reports whether faults can select the service's pods.
 func (s Service) HasPods() bool { return len(s.Labels) > 0 }
 
-// Host is the host of the service's address, or of its URL; empty when it
+// Host returns the host of the service's address, or of its URL; empty when it
 // has neither.
 func (s Service) Host() string {
 	if s.Address != "" {
@@ -108,7 +108,7 @@ type Credentials struct {
 	CA *SecretRef `json:"ca,omitempty"`
 }
 
-// References are those that are set.
+// References returns those that are set.
 func (c Credentials) References() []*SecretRef {
 	var set []*SecretRef
 	for _, reference := range []*SecretRef{c.Token, c.CA} {
@@ -119,7 +119,7 @@ func (c Credentials) References() []*SecretRef {
 	return set
 }
 
-// SecretRef says where a secret is. Exactly one field is set.
+// SecretRef is the place of a secret. Exactly one field is set.
 type SecretRef struct {
 	// Env is the name of an environment variable.
 	Env string `json:"env,omitempty"`

@@ -10,9 +10,9 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
-// pairs checks what belongs together: the given state and the call that is
-// made in it, and what is waited for and the call that leads to it.
-func (c *compiler) pairs(result *plan.Plan) {
+// checkCalls checks what depends on a call: the given state that it is
+// made in, and the waits for what it leads to.
+func (c *compiler) checkCalls(result *plan.Plan) {
 	ensure, _ := c.catalogue.activity(c.catalogue.Given)
 	for _, step := range result.Steps {
 		if c.catalogue.Fits == nil || result.Given.Activity == nil || !c.first(result, step) || strings.HasPrefix(step.Expect, plan.Rejected) {
@@ -61,7 +61,7 @@ func (c *compiler) made(result *plan.Plan) []string {
 	return made
 }
 
-// first says whether the step is a call with none before it, so that it
+// first reports whether the step is a call with none before it, so that it
 // meets the given state.
 func (c *compiler) first(result *plan.Plan, step plan.Step) bool {
 	if step.Activity == nil || step.Activity.Name != c.catalogue.Call {
