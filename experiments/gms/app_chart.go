@@ -1,18 +1,17 @@
 package gms
 
 import (
-	"archive/tar"
 	"bytes"
 	"cmp"
-	"compress/gzip"
 	"embed"
 	"fmt"
 	"io/fs"
-	"maps"
 	"path"
 	"slices"
 	"strconv"
 	"text/template"
+
+	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
 //go:embed chart files
@@ -60,20 +59,16 @@ func Chart(name string, images Images) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the chart of %s: %w", name, err)
 	}
-	return archive(contents), nil
+	return emco.Archive(contents), nil
 }
 
 // Profile is the profile of an app, as a gzipped tar: the values that
 // override those of its chart.
 func Profile(images Images) []byte {
-	replicas := "replicas: 1\n"
 	if images.Prefix == "" {
-		replicas = "replicas: 0\n"
+		return emco.ProfileArchive(0)
 	}
-	return archive(map[string][]byte{
-		"manifest.yaml":        []byte("---\nversion: v1\ntype:\n  values: \"override_values.yaml\"\n"),
-		"override_values.yaml": []byte(replicas),
-	})
+	return emco.ProfileArchive(1)
 }
 
 func fill(text []byte, left, right string, data any) ([]byte, error) {
@@ -85,20 +80,4 @@ func fill(text []byte, left, right string, data any) ([]byte, error) {
 	var out bytes.Buffer
 	err = filled.Execute(&out, data)
 	return out.Bytes(), err
-}
-
-// archive packs files into a gzipped tar.
-func archive(files map[string][]byte) []byte {
-	var buffer bytes.Buffer
-	compressed := gzip.NewWriter(&buffer)
-	writer := tar.NewWriter(compressed)
-	// Nothing here can fail: the buffer takes everything, and the headers
-	// are made for what is written.
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		_ = writer.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: int64(len(files[name]))})
-		_, _ = writer.Write(files[name])
-	}
-	_ = writer.Close()
-	_ = compressed.Close()
-	return buffer.Bytes()
 }

@@ -5,47 +5,60 @@ import (
 	"bytes"
 	"compress/gzip"
 	"embed"
+	"fmt"
 	"io/fs"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 )
 
-//go:embed chart profile
-var archives embed.FS
+//go:embed chart
+var charts embed.FS
 
 // chart makes the Helm chart of an app: a Deployment and a Service. EMCO
-// wants the chart in a folder of the app's name. The same names give the
-// same bytes.
+// wants the chart in a folder of the app's name.
 func chart(n Names, app string) []byte {
-	return archive("chart", app, strings.NewReplacer("APP", app, "OBJECT", n.Object(app)))
+	fill := strings.NewReplacer("APP", app, "OBJECT", n.Object(app))
+	files := map[string][]byte{}
+	// What is embedded can be read.
+	_ = fs.WalkDir(charts, "chart", func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			content, _ := charts.ReadFile(name)
+			files[app+strings.TrimPrefix(name, "chart")] = []byte(fill.Replace(string(content)))
+		}
+		return err
+	})
+	return Archive(files)
 }
 
-// profile makes the profile of an app. It asks for no replicas: EMCO has
-// deployed an app when the edge has taken its objects, so that nothing has
-// to run and no image is needed.
-func profile() []byte { return archive("profile", "", strings.NewReplacer()) }
+// ProfileArchive makes the profile of an app that is to have so many replicas. EMCO
+// has deployed an app when the edge has taken its objects: with none, nothing
+// has to run and no image is needed.
+func ProfileArchive(replicas int) []byte {
+	return Archive(map[string][]byte{
+		"manifest.yaml":        []byte("---\nversion: v1\ntype:\n  values: \"override_values.yaml\"\n"),
+		"override_values.yaml": fmt.Appendf(nil, "replicas: %d\n", replicas),
+	})
+}
 
-// archive packs an embedded folder into a gzipped tar, below root.
-func archive(folder, root string, fill *strings.Replacer) []byte {
+// Archive packs files, by their names, into a gzipped tar, with their folders.
+// The same files give the same bytes.
+func Archive(files map[string][]byte) []byte {
 	var buffer bytes.Buffer
 	compressed := gzip.NewWriter(&buffer)
 	writer := tar.NewWriter(compressed)
+	folders := map[string]bool{}
 	// Nothing here can fail: the buffer takes everything, and the headers
 	// are made for what is written.
-	_ = fs.WalkDir(archives, folder, func(name string, entry fs.DirEntry, _ error) error {
-		packed := path.Join(root, strings.TrimPrefix(name, folder))
-		if entry.IsDir() {
-			if packed != "" {
-				_ = writer.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: packed + "/", Mode: 0o755})
-			}
-			return nil
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if folder := path.Dir(name); folder != "." && !folders[folder] {
+			folders[folder] = true
+			_ = writer.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: folder + "/", Mode: 0o755})
 		}
-		content, _ := archives.ReadFile(name)
-		text := fill.Replace(string(content))
-		_ = writer.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: strings.TrimPrefix(packed, "/"), Mode: 0o644, Size: int64(len(text))})
-		_, _ = writer.Write([]byte(text))
-		return nil
-	})
+		_ = writer.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: int64(len(files[name]))})
+		_, _ = writer.Write(files[name])
+	}
 	_ = writer.Close()
 	_ = compressed.Close()
 	return buffer.Bytes()

@@ -184,7 +184,7 @@ func TestChart(t *testing.T) {
 			t.Errorf("%s has no object run-2-frontend:\n%s", file, text)
 		}
 	}
-	files, _ = untar(t, profile())
+	files, _ = untar(t, ProfileArchive(0))
 	if !strings.Contains(files["manifest.yaml"], "override_values.yaml") || files["override_values.yaml"] != "replicas: 0\n" {
 		t.Errorf("profile %v", files)
 	}

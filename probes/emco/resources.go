@@ -93,7 +93,7 @@ func (n Names) Resources(material Material) []Resource {
 	}
 	list = append(list, resource(CompositeProfile, at("{compositeProfile}"), nil))
 	for _, app := range material.Apps {
-		list = append(list, withFile(resource(Profile, at("{compositeProfile}/profiles/")+app+"-profile", fields{"app": app}), app+"-profile.tgz", profile()))
+		list = append(list, withFile(resource(Profile, at("{compositeProfile}/profiles/")+app+"-profile", fields{"app": app}), app+"-profile.tgz", ProfileArchive(0)))
 	}
 	list = append(list,
 		resource(DeploymentIntentGroup, at("{dig}"), fields{
