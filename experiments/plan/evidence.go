@@ -20,14 +20,8 @@ func (c *checker) evidence() {
 		return
 	}
 	for _, i := range sound {
-		refs := c.plan.Evidence[i].Refs
-		grown := c.before(refs...)
-		for ref := range fired {
-			grown[ref] = true
-		}
-		for _, ref := range refs {
-			grown[ref] = true
-		}
+		grown := c.needed(c.plan.Evidence[i].Refs...)
+		maps.Copy(grown, fired)
 		if one, other, clash := c.clash(grown); clash {
 			c.add(fmt.Sprintf("evidence[%d]", i),
 				fmt.Sprintf("can never hold: the evidence needs %s and %s, and only one of them comes", one, other),
@@ -47,19 +41,20 @@ func (c *checker) claim(i int, claim Claim) bool {
 		return false
 	}
 	sound := true
+	wrong := func(message, remedy string) {
+		c.add(field, message, remedy)
+		sound = false
+	}
 	for at, ref := range claim.Refs {
 		switch {
 		case !c.emitted(field, ref):
 			sound = false
 		case ref.Step == TeardownStep:
-			c.add(field, fmt.Sprintf("%s comes after the evidence was looked at", ref), "leave it out")
-			sound = false
+			wrong(fmt.Sprintf("%s comes after the evidence was looked at", ref), "leave it out")
 		case slices.Contains(claim.Refs[:at], ref):
-			c.add(field, fmt.Sprintf("%s cannot come before itself", ref), "name it once")
-			sound = false
+			wrong(fmt.Sprintf("%s cannot come before itself", ref), "name it once")
 		case c.unexpected(ref) != "":
-			c.add(field, "can never hold: "+c.unexpected(ref), "claim the event of the expected outcome")
-			sound = false
+			wrong("can never hold: "+c.unexpected(ref), "claim the event of the expected outcome")
 		}
 	}
 	return sound

@@ -74,20 +74,18 @@ func (c *checker) afterLinks(step Step) []link {
 	return links
 }
 
-// before are all events that must have fired before the event.
-func (c *checker) before(refs ...Ref) map[Ref]bool {
+// needed is the events, and all that must have fired before them.
+func (c *checker) needed(refs ...Ref) map[Ref]bool {
 	seen := map[Ref]bool{}
-	var visit func(Ref)
-	visit = func(ref Ref) {
-		for _, link := range c.links(ref) {
-			if link.sure && !seen[link.to] {
-				seen[link.to] = true
-				visit(link.to)
+	for waiting := slices.Clone(refs); len(waiting) > 0; waiting = waiting[1:] {
+		if ref := waiting[0]; !seen[ref] {
+			seen[ref] = true
+			for _, link := range c.links(ref) {
+				if link.sure {
+					waiting = append(waiting, link.to)
+				}
 			}
 		}
-	}
-	for _, ref := range refs {
-		visit(ref)
 	}
 	return seen
 }
@@ -129,16 +127,10 @@ func (c *checker) waits() {
 // deadlock reports the circle at the end of the path.
 func (c *checker) deadlock(path []link) {
 	c.endless = true
-	last := path[len(path)-1]
-	start := len(path) - 2
-	for start > 0 && path[start].to != last.to {
-		start--
-	}
-	circle := path[start+1:]
-	from := path[start].to
-	field := ""
+	from, field := path[len(path)-1].to, ""
+	start := slices.IndexFunc(path, func(link link) bool { return link.to == from })
 	var chain []string
-	for _, link := range circle {
+	for _, link := range path[start+1:] {
 		chain = append(chain, fmt.Sprintf("%s %s %s", from, link.why, link.to))
 		if link.field != "" && (field == "" || link.why == waitsUntil) {
 			field = link.field
@@ -153,14 +145,11 @@ func (c *checker) together(step Step) {
 	if c.endless {
 		return
 	}
-	fired := c.before(step.After...)
-	for _, ref := range step.After {
-		fired[ref] = true
-	}
+	fired := c.needed(step.After...)
 	if one, other, clash := c.clash(fired); clash {
 		// What is wrong with a step that it waits for is said there.
 		for _, ref := range step.After {
-			if _, _, inherited := c.clash(c.before(ref)); inherited {
+			if _, _, inherited := c.clash(c.needed(ref)); inherited {
 				return
 			}
 		}
@@ -194,14 +183,9 @@ func (c *checker) clash(fired map[Ref]bool) (one, other Ref, found bool) {
 		if step.Activity == nil {
 			continue
 		}
-		var ends []Ref
-		for _, end := range step.Activity.Ends {
-			if ref := (Ref{step.Name, end}); fired[ref] && !slices.Contains(ends, ref) {
-				ends = append(ends, ref)
-			}
-		}
-		if len(ends) > 1 {
-			return ends[0], ends[1], true
+		ends := slices.DeleteFunc(slices.Clone(step.Activity.Ends), func(end string) bool { return !fired[Ref{step.Name, end}] })
+		if ends = slices.Compact(ends); len(ends) > 1 {
+			return Ref{step.Name, ends[0]}, Ref{step.Name, ends[1]}, true
 		}
 	}
 	return Ref{}, Ref{}, false
