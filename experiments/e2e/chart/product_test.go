@@ -371,7 +371,9 @@ func TestTarget(t *testing.T) {
 
 func TestTargetOfEverything(t *testing.T) {
 	t.Parallel()
-	got, err := json.Marshal(targetOf(t, values(t, "everything")))
+	read := targetOf(t, values(t, "everything"))
+	read.File, read.Places = "", nil
+	got, err := json.Marshal(read)
 	if err != nil {
 		t.Fatal(err)
 	}
