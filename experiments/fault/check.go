@@ -63,10 +63,10 @@ func (k Kind) check(fields map[string]any) FieldError {
 			found.Message = field.missing(action)
 		case text == "":
 			continue
-		case field.Type.allowed != nil:
-			found = oneOf(found.Field, text, field.Type.allowed)
-		case !regexp.MustCompile(field.Type.pattern).MatchString(text):
-			found.Message = fmt.Sprintf("%q is not %s", text, field.Type.what)
+		case len(field.enum()) > 0:
+			found = oneOf(found.Field, text, field.enum())
+		case !regexp.MustCompile(field.Object.Pattern).MatchString(text):
+			found.Message = fmt.Sprintf("%q is not %s", text, field.Object.What)
 		}
 		if found.Message != "" {
 			problem = cmp.Or(problem, found)
@@ -117,8 +117,8 @@ func Problem(field string, err error) document.Problem {
 	return document.Problem{Field: field, Message: message, Remedy: "write apiVersion, kind and spec as in the reference of Chaos Mesh"}
 }
 
-// CheckPlan checks every fault of a plan: that its object is one of Chaos
-// Mesh, and the one that the fault says it is.
+// CheckPlan checks the object of every fault of a plan, and that the fault
+// names the object's kind and action.
 func CheckPlan(p *plan.Plan) document.Problems {
 	var problems document.Problems
 	for _, step := range p.Steps {

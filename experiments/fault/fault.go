@@ -1,6 +1,6 @@
-// Package fault makes and reads the Chaos Mesh objects that a plan's faults
-// are, typed, with Chaos Mesh's own defaulting and validation. Its table of
-// kinds says what each kind of object can do.
+// Package fault makes, reads and checks the Chaos Mesh objects of a plan's
+// faults, with Chaos Mesh's own types, defaulting and validation. Its table
+// kinds.yaml has a row for each kind of object.
 package fault
 
 import (
@@ -118,7 +118,7 @@ func Describe(object Object) (*plan.Fault, error) {
 	return &plan.Fault{Kind: kind.Name, Action: action, Summary: action, Object: data}, err
 }
 
-// Stamp gives the object its name and the labels that say whose it is. The
+// Stamp gives the object its name and the labels of its run and step. The
 // name is RUN-ATTEMPT-STEP: Chaos Mesh deletes what it knows by name, so no two
 // attempts share one.
 func Stamp(object Object, run string, attempt int, experiment, step string) {

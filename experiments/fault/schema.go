@@ -1,6 +1,9 @@
 package fault
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // schema is a JSON Schema, or a part of one.
 type schema = map[string]any
@@ -35,35 +38,25 @@ func Schema() map[string]any {
 var unnamed = schema{"not": schema{}, "x-message": "is there", "x-remedy": "leave the name out: it is made of the run's and the step's"}
 
 // schema is the schema of the kind's short form. What is wrong between an
-// action and the other keys, [Kind.Expand] and [Check] find.
+// action and the other keys, [Kind.Read] finds.
 func (k Kind) schema() schema {
 	properties, required := schema{}, []string{}
-	add := func(key string, value schema, summary string, example any, needed bool) {
-		properties[key] = schema{
-			"anyOf":       []any{value, schema{"$ref": "#/definitions/parameter"}},
-			"description": summary, "x-missing": fmt.Sprintf("write %s: %v", key, example),
+	for _, field := range slices.Concat(common, k.Fields) {
+		switch {
+		case field.Key == "", field.Key == "action" && len(k.Actions) == 1, field.Key == "service" && k.Between, field.Key == "between" && !k.Between:
+			continue
+		case field.Key == "action":
+			field.Schema, field.Example = schema{"enum": k.Actions}, either(k.Actions)
+		case len(field.Actions) > 0 && len(k.actionsOf(field.Key)) < len(k.Actions):
+			field.Summary += "; of the action " + either(field.Actions)
 		}
-		if needed {
-			required = append(required, key)
+		properties[field.Key] = schema{
+			"anyOf":       []any{field.Schema, schema{"$ref": "#/definitions/parameter"}},
+			"description": field.Summary, "x-missing": fmt.Sprintf("write %s: %v", field.Key, field.Example),
 		}
-	}
-	if len(k.Actions) > 1 {
-		add("action", choice(k.Actions...).schema, "what the fault does", either(k.Actions), true)
-	}
-	service := schema{"type": "string"}
-	if k.Between {
-		add("between", schema{
-			"type": "array", "minItems": 2, "maxItems": 2, "items": service,
-			"x-message": "does not name two services", "x-remedy": "name two, such as [orchestrator, etcd]",
-		}, "the two services that the fault lies between; the first has pods", "[SERVICE, SERVICE]", true)
-	} else {
-		add("service", service, "the service that the fault is on, which has pods", "with one of the target's services", true)
-	}
-	add("duration", duration.schema, "how long until Chaos Mesh itself ends the fault", "90s", false)
-	for _, field := range k.Fields {
-		if field.Key != "" {
-			add(field.Key, field.Type.schema, field.Summary, field.Example, field.Required && len(field.Actions) == 0)
+		if field.Required && len(field.Actions) == 0 {
+			required = append(required, field.Key)
 		}
 	}
-	return schema{"type": "object", "additionalProperties": false, "properties": properties, "required": required}
+	return schema{"type": "object", "additionalProperties": false, "description": k.Summary, "properties": properties, "required": required}
 }

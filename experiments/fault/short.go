@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -57,8 +58,9 @@ func (k Kind) Read(short map[string]any, ends Ends) (*plan.Fault, error) {
 		action = k.Actions[0]
 	}
 	spec := map[string]any{}
-	if text, given := short["duration"]; given {
-		spec["duration"] = parsed(text).String()
+	if text, given := short["duration"].(string); given {
+		duration, _ := time.ParseDuration(text) // the schema has checked it
+		spec["duration"] = duration.String()
 	}
 	if !k.Implied {
 		spec["action"] = action
@@ -67,19 +69,19 @@ func (k Kind) Read(short map[string]any, ends Ends) (*plan.Fault, error) {
 		value, given := short[field.Key]
 		message, remedy := "", fmt.Sprintf("write one, such as %v", field.Example)
 		switch applies := field.belongsTo(action); {
-		case given && !applies && !k.takes(action, field.Key):
+		case given && !applies && !slices.Contains(k.actionsOf(field.Key), action):
 			message = "belongs to the action " + either(field.Actions)
 			remedy = "leave it out, or write action: " + either(field.Actions)
 		case !applies:
 			continue
 		case !given && field.Required:
 			message = field.missing(action)
-		case given && field.Type.object != nil:
-			value, message = field.Type.object(value)
-		case !given && field.Default == serviceName:
-			value = []any{ends.Service}
+		case !given && field.Default == "${service}":
+			value, message = field.object(ends.Service)
 		case !given:
 			value = field.Default
+		default:
+			value, message = field.object(value)
 		}
 		if message != "" {
 			return nil, &FieldError{Field: field.Key, Message: message, Remedy: remedy}
@@ -109,10 +111,12 @@ func (k Kind) Read(short map[string]any, ends Ends) (*plan.Fault, error) {
 	return fault, nil
 }
 
-// takes reports whether the short form of an action takes the key, which fields
-// of several actions can have.
-func (k Kind) takes(action, key string) bool {
-	return slices.ContainsFunc(k.Fields, func(field Field) bool { return field.Key == key && field.belongsTo(action) })
+// actionsOf are the actions whose short form takes the key: fields of several
+// can share one.
+func (k Kind) actionsOf(key string) []string {
+	return slices.DeleteFunc(slices.Clone(k.Actions), func(action string) bool {
+		return !slices.ContainsFunc(k.Fields, func(field Field) bool { return field.Key == key && field.belongsTo(action) })
+	})
 }
 
 // Example is a short form with the action that names every field it can have.

@@ -79,7 +79,7 @@ type Step struct {
 
 // Fault is a Chaos Mesh object. The engine stamps name, labels and namespace.
 type Fault struct {
-	// Kind is the Chaos Mesh kind: PodChaos or NetworkChaos.
+	// Kind is the Chaos Mesh kind, such as PodChaos.
 	Kind string `json:"kind"`
 	// Action is the object's action, such as pod-kill.
 	Action string `json:"action"`
@@ -149,8 +149,9 @@ func (s Step) Ends() []string {
 // Emits reports whether the step can emit the event.
 func (s Step) Emits(event string) bool { return slices.Contains(s.Events(), event) }
 
-// Stops reports whether the fault stops what it hits, so that there is a down
-// and a ready to see. A network fault stops nothing.
+// Stops reports whether the fault stops what it hits, and has the events down
+// and ready. A test holds it equal to the table of package fault, which this
+// package cannot import.
 func (f Fault) Stops() bool { return f.Kind == "PodChaos" }
 
 // Find returns the step of that name, Given and Teardown included.
