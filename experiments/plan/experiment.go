@@ -10,8 +10,8 @@ type Experiment struct {
 	Parameters  []Parameter
 }
 
-// Parameter is a value that whoever runs an experiment may choose. In the
-// experiment file it is written ${NAME}.
+// Parameter is a value that can be set for a run. The experiment file refers to
+// it as ${NAME}.
 type Parameter struct {
 	Name string
 	// Type is any type but [activity.Mapping].

@@ -175,7 +175,7 @@ func (d *Driver) Leftovers(ctx context.Context) ([]fault.Object, error) {
 	for _, namespace := range d.options.Namespaces {
 		for _, kind := range fault.Kinds() {
 			if d.unwatched[kind.Name] != nil {
-				continue // and none was put on by whoever has these rights
+				continue // without these rights none was put on
 			}
 			list := kind.NewList()
 			if err := d.client.List(ctx, list, client.InNamespace(namespace), client.HasLabels{fault.RunLabel}); err != nil {

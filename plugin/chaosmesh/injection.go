@@ -176,10 +176,12 @@ func (f *activeFault) unanswered(status *v1alpha1.ChaosStatus) error {
 // if Chaos Mesh has not warned of that, that it may not have.
 func (f *activeFault) selectedNone(warning string) error {
 	if warning == "" {
-		return fmt.Errorf("no pod was written down by Chaos Mesh for %s within %v: it selected none, or it is slow to inject: kubectl --namespace %s logs --selector %s --since 5m; the object was removed",
+		return fmt.Errorf("no pod was written down by Chaos Mesh for %s within %v: it selected none, or it is slow to inject: "+
+			"kubectl --namespace %s logs --selector %s --since 5m; the object was removed",
 			f, f.driver.options.Limits.Answer, f.driver.options.ChaosMeshNamespace, controllerLabel)
 	}
-	return fmt.Errorf("nothing was selected by Chaos Mesh for %s (%s), although there were such pods just before: they went meanwhile, or Chaos Mesh does not look after their namespace; it was removed", f, warning)
+	return fmt.Errorf("nothing was selected by Chaos Mesh for %s (%s), although there were such pods just before: "+
+		"they went meanwhile, or Chaos Mesh does not look after their namespace; it was removed", f, warning)
 }
 
 // selecting is in Chaos Mesh's warning of an object for which it could not

@@ -29,7 +29,7 @@ func checkLeftovers(ctx context.Context, e *examination, namespace string) {
 	for _, kind := range fault.Kinds() {
 		list := kind.NewList()
 		if kind.Optional && (e.denied["/"+kind.Resource()] || e.denied[namespace+"/"+kind.Resource()]) {
-			continue // whoever may not list them has put none on
+			continue // without the right to list them none was put on
 		}
 		if !e.list(ctx, list, kind.Resource(), namespace, client.HasLabels{fault.RunLabel}) {
 			return

@@ -102,7 +102,7 @@ func OpenLocal(ctx context.Context, target *target.Target, tell func(string)) (*
 	}}, nil
 }
 
-// Close ends the driver, then releases the lock: whoever takes it next finds
+// Close ends the driver, then releases the lock, so that the next holder finds
 // every fault gone or listed.
 func (t *Target) Close() error { return errors.Join(t.close(), t.release()) }
 
