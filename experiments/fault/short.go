@@ -96,13 +96,8 @@ func (k Kind) Read(short map[string]any, ends Ends) (*plan.Fault, error) {
 		"apiVersion": GroupVersion, "kind": k.Name, "metadata": map[string]any{"namespace": ends.Namespace}, "spec": spec,
 	})
 	if wrong, ok := errors.AsType[*FieldError](err); ok {
-		path := strings.TrimPrefix(wrong.Field, "spec.")
-		wrong.Field = path
-		for _, field := range k.Fields {
-			if field.Path == path {
-				wrong.Field = field.Key
-			}
-		}
+		// The schema and the fields leave the duration, which has its own name.
+		wrong.Field = strings.TrimPrefix(wrong.Field, "spec.")
 	}
 	if err != nil {
 		return nil, err
