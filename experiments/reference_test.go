@@ -162,6 +162,9 @@ func (r *referenceWriter) keys(prefix string, n node, leave ...string) {
 	required, _ := n["required"].([]any)
 	for _, key := range slices.Sorted(maps.Keys(properties)) {
 		value := properties[key].(node)
+		if value["not"] != nil {
+			continue // it is there to be refused with a remedy
+		}
 		text := r.description(value)
 		if slices.Contains(required, any(key)) {
 			text = strings.TrimPrefix(text+"; required", "; ")
