@@ -173,6 +173,17 @@ func TestChart(t *testing.T) {
 	}
 }
 
+// Apps have replicas only where there are images to run.
+func TestProfile(t *testing.T) {
+	with, without := gms.Profile(gms.Images{Prefix: "registry.example/shop"}), gms.Profile(gms.Images{})
+	if bytes.Equal(with, without) {
+		t.Error("images make no difference to the profile")
+	}
+	if again := gms.Profile(gms.Images{}); !bytes.Equal(without, again) {
+		t.Error("the profile differs from one time to the next")
+	}
+}
+
 // The files may be applied from another folder than they were written from.
 func TestKubeconfigBecomesAbsolute(t *testing.T) {
 	folder, working := t.TempDir(), t.TempDir()
