@@ -66,16 +66,15 @@ func ParseGiven(states map[string]any) (Given, error) {
 		return document.Problem{Field: "given." + field, Message: message, Remedy: remedy}
 	}
 	if value, ok := states[givenFor]; ok {
-		remedy := "name one of " + strings.Join(CallNames(), ", ")
 		name, text := value.(string)
 		call, known := CallNamed(name)
 		switch {
 		case len(states) > 1:
 			return Given{}, problem(givenFor, "stands beside other fields", "give either the call or the states")
 		case !text:
-			return Given{}, problem(givenFor, "is no text", remedy)
+			return Given{}, problem(givenFor, "is no text", document.Instead("", CallNames()))
 		case !known:
-			return Given{}, problem(givenFor, fmt.Sprintf("%q is no call", document.Shown(name)), remedy)
+			return Given{}, problem(givenFor, fmt.Sprintf("%q is no call", document.Shown(name)), document.Instead(name, CallNames()))
 		}
 		return call.Given, nil
 	}
@@ -84,11 +83,11 @@ func ParseGiven(states map[string]any) (Given, error) {
 	for _, key := range slices.Sorted(maps.Keys(states)) {
 		i := slices.IndexFunc(givenFields, func(f givenField) bool { return f.name == key })
 		if i < 0 {
-			var names []string
+			names := []string{givenFor}
 			for _, f := range givenFields {
 				names = append(names, f.name)
 			}
-			return Given{}, problem(document.Shown(key), "is no field of a given state", "use "+strings.Join(names, ", ")+" or "+givenFor)
+			return Given{}, problem(document.Shown(key), "is no field of a given state", document.Instead(key, names))
 		}
 		text, ok := states[key].(string)
 		if !ok {
