@@ -135,6 +135,9 @@ func ParseStatus(body []byte) (Status, error) {
 		status.Counts = read.OldCounts
 	}
 	for _, action := range read.States.Actions {
+		if action.State == "" {
+			return Status{}, fmt.Errorf("%w: an action without one in %s", ErrNoStatus, document.Shown(string(body)))
+		}
 		status.History = append(status.History, action.State)
 	}
 	return status, nil

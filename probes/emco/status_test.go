@@ -101,6 +101,7 @@ func TestStatusWithoutState(t *testing.T) {
 		"", "\n", "null", "[]", "{}", "true", `{"states":null}`, `{"states":{"statusctxid":"","actions":null}}`,
 		"Logical Cloud state not found\n{\"states\":{\"statusctxid\":\"\",\"actions\":null}}\n",
 		`{"deployedStatus":"Terminated"}`,
+		`{"states":{"actions":[{"state":"Created"},{"instance":"1"}]},"deployedStatus":"Instantiated"}`,
 		`{"states":{"actions":[{"state":"Created"}]}} and more`,
 		`{"states":{"actions":[{"state":"Created"}]},"deployedStatus":5}`,
 		"Invalid delete status State",
