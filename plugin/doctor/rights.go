@@ -86,8 +86,10 @@ func Rights() []Right {
 		{Where: InController, Group: fault.Group, Resource: "schedules", Verbs: []string{"get", "list", "watch", "patch"}, For: "be started from the dashboard again and again", Controller: true},
 		{Where: InController, Group: fault.Group, Resource: "workflows", Verbs: []string{"get"}, For: "find the Schedule that a request comes from", Controller: true},
 		{Where: InController, Resource: "events", Verbs: []string{"create"}, For: "write what happened, for the dashboard", Controller: true},
-		{Where: Everywhere, Group: "authentication.k8s.io", Resource: "tokenreviews", Verbs: []string{"create"}, For: "see who asks for a run, so that runs can be asked for", Controller: true, Optional: true},
-		{Where: Everywhere, Group: "authorization.k8s.io", Resource: "subjectaccessreviews", Verbs: []string{"create"}, For: "see who may ask for a run, so that runs can be asked for", Controller: true, Optional: true},
+		{Where: Everywhere, Group: "authentication.k8s.io", Resource: "tokenreviews", Verbs: []string{"create"},
+			For: "see who asks for a run, so that runs can be asked for", Controller: true, Optional: true},
+		{Where: Everywhere, Group: "authorization.k8s.io", Resource: "subjectaccessreviews", Verbs: []string{"create"},
+			For: "see who may ask for a run, so that runs can be asked for", Controller: true, Optional: true},
 		{Where: InChaosMesh, Group: "apps", Resource: "deployments", Verbs: []string{"list"}, For: "let doctor say whether Chaos Mesh is ready", Optional: true},
 		{Where: InChaosMesh, Resource: "pods", Verbs: []string{"list"}, For: "let doctor say whether chaos-daemon is ready", Optional: true},
 	}...)
