@@ -208,14 +208,22 @@ func (r *removal) neverInjected() bool {
 	return failure(r.status()) != "" && !slices.ContainsFunc(r.status().Experiment.Records, isStillInjected)
 }
 
+// next is the first step that applies, from the one that was reached. The last
+// one always does.
+func (r *removal) next() int {
+	step := r.step
+	for !escalation[step].applies(r) {
+		step++
+	}
+	return step
+}
+
 // escalate takes the next step to free the object.
 func (r *removal) escalate(ctx context.Context) {
 	if r.latest == nil {
 		return // it could not be read
 	}
-	for !escalation[r.step].applies(r) {
-		r.step++
-	}
+	r.step = r.next()
 	step := escalation[r.step]
 	if r.began.IsZero() {
 		r.began = time.Now()
