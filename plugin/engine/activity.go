@@ -22,8 +22,7 @@ func (a *attempt) task(p *progress) sdk.Task {
 	}
 }
 
-// do has the plugin do a task. It does not wait longer than the task's timeout
-// and a little.
+// do has the plugin do a task, and waits little longer than the task's timeout.
 func (a *attempt) do(ctx context.Context, p *progress, task sdk.Task) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	p.cancel = cancel
@@ -68,7 +67,7 @@ func (o observer) Resource(resource sdk.Resource) {
 		} else {
 			o.a.made[resource.Anchor] = resource.State
 		}
-		o.a.recordAt(at, journal.Record{
+		o.a.Journal.Add(at, journal.Record{
 			Kind: journal.Resource, Step: o.p.step.Name,
 			Anchor: resource.Anchor, State: string(resource.State), Text: resource.Reason,
 		})
@@ -80,14 +79,12 @@ func (a *attempt) result(p *progress, result sdk.Result) {
 	if p.phase != running {
 		return
 	}
-	p.unanswered = p.mayTakeEffect(result)
+	p.phase, p.result, p.unanswered = ended, result, p.mayTakeEffect(result)
 	record := journal.Record{
 		Kind: journal.Result, Step: p.step.Name, Conclusion: string(result.Conclusion),
 		Outcome: result.Outcome, Text: result.Message, Evidence: result.Evidence,
 	}
 	a.record(record)
-	p.phase = ended
-	p.result = result
 	p.giveUp(p.step.Events()...)
 	meaning, reason := verdict.Meaning(p.step, record)
 	switch {

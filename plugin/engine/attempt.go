@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
@@ -51,7 +52,12 @@ func newAttempt(config *Config, number int) *attempt {
 	for _, step := range config.Plan.Steps {
 		p := newProgress(step)
 		if step.Fault != nil {
-			p.prepare(config, number)
+			// Between an event and the fault that it triggers lies only what
+			// cannot be done earlier.
+			p.object, p.objectErr = fault.Decode(step.Fault.Object)
+			if p.objectErr == nil {
+				fault.Stamp(p.object, config.Run, number, config.Plan.Experiment, step.Name)
+			}
 		}
 		a.steps = append(a.steps, p)
 		a.byName[step.Name] = p
@@ -60,7 +66,7 @@ func newAttempt(config *Config, number int) *attempt {
 }
 
 // run does the attempt, judges it, and takes back all that it did.
-func (a *attempt) run(ctx context.Context) (verdict.Judgement, []string) {
+func (a *attempt) run(ctx context.Context) verdict.Judgement {
 	a.record(journal.Record{Kind: journal.Attempt, Attempt: a.number})
 	switch err := a.refused(ctx); {
 	case err != nil:
@@ -72,17 +78,14 @@ func (a *attempt) run(ctx context.Context) (verdict.Judgement, []string) {
 	}
 	a.loop(ctx)
 	a.cleanUp(a.judge())
-	return a.judge(), a.left
+	return a.judge()
 }
 
 // refused returns which fault of the plan the driver would refuse now.
 func (a *attempt) refused(ctx context.Context) error {
 	checker, able := a.Driver.(Checker)
-	if !able {
-		return nil
-	}
 	for _, p := range a.steps {
-		if p.object == nil {
+		if !able || p.object == nil {
 			continue
 		}
 		if err := checker.Check(ctx, p.object); err != nil {
@@ -145,13 +148,11 @@ func (a *attempt) ended() bool {
 	return a.decided != "" || a.open && !slices.ContainsFunc(a.steps, func(p *progress) bool { return !p.settled() })
 }
 
-func (a *attempt) record(record journal.Record) { a.recordAt(time.Now(), record) }
-
-func (a *attempt) recordAt(at time.Time, record journal.Record) { a.Journal.Add(at, record) }
+func (a *attempt) record(record journal.Record) { a.Journal.Add(time.Now(), record) }
 
 // note records something that nothing waits for.
 func (a *attempt) note(p *progress, at time.Time, text string) {
-	a.recordAt(at, journal.Record{Kind: journal.Note, Step: p.step.Name, Text: text})
+	a.Journal.Add(at, journal.Record{Kind: journal.Note, Step: p.step.Name, Text: text})
 }
 
 // trouble ends the attempt in Error.
@@ -201,7 +202,7 @@ func (a *attempt) event(p *progress, name string, at time.Time, detail map[strin
 	// The triggers come first: between an event and the fault that it
 	// triggers lies only what cannot be done later.
 	a.advance()
-	a.recordAt(at, journal.Record{Kind: journal.Event, Step: p.step.Name, Event: name, Detail: detail})
+	a.Journal.Add(at, journal.Record{Kind: journal.Event, Step: p.step.Name, Event: name, Detail: detail})
 }
 
 // advance starts and ends whatever the events so far let start and end, once
@@ -334,8 +335,7 @@ func refs(list []plan.Ref) string {
 	return strings.Join(words, " and ")
 }
 
-// interruption is the message of an interrupted run, with the reason if there
-// is one.
+// interruption is the message of an interrupted run, with the reason if any.
 func interruption(ctx context.Context) string {
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, ctx.Err()) {
 		return fmt.Sprintf("the run was interrupted: %v", cause)

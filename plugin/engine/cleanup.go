@@ -58,14 +58,15 @@ func (a *attempt) removeFaults() {
 	a.pump(done, nil, nil)
 	select {
 	case <-a.Abandon:
+		tried = nil
 	default:
-		for _, p := range tried {
-			if p.removeErr != nil {
-				a.remove(p)
-			}
-		}
-		a.pump(done, nil, nil)
 	}
+	for _, p := range tried {
+		if p.removeErr != nil {
+			a.remove(p)
+		}
+	}
+	a.pump(done, nil, nil)
 	for _, p := range on {
 		if p.removeErr != nil {
 			a.leftBehind(p.step.Name, fmt.Sprintf("%s %s: it could not be removed: %v", p.step.Fault.Kind, p.object.GetName(), p.removeErr))

@@ -29,9 +29,7 @@ type Driver interface {
 }
 
 // Checker is a Driver that can check beforehand whether it would refuse an
-// object.
-// A run that could not put its faults on is then refused before it makes
-// anything.
+// object: the run is then refused before it makes anything.
 type Checker interface {
 	// Check returns why Apply would refuse the object now, or nil.
 	Check(ctx context.Context, object fault.Object) error
@@ -47,8 +45,7 @@ type Moment struct {
 	// Detail is for a reader, such as which pod or process it was.
 	Detail string
 	// Err is why the fault cannot be injected; Event is empty. After Injected it
-	// is what is wrong with the fault since: one
-	// that stays on until it is removed has ended before, because its duration
-	// was over or somebody else deleted its object.
+	// is what is wrong with the fault since, such as a duration that was over
+	// or an object that somebody else deleted.
 	Err error
 }

@@ -89,14 +89,12 @@ func Run(ctx context.Context, config Config) Outcome {
 	attempts := cmp.Or(max(config.Attempts, 0), config.Plan.Attempts)
 	config.Journal.Add(time.Now(), journal.Record{Kind: journal.Run, Run: config.Run, Plan: config.Plan, Version: config.Version})
 	var outcome Outcome
-	for number := 1; ; number++ {
-		one := newAttempt(&config, number)
-		judgement, left := one.run(ctx)
-		outcome.Judgement, outcome.Attempt = judgement, number
-		outcome.Left = append(outcome.Left, left...)
-		if judgement.Verdict != verdict.Inconclusive || number >= attempts || ctx.Err() != nil {
-			break
-		}
+	for again := true; again; {
+		outcome.Attempt++
+		one := newAttempt(&config, outcome.Attempt)
+		outcome.Judgement = one.run(ctx)
+		outcome.Left = append(outcome.Left, one.left...)
+		again = outcome.Verdict == verdict.Inconclusive && outcome.Attempt < attempts && ctx.Err() == nil
 	}
 	text := "everything of the run is cleaned up"
 	if count := len(outcome.Left); count > 0 {

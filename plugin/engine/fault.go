@@ -11,7 +11,7 @@ import (
 // apply has the driver put the step's fault on.
 func (a *attempt) apply(p *progress) {
 	if p.objectErr != nil {
-		a.notInjected(p, p.objectErr)
+		a.faultFailed(p, p.objectErr)
 		return
 	}
 	p.applied = make(chan struct{})
@@ -19,7 +19,7 @@ func (a *attempt) apply(p *progress) {
 	p.cancel = cancel
 	p.timer = a.after(time.Duration(p.step.Timeout), func() {
 		if !p.has(plan.Injected) && p.phase == running {
-			a.notInjected(p, fmt.Errorf("it was not injected within %v", p.step.Timeout))
+			a.faultFailed(p, fmt.Errorf("it was not injected within %v", p.step.Timeout))
 		}
 	})
 	driver := a.Driver
@@ -27,7 +27,7 @@ func (a *attempt) apply(p *progress) {
 		defer close(p.applied)
 		err := driver.Apply(ctx, p.object, func(m Moment) { a.mail.post(func() { a.moment(p, m) }) })
 		if err != nil {
-			a.mail.post(func() { a.notInjected(p, err) })
+			a.mail.post(func() { a.faultFailed(p, err) })
 		}
 	})
 }
@@ -37,11 +37,7 @@ func (a *attempt) moment(p *progress, m Moment) {
 	switch {
 	case m.Err != nil:
 		a.note(p, m.At, m.Err.Error())
-		if p.has(plan.Injected) {
-			a.notAsItShould(p, m.Err)
-		} else {
-			a.notInjected(p, m.Err)
-		}
+		a.faultFailed(p, m.Err)
 		return
 	case m.Event == "":
 		a.note(p, m.At, m.Detail)
@@ -84,20 +80,16 @@ func (a *attempt) expect(p *progress, limit time.Duration, events ...string) {
 	})
 }
 
-// notInjected ends the attempt: a fault could not be put on.
-func (a *attempt) notInjected(p *progress, err error) {
+// faultFailed ends the attempt: a fault could not be put on, or is not as it
+// should be since. What was seen under it proves nothing.
+func (a *attempt) faultFailed(p *progress, err error) {
 	p.stopTimer()
 	p.giveUp(plan.Created, plan.Injected, plan.Down, plan.Ready)
-	a.trouble(fmt.Sprintf("the fault of step %s (%s) could not be injected: %v", p.step.Name, p.step.Fault.Summary, err))
-}
-
-// notAsItShould ends the attempt: a fault that was on is not as it should be.
-// What was seen under it proves nothing.
-func (a *attempt) notAsItShould(p *progress, err error) {
-	p.stopTimer()
-	p.giveUp(plan.Down, plan.Ready)
 	what := "did not stay on"
-	if p.ending || p.object.IsOneShot() {
+	switch {
+	case !p.has(plan.Injected):
+		what = "could not be injected"
+	case p.ending || p.object.IsOneShot():
 		what = "has not gone as it should"
 	}
 	a.trouble(fmt.Sprintf("the fault of step %s (%s) %s: %v", p.step.Name, p.step.Fault.Summary, what, err))

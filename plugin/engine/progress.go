@@ -58,15 +58,6 @@ func newProgress(step plan.Step) *progress {
 	return &progress{step: step, fired: map[string]time.Time{}, never: map[string]bool{}, cancel: func(error) {}}
 }
 
-// prepare makes the step's object before it is needed: between an event and
-// the fault that it triggers lies only what cannot be done earlier.
-func (p *progress) prepare(config *Config, attempt int) {
-	p.object, p.objectErr = fault.Decode(p.step.Fault.Object)
-	if p.objectErr == nil {
-		fault.Stamp(p.object, config.Run, attempt, config.Plan.Experiment, p.step.Name)
-	}
-}
-
 // giveUp marks events that will not fire any more.
 func (p *progress) giveUp(events ...string) {
 	for _, event := range events {

@@ -127,23 +127,11 @@ func (j *Journal) Err() error {
 	return j.err
 }
 
-// LineError is the error of a line that is no record of a journal.
-type LineError struct {
-	Line int
-	Err  error
-}
-
-func (e *LineError) Error() string {
-	return fmt.Sprintf("line %d is no journal record: %v", e.Line, e.Err)
-}
-
-func (e *LineError) Unwrap() error { return e.Err }
-
 // maxSize bounds what is read of a journal.
 const maxSize = 1 << 30
 
 // Read reads a journal. A last line that was cut off, as a killed process may
-// leave it, is left out; any other line that is no record is a [*LineError].
+// leave it, is left out; any other line that is no record is an error.
 func Read(in io.Reader) ([]Record, error) {
 	data, err := io.ReadAll(io.LimitReader(in, maxSize))
 	if err != nil {
@@ -165,7 +153,7 @@ func Read(in io.Reader) ([]Record, error) {
 			err = errors.New("it has no kind")
 		}
 		if err != nil {
-			return records, &LineError{Line: number, Err: err}
+			return records, fmt.Errorf("line %d is no journal record: %w", number, err)
 		}
 		records = append(records, record)
 	}

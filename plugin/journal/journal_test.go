@@ -3,6 +3,7 @@ package journal_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -55,9 +56,8 @@ func TestReadMistakes(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			records, err := journal.Read(strings.NewReader(test.text))
 			line := 0
-			var bad *journal.LineError
-			if errors.As(err, &bad) {
-				line = bad.Line
+			if err != nil {
+				_, _ = fmt.Sscanf(err.Error(), "line %d is no journal record: ", &line)
 			}
 			if len(records) != test.records || line != test.line {
 				t.Errorf("%d records, %v", len(records), err)
@@ -90,8 +90,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte("{\"kind\":\"run\"}\n{"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		records, err := journal.Read(bytes.NewReader(data))
-		var bad *journal.LineError
-		if err != nil && !errors.As(err, &bad) {
+		if err != nil && !strings.HasPrefix(err.Error(), "line ") {
 			t.Errorf("%v", err)
 		}
 		for _, record := range records {

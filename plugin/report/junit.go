@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -22,21 +23,23 @@ type junitSuite struct {
 }
 
 type junitCase struct {
-	Class   string       `xml:"classname,attr"`
-	Name    string       `xml:"name,attr"`
-	Time    string       `xml:"time,attr"`
-	Failure *junitReason `xml:"failure,omitempty"`
-	Error   *junitReason `xml:"error,omitempty"`
-	Skipped *junitReason `xml:"skipped,omitempty"`
-	Out     string       `xml:"system-out"`
+	Class  string `xml:"classname,attr"`
+	Name   string `xml:"name,attr"`
+	Time   string `xml:"time,attr"`
+	Reason *junitReason
+	Out    string `xml:"system-out"`
 }
 
 type junitReason struct {
+	XMLName xml.Name
 	Message string `xml:"message,attr"`
 }
 
-// JUnit writes the runs as a JUnit test suite. A Failed run is a failure, an
-// Error an error, and an Inconclusive run is skipped: it proves nothing.
+// junitElements are those of the verdicts; of any other it is error. An
+// Inconclusive run is skipped: it proves nothing.
+var junitElements = map[verdict.Verdict]string{verdict.Failed: "failure", verdict.Inconclusive: "skipped"}
+
+// JUnit writes the runs as a JUnit test suite.
 func JUnit(out io.Writer, runs ...Run) error {
 	var tally Tally
 	var total time.Duration
@@ -47,15 +50,9 @@ func JUnit(out io.Writer, runs ...Run) error {
 		var b strings.Builder
 		text(&b, r)
 		one := junitCase{Class: clean(r.Plan.Target), Name: clean(r.Plan.Experiment), Time: junitSeconds(r.took()), Out: b.String()}
-		reason := &junitReason{Message: clean(r.Reason)}
-		switch r.Verdict {
-		case verdict.Passed:
-		case verdict.Failed:
-			one.Failure = reason
-		case verdict.Inconclusive:
-			one.Skipped = reason
-		default:
-			one.Error = reason
+		if r.Verdict != verdict.Passed {
+			element := cmp.Or(junitElements[r.Verdict], "error")
+			one.Reason = &junitReason{XMLName: xml.Name{Local: element}, Message: clean(r.Reason)}
 		}
 		cases = append(cases, one)
 	}

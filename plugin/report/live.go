@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -85,17 +86,21 @@ func (l *Live) Follow(record journal.Record) {
 		return
 	}
 	l.last, l.shown = record.At, time.Now()
-	l.follow(record)
+	l.track(record)
 	if record.Kind == journal.Resource && record.State != "left" {
 		return
 	}
 	l.wipe()
-	fmt.Fprintf(l.out, "%s  %-*s  %s\n", l.paint(grey, seconds(record.At)), l.width, record.Step, l.paint(colour(record), Words(l.plan, record)))
+	colour := colours[string(record.Kind)]
+	if record.Kind == journal.Verdict {
+		colour = colours[record.Verdict]
+	}
+	fmt.Fprintf(l.out, "%s  %-*s  %s\n", l.paint(grey, seconds(record.At)), l.width, record.Step, l.paint(colour, Words(l.plan, record)))
 	l.draw()
 }
 
-// follow keeps the list of what is under way.
-func (l *Live) follow(record journal.Record) {
+// track keeps the list of what is under way.
+func (l *Live) track(record journal.Record) {
 	step, known := l.plan.Find(record.Step)
 	if !known {
 		return
@@ -112,21 +117,15 @@ func (l *Live) follow(record journal.Record) {
 func (l *Live) wipe() {
 	if l.status {
 		fmt.Fprint(l.out, "\r\x1b[K")
-		l.status = false
 	}
+	l.status = false
 }
 
 func (l *Live) draw() {
-	var names []string
-	for name, running := range l.running {
-		if running {
-			names = append(names, name)
-		}
-	}
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(l.running)), func(name string) bool { return !l.running[name] })
 	if !l.terminal || len(names) == 0 {
 		return
 	}
-	slices.Sort(names)
 	l.wipe()
 	fmt.Fprint(l.out, l.paint(grey, fmt.Sprintf("%s  under way: %s", seconds(l.last+time.Since(l.shown)), strings.Join(names, ", "))))
 	l.status = true
@@ -153,13 +152,6 @@ var colours = map[string]string{
 	string(journal.Note):         grey,
 	string(journal.End):          grey,
 	string(journal.Result):       cyan,
-}
-
-func colour(record journal.Record) string {
-	if record.Kind == journal.Verdict {
-		return colours[record.Verdict]
-	}
-	return colours[string(record.Kind)]
 }
 
 func (l *Live) paint(colour, text string) string {

@@ -23,8 +23,7 @@ type Run struct {
 	Attempt int
 	// Left is what could not be cleaned up, and what may still happen.
 	Left []string
-	// Ended: the journal has the run's end, which that of a process that died
-	// has not.
+	// Ended: the journal has the run's end.
 	Ended bool
 
 	// first and last are the times of the run's first and last record.
