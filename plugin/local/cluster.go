@@ -16,8 +16,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 // Options are settings of a cluster that its file does not have.
@@ -38,8 +43,11 @@ const (
 	logs = "logs"
 )
 
-// ErrClosed is the error of a cluster that was closed.
-var ErrClosed = errors.New("the local cluster is closed")
+// The errors of a cluster that was closed, and of one that another process runs.
+var (
+	ErrClosed = errors.New("the local cluster is closed")
+	ErrLocked = errors.New("the cluster is run by another process")
+)
 
 // Cluster is a running cluster. It is an [engine.Driver].
 type Cluster struct {
@@ -53,10 +61,10 @@ type Cluster struct {
 	// work waits for the goroutines of the cluster and of its links.
 	work sync.WaitGroup
 	// ctx ends when the cluster closes.
-	ctx       context.Context
-	stop      context.CancelFunc
-	closeOnce sync.Once
-	closeErr  error
+	ctx  context.Context
+	stop context.CancelFunc
+	// shutOnce stops everything, the first time that it is called.
+	shutOnce func() error
 
 	// mu guards all that faults, pods and processes have to do with each
 	// other, so that what happens to them has one order.
@@ -94,6 +102,7 @@ func Start(ctx context.Context, description *Description, options Options) (*Clu
 		faults:      map[string]*applied{},
 	}
 	c.ctx, c.stop = context.WithCancel(context.Background())
+	c.shutOnce = sync.OnceValue(c.shut)
 	if err := c.start(ctx); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
@@ -122,9 +131,10 @@ func (c *Cluster) start(ctx context.Context) error {
 		}
 		c.links = append(c.links, link)
 		if link.to == nil {
-			if err := link.open(); err != nil {
-				return err
-			}
+			err = link.open()
+		}
+		if err != nil {
+			return err
 		}
 	}
 	for _, pod := range c.pods {
@@ -206,10 +216,7 @@ func (c *Cluster) notify() {
 // cluster, and returns when nothing of it runs any more. Faults that are
 // still applied end without another moment. The error names the processes
 // that did not stop when they were asked to.
-func (c *Cluster) Close() error {
-	c.closeOnce.Do(func() { c.closeErr = c.shut() })
-	return c.closeErr
-}
+func (c *Cluster) Close() error { return c.shutOnce() }
 
 func (c *Cluster) shut() error {
 	c.mu.Lock()
@@ -250,4 +257,29 @@ func (c *Cluster) pod(name string) *pod {
 		return c.pods[at]
 	}
 	return nil
+}
+
+// takeLock locks the file until it is closed. The lock ends with this process
+// however that ends: its children do not inherit the file.
+func takeLock(name string) (*os.File, error) {
+	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the cluster's lock file: %w", err)
+	}
+	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		owner, _ := os.ReadFile(name)
+		err = fmt.Errorf("%w: process %s holds it; wait for it or end it", ErrLocked, document.Shown(string(owner)))
+	}
+	if err == nil {
+		err = file.Truncate(0)
+	}
+	if err == nil {
+		_, err = file.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	}
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("lock %s: %w", name, err)
+	}
+	return file, nil
 }

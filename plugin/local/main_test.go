@@ -19,6 +19,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
 	"github.com/emco-chaos/emco-chaos/plugin/engine/drivertest"
 	"github.com/emco-chaos/emco-chaos/plugin/local"
@@ -135,7 +136,7 @@ func actor(t testing.TB, name, role, address string, env ...string) local.Pod {
 		Name: name, Labels: map[string]string{"app": name}, Command: []string{program},
 		Env:          map[string]string{roleVariable: role, listenVariable: address, "GORACE": "atexit_sleep_ms=0"},
 		Ready:        local.Ready{TCP: address},
-		RestartAfter: localtest.RestartAfter,
+		RestartAfter: plan.Duration(localtest.RestartAfter),
 	}
 	for _, variable := range env {
 		name, value, _ := strings.Cut(variable, "=")

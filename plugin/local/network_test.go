@@ -246,7 +246,7 @@ func TestTwoHolds(t *testing.T) {
 func TestHoldWithoutProcess(t *testing.T) {
 	t.Parallel()
 	description := localtest.Description(t)
-	description.Pods[1].RestartAfter = time.Second
+	description.Pods[1].RestartAfter = plan.Duration(time.Second)
 	cluster := localtest.Start(t, description)
 	outside := localtest.Outside(description)
 	kill := apply(t, cluster, localtest.PodChaos(v1alpha1.PodKillAction, localtest.Service))

@@ -6,7 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 // pod keeps one process running: it starts the first one, and another one
@@ -77,7 +80,7 @@ func (p *pod) start() *process {
 	process, err := run(p.Command, c.folder, environment(p.Env), p.log, c.lifeline.child)
 	if err != nil {
 		p.cannot(fmt.Errorf("start pod %s: %w", p.Name, err))
-		p.startAt(time.Now().Add(max(p.RestartAfter, retryAfter)))
+		p.startAt(time.Now().Add(max(time.Duration(p.RestartAfter), retryAfter)))
 		return nil
 	}
 	p.current = process
@@ -130,7 +133,7 @@ func (p *pod) ended(process *process) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p.current = nil
-	after := p.RestartAfter
+	after := time.Duration(p.RestartAfter)
 	if !process.killed {
 		after = max(after, retryAfter)
 	}
@@ -157,4 +160,20 @@ func (p *pod) cannot(err error) {
 		p.err = withLog(err, p.log.Name())
 	}
 	p.cluster.notify()
+}
+
+const (
+	tailBytes = 4 << 10
+	tailLines = 5
+)
+
+// withLog adds the last lines of a log to an error.
+func withLog(err error, name string) error {
+	data, _ := os.ReadFile(name) // without it the error is still one
+	data = data[max(0, len(data)-tailBytes):]
+	lines := strings.Split(strings.TrimSpace(document.Lines(string(data))), "\n")
+	if text := strings.Join(lines[max(0, len(lines)-tailLines):], "\n"); text != "" {
+		return fmt.Errorf("%w; the end of %s:\n%s", err, name, text)
+	}
+	return err
 }

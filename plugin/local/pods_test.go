@@ -69,7 +69,7 @@ func TestCannotStartAgain(t *testing.T) {
 		}
 	}
 	install()
-	pod.Command, pod.RestartAfter = []string{program}, time.Second
+	pod.Command, pod.RestartAfter = []string{program}, plan.Duration(time.Second)
 	cluster, err := local.Start(t.Context(), description, local.Options{StopWithin: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +89,7 @@ func TestWholeGroupIsKilled(t *testing.T) {
 	t.Parallel()
 	address := localtest.Addresses(t, 1)[0]
 	description := describe(t, actor(t, "parent", "parent", address))
-	description.Pods[0].RestartAfter = time.Minute
+	description.Pods[0].RestartAfter = plan.Duration(time.Minute)
 	cluster, err := local.Start(t.Context(), description, local.Options{StopWithin: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
@@ -138,7 +138,7 @@ func TestGracePeriod(t *testing.T) {
 func TestKillWithoutProcess(t *testing.T) {
 	t.Parallel()
 	description := localtest.Description(t)
-	description.Pods[1].RestartAfter = time.Second
+	description.Pods[1].RestartAfter = plan.Duration(time.Second)
 	cluster := localtest.Start(t, description)
 	first := apply(t, cluster, localtest.PodChaos(v1alpha1.PodKillAction, localtest.Service))
 	first.await(plan.Down)
@@ -172,7 +172,7 @@ func TestKillOfTheDying(t *testing.T) {
 func TestFailureOfWhatIsDown(t *testing.T) {
 	t.Parallel()
 	description := localtest.Description(t)
-	description.Pods[1].RestartAfter = time.Second
+	description.Pods[1].RestartAfter = plan.Duration(time.Second)
 	cluster := localtest.Start(t, description)
 	outside := localtest.Outside(description)
 	kill := apply(t, cluster, localtest.PodChaos(v1alpha1.PodKillAction, localtest.Service))
@@ -181,7 +181,7 @@ func TestFailureOfWhatIsDown(t *testing.T) {
 	if down := failure.await(plan.Down); !strings.Contains(down.Detail, "had no process") {
 		t.Errorf("got %q", down.Detail)
 	}
-	time.Sleep(description.Pods[1].RestartAfter + quiet)
+	time.Sleep(time.Duration(description.Pods[1].RestartAfter) + quiet)
 	if _, err := outside.Ask(t.Context()); err == nil {
 		t.Error("the pod came back under the failure")
 	}
@@ -277,7 +277,7 @@ func TestMode(t *testing.T) {
 	for i, address := range addresses {
 		pod := actor(t, fmt.Sprintf("replica-%d", i), "telling", address)
 		pod.Labels = map[string]string{"app": "replica", "number": fmt.Sprint(i)}
-		pod.RestartAfter = time.Minute
+		pod.RestartAfter = plan.Duration(time.Minute)
 		pods = append(pods, pod)
 	}
 	description := describe(t, pods...)

@@ -15,14 +15,12 @@ import (
 
 	"golang.org/x/sys/unix"
 	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/emco-chaos/emco-chaos/plugin/sdk"
 )
 
-// lifelineVariable has the number of the file descriptor that ends when the
-// process that owns the cluster does.
-const (
-	lifelineVariable = "EMCO_CHAOS_LIFELINE"
-	lifelineNumber   = 3
-)
+// lifelineNumber is the file descriptor of the lifeline in a process.
+const lifelineNumber = 3
 
 // process is one process of a pod, the leader of a process group of its own.
 type process struct {
@@ -67,7 +65,7 @@ func environment(own map[string]string) []string {
 		list = append(list, name+"="+value)
 	}
 	// Of two values of a variable the last one counts.
-	return append(list, lifelineVariable+"="+strconv.Itoa(lifelineNumber))
+	return append(list, sdk.Lifeline+"="+strconv.Itoa(lifelineNumber))
 }
 
 // wait returns when nothing is left of the process and its group.

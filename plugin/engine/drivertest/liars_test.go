@@ -265,7 +265,7 @@ func TestLiarsFail(t *testing.T) {
 				// Slow enough that a busy machine does not help the liar.
 				system := localtest.System(t, func(description *local.Description) {
 					for i := range description.Pods {
-						description.Pods[i].RestartAfter = 300 * time.Millisecond
+						description.Pods[i].RestartAfter = plan.Duration(300 * time.Millisecond)
 					}
 				})
 				system.Driver = liar.make(system.Driver)

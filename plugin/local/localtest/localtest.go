@@ -19,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/engine/drivertest"
 	"github.com/emco-chaos/emco-chaos/plugin/local"
 )
@@ -50,12 +51,12 @@ func Description(t testing.TB) *local.Description {
 			{
 				Name: BackEnd, Labels: map[string]string{"app": BackEnd}, Command: []string{program},
 				Env:   environment(backEnd, ""),
-				Ready: local.Ready{TCP: backEnd}, RestartAfter: RestartAfter,
+				Ready: local.Ready{TCP: backEnd}, RestartAfter: plan.Duration(RestartAfter),
 			},
 			{
 				Name: Service, Labels: map[string]string{"app": Service}, Command: []string{program}, After: []string{BackEnd},
 				Env:   environment(service, link),
-				Ready: local.Ready{TCP: service}, RestartAfter: RestartAfter,
+				Ready: local.Ready{TCP: service}, RestartAfter: plan.Duration(RestartAfter),
 			},
 		},
 		Links: []local.Link{{From: Service, To: BackEnd, Listen: link, Connect: backEnd}},

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/local"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
@@ -51,12 +52,12 @@ func TestLoad(t *testing.T) {
 				Name: "etcd", Labels: map[string]string{"app.kubernetes.io/name": "etcd"},
 				Command: []string{"/bin/emulator", "etcd", "--listen", "127.0.0.1:21001"},
 				Env:     map[string]string{"COLOUR": "", "RETRIES": "3", "VERSION": "1.10", "MODE": "0755", "ON": "True"},
-				Ready:   local.Ready{TCP: "127.0.0.1:21001"}, RestartAfter: time.Second,
+				Ready:   local.Ready{TCP: "127.0.0.1:21001"}, RestartAfter: plan.Duration(time.Second),
 			},
 			{
 				Name: "orchestrator", Labels: map[string]string{"app": "orchestrator"}, After: []string{"etcd"},
 				Command: []string{"/bin/emulator", "orchestrator"},
-				Ready:   local.Ready{HTTP: "http://127.0.0.1:21002/metrics"}, RestartAfter: 250 * time.Millisecond,
+				Ready:   local.Ready{HTTP: "http://127.0.0.1:21002/metrics"}, RestartAfter: plan.Duration(250 * time.Millisecond),
 			},
 		},
 		Links: []local.Link{
