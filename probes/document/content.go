@@ -1,6 +1,7 @@
 package document
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -28,6 +29,7 @@ type entry struct {
 // read converts YAML into JSON's types: map[string]any, []any, string, bool,
 // int64, float64 and nil. A date is text.
 func (f *File) read(field string, key, node *yaml.Node) any {
+	node = aliased(node)
 	// An empty value has no position of its own: its key's is taken.
 	if node.Line == 0 {
 		node.Line, node.Column = key.Line, key.Column
@@ -36,6 +38,14 @@ func (f *File) read(field string, key, node *yaml.Node) any {
 	content := f.content(field, node)
 	f.entries[field].content = content
 	return content
+}
+
+// aliased is what an alias stands for; other nodes stand for themselves.
+func aliased(node *yaml.Node) *yaml.Node {
+	if node.Kind == yaml.AliasNode {
+		return node.Alias
+	}
+	return node
 }
 
 // Places maps fields to their places, so that a problem that is found elsewhere
@@ -139,7 +149,7 @@ func (f *File) content(field string, node *yaml.Node) any {
 func (f *File) mapping(field string, node *yaml.Node) map[string]any {
 	fields := map[string]any{}
 	for i := 0; i+1 < len(node.Content); i += 2 {
-		key, value := node.Content[i], node.Content[i+1]
+		key, value := aliased(node.Content[i]), node.Content[i+1]
 		if key.Kind != yaml.ScalarNode || key.Tag != "!!str" {
 			f.add(at(key), field, "a key here is not text", "write a text, in quotes if need be")
 			continue
@@ -178,11 +188,10 @@ func (f *File) Value(field string) (any, bool) {
 // Text is the single value at the field as it is written, whatever its type;
 // empty when there is none.
 func (f *File) Text(field string) string {
-	found, here := f.entries[field]
-	if !here || found.content == nil {
-		return ""
+	if found, here := f.entries[field]; here && found.content != nil {
+		return found.written
 	}
-	return found.written
+	return ""
 }
 
 // At is where the value at the field, or the nearest one around it, stands.
@@ -193,7 +202,8 @@ func (f *File) Keys(field string) []string {
 	value, _ := f.Value(field)
 	fields, _ := value.(map[string]any)
 	return slices.SortedFunc(maps.Keys(fields), func(a, b string) int {
-		return f.entries[Join(field, a)].Key.compare(f.entries[Join(field, b)].Key)
+		first, second := f.entries[Join(field, a)].Key, f.entries[Join(field, b)].Key
+		return cmp.Or(cmp.Compare(first.Line, second.Line), cmp.Compare(first.Column, second.Column))
 	})
 }
 
@@ -212,13 +222,12 @@ func (f *File) AsWritten(fields *regexp.Regexp) {
 func (f *File) rewrite(change func(field string, value any) any) {
 	root, _ := f.Value("")
 	walk("", root, func(field string, value any) any {
-		entry := f.entries[field]
 		switch value.(type) {
 		case map[string]any, []any:
 		default:
 			value = change(field, value)
 		}
-		if entry != nil {
+		if entry := f.entries[field]; entry != nil {
 			entry.content = value
 		}
 		return value

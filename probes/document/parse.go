@@ -5,7 +5,6 @@ package document
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -29,8 +28,10 @@ type File struct {
 	name string
 	// part names the document in its problems, when the file has several.
 	part string
-	// lenient allows tags and numbers of any size.
-	lenient  bool
+	// lenient allows aliases, tags and numbers of any size.
+	lenient bool
+	// values are counted, aliases followed.
+	values   int
 	problems Problems
 	// entries holds the file's values by field.
 	entries map[string]*entry
@@ -38,13 +39,9 @@ type File struct {
 	troubled map[string]bool
 }
 
-func (p Position) compare(other Position) int {
-	return cmp.Or(cmp.Compare(p.Line, other.Line), cmp.Compare(p.Column, other.Column))
-}
-
 // Parse reads a file of one YAML document. A file without a value could not be
-// read, and its problems say why. Anchors, aliases, merge keys and tags are problems: they make a
-// file hard to read and a small file large.
+// read, and its problems say why. Anchors, aliases, merge keys and tags are
+// problems: they make a file hard to read and a small file large.
 func Parse(name string, data []byte) *File {
 	file := newFile(name)
 	if len(data) > MaxBytes {
@@ -205,14 +202,25 @@ func (f *File) syntax(data []byte, err error) {
 	f.add(Position{line, 1}, "", "this is not YAML: "+syntaxLine.ReplaceAllString(err.Error(), ""), remedy)
 }
 
-// plain refuses what a file for people does not need.
+// plain refuses what a file for people does not need, and of a lenient file what
+// is too much: with aliases a small text can stand for a very large one.
 func (f *File) plain(node *yaml.Node, depth int) bool {
 	fine := true
 	refuse := func(message, remedy string) {
 		f.add(at(node), "", message, remedy)
 		fine = false
 	}
+	f.values++
 	switch {
+	case f.lenient && f.values > streamValues:
+		refuse(fmt.Sprintf("holds more than %d values", streamValues), "split it, or use fewer aliases")
+		return false
+	case f.lenient && depth > streamDepth:
+		refuse(fmt.Sprintf("is nested more than %d deep", streamDepth), "flatten it")
+		return false
+	case f.lenient && node.Kind == yaml.AliasNode:
+		return f.plain(node.Alias, depth+1)
+	case f.lenient:
 	case depth > maxDepth:
 		refuse(fmt.Sprintf("values are nested more than %d deep", maxDepth), "make it flatter")
 		return false
@@ -225,24 +233,23 @@ func (f *File) plain(node *yaml.Node, depth int) bool {
 		refuse(fmt.Sprintf("the tag %s is not read", shorten(node.Tag)), "leave the tag out")
 	}
 	for i, child := range node.Content {
-		if node.Kind == yaml.MappingNode && i%2 == 0 && child.Tag == "!!merge" {
+		if !f.lenient && node.Kind == yaml.MappingNode && i%2 == 0 && child.Tag == "!!merge" {
 			f.add(at(child), "", "the merge key << is not read", "write the values out")
 			fine = false
-			continue
+		} else if !f.plain(child, depth+1) {
+			fine = false
 		}
-		fine = f.plain(child, depth+1) && fine
+		if f.lenient && !fine {
+			break // a limit
+		}
 	}
 	return fine
 }
 
 func parent(field string) string {
-	if strings.HasSuffix(field, "]") {
-		if at := strings.LastIndexByte(field, '['); at >= 0 {
-			return field[:at]
-		}
+	separator := byte('.')
+	if strings.HasSuffix(field, "]") && strings.Contains(field, "[") {
+		separator = '['
 	}
-	if at := strings.LastIndexByte(field, '.'); at >= 0 {
-		return field[:at]
-	}
-	return ""
+	return field[:max(0, strings.LastIndexByte(field, separator))]
 }

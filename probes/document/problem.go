@@ -28,28 +28,18 @@ type Problem struct {
 // Error is file:line:column: field: message; remedy. What is not known is
 // left out. It is one line, whatever the file has in it.
 func (p Problem) Error() string {
-	var text strings.Builder
-	if p.File != "" {
-		text.WriteString(p.File + ":")
-	}
-	for _, place := range []int{p.Line, p.Column} {
-		if place > 0 {
-			fmt.Fprintf(&text, "%d:", place)
+	place := p.File
+	for _, number := range []int{p.Line, p.Column} {
+		if number > 0 {
+			place += fmt.Sprintf(":%d", number)
 		}
 	}
-	if text.Len() > 0 {
-		text.WriteString(" ")
-	}
-	for _, within := range []string{p.Part, p.Field} {
-		if within != "" {
-			text.WriteString(within + ": ")
-		}
-	}
-	text.WriteString(p.Message)
+	parts := slices.DeleteFunc([]string{place, p.Part, p.Field, p.Message}, func(part string) bool { return part == "" })
+	text := strings.Join(parts, ": ")
 	if p.Remedy != "" {
-		text.WriteString("; " + p.Remedy)
+		text += "; " + p.Remedy
 	}
-	return OneLine(text.String(), 0)
+	return OneLine(text, 0)
 }
 
 // Problems are all mistakes of one reading. As an error they are one a line.

@@ -90,10 +90,8 @@ func (k keyRules) Validate(ctx *jsonschema.ValidatorContext, value any) {
 
 func duration(value any) error {
 	text, isText := value.(string)
-	if !isText {
-		return nil
-	}
 	switch duration, err := time.ParseDuration(text); {
+	case !isText:
 	case err != nil:
 		return fmt.Errorf("%q is not a duration", shorten(text))
 	case duration < 0:
@@ -123,11 +121,10 @@ func (s *Schema) Check(file *File, field string) {
 // rules is the part of the schema that the error is about.
 func (s *Schema) rules(e *jsonschema.ValidationError) map[string]any {
 	_, pointer, _ := strings.Cut(e.SchemaURL, "#")
-	var keys []string
-	for key := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
-		if plain, err := url.PathUnescape(key); err == nil && pointer != "" {
-			keys = append(keys, strings.NewReplacer("~1", "/", "~0", "~").Replace(plain))
-		}
+	pointer, _ = url.PathUnescape(pointer)
+	keys := strings.Split(pointer, "/")[1:]
+	for i, key := range keys {
+		keys[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(key)
 	}
 	rules, _ := lookup(s.root, keys...).(map[string]any)
 	return rules

@@ -14,7 +14,7 @@ const StreamBytes = 1 << 20
 
 const (
 	streamDepth  = 64
-	streamValues = 200_000 // aliases followed
+	streamValues = 200_000 // of one document, aliases followed
 	streamLength = 10_000  // documents
 )
 
@@ -42,39 +42,12 @@ func Stream(name string, data []byte, part func(n int) string, each func(n int, 
 			file.syntax(data, err)
 		case root.Kind != yaml.DocumentNode || len(root.Content) != 1 || root.Content[0].Tag == "!!null":
 			continue
-		default:
-			values := streamValues
-			if resolved := file.resolve(root.Content[0], 0, &values); resolved != nil {
-				file.read("", resolved, resolved)
-				each(n, file)
-				problems = append(problems, file.Problems()...)
-				continue
-			}
+		case file.plain(root.Content[0], 0):
+			file.read("", root.Content[0], root.Content[0])
+			each(n, file)
+			problems = append(problems, file.Problems()...)
+			continue
 		}
 		return append(problems, file.problems...)
 	}
-}
-
-// resolve replaces aliases by what they stand for, within limits: a small text
-// can stand for a very large one. Nil says that it exceeds one.
-func (f *File) resolve(node *yaml.Node, depth int, left *int) *yaml.Node {
-	*left--
-	switch {
-	case *left < 0:
-		f.add(at(node), "", fmt.Sprintf("holds more than %d values", streamValues), "split it, or use fewer aliases")
-		return nil
-	case depth > streamDepth:
-		f.add(at(node), "", fmt.Sprintf("is nested more than %d deep", streamDepth), "flatten it")
-		return nil
-	case node.Kind == yaml.AliasNode:
-		return f.resolve(node.Alias, depth+1, left)
-	}
-	resolved := *node
-	resolved.Content = make([]*yaml.Node, len(node.Content))
-	for i, child := range node.Content {
-		if resolved.Content[i] = f.resolve(child, depth+1, left); resolved.Content[i] == nil {
-			return nil
-		}
-	}
-	return &resolved
 }

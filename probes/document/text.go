@@ -1,17 +1,24 @@
 package document
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// shownLimit is the number of characters that [Shown] keeps.
-const shownLimit = 512
+// NameRemedy is the remedy for a text that is no name.
+const NameRemedy = "write small letters, digits and hyphens, a letter or digit first and last, 63 characters at most"
+
+var label = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
+
+// IsName reports whether the text is a DNS label (RFC 1123), as Kubernetes
+// wants names.
+func IsName(text string) bool { return label.MatchString(text) }
 
 // Shown is [OneLine] with 512 characters at most: the form in which messages
 // quote what a file, a server or a plugin wrote.
-func Shown(text string) string { return OneLine(text, shownLimit) }
+func Shown(text string) string { return OneLine(text, 512) }
 
 // OneLine makes a text of unknown origin safe to print on one line of a
 // terminal: a run of white space and control characters becomes one space,
