@@ -35,7 +35,7 @@ func written(t *testing.T, server *emcotest.EMCO, options gms.Options) (folder s
 	if err != nil {
 		t.Fatal(err)
 	}
-	if client, err = emco.New(config.Client()); err != nil {
+	if client, err = emco.New(config.Config); err != nil {
 		t.Fatal(err)
 	}
 	if config.Rsync != options.Rsync {

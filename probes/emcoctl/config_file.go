@@ -13,19 +13,12 @@ import (
 
 // Config is what emcoctl's configuration file says.
 type Config struct {
-	// Endpoints and Ingress are as in [emco.Config]. With an ingress
-	// emcoctl asks nobody else, so then there are no endpoints.
-	Endpoints map[emco.Service]string
-	Ingress   string
+	// Config has the endpoints or the ingress: with an ingress emcoctl asks
+	// nobody else. What emcoctl takes as flags, such as the token, is not in it.
+	emco.Config
 	// Rsync is HOST:PORT of rsync, which has no REST API; empty if the file
 	// does not name it.
 	Rsync string
-}
-
-// Client is the configuration for a client. What emcoctl takes as flags, such
-// as the token, is added by the caller.
-func (c Config) Client() emco.Config {
-	return emco.Config{Endpoints: c.Endpoints, Ingress: c.Ingress}
 }
 
 const (
@@ -37,7 +30,7 @@ const (
 // of the microservices, in letters of any case, to their host and port.
 // Mistakes in it are [document.Problems].
 func ReadConfig(file string) (Config, error) {
-	text, problems := files{}.document(file, "name emcoctl's configuration file")
+	text, problems := new(reader).document(file, "name emcoctl's configuration file")
 	if len(problems) > 0 {
 		return Config{}, problems
 	}
@@ -47,7 +40,7 @@ func ReadConfig(file string) (Config, error) {
 // ParseConfig reads emcoctl's configuration out of a text; file is its name.
 // Mistakes in it are [document.Problems].
 func ParseConfig(file string, text []byte) (Config, error) {
-	config := Config{Endpoints: map[emco.Service]string{}}
+	config := Config{Config: emco.Config{Endpoints: map[emco.Service]string{}}}
 	problems := parseOne(file, text, configRemedy, func(file *document.File, _ map[string]any) {
 		for _, key := range file.Keys("") {
 			config.service(file, key)

@@ -45,7 +45,7 @@ func TestParseConfig(t *testing.T) {
 			if !maps.Equal(config.Endpoints, test.endpoints) || config.Ingress != test.ingress || config.Rsync != test.rsync {
 				t.Errorf("got %+v", config)
 			}
-			if _, err := emco.New(config.Client()); err != nil {
+			if _, err := emco.New(config.Config); err != nil {
 				t.Errorf("no client can be made: %v", err)
 			}
 		})

@@ -51,7 +51,7 @@ func FuzzParseConfig(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if _, err := emco.New(config.Client()); err != nil {
+		if _, err := emco.New(config.Config); err != nil {
 			t.Errorf("%q: no client can be made: %v", text, err)
 		}
 	})

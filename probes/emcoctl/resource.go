@@ -1,6 +1,8 @@
 package emcoctl
 
 import (
+	"cmp"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -38,22 +40,13 @@ type Metadata struct {
 	UserData2   string `json:"userData2,omitempty"`
 }
 
-// The last pieces of an anchor that make it a call, not a collection.
-const (
-	instantiate = "instantiate"
-	terminate   = "terminate"
-	apply       = "apply"
-)
-
-var calls = []string{instantiate, terminate, apply, "approve", "migrate", "rollback", "status", "stop", "update"}
+// calls are the last pieces of an anchor that make it a call, not a collection.
+var calls = []string{"instantiate", "terminate", "apply", "approve", "migrate", "rollback", "status", "stop", "update"}
 
 // Call is the last piece of the anchor if it makes it a call on what is
 // there, such as instantiate; empty for what makes a resource.
 func (r Resource) Call() string {
-	if r.Name() != "" {
-		return ""
-	}
-	if last := path.Base(r.Anchor); slices.Contains(calls, last) {
+	if last := path.Base(r.Anchor); r.Name() == "" && slices.Contains(calls, last) {
 		return last
 	}
 	return ""
@@ -100,4 +93,27 @@ func (r Resource) Post() emco.Request {
 		Spec         map[string]any `json:"spec,omitempty"`
 	}{r.Metadata, r.ClusterLabel, r.Spec}
 	return request
+}
+
+// Named are the names of the project, the logical cloud, the deployment
+// intent group and so on that resources describe or call, so that probes can
+// work on them. Of each kind there can be one.
+func Named(resources []Resource) (emco.Chosen, error) {
+	var named emco.Chosen
+	for _, resource := range resources {
+		found, _, _, err := emco.ParseAnchor(cmp.Or(resource.Own(), resource.on()))
+		if err != nil {
+			continue // such as a controller: no probe works on it
+		}
+		named.Fill(found, func(name, first, second string) {
+			if err == nil {
+				err = fmt.Errorf("%s: document %d: there is a second %s, %s beside %s; name files with one",
+					resource.File, resource.Document, name, second, first)
+			}
+		})
+		if err != nil {
+			return emco.Chosen{}, err
+		}
+	}
+	return named, nil
 }

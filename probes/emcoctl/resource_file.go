@@ -50,15 +50,14 @@ func Read(sources Sources) ([]Resource, error) {
 	if len(sources.Files) == 0 {
 		return nil, errors.New("no resource file is named")
 	}
-	open := files{root: sources.Root}
-	values, problems := readValues(open, sources.Values)
+	r := &reader{Sources: sources, content: map[string][]byte{}}
+	values, problems := r.values()
 	if len(problems) > 0 {
 		return nil, problems
 	}
 	rendered := len(sources.Values) > 0
-	r := &reader{files: open, skip: sources.WithoutAttachments, read: map[string][]byte{}}
 	for _, name := range sources.Files {
-		text, wrong := open.document(name, "name a resource file that is there")
+		text, wrong := r.document(name, "name a resource file that is there")
 		if len(wrong) == 0 && rendered {
 			text, wrong = render(name, text, values)
 		}
@@ -72,9 +71,8 @@ func Read(sources Sources) ([]Resource, error) {
 
 // reader reads resources.
 type reader struct {
-	files     files
-	skip      bool
-	read      map[string][]byte // attachments by path: many resources name the same profile
+	Sources
+	content   map[string][]byte // of attachments, by path: many resources name the same profile
 	size      int
 	resources []Resource
 }
@@ -86,13 +84,10 @@ func (r *reader) stream(name string, text []byte, rendered bool) document.Proble
 	if rendered {
 		part = func(n int) string { return documentNumber(n) + " of the rendered text" }
 	}
-	any := false
-	problems := document.Stream(name, text, part, func(n int, file *document.File) {
-		any = true
-		r.resource(n, file)
-	})
+	before := len(r.resources)
+	problems := document.Stream(name, text, part, r.resource)
 	switch {
-	case len(problems) == 0 && !any:
+	case len(problems) == 0 && len(r.resources) == before:
 		problems = append(problems, document.Problem{File: name, Message: "holds no resource", Remedy: "write documents with version, resourceContext, metadata and spec"})
 	case len(problems) > 0 && !rendered && strings.Contains(string(text), "{{"):
 		// Braces that are not filled in are seldom YAML.
@@ -159,7 +154,7 @@ func (r *reader) attach(file *document.File, resource *Resource) {
 func (r *reader) attachment(file *document.File, field string) emco.File {
 	name := strings.TrimSpace(file.Text(field))
 	attached := emco.File{Name: path.Base(filepath.ToSlash(name))}
-	if r.skip {
+	if r.WithoutAttachments {
 		return attached
 	}
 	places := []string{name}
@@ -177,10 +172,10 @@ func (r *reader) attachment(file *document.File, field string) emco.File {
 func (r *reader) first(places []string) ([]byte, error) {
 	var missing error
 	for _, place := range places {
-		if content, again := r.read[place]; again {
+		if content, again := r.content[place]; again {
 			return content, nil
 		}
-		content, err := r.files.read(place, attachmentBytes)
+		content, err := r.read(place, attachmentBytes)
 		if errors.Is(err, fs.ErrNotExist) {
 			missing = errors.Join(missing, err)
 			continue
@@ -191,40 +186,31 @@ func (r *reader) first(places []string) ([]byte, error) {
 		if r.size += len(content); r.size > allBytes {
 			return nil, fmt.Errorf("the files hold more than %d bytes in all", allBytes)
 		}
-		r.read[place] = content
+		r.content[place] = content
 		return content, nil
 	}
 	return nil, missing
 }
 
-// files reads the user's files.
-type files struct {
-	// root is the folder that no file may lie outside of; empty for any.
-	root string
-}
-
-func (f files) open(name string) (*os.File, error) {
-	if f.root == "" {
+func (r *reader) open(name string) (*os.File, error) {
+	if r.Root == "" {
 		return os.Open(name)
 	}
-	folder, err := filepath.Abs(f.root)
-	if err != nil {
-		return nil, err
-	}
-	absolute, err := filepath.Abs(name)
-	if err != nil {
+	folder, err := filepath.Abs(r.Root)
+	absolute, err2 := filepath.Abs(name)
+	if err := errors.Join(err, err2); err != nil {
 		return nil, err
 	}
 	relative, err := filepath.Rel(folder, absolute)
 	if err != nil || !filepath.IsLocal(relative) {
-		return nil, fmt.Errorf("%s lies outside of %s: %w", name, f.root, fs.ErrNotExist)
+		return nil, fmt.Errorf("%s lies outside of %s: %w", name, r.Root, fs.ErrNotExist)
 	}
 	return os.OpenInRoot(folder, relative)
 }
 
 // document reads a file of documents. The remedy is for one that cannot be read.
-func (f files) document(name, remedy string) ([]byte, document.Problems) {
-	text, err := f.read(name, document.StreamBytes)
+func (r *reader) document(name, remedy string) ([]byte, document.Problems) {
+	text, err := r.read(name, document.StreamBytes)
 	if err != nil {
 		return nil, document.Problems{{File: name, Message: "cannot be read: " + err.Error(), Remedy: remedy}}
 	}
@@ -232,8 +218,8 @@ func (f files) document(name, remedy string) ([]byte, document.Problems) {
 }
 
 // read reads a regular file, up to a limit: a device or a pipe may never end.
-func (f files) read(name string, limit int64) ([]byte, error) {
-	file, err := f.open(name)
+func (r *reader) read(name string, limit int64) ([]byte, error) {
+	file, err := r.open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -252,11 +238,11 @@ func (f files) read(name string, limit int64) ([]byte, error) {
 	return content, err
 }
 
-// readValues reads values files; of a key that several have, the last counts.
-func readValues(open files, names []string) (map[string]any, document.Problems) {
+// values reads the values files; of a key that several have, the last counts.
+func (r *reader) values() (map[string]any, document.Problems) {
 	values := map[string]any{}
-	for _, name := range names {
-		text, problems := open.document(name, "name a values file that is there")
+	for _, name := range r.Values {
+		text, problems := r.document(name, "name a values file that is there")
 		if len(problems) == 0 {
 			problems = parseOne(name, text, "write NAME: VALUE, one a line", func(_ *document.File, fields map[string]any) { maps.Copy(values, fields) })
 		}

@@ -27,8 +27,7 @@ var errTooMuch = errors.New("the template does too much: it is meant to fill nam
 // render fills values into a text, as emcoctl does, but a value that is not
 // there is a mistake, and not "<no value>".
 func render(file string, text []byte, values map[string]any) ([]byte, document.Problems) {
-	b := budget{work: maxWork, printed: maxPrinted}
-	out := &limited{left: document.StreamBytes}
+	b := &budget{work: maxWork, printed: maxPrinted, out: document.StreamBytes}
 	// Its name stands in its errors, and must not be mistaken for a place.
 	filled, err := template.New("text").Option("missingkey=error").Funcs(b.functions()).Parse(string(text))
 	if err == nil {
@@ -39,12 +38,12 @@ func render(file string, text []byte, values map[string]any) ([]byte, document.P
 				meter(each.Root, roundWork)
 			}
 		}
-		err = filled.Execute(out, values)
+		err = filled.Execute(b, values)
 	}
 	if err != nil {
 		return nil, document.Problems{templateProblem(file, err)}
 	}
-	return out.Bytes(), nil
+	return b.Bytes(), nil
 }
 
 // meter makes a list of nodes, and the lists in it, report the length of
@@ -76,9 +75,28 @@ func meter(list *parse.ListNode, base int) {
 	list.Nodes = slices.Insert(list.Nodes, 0, report.Root.Nodes[0])
 }
 
-// budget is what a template may still do: an amount of work, and of bytes
-// that its printing functions make.
-type budget struct{ work, printed int }
+// budget is the text that a template makes, and what it may still do: an amount
+// of work, and of bytes that its printing functions make, and that it writes.
+type budget struct {
+	bytes.Buffer
+	work, printed, out int
+}
+
+// spend takes a cost from what is left.
+func spend(left *int, cost int) error {
+	if *left -= cost; *left < 0 {
+		return errTooMuch
+	}
+	return nil
+}
+
+// Write takes no more than it may.
+func (b *budget) Write(p []byte) (int, error) {
+	if err := spend(&b.out, len(p)); err != nil {
+		return 0, err
+	}
+	return b.Buffer.Write(p)
+}
 
 // functions are the printing functions of text/template, bounded.
 func (b *budget) functions() template.FuncMap {
@@ -88,18 +106,18 @@ func (b *budget) functions() template.FuncMap {
 		"html":     b.bounded(template.HTMLEscaper),
 		"js":       b.bounded(template.JSEscaper),
 		"urlquery": b.bounded(template.URLQueryEscaper),
-		"printf":   b.format,
+		"printf": func(format string, args ...any) (string, error) {
+			if len(format) > maxFormat || wide.MatchString(format) {
+				return "", errTooMuch
+			}
+			return b.bounded(func(args ...any) string { return fmt.Sprintf(format, args...) })(args...)
+		},
 	}
 }
 
 // spending is the function by which an executed template reports its work.
 func (b *budget) spending() template.FuncMap {
-	return template.FuncMap{"spend": func(work int) (string, error) {
-		if b.work -= work; b.work < 0 {
-			return "", errTooMuch
-		}
-		return "", nil
-	}}
+	return template.FuncMap{"spend": func(work int) (string, error) { return "", spend(&b.work, work) }}
 }
 
 func (b *budget) bounded(print func(...any) string) func(...any) (string, error) {
@@ -114,35 +132,15 @@ func (b *budget) bounded(print func(...any) string) func(...any) (string, error)
 			return "", errTooMuch
 		}
 		text := print(args...)
-		if b.printed -= size + len(text); len(text) > maxText || b.printed < 0 {
+		if len(text) > maxText {
 			return "", errTooMuch
 		}
-		return text, nil
+		return text, spend(&b.printed, size+len(text))
 	}
 }
 
 // wide finds a width that makes a long text out of nothing.
 var wide = regexp.MustCompile(`%[^a-zA-Z%]*([0-9]{4,}|\*)`)
-
-func (b *budget) format(format string, args ...any) (string, error) {
-	if len(format) > maxFormat || wide.MatchString(format) {
-		return "", errTooMuch
-	}
-	return b.bounded(func(args ...any) string { return fmt.Sprintf(format, args...) })(args...)
-}
-
-// limited is a buffer that takes no more than it may.
-type limited struct {
-	bytes.Buffer
-	left int
-}
-
-func (l *limited) Write(p []byte) (int, error) {
-	if l.left -= len(p); l.left < 0 {
-		return 0, errTooMuch
-	}
-	return l.Buffer.Write(p)
-}
 
 var (
 	// templatePlace is where text/template says that a mistake is.

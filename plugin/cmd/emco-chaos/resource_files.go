@@ -129,9 +129,8 @@ func (f *resourceFiles) access(s *session) (emco.Config, *target.Target, error) 
 		return emco.Config{}, nil, errors.New("both --config and --target are given: keep one")
 	case f.config != "":
 		read, err := emcoctl.ReadConfig(f.config)
-		config := read.Client()
-		config.Token, config.CAFile = f.client.Token, f.client.CAFile
-		return config, nil, err
+		read.Token, read.CAFile = f.client.Token, f.client.CAFile
+		return read.Config, nil, err
 	case f.client.Token != (emco.Secret{}) || f.client.CAFile != "":
 		return emco.Config{}, nil, errors.New("--token-env, --token-file and --ca go with --config; a target has its own credentials")
 	case s.target == "":

@@ -84,7 +84,7 @@ func (e *endpoints) files() (emco.Config, probes.Setup, error) {
 		return emco.Config{}, probes.Setup{}, errors.New("both --config and --target are given: keep one")
 	case e.config != "":
 		read, err := emcoctl.ReadConfig(e.config)
-		return read.Client(), probes.Setup{Rsync: read.Rsync}, err
+		return read.Config, probes.Setup{Rsync: read.Rsync}, err
 	case e.target != "":
 		read, problems := target.Read(e.target)
 		if err := problems.Err(); err != nil {
