@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/emco-chaos/emco-chaos/probes"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
@@ -20,30 +19,23 @@ const (
 // action is what the command of a probe that changes EMCO adds.
 type action struct {
 	scope scope
-	// limit is the default of --timeout.
-	limit time.Duration
-	// expects says that the caller can expect another outcome than success.
-	expects bool
 	// plan says what the probe is about to do.
 	plan func(arguments map[string]any, on probes.Subject) (string, error)
 }
 
 // actions has all kinds of probe that change EMCO.
 var actions = map[string]action{
-	"call": {scope: named, limit: time.Minute, expects: true, plan: planCall("POST %s, once")},
-	"reissue": {
-		scope: named, limit: time.Minute,
-		plan: planCall("ask for the status, and unless it shows the call under way or done, POST %s until it is accepted"),
-	},
-	"ensure": {scope: ofRun, limit: 5 * time.Minute, plan: func(arguments map[string]any, on probes.Subject) (string, error) {
+	"call":    {plan: planCall("POST %s, once")},
+	"reissue": {plan: planCall("ask for the status, and unless it shows the call under way or done, POST %s until it is accepted")},
+	"ensure": {scope: ofRun, plan: func(arguments map[string]any, on probes.Subject) (string, error) {
 		given, _ := arguments["given"].(map[string]any)
 		state, err := emco.ParseGiven(given)
 		return fmt.Sprintf("make %s, until: %s", roots(on), state), err
 	}},
-	"teardown": {scope: ofRun, limit: 5 * time.Minute, plan: func(_ map[string]any, on probes.Subject) (string, error) {
+	"teardown": {scope: ofRun, plan: func(_ map[string]any, on probes.Subject) (string, error) {
 		return "terminate and remove " + roots(on) + ", as far as they carry the run's mark", nil
 	}},
-	"clean": {scope: ofAllRuns, limit: 5 * time.Minute, plan: func(arguments map[string]any, _ probes.Subject) (string, error) {
+	"clean": {scope: ofAllRuns, plan: func(arguments map[string]any, _ probes.Subject) (string, error) {
 		of := "any run of emco-chaos"
 		if run, _ := arguments["run"].(string); run != "" {
 			of = "the run " + run

@@ -19,7 +19,7 @@ import (
 // probeCommand holds the flags of the command that runs one kind of probe.
 type probeCommand struct {
 	kind      probes.Kind
-	action    action // of a kind that changes EMCO
+	action    action // what a kind that changes EMCO adds
 	endpoints endpoints
 	resources resourceNames
 	timeout   time.Duration
@@ -64,14 +64,16 @@ func newProbe(kind probes.Kind) *cobra.Command {
 		p.resources.runFlags(command)
 	}
 	limit := time.Minute
+	if p.action.scope != named {
+		limit *= 5
+	}
 	if kind.Changes() {
-		limit = p.action.limit
 		flags.BoolVar(&p.dryRun, "dry-run", false, "say what would be done, and do nothing")
 		if p.action.scope != ofAllRuns {
 			p.endpoints.materialFlags(command)
 		}
 	}
-	if p.action.expects {
+	if kind.HasOutcome {
 		p.expect = string(emco.Accepted)
 		const usage = "the `OUTCOME` that passes: accepted, rejected, \"rejected CODE\", refused, connection-lost, timeout or any (default \"accepted\")"
 		flags.Func("expect", usage, p.setExpect)
@@ -97,16 +99,14 @@ func (p *probeCommand) run(command *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	display := newDisplay(p.output, command.OutOrStdout(), command.ErrOrStderr())
-	client, setup, err := p.endpoints.open(p.timeout, display.answered)
+	display := &display{form: p.output, out: command.OutOrStdout(), errs: command.ErrOrStderr(), began: time.Now()}
+	subject, err := p.endpoints.open(p.timeout, display.answered)
+	if err == nil {
+		subject.Names, err = p.names(arguments)
+	}
 	if err != nil {
 		return err
 	}
-	names, err := p.names(arguments)
-	if err != nil {
-		return err
-	}
-	subject := probes.Subject{Client: client, Names: names, Setup: setup}
 	if p.kind.Changes() {
 		plan, err := p.action.plan(arguments, subject)
 		if err != nil {
@@ -122,13 +122,11 @@ func (p *probeCommand) run(command *cobra.Command) error {
 	ctx, cancel := context.WithTimeout(command.Context(), p.timeout)
 	defer cancel()
 	result := p.judge(probe.Run(ctx, subject, display))
-	if err := display.end(p.kind.Name, result); err != nil {
-		return toolError(err)
+	err = toolError(display.end(p.kind.Name, result))
+	if code := exitCodes[result.Conclusion]; err == nil && code != exitPassed {
+		err = &exitCode{code: code}
 	}
-	if code := exitCodes[result.Conclusion]; code != exitPassed {
-		return &exitCode{code: code}
-	}
-	return nil
+	return err
 }
 
 // arguments are the probe's arguments that flags give.
@@ -163,17 +161,11 @@ func (p *probeCommand) names(arguments map[string]any) (emco.Names, error) {
 	return p.resources.names(templates(arguments)...)
 }
 
-// templates are the anchors that a probe with these arguments needs names
-// for.
+// templates are the anchors that a probe with these arguments needs names for.
 func templates(arguments map[string]any) []string {
-	var list []string
-	if call, known := callIn(arguments); known {
-		list = append(list, call.Path, call.StatusPath)
-	}
-	if anchor, ok := arguments["anchor"].(string); ok {
-		list = append(list, anchor)
-	}
-	return list
+	call, _ := callIn(arguments)
+	anchor, _ := arguments["anchor"].(string)
+	return []string{call.Path, call.StatusPath, anchor}
 }
 
 func callIn(arguments map[string]any) (emco.Call, bool) {

@@ -49,12 +49,13 @@ func (e *endpoints) materialFlags(command *cobra.Command) {
 	flags.StringSliceVar(&e.setup.Apps, "apps", nil, "the `NAMES` of the apps that are deployed")
 }
 
-// open makes the client and the setup. Flags go before what the files say.
-func (e *endpoints) open(timeout time.Duration, answered func(emco.Answer)) (*emco.Client, probes.Setup, error) {
-	config, setup, err := e.files()
+// open makes a subject without names. Flags go before what the files say.
+func (e *endpoints) open(timeout time.Duration, answered func(emco.Answer)) (probes.Subject, error) {
+	read, err := e.files()
 	if err != nil {
-		return nil, probes.Setup{}, err
+		return probes.Subject{}, err
 	}
+	config, setup := read.Client, read.Setup
 	urls := map[emco.Service]string{}
 	maps.Copy(urls, config.Endpoints)
 	maps.Copy(urls, e.client.Endpoints)
@@ -70,28 +71,27 @@ func (e *endpoints) open(timeout time.Duration, answered func(emco.Answer)) (*em
 		}
 	}
 	if len(config.Endpoints) == 0 && config.Ingress == "" {
-		return nil, probes.Setup{}, errors.New("no EMCO: name it with --config FILE (emcoctl's), with --target FILE, or with --orchestrator URL, --dcm URL, --clm URL or --ingress URL")
+		return probes.Subject{}, errors.New("no EMCO: name it with --config FILE (emcoctl's), with --target FILE, or with --orchestrator URL, --dcm URL, --clm URL or --ingress URL")
 	}
 	config.Timeout, config.Answered = timeout, answered
 	client, err := emco.New(config)
-	return client, setup, err
+	return probes.Subject{Client: client, Setup: setup}, err
 }
 
 // files reads emcoctl's configuration or the target.
-func (e *endpoints) files() (emco.Config, probes.Setup, error) {
+func (e *endpoints) files() (access.Access, error) {
 	switch {
 	case e.config != "" && e.target != "":
-		return emco.Config{}, probes.Setup{}, errors.New("both --config and --target are given: keep one")
+		return access.Access{}, errors.New("both --config and --target are given: keep one")
 	case e.config != "":
 		read, err := emcoctl.ReadConfig(e.config)
-		return read.Config, probes.Setup{Rsync: read.Rsync}, err
+		return access.Access{Client: read.Config, Setup: probes.Setup{Rsync: read.Rsync}}, err
 	case e.target != "":
 		read, problems := target.Read(e.target)
 		if err := problems.Err(); err != nil {
-			return emco.Config{}, probes.Setup{}, err
+			return access.Access{}, err
 		}
-		reached, err := access.Of(read)
-		return reached.Client, reached.Setup, err
+		return access.Of(read)
 	}
-	return emco.Config{}, probes.Setup{}, nil
+	return access.Access{}, nil
 }

@@ -69,10 +69,10 @@ func (e *exitCode) Error() string { return fmt.Sprintf("exit %d: %v", e.code, e.
 
 // toolError is an error of this command, not of what it asks.
 func toolError(err error) error {
-	if err == nil {
-		return nil
+	if err != nil {
+		err = &exitCode{code: exitError, err: err}
 	}
-	return &exitCode{code: exitError, err: err}
+	return err
 }
 
 func newRoot() *cobra.Command {
@@ -81,16 +81,16 @@ func newRoot() *cobra.Command {
 		Short: "Ask an EMCO what the experiments ask it",
 		Long: "Ask an EMCO what the experiments ask it.\n\n" +
 			"Exit codes: 0 passed, 1 failed, 2 usage, 3 inconclusive, 4 error.",
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		Version:       version,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		Version:           version,
+		Args:              cobra.NoArgs,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	for _, kind := range probes.Catalogue() {
 		root.AddCommand(newProbe(kind))
 	}
 	root.AddCommand(newServe())
-	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/emco-chaos/emco-chaos/probes"
@@ -19,13 +18,11 @@ type offer struct {
 	subject probes.Subject
 }
 
-var offerName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
-
 // parseOffer reads NAME=PROBE,ARGUMENT=VALUE,... of a probe that changes nothing.
 func parseOffer(text string, names *resourceNames, on probes.Subject) (offer, error) {
 	const remedy = "write NAME=PROBE,ARGUMENT=VALUE, such as deployed=status,call=dig.instantiate,state=Instantiated"
 	name, rest, found := strings.Cut(text, "=")
-	if !found || !offerName.MatchString(name) {
+	if !found || !document.IsName(name) {
 		return offer{}, fmt.Errorf("--offer %q: begins with no name; %s", document.Shown(text), remedy)
 	}
 	pieces := strings.Split(rest, ",")

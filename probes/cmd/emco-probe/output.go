@@ -17,14 +17,12 @@ import (
 
 // display shows what a probe observes.
 type display struct {
-	form  emcoctl.Form
-	out   io.Writer
-	errs  io.Writer
-	began time.Time
+	form      emcoctl.Form
+	out, errs io.Writer
+	began     time.Time
 
-	mu        sync.Mutex
-	events    []observation
-	resources []observation
+	mu                sync.Mutex
+	events, resources []observation
 }
 
 // observation is what a probe observed, and when, in seconds from its start.
@@ -40,10 +38,6 @@ type observation struct {
 
 // maxObservations bounds each list of observations that is kept for the output.
 const maxObservations = 10_000
-
-func newDisplay(form emcoctl.Form, out, errs io.Writer) *display {
-	return &display{form: form, out: out, errs: errs, began: time.Now()}
-}
 
 // record keeps an observation, and prints its line unless that is empty.
 func (d *display) record(list *[]observation, at time.Time, one observation, line string) {

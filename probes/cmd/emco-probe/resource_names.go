@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -57,28 +58,24 @@ const (
 // else stands for what is not there.
 func (n *resourceNames) names(templates ...string) (emco.Names, error) {
 	chosen, err := n.all()
-	if err != nil {
+	switch {
+	case err != nil:
 		return emco.Names{}, err
-	}
-	if n.run != "" {
-		if chosen != (emco.Chosen{}) {
-			return emco.Names{}, fmt.Errorf("--run stands beside names of resources: keep the run, or the names")
-		}
+	case n.run != "" && chosen != (emco.Chosen{}):
+		return emco.Names{}, fmt.Errorf("--run stands beside names of resources: keep the run, or the names")
+	case n.run != "":
 		return emco.NewNames(n.run, n.attempt)
+	case chosen.CompositeApp != "":
+		chosen.CompositeAppVersion = cmp.Or(chosen.CompositeAppVersion, "v1")
 	}
-	if chosen.CompositeApp != "" && chosen.CompositeAppVersion == "" {
-		chosen.CompositeAppVersion = "v1"
-	}
-	for _, template := range templates {
-		if missing := chosen.Missing(template); len(missing) > 0 {
-			return emco.Names{}, fmt.Errorf("the names of resources are missing: give --%s, or --anchor PATH, or -f FILE, or --run NAME for those of a run", strings.Join(missing, ", --"))
-		}
+	if missing := chosen.Missing(strings.Join(templates, " ")); len(missing) > 0 {
+		return emco.Names{}, fmt.Errorf("the names of resources are missing: give --%s, or --anchor PATH, or -f FILE, or --run NAME for those of a run", strings.Join(missing, ", --"))
 	}
 	names, err := emco.NewNames(placeholder, 1)
-	if err != nil {
-		return emco.Names{}, err
+	if err == nil {
+		names, err = names.Choose(chosen)
 	}
-	return names.Choose(chosen)
+	return names, err
 }
 
 // all are the names of the flags, of the anchor and of the resource files.
@@ -98,19 +95,17 @@ func (n *resourceNames) all() (emco.Chosen, error) {
 			return emco.Chosen{}, err
 		}
 	}
-	if len(n.files.Files) > 0 {
-		sources := n.files
-		sources.WithoutAttachments = true
-		resources, err := emcoctl.Read(sources)
-		if err != nil {
-			return emco.Chosen{}, err
-		}
-		named, err := emcoctl.Named(resources)
-		if err != nil {
-			return emco.Chosen{}, err
-		}
-		// A name by flag goes before one in a file.
-		chosen.Fill(named, func(string, string, string) {})
+	if len(n.files.Files) == 0 {
+		return chosen, nil
 	}
-	return chosen, nil
+	sources := n.files
+	sources.WithoutAttachments = true
+	resources, err := emcoctl.Read(sources)
+	if err != nil {
+		return emco.Chosen{}, err
+	}
+	inFiles, err := emcoctl.Named(resources)
+	// A name by flag goes before one in a file.
+	chosen.Fill(inFiles, func(string, string, string) {})
+	return chosen, err
 }

@@ -25,8 +25,7 @@ type server struct {
 	concurrency int
 }
 
-// graceTime is how long probes that run may still take when the server is
-// told to stop.
+// graceTime is how long probes that run may take when the server is told to stop.
 const graceTime = 5 * time.Second
 
 func newServe() *cobra.Command {
@@ -34,10 +33,10 @@ func newServe() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "serve",
 		Short: "Offer probes that change nothing over HTTP: 200 passed, 503 not",
-		Long: "Offer probes that change nothing over HTTP, for what sees the code of an answer alone,\n" +
-			"such as Chaos Mesh's StatusCheck. GET /probes lists what is offered, GET /probes/NAME\n" +
-			"runs one: 200 passed, 503 for all else; the body says more, as JSON. A caller can choose\n" +
-			"among what the server was started with, and tell it nothing.",
+		Long: `Offer probes that change nothing over HTTP, for what sees the code of an answer alone,
+such as Chaos Mesh's StatusCheck. GET /probes lists what is offered, GET /probes/NAME
+runs one: 200 passed, 503 for all else; the body says more, as JSON. A caller can choose
+among what the server was started with, and tell it nothing.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context(), cmd.OutOrStdout()) },
 	}
@@ -55,11 +54,11 @@ func (s *server) run(ctx context.Context, out io.Writer) error {
 	if s.limit <= 0 || s.concurrency < 1 {
 		return errors.New("--timeout and --concurrency must be more than 0")
 	}
-	client, setup, err := s.endpoints.open(s.limit, nil)
+	subject, err := s.endpoints.open(s.limit, nil)
 	if err != nil {
 		return err
 	}
-	offers, err := s.all(probes.Subject{Client: client, Setup: setup})
+	offers, err := s.all(subject)
 	if err != nil {
 		return err
 	}
@@ -69,7 +68,6 @@ func (s *server) run(ctx context.Context, out io.Writer) error {
 		return toolError(fmt.Errorf("listen: %w", err))
 	}
 
-	// Probes that run when the server stops have graceTime to end.
 	base, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	listening := &http.Server{
@@ -94,8 +92,7 @@ func (s *server) run(ctx context.Context, out io.Writer) error {
 	}
 	limited, cancel := context.WithTimeout(base, graceTime)
 	defer cancel()
-	err = listening.Shutdown(limited)
-	if err != nil {
+	if err = listening.Shutdown(limited); err != nil {
 		end()
 		err = listening.Close()
 	}
