@@ -246,15 +246,9 @@ func (c *checker) emitted(field string, ref Ref) bool {
 	case TeardownStep:
 		step, known = c.plan.Teardown, true
 	}
-	switch {
-	case !known:
-		c.add(field, fmt.Sprintf("there is no step %q", shown(ref.Step)), document.Instead(ref.Step, c.names()))
-		return false
-	case !slices.Contains(c.unread, ref.Step) && !step.Emits(ref.Event):
-		c.add(field, fmt.Sprintf("%s does not emit %q", shown(ref.Step), shown(ref.Event)), document.Instead(ref.Event, step.Events()))
-		return false
-	}
-	return true
+	return c.want(known, field, fmt.Sprintf("there is no step %q", shown(ref.Step)), document.Instead(ref.Step, c.names())) &&
+		c.want(slices.Contains(c.unread, ref.Step) || step.Emits(ref.Event), field,
+			fmt.Sprintf("%s does not emit %q", shown(ref.Step), shown(ref.Event)), document.Instead(ref.Event, step.Events()))
 }
 
 func (c *checker) names() []string {
@@ -277,10 +271,10 @@ func (c *checker) unexpected(ref Ref) string {
 			return ""
 		}
 	}
-	if !slices.Contains(step.Activity.Ends, ref.Event) || ref.Event == endOf(step.Expect) {
+	if !slices.Contains(step.Activity.Ends, ref.Event) {
 		return ""
 	}
-	for outcome := range step.Otherwise {
+	for _, outcome := range slices.AppendSeq([]string{step.Expect}, maps.Keys(step.Otherwise)) {
 		if endOf(outcome) == ref.Event {
 			return ""
 		}

@@ -95,25 +95,21 @@ func (c *checker) order(fired map[Ref]bool) map[Ref][]link {
 		}
 	}
 	for _, step := range c.plan.Steps {
-		if step.Activity != nil {
-			for _, end := range step.Activity.Ends {
-				for _, event := range step.Activity.Events {
-					if !slices.Contains(step.Activity.Ends, event) {
-						add(Ref{step.Name, end}, link{to: Ref{step.Name, event}, why: comesAfter})
-					}
+		for _, end := range step.Ends() {
+			for _, event := range step.Events() {
+				if step.Activity != nil && !slices.Contains(step.Ends(), event) {
+					add(Ref{step.Name, end}, link{to: Ref{step.Name, event}, why: comesAfter})
 				}
 			}
 		}
-		if step.Fault != nil && len(step.Until) == 0 {
-			for _, ref := range sorted {
-				if ref.Event != Removed && ref.Event != Ready && ref.Event != Down {
-					add(Ref{step.Name, Removed}, link{to: ref, why: "comes at the end of the run, after"})
-				}
+		for _, ref := range sorted {
+			if step.Fault != nil && len(step.Until) == 0 && ref.Event != Removed && ref.Event != Ready && ref.Event != Down {
+				add(Ref{step.Name, Removed}, link{to: ref, why: "comes at the end of the run, after"})
 			}
 		}
 		if other, known := c.steps[step.While]; known && other.Activity != nil {
 			for _, end := range other.Activity.Ends {
-				add(Ref{step.While, end}, link{to: Ref{step.Name, c.first(step)}, why: comesAfter})
+				add(Ref{step.While, end}, link{to: first(step), why: comesAfter})
 			}
 		}
 	}
@@ -123,33 +119,23 @@ func (c *checker) order(fired map[Ref]bool) map[Ref][]link {
 // path says how the order leads from an event back to one before it; nil when
 // it does not.
 func path(order map[Ref][]link, from, to Ref) []string {
-	type reached struct {
-		ref  Ref
-		prev *reached
-		why  string
-	}
-	seen := map[Ref]bool{from: true}
-	queue := []*reached{{ref: from}}
-	for len(queue) > 0 {
-		here := queue[0]
-		queue = queue[1:]
-		for _, link := range order[here.ref] {
-			if seen[link.to] {
-				continue
+	// reached has, for each event, the one that it was reached from, and why.
+	reached := map[Ref]link{from: {}}
+	for queue := []Ref{from}; len(queue) > 0; queue = queue[1:] {
+		for _, next := range order[queue[0]] {
+			if _, seen := reached[next.to]; !seen {
+				reached[next.to] = link{to: queue[0], why: next.why}
+				queue = append(queue, next.to)
 			}
-			seen[link.to] = true
-			next := &reached{ref: link.to, prev: here, why: link.why}
-			if link.to != to {
-				queue = append(queue, next)
-				continue
-			}
-			var chain []string
-			for ; next.prev != nil; next = next.prev {
-				chain = append(chain, fmt.Sprintf("%s %s %s", next.prev.ref, next.why, next.ref))
-			}
-			slices.Reverse(chain)
-			return chain
 		}
 	}
-	return nil
+	if _, found := reached[to]; !found {
+		return nil
+	}
+	var chain []string
+	for ; to != from; to = reached[to].to {
+		chain = append(chain, fmt.Sprintf("%s %s %s", reached[to].to, reached[to].why, to))
+	}
+	slices.Reverse(chain)
+	return chain
 }

@@ -24,52 +24,44 @@ const (
 )
 
 // first is the event that a step starts with.
-func (c *checker) first(step Step) string {
+func first(step Step) Ref {
 	if step.Fault != nil {
-		return Created
+		return Ref{step.Name, Created}
 	}
-	return Started
+	return Ref{step.Name, Started}
 }
 
 // links are the events that the event waits for.
 func (c *checker) links(ref Ref) []link {
 	step, known := c.steps[ref.Step]
-	if !known {
+	unread := slices.Contains(c.unread, ref.Step)
+	switch {
+	case !known, !unread && !step.Emits(ref.Event):
 		return nil
+	case unread, ref == first(step):
+		return waitsFor(step.Name, "after", step.After, link{why: comesAfter, sure: true})
 	}
-	if slices.Contains(c.unread, ref.Step) {
-		return c.afterLinks(step)
-	}
-	if !step.Emits(ref.Event) {
-		return nil
-	}
-	first := c.first(step)
-	if ref.Event == first {
-		return c.afterLinks(step)
-	}
-	links := []link{{to: Ref{step.Name, first}, why: comesAfter, sure: true}}
-	if step.Fault == nil {
-		return links
-	}
-	switch ref.Event {
-	case Ready:
+	links := []link{{to: first(step), why: comesAfter, sure: true}}
+	switch {
+	case step.Fault == nil:
+	case ref.Event == Ready:
 		links = append(links, link{to: Ref{step.Name, Down}, why: comesAfter, sure: true})
 		// A pod-failure lasts until it is removed.
 		if step.Fault.Action == "pod-failure" {
 			links = append(links, link{to: Ref{step.Name, Removed}, why: comesAfter, sure: true})
 		}
-	case Removed:
-		for i, until := range step.Until {
-			links = append(links, link{to: until, why: waitsUntil, field: fmt.Sprintf("%s[%d]", stepField(step.Name, "until"), i)})
-		}
+	case ref.Event == Removed:
+		links = append(links, waitsFor(step.Name, "until", step.Until, link{why: waitsUntil})...)
 	}
 	return links
 }
 
-func (c *checker) afterLinks(step Step) []link {
-	links := make([]link, len(step.After))
-	for i, after := range step.After {
-		links[i] = link{to: after, why: comesAfter, field: fmt.Sprintf("%s[%d]", stepField(step.Name, "after"), i), sure: true}
+// waitsFor makes links of the events in a field of a step.
+func waitsFor(step, field string, refs []Ref, like link) []link {
+	links := make([]link, len(refs))
+	for i, ref := range refs {
+		like.to, like.field = ref, fmt.Sprintf("%s[%d]", stepField(step, field), i)
+		links[i] = like
 	}
 	return links
 }
@@ -92,34 +84,26 @@ func (c *checker) needed(refs ...Ref) map[Ref]bool {
 
 // waits finds events that wait for each other.
 func (c *checker) waits() {
-	const (
-		open = 1
-		done = 2
-	)
-	state := map[Ref]int{}
-	var path []link
-	var visit func(Ref)
-	visit = func(ref Ref) {
-		state[ref] = open
-		for _, link := range c.links(ref) {
-			path = append(path, link)
-			switch state[link.to] {
-			case open:
-				c.deadlock(path)
-			case 0:
-				visit(link.to)
-			}
-			path = path[:len(path)-1]
+	seen, open := map[Ref]bool{}, map[Ref]bool{}
+	var visit func(path []link)
+	visit = func(path []link) {
+		ref := path[len(path)-1].to
+		switch {
+		case open[ref]:
+			c.deadlock(path)
+			return
+		case seen[ref]:
+			return
 		}
-		state[ref] = done
+		seen[ref], open[ref] = true, true
+		for _, link := range c.links(ref) {
+			visit(append(path, link))
+		}
+		open[ref] = false
 	}
 	for _, step := range c.plan.Steps {
 		for _, event := range step.Events() {
-			ref := Ref{step.Name, event}
-			if state[ref] == 0 {
-				path = append(path[:0], link{to: ref})
-				visit(ref)
-			}
+			visit([]link{{to: Ref{step.Name, event}}})
 		}
 	}
 }
@@ -159,7 +143,7 @@ func (c *checker) together(step Step) {
 		return
 	}
 	other, known := c.steps[step.While]
-	if step.While == "" || !known || other.Activity == nil || step.While == step.Name {
+	if !known || other.Activity == nil || step.While == step.Name {
 		return
 	}
 	for _, end := range other.Activity.Ends {
@@ -170,11 +154,9 @@ func (c *checker) together(step Step) {
 			return
 		}
 	}
-	if !fired[Ref{step.While, Started}] {
-		c.add(stepField(step.Name, "while"),
-			fmt.Sprintf("%s need not have started when this step starts", step.While),
-			fmt.Sprintf("write an event of %s, such as %s.%s, into after", step.While, step.While, Started))
-	}
+	c.want(fired[Ref{step.While, Started}], stepField(step.Name, "while"),
+		fmt.Sprintf("%s need not have started when this step starts", step.While),
+		fmt.Sprintf("write an event of %s, such as %s.%s, into after", step.While, step.While, Started))
 }
 
 // clash finds two events that both end one activity.

@@ -49,11 +49,7 @@ func Matches(expected, outcome string) bool {
 // Unanswered reports whether an activity with this outcome may have sent
 // something that was not answered. An activity that came to no outcome may.
 func Unanswered(outcome string) bool {
-	switch endOf(outcome) {
-	case Accepted, Rejected:
-		return false
-	}
-	return outcome != Refused && outcome != DNSFailed && outcome != TLSFailed
+	return endOf(outcome) == Failed && outcome != Refused && outcome != DNSFailed && outcome != TLSFailed
 }
 
 // endOf is the event that an activity with this outcome ends with.

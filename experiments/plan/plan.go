@@ -41,6 +41,14 @@ type Plan struct {
 	BlastRadius []string `json:"touches,omitempty"`
 }
 
+// Limits of what makes up the name of a fault's object, RUN-ATTEMPT-STEP:
+// Kubernetes and Chaos Mesh take 63 characters at most.
+const (
+	MaxRunName  = 20
+	MaxAttempts = 99
+	MaxStepName = 63 - len("-99-") - MaxRunName
+)
+
 // Names of the two steps that every plan has beside its own.
 const (
 	GivenStep    = "given"
@@ -156,16 +164,9 @@ func (f Fault) Stops() bool { return f.Kind == "PodChaos" }
 
 // Find returns the step of that name, Given and Teardown included.
 func (p *Plan) Find(name string) (Step, bool) {
-	for _, step := range p.Steps {
-		if step.Name == name {
-			return step, true
-		}
-	}
-	switch name {
-	case p.Given.Name:
-		return p.Given, true
-	case p.Teardown.Name:
-		return p.Teardown, true
+	all := append(slices.Clone(p.Steps), p.Given, p.Teardown)
+	if at := slices.IndexFunc(all, func(step Step) bool { return step.Name == name }); at >= 0 {
+		return all[at], true
 	}
 	return Step{}, false
 }
