@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	strict "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 
@@ -67,21 +69,14 @@ func Decode(data []byte) (Object, error) {
 	return object, nil
 }
 
-// fieldsOf are the object's fields as JSON has them, without the status and the
-// time of creation, which a new object does not have.
+// fieldsOf are the object's fields without the status, which a new object does
+// not have.
 func fieldsOf(object Object) (map[string]any, error) {
-	var fields map[string]any
-	data, err := json.Marshal(object)
-	if err == nil {
-		err = json.Unmarshal(data, &fields)
-	}
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 	if err != nil {
 		return nil, fmt.Errorf("write a Chaos Mesh object: %w", err)
 	}
 	delete(fields, "status")
-	if metadata, ok := fields["metadata"].(map[string]any); ok && metadata["creationTimestamp"] == nil {
-		delete(metadata, "creationTimestamp")
-	}
 	return fields, nil
 }
 
@@ -123,12 +118,8 @@ func Describe(object Object) (*plan.Fault, error) {
 // attempts share one.
 func Stamp(object Object, run string, attempt int, experiment, step string) {
 	object.SetName(fmt.Sprintf("%s-%d-%s", run, attempt, step))
-	labels := object.GetLabels()
-	if labels == nil {
-		labels = map[string]string{}
-	}
-	labels[RunLabel], labels[ExperimentLabel], labels[StepLabel] = run, experiment, step
-	object.SetLabels(labels)
+	stamped := map[string]string{RunLabel: run, ExperimentLabel: experiment, StepLabel: step}
+	object.SetLabels(labels.Merge(object.GetLabels(), stamped))
 }
 
 // Selector is one of an object's selectors of pods.

@@ -44,11 +44,8 @@ func (f Field) belongsTo(action string) bool {
 }
 
 // enum are the few values that the field can have, or none.
-func (f Field) enum() (values []string) {
-	list, _ := f.Schema["enum"].([]any)
-	for _, value := range list {
-		values = append(values, fmt.Sprint(value))
-	}
+func (f Field) enum() []string {
+	values, _, _ := unstructured.NestedStringSlice(f.Schema, "enum")
 	return values
 }
 
@@ -62,11 +59,8 @@ func (f Field) missing(action string) string {
 // text is the field of an object as text; empty when it is not there.
 func (f Field) text(object map[string]any) string {
 	value, _, _ := unstructured.NestedFieldNoCopy(object, strings.Split("spec."+f.Path, ".")...)
-	switch value := value.(type) {
-	case nil:
+	if value == nil {
 		return ""
-	case float64: // JSON has no other number
-		return strconv.FormatFloat(value, 'f', -1, 64)
 	}
 	return fmt.Sprint(value)
 }

@@ -80,11 +80,10 @@ func kindNames() []string {
 
 // Find returns the row of the kind with that name, or [ErrKind].
 func Find(name string) (Kind, error) {
-	kind, found := find(func(kind Kind) bool { return kind.Name == name })
-	if !found {
-		return kind, fmt.Errorf("%w, not %s", ErrKind, name)
+	if kind, found := find(func(kind Kind) bool { return kind.Name == name }); found {
+		return kind, nil
 	}
-	return kind, nil
+	return Kind{}, fmt.Errorf("%w, not %s", ErrKind, name)
 }
 
 // Short finds the kind whose short form has that key.

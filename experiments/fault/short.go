@@ -31,10 +31,10 @@ func Read(fields map[string]any) (*plan.Fault, error) {
 
 func read(data []byte) (*plan.Fault, error) {
 	object, err := Decode(data)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = Check(object)
 	}
-	if err := Check(object); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return Describe(object)
