@@ -19,10 +19,10 @@ import (
 func (c *compiler) given() *plan.Activity {
 	what, _ := c.catalogue.activity(c.catalogue.Given)
 	arguments := c.read.Spec.Given
-	if arguments == nil {
+	switch {
+	case arguments == nil:
 		return nil
-	}
-	if c.catalogue.GivenArgument != "" {
+	case c.catalogue.GivenArgument != "":
 		arguments = map[string]any{c.catalogue.GivenArgument: arguments}
 	}
 	return c.activity(givenField, what, arguments)
@@ -123,17 +123,13 @@ func (c *compiler) answers(field string, result *plan.Activity, argument activit
 		return false
 	}
 	result.Service = call.Service
-	if c.target.Services[call.Service].URL == "" && (c.target.Ingress == nil || !c.has(call.Service)) {
+	service, known := c.target.Services[call.Service]
+	if service.URL == "" && (c.target.Ingress == nil || !known) {
 		c.file.Wrong(field, fmt.Sprintf("%s answers %s, and the target %s has no url for it", call.Service, call.Name, c.target.Name),
 			"write the url of that service, or of an ingress, into the target file")
 		return false
 	}
 	return true
-}
-
-func (c *compiler) has(service string) bool {
-	_, known := c.target.Services[service]
-	return known
 }
 
 // service looks up one of the target's services, whose name stands at the

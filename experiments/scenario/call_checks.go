@@ -70,14 +70,14 @@ func (c *compiler) first(result *plan.Plan, step plan.Step) bool {
 	seen := map[string]bool{step.Name: true}
 	for waiting := step.After; len(waiting) > 0; waiting = waiting[1:] {
 		name := waiting[0].Step
-		if seen[name] {
-			continue
-		}
-		seen[name] = true
 		before, _ := result.Find(name)
-		if c.callOf(before) != "" && before.Activity.Lasting {
+		switch {
+		case seen[name]:
+			continue
+		case c.callOf(before) != "" && before.Activity.Lasting:
 			return false
 		}
+		seen[name] = true
 		waiting = append(slices.Clone(waiting), before.After...)
 	}
 	return true

@@ -2,7 +2,11 @@
 // a step may do, it takes from a catalogue; where faults land, from a target.
 package scenario
 
-import "github.com/emco-chaos/emco-chaos/probes/activity"
+import (
+	"slices"
+
+	"github.com/emco-chaos/emco-chaos/probes/activity"
+)
 
 // Catalogue is what a plugin offers to experiments.
 type Catalogue struct {
@@ -39,31 +43,19 @@ type Call struct {
 }
 
 func (c Catalogue) activity(name string) (activity.Activity, bool) {
-	for _, one := range c.Activities {
-		if one.Name == name {
-			return one, true
-		}
+	at := slices.IndexFunc(c.Activities, func(one activity.Activity) bool { return one.Name == name })
+	if at < 0 {
+		return activity.Activity{}, false
 	}
-	return activity.Activity{}, false
-}
-
-func (c Catalogue) probes() []string {
-	var names []string
-	for _, activity := range c.Activities {
-		if activity.Probe {
-			names = append(names, activity.Name)
-		}
-	}
-	return names
+	return c.Activities[at], true
 }
 
 func (c Catalogue) call(name string) (Call, bool) {
-	for _, call := range c.Calls {
-		if call.Name == name {
-			return call, true
-		}
+	at := slices.IndexFunc(c.Calls, func(one Call) bool { return one.Name == name })
+	if at < 0 {
+		return Call{}, false
 	}
-	return Call{}, false
+	return c.Calls[at], true
 }
 
 func (c Catalogue) callNames() []string {

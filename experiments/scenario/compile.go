@@ -43,13 +43,8 @@ type step struct {
 func withDefaults() *experiment {
 	result := &experiment{}
 	result.Spec.Attempts = 3
-	result.Spec.Timeouts = timeouts{
-		Given:    plan.Duration(3 * time.Minute),
-		Call:     plan.Duration(90 * time.Second),
-		Fault:    plan.Duration(15 * time.Second),
-		Probe:    plan.Duration(2 * time.Minute),
-		Teardown: plan.Duration(2 * time.Minute),
-	}
+	const minute = plan.Duration(time.Minute)
+	result.Spec.Timeouts = timeouts{Given: 3 * minute, Call: minute * 3 / 2, Fault: minute / 4, Probe: 2 * minute, Teardown: 2 * minute}
 	return result
 }
 

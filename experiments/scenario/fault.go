@@ -50,18 +50,14 @@ func (c *compiler) ends(kind fault.Kind, field string, short map[string]any) (fa
 func (c *compiler) source(field string, name any, remedy string) (fault.Ends, bool) {
 	first, _ := name.(string)
 	service, known := c.service(field, first)
-	if !known {
-		return fault.Ends{}, false
-	}
-	if !service.HasPods() {
+	if known && !service.HasPods() {
 		c.file.Wrong(field, fmt.Sprintf("%s has no pods: the target gives it no labels", first), remedy)
-		return fault.Ends{}, false
 	}
 	selector := pods(service)
 	return fault.Ends{
 		Service: first, Namespace: service.Namespace, Summary: first,
 		Spec: map[string]any{"selector": selector.Selector, "mode": selector.Mode},
-	}, true
+	}, known && service.HasPods()
 }
 
 // pods selects all pods of a service.

@@ -40,13 +40,10 @@ func declared(source *document.File) []plan.Parameter {
 		parameters = append(parameters, parameter)
 	}
 	for _, parameter := range parameters {
-		if parameter.Follows == "" {
-			continue
-		}
-		if parameter.Default != "" {
+		if parameter.Follows != "" && parameter.Default != "" {
 			source.Wrong(document.Join(parametersField, parameter.Name)+".default", "stands beside follows", "keep one of them")
 		}
-		if parameter.Type != activity.ServiceName || read[parameter.Follows].Type != activity.CallName {
+		if parameter.Follows != "" && (parameter.Type != activity.ServiceName || read[parameter.Follows].Type != activity.CallName) {
 			source.Wrong(document.Join(parametersField, parameter.Name),
 				fmt.Sprintf("of type %s, cannot follow %s", parameter.Type, parameter.Follows),
 				"only a parameter of type service can follow one of type call")

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -75,10 +76,8 @@ func refused(message, remedy string) schema {
 
 // probeSchema is {NAME: ARGUMENT}, {NAME: {ARGUMENT: VALUE}} or NAME.
 func (c Catalogue) probeSchema() schema {
-	probes := schema{}
-	names := []string{}
-	alone := schema{"type": "string"}
-	needing := []any{schema{"enum": c.probes(), "x-what": "a probe"}}
+	probes, names := schema{}, []string{}
+	var needing []any
 	for _, what := range c.Activities {
 		if !what.Probe {
 			continue
@@ -86,17 +85,17 @@ func (c Catalogue) probeSchema() schema {
 		names = append(names, what.Name)
 		probes[what.Name] = c.probeForms(what)
 		if required := required(what); len(required) > 0 {
-			refusal := schema{"not": schema{"const": what.Name}, "x-message": what.Name + " lacks its argument " + required[0]}
-			refusal["x-remedy"] = fmt.Sprintf("write {%s: %s}", what.Name, strings.ToUpper(required[0]))
+			refusal := refused(what.Name+" lacks its argument "+required[0], fmt.Sprintf("write {%s: %s}", what.Name, strings.ToUpper(required[0])))
+			refusal["not"] = schema{"const": what.Name}
 			needing = append(needing, refusal)
 		}
 	}
-	alone["allOf"] = needing
 	one := schema{
 		"type": "object", "additionalProperties": false, "properties": probes, "x-key": "probe",
 		"minProperties": 1, "maxProperties": 1,
 		"x-message": "does not name one probe", "x-remedy": "write exactly one, such as {available: SERVICE}",
 	}
+	alone := schema{"type": "string", "allOf": append([]any{schema{"enum": names, "x-what": "a probe"}}, needing...)}
 	return schema{"anyOf": []any{one, alone, schema{"$ref": "#/definitions/parameter"}}, "description": "one of " + strings.Join(names, ", ")}
 }
 
@@ -139,33 +138,23 @@ func (c Catalogue) argumentsSchema(what activity.Activity) schema {
 
 func (c Catalogue) argumentSchema(argument activity.Argument) schema {
 	rules := schema{"$ref": "#/definitions/text"}
-	switch argument.Type {
-	case activity.Integer, activity.Boolean:
-		rules = schema{"type": string(argument.Type)}
-	case activity.Duration:
+	switch kind := argument.Type; {
+	case kind == activity.Integer, kind == activity.Boolean:
+		rules = schema{"type": string(kind)}
+	case kind == activity.Duration:
 		rules = schema{"$ref": "#/definitions/duration"}
-	case activity.Mapping:
+	case kind == activity.Mapping:
 		rules = schema{"type": "object"}
-	case activity.CallName:
+	case kind == activity.CallName:
 		rules = schema{"type": "string", "enum": c.callNames(), "x-what": "a call"}
-	case activity.ServiceName:
-		if len(argument.Allowed) > 0 {
-			rules = schema{"type": "string", "enum": argument.Allowed, "x-what": "a service that can be asked"}
-		}
-	default:
-		if len(argument.Allowed) > 0 {
-			rules = schema{"type": "string", "enum": argument.Allowed}
+	case len(argument.Allowed) > 0:
+		rules = schema{"type": "string", "enum": argument.Allowed}
+		if kind == activity.ServiceName {
+			rules["x-what"] = "a service that can be asked"
 		}
 	}
 	return schema{
 		"anyOf": []any{rules, schema{"$ref": "#/definitions/parameter"}}, "description": argument.Description,
-		"x-missing": "write " + argument.Name + ": " + example(argument),
+		"x-missing": "write " + argument.Name + ": " + cmp.Or(strings.Join(argument.Allowed, " or "), strings.ToUpper(string(argument.Type))),
 	}
-}
-
-func example(a activity.Argument) string {
-	if len(a.Allowed) > 0 {
-		return strings.Join(a.Allowed, " or ")
-	}
-	return strings.ToUpper(string(a.Type))
 }
