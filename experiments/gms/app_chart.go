@@ -25,13 +25,6 @@ type Images struct {
 	Prefix, Tag string
 }
 
-func (i Images) of(name string) string {
-	if name == "redis" {
-		return "redis:alpine"
-	}
-	return path.Join(i.Prefix, name+":"+cmp.Or(i.Tag, "latest"))
-}
-
 // Chart is the Helm chart of an app, as a gzipped tar: a Deployment, and a
 // Service if others call it, in a folder of the app's name. The same arguments
 // give the same bytes.
@@ -43,7 +36,10 @@ func Chart(name string, images Images) ([]byte, error) {
 	data := struct {
 		app
 		Image string
-	}{apps[at], images.of(name)}
+	}{apps[at], path.Join(images.Prefix, name+":"+cmp.Or(images.Tag, "latest"))}
+	if name == "redis" {
+		data.Image = "redis:alpine"
+	}
 	contents := map[string][]byte{}
 	err := fs.WalkDir(embedded, "chart", func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || path.Base(file) == "service.yaml" && data.Port == 0 {
@@ -62,13 +58,10 @@ func Chart(name string, images Images) ([]byte, error) {
 	return emco.Archive(contents), nil
 }
 
-// Profile is the profile of an app, as a gzipped tar: the values that
-// override those of its chart.
+// Profile is the profile of an app, as a gzipped tar: the values that override
+// those of its chart, a replica if it has an image.
 func Profile(images Images) []byte {
-	if images.Prefix == "" {
-		return emco.ProfileArchive(0)
-	}
-	return emco.ProfileArchive(1)
+	return emco.ProfileArchive(min(1, len(images.Prefix)))
 }
 
 func fill(text []byte, left, right string, data any) ([]byte, error) {

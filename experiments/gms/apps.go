@@ -48,9 +48,9 @@ var apps = []app{
 
 // Apps are the names of the apps, in the order in which they are deployed.
 func Apps() []string {
-	var names []string
-	for _, a := range apps {
-		names = append(names, a.Name)
+	names := make([]string, len(apps))
+	for i, a := range apps {
+		names[i] = a.Name
 	}
 	return names
 }

@@ -106,10 +106,6 @@ func Write(folder string, options Options) error {
 		contents[filepath.Join("charts", name+".tgz")] = chart
 		contents[filepath.Join("profiles", name+"-profile.tgz")] = Profile(options.Images)
 	}
-	return write(folder, contents)
-}
-
-func write(folder string, contents map[string][]byte) error {
 	for name := range contents {
 		if _, err := os.Lstat(filepath.Join(folder, name)); err == nil {
 			return fmt.Errorf("%s is there already: name another folder, or remove it", filepath.Join(folder, name))
@@ -117,10 +113,11 @@ func write(folder string, contents map[string][]byte) error {
 	}
 	for name, content := range contents {
 		file := filepath.Join(folder, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			return err
+		err := os.MkdirAll(filepath.Dir(file), 0o755)
+		if err == nil {
+			err = os.WriteFile(file, content, 0o644)
 		}
-		if err := os.WriteFile(file, content, 0o644); err != nil {
+		if err != nil {
 			return err
 		}
 	}

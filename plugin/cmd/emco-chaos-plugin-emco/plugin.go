@@ -12,7 +12,9 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk/language"
 	"github.com/emco-chaos/emco-chaos/probes"
+	"github.com/emco-chaos/emco-chaos/probes/access"
 	"github.com/emco-chaos/emco-chaos/probes/document"
+	"github.com/emco-chaos/emco-chaos/probes/emco"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
@@ -86,4 +88,35 @@ func readTarget(data []byte) (*target.Target, error) {
 		return nil, fmt.Errorf("read the target: %w", err)
 	}
 	return read, nil
+}
+
+// subject is what a task's probe works on: the EMCO of the target, and the
+// resources of the task's run and attempt, or those that the target names when
+// runs are to work on existing ones.
+func subject(task sdk.Task) (probes.Subject, error) {
+	target, err := readTarget(task.Target)
+	if err != nil {
+		return probes.Subject{}, err
+	}
+	reached, err := access.Of(target)
+	if err != nil {
+		return probes.Subject{}, err
+	}
+	on := probes.Subject{Existing: target.UseExisting, Settle: task.Settle, Setup: reached.Setup}
+	// The calls that may still take effect.
+	for _, sent := range task.Unanswered {
+		name, _ := sent.Arguments["call"].(string)
+		if call, known := emco.CallNamed(name); known {
+			on.Unanswered = append(on.Unanswered, call)
+		}
+	}
+	on.Names, err = emco.NewNames(task.Run, max(1, task.Attempt))
+	if err == nil && on.Existing {
+		on.Names, err = on.Names.Choose(reached.Existing)
+	}
+	if err != nil {
+		return probes.Subject{}, err
+	}
+	on.Client, err = emco.New(reached.Client)
+	return on, err
 }

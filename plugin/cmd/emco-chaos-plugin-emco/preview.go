@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,12 +16,7 @@ import (
 const previewName = "preview"
 
 func previewOf(activities []sdk.Activity) sdk.Activity {
-	var preview sdk.Activity
-	for _, activity := range activities {
-		if activity.Name == "ensure" {
-			preview = activity
-		}
-	}
+	preview := activities[slices.IndexFunc(activities, func(activity sdk.Activity) bool { return activity.Name == "ensure" })]
 	preview.Name, preview.Summary = previewName, "tells which resources ensure would make, and makes nothing"
 	return preview
 }
@@ -49,7 +45,6 @@ func preview(on probes.Subject, task sdk.Task, observer sdk.Observer) (sdk.Resul
 		}
 		message += "; once instantiated, on the edge: " + strings.Join(objects, ", ")
 	}
-	message += "; rsync is registered if nobody has, and that stays"
 	observer.Event("passed", time.Now(), nil)
-	return sdk.Result{Conclusion: sdk.Passed, Message: message}, nil
+	return sdk.Result{Conclusion: sdk.Passed, Message: message + "; rsync is registered if nobody has, and that stays"}, nil
 }
