@@ -11,13 +11,6 @@ import (
 	"strings"
 )
 
-var (
-	// ErrPin is the error of a pin that is no SHA-256, whatever the plugin is.
-	ErrPin = errors.New("a pin that cannot be one")
-	// ErrChecksum is the error of a binary that is not the one that was pinned.
-	ErrChecksum = errors.New("this is not the file that was pinned")
-)
-
 // executable checks that a file can be started.
 func executable(path string) error {
 	info, err := os.Stat(path)

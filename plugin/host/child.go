@@ -31,11 +31,9 @@ type child struct {
 	// printed and logged are parts of what it wrote to stdout and to stderr.
 	printed, logged excerpt
 
-	mu sync.Mutex
-	// killed keeps it from being started.
-	killed bool
-	// gone is closed when the process has ended.
-	gone chan struct{}
+	mu     sync.Mutex
+	killed bool          // it is not started any more
+	gone   chan struct{} // closed when the process has ended
 }
 
 var _ runner.Runner = (*child)(nil)
@@ -82,22 +80,18 @@ func (c *child) Start(context.Context) error {
 
 // await ends with the process.
 func (c *child) await() {
-	for {
-		// The process stays a zombie, and its number its own, until it is
-		// reaped below.
-		err := unix.Waitid(unix.P_PID, c.command.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
-		if !errors.Is(err, unix.EINTR) {
-			break
-		}
+	// The process stays a zombie, and its number its own, until it is reaped
+	// below.
+	for unix.Waitid(unix.P_PID, c.command.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}
 	c.mu.Lock()
 	_ = syscall.Kill(-c.command.Process.Pid, syscall.SIGKILL) // what it started
 	_ = c.command.Wait()                                      // the state has all that it returns
 	c.mu.Unlock()
 	// What left the group may hold the pipes open.
-	deadline := time.Now().Add(goneLimit)
-	_ = c.stdout.SetReadDeadline(deadline)
-	_ = c.stderr.SetReadDeadline(deadline)
+	for _, pipe := range []*os.File{c.stdout, c.stderr} {
+		_ = pipe.SetReadDeadline(time.Now().Add(goneLimit))
+	}
 	close(c.gone)
 }
 
@@ -115,11 +109,10 @@ func (c *child) kill() {
 // end kills the process, waits for it, and releases its resources.
 func (c *child) end() {
 	c.kill()
-	if c.pid() != 0 {
-		<-c.gone
-	} else {
+	if c.pid() == 0 {
 		close(c.gone)
 	}
+	<-c.gone
 	closeAll(c.lifeline, c.stdout, c.stderr)
 	c.removeSockets()
 }
@@ -130,13 +123,9 @@ func closeAll(files ...*os.File) {
 	}
 }
 
-// removeSockets removes the folder of the plugin's socket. A connection that
-// is open does not need it, and a killed host cannot remove it.
-func (c *child) removeSockets() {
-	if c.sockets != "" {
-		_ = os.RemoveAll(c.sockets)
-	}
-}
+// removeSockets removes the folder of the plugin's socket, if there is one. A
+// connection that is open does not need it, and a killed host cannot remove it.
+func (c *child) removeSockets() { _ = os.RemoveAll(c.sockets) }
 
 // pid is 0 as long as there is no process.
 func (c *child) pid() int {
@@ -154,11 +143,8 @@ func (c *child) Wait(context.Context) error {
 	if c.command.ProcessState.Success() {
 		return nil
 	}
-	return errors.New(c.state())
+	return errors.New(c.command.ProcessState.String())
 }
-
-// state describes how the process ended, once it is gone.
-func (c *child) state() string { return c.command.ProcessState.String() }
 
 // The rest of the runner. Both processes are on one machine, and the errors of
 // this package explain what went wrong.
@@ -172,7 +158,6 @@ func (c *child) Diagnose(context.Context) string { return "" }
 func (c *child) PluginToHost(network, address string) (string, string, error) {
 	return network, address, nil
 }
-
 func (c *child) HostToPlugin(network, address string) (string, string, error) {
 	return network, address, nil
 }
@@ -203,7 +188,6 @@ func (e *excerpt) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// firstLine is the first line, without its end.
 func (e *excerpt) firstLine() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -216,11 +200,10 @@ func (e *excerpt) firstLine() string {
 func (e *excerpt) lastWords() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	text := strings.TrimSpace(strings.ToValidUTF8(string(e.last), "?"))
-	if text == "" {
-		return ""
+	if text := strings.TrimSpace(strings.ToValidUTF8(string(e.last), "?")); text != "" {
+		return fmt.Sprintf("; its last words: %q", ending(text))
 	}
-	return fmt.Sprintf("; its last words: %q", ending(text))
+	return ""
 }
 
 // ending keeps the end of a text, a few lines long.

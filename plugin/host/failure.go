@@ -18,13 +18,17 @@ import (
 )
 
 var (
+	// ErrNotFound is the error of a name that no plugin has.
+	ErrNotFound = errors.New("no such plugin")
 	// ErrNotPlugin is the error of a file that is no plugin for this machine.
 	ErrNotPlugin = errors.New("this is not a plugin")
-	// ErrVersion is the error of a plugin that has no version of the contract
-	// in common with this process.
+	// ErrPin is the error of a pin that is no SHA-256, whatever the plugin is.
+	ErrPin = errors.New("a pin that cannot be one")
+	// ErrChecksum is the error of a binary that is not the one that was pinned.
+	ErrChecksum = errors.New("this is not the file that was pinned")
+	// ErrVersion: it has no version of the contract in common with this process.
 	ErrVersion = errors.New("the versions do not match")
-	// ErrSilent is the error of a program that has not said in time that it is
-	// a plugin.
+	// ErrSilent is the error of a program that makes no handshake in time.
 	ErrSilent = errors.New("it did not say in time that it is a plugin")
 	// ErrHangs is the error of a plugin that has not answered in time.
 	ErrHangs = errors.New("the plugin hangs")
@@ -48,7 +52,7 @@ func (c *child) refusal(err error, limit time.Duration) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%w: %v have passed%s; %s, or look at what it waits for", ErrSilent, limit, c.logged.lastWords(), buildIt)
 	case line == "":
-		return fmt.Errorf("%w: it ended (%s) and had not said that it is one%s; %s", ErrNotPlugin, c.state(), c.logged.lastWords(), buildIt)
+		return fmt.Errorf("%w: it ended (%s) and had not said that it is one%s; %s", ErrNotPlugin, c.command.ProcessState, c.logged.lastWords(), buildIt)
 	case len(parts) < 4 || parts[0] != strconv.Itoa(goplugin.CoreProtocolVersion):
 		return fmt.Errorf("%w: it printed %q; %s", ErrNotPlugin, ending(line), buildIt)
 	}
@@ -76,7 +80,7 @@ func (p *Process) explain(ctx context.Context, err error) error {
 		return err
 	}
 	if p.ended(err) {
-		return fmt.Errorf("%w (%s)%s: %w", ErrDied, p.child.state(), p.child.logged.lastWords(), err)
+		return fmt.Errorf("%w (%s)%s: %w", ErrDied, p.child.command.ProcessState, p.child.logged.lastWords(), err)
 	}
 	if deadline, limited := ctx.Deadline(); limited && status.Code(err) == codes.DeadlineExceeded && time.Until(deadline) < goneLimit {
 		// The plugin's side keeps the deadline too, and may be the first.

@@ -15,9 +15,6 @@ import (
 // Prefix begins the file name of every plugin.
 const Prefix = "emco-chaos-plugin-"
 
-// ErrNotFound is the error of a name that no plugin has.
-var ErrNotFound = errors.New("no such plugin")
-
 // Find returns the path of the plugin's binary: in the directory (unless
 // empty), else beside this command, else on PATH.
 func Find(name, directory string) (string, error) {
@@ -30,14 +27,13 @@ func Find(name, directory string) (string, error) {
 	}
 	var unfit error
 	for _, one := range found {
-		if one.Name != name {
-			continue
+		if one.Name == name {
+			err := executable(one.Path)
+			if err == nil {
+				return one.Path, nil
+			}
+			unfit = cmp.Or(unfit, err)
 		}
-		err := executable(one.Path)
-		if err == nil {
-			return one.Path, nil
-		}
-		unfit = cmp.Or(unfit, err)
 	}
 	if unfit != nil {
 		return "", fmt.Errorf("look for the plugin %s: %w", name, unfit)
@@ -65,10 +61,8 @@ func places(directory string) []string {
 
 // Found is a file that has the name of a plugin.
 type Found struct {
-	Name string
-	Path string
-	// Shadowed is set when another one of this name is found first.
-	Shadowed bool
+	Name, Path string
+	Shadowed   bool // another one of this name is found first
 }
 
 // List lists the plugins in the places where Find looks, in their order.
@@ -80,14 +74,11 @@ func List(directory string) ([]Found, error) {
 			continue
 		}
 		place, err := filepath.Abs(place)
-		if err != nil {
-			return nil, fmt.Errorf("look for plugins: %w", err)
+		var entries []fs.DirEntry
+		if err == nil && !looked[place] {
+			looked[place] = true
+			entries, err = os.ReadDir(place)
 		}
-		if looked[place] {
-			continue
-		}
-		looked[place] = true
-		entries, err := os.ReadDir(place)
 		if err != nil && directory != "" {
 			return nil, fmt.Errorf("look for plugins: %w", err)
 		}

@@ -11,16 +11,15 @@ const logLimit = 1 << 20
 // log passes on what a plugin logs, up to a limit and until it is closed.
 type log struct {
 	mu      sync.Mutex
-	out     io.Writer
+	out     io.Writer // nil once it is closed
 	written int
-	closed  bool
 }
 
 // Write never fails: a plugin that logs too much is not ended for it.
 func (l *log) Write(data []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.out == nil || l.closed || l.written > logLimit {
+	if l.out == nil || l.written > logLimit {
 		return len(data), nil
 	}
 	_, _ = l.out.Write(data)
@@ -34,5 +33,5 @@ func (l *log) Write(data []byte) (int, error) {
 func (l *log) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.closed = true
+	l.out = nil
 }

@@ -20,17 +20,11 @@ import (
 
 // Limits on a plugin that does not behave.
 const (
-	// startLimit is how long a plugin has for the handshake.
-	startLimit = 15 * time.Second
-	// answerLimit is how long it has to describe itself or to compile.
-	answerLimit = 30 * time.Second
-	// closeLimit is how long it has to end by itself.
-	closeLimit = 4 * time.Second
-	// goneLimit is how long after its connection the end of a process may be
-	// noticed.
-	goneLimit = time.Second
-	// headerLimit bounds what an answer has beside its message, in bytes.
-	headerLimit = 64 << 10
+	startLimit  = 15 * time.Second // for the handshake
+	answerLimit = 30 * time.Second // for Describe and Compile
+	closeLimit  = 4 * time.Second  // to end by itself
+	goneLimit   = time.Second      // for the end of its process to be noticed after that of its connection
+	headerLimit = 64 << 10         // what an answer has beside its message, in bytes
 )
 
 // Options are which plugin to start, and how.
@@ -45,10 +39,9 @@ type Options struct {
 	// Log takes what the plugin writes to its standard error and output, up to
 	// 1 MiB; nil drops it.
 	Log io.Writer
-	// StartLimit is how long the plugin has for the handshake; 0 is 15 s.
-	StartLimit time.Duration
-	// AnswerLimit is how long it has for Describe and for Compile; 0 is 30 s.
-	AnswerLimit time.Duration
+	// StartLimit is how long the plugin has for the handshake, 0 being 15 s, and
+	// AnswerLimit for Describe and for Compile, 0 being 30 s.
+	StartLimit, AnswerLimit time.Duration
 }
 
 // Process is a running plugin.
@@ -146,8 +139,7 @@ func (p *Process) connect() error {
 	return nil
 }
 
-// named are the variables of this process's environment that have these
-// names.
+// named are the variables of this process's environment of these names.
 func named(names []string) []string {
 	return slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		name, _, _ := strings.Cut(variable, "=")
@@ -155,8 +147,7 @@ func named(names []string) []string {
 	})
 }
 
-// Contract is the version of the contract that this process and the plugin
-// agreed on.
+// Contract is the version of the contract that both sides agreed on.
 func (p *Process) Contract() int { return p.client.NegotiatedVersion() }
 
 // Gone is closed when the plugin's process has ended.
