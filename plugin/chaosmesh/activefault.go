@@ -21,8 +21,6 @@ type activeFault struct {
 	object  fault.Object
 	uid     types.UID
 	observe func(engine.Moment)
-	// silent says that nothing is observed any more.
-	silent bool
 
 	// latest is the object as it was last reported. When it is gone, final says
 	// that it went in this state while it was removed.
@@ -30,16 +28,13 @@ type activeFault struct {
 	gone, final bool
 
 	// phase is empty until the API server has created the object, and for one
-	// that this driver did not apply. last is when the latest event was
-	// observed.
+	// that this driver did not apply.
 	phase string
-	last  time.Time
-	// failed says that an error was observed, and ended that the fault ended
-	// by itself.
-	failed, ended bool
-	// removing says that Remove has begun, and removed that Removed was
-	// observed.
-	removing, removed bool
+	// last is when the latest event was observed.
+	last time.Time
+	// failed: an error was observed. ended: the fault ended by itself. removing:
+	// Remove has begun. removed: Removed was observed.
+	failed, ended, removing, removed bool
 
 	// outage is what a PodChaos does to its pods; nil for what stops nothing.
 	outage *outage
@@ -58,7 +53,7 @@ func (f *activeFault) start(object fault.Object, at time.Time, took time.Duratio
 
 // injecting reports whether the injection is still waited for.
 func (f *activeFault) injecting() bool {
-	return f.phase == plan.Created && !f.failed && !f.removing && !f.silent
+	return f.phase == plan.Created && !f.failed && !f.removing
 }
 
 // pendingDown reports whether the fault is on its way to stop something.
@@ -120,7 +115,6 @@ func (f *activeFault) advance(now time.Time) {
 	}
 }
 
-// forget ends the following of the object.
 func (f *activeFault) forget() {
 	if f.driver.faults[f.identity] == f {
 		delete(f.driver.faults, f.identity)
@@ -136,11 +130,11 @@ func (f *activeFault) enter(phase string, at time.Time, detail string) {
 // that was to stay on until it is removed that is an error.
 func (f *activeFault) end(now time.Time, err error) {
 	f.ended = true
-	if !f.latest.IsOneShot() && !f.failed {
+	if f.latest.IsOneShot() || f.failed {
+		f.note(now, err.Error())
+	} else {
 		f.fail(now, err)
-		return
 	}
-	f.note(now, err.Error())
 }
 
 // fail observes that the fault cannot be injected, or has ended, and why.
@@ -154,8 +148,8 @@ func (f *activeFault) note(at time.Time, detail string) {
 	f.emit(engine.Moment{At: at, Detail: detail})
 }
 
-// emit observes an event at its time or at that of the event before it,
-// whichever is later.
+// emit observes a moment until the driver is closed, an event not before the
+// one that came before it.
 func (f *activeFault) emit(moment engine.Moment) {
 	if moment.Event != "" {
 		if moment.At.Before(f.last) {
@@ -163,7 +157,7 @@ func (f *activeFault) emit(moment engine.Moment) {
 		}
 		f.last = moment.At
 	}
-	if !f.silent && (!f.removed || moment.Event != "") {
+	if f.driver.lifetime.Err() == nil && (!f.removed || moment.Event != "") {
 		f.observe(moment)
 	}
 }

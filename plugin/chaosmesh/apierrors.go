@@ -57,8 +57,7 @@ func isNoResource(err error) bool {
 
 // fromWebhook reports whether an admission web hook denied the request.
 func fromWebhook(err error) bool {
-	_, ok := errors.AsType[*apierrors.StatusError](err)
-	return ok && strings.Contains(err.Error(), "admission webhook") && strings.Contains(err.Error(), "denied the request")
+	return err != nil && strings.Contains(err.Error(), "admission webhook") && strings.Contains(err.Error(), "denied the request")
 }
 
 // final reports whether a request that failed would be answered alike if it were

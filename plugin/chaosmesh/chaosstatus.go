@@ -41,21 +41,19 @@ func selectedNothing(status *v1alpha1.ChaosStatus) bool {
 		})
 }
 
-// broken is the first record whose latest operation of that kind failed, and
-// why.
+// broken is the first record whose latest such operation failed, and why.
 func broken(status *v1alpha1.ChaosStatus, operation v1alpha1.RecordEventOperation) (*v1alpha1.Record, string) {
 	for _, record := range status.Experiment.Records {
 		if operation == v1alpha1.Apply && record.Phase == v1alpha1.Injected {
 			continue
 		}
 		for _, event := range slices.Backward(record.Events) {
-			if event.Operation != operation {
-				continue
+			if event.Operation == operation {
+				if event.Type == v1alpha1.TypeFailed {
+					return record, event.Message
+				}
+				break
 			}
-			if event.Type == v1alpha1.TypeFailed {
-				return record, event.Message
-			}
-			break
 		}
 	}
 	return nil, ""
@@ -70,11 +68,9 @@ func failure(status *v1alpha1.ChaosStatus) string {
 // podOf is the pod of a record, whose name is namespace/pod or
 // namespace/pod/container.
 func podOf(record *v1alpha1.Record) types.NamespacedName {
-	parts := strings.Split(record.Id, "/")
-	if len(parts) < 2 {
-		return types.NamespacedName{Name: record.Id}
-	}
-	return types.NamespacedName{Namespace: parts[0], Name: parts[1]}
+	namespace, name, _ := strings.Cut(record.Id, "/")
+	name, _, _ = strings.Cut(name, "/")
+	return types.NamespacedName{Namespace: namespace, Name: name}
 }
 
 // targets names what the records are about.
@@ -83,6 +79,8 @@ func targets(status *v1alpha1.ChaosStatus) string {
 	for _, record := range status.Experiment.Records {
 		list = append(list, record.Id)
 	}
-	slices.Sort(list)
-	return strings.Join(slices.Compact(list), ", ")
+	return strings.Join(distinct(list), ", ")
 }
+
+// distinct are the texts of a list, sorted.
+func distinct(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }

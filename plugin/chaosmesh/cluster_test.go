@@ -73,7 +73,7 @@ func newMesh(t *testing.T) *mesh {
 // open opens a driver that is closed with the test.
 func (m *mesh) open(change func(*chaosmesh.Options)) *chaosmesh.Driver {
 	m.t.Helper()
-	options := chaosmesh.Options{Namespaces: []string{namespace}}
+	options := chaosmesh.Options{Namespaces: []string{namespace}, Limits: chaosmesh.DefaultLimits()}
 	if change != nil {
 		change(&options)
 	}

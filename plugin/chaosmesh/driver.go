@@ -50,17 +50,14 @@ type Driver struct {
 
 	// mu guards all that follows, the faults with all they have, and the order
 	// in which they are observed.
-	mu     sync.Mutex
-	faults map[identity]*activeFault
-	// residual are the faults that may still be on pods although their objects
-	// are gone.
+	mu       sync.Mutex
+	faults   map[identity]*activeFault
 	residual map[identity]residualFault
-	// pods and slices are what the watches have reported so far. They are not
-	// read from the cache, which can be ahead of that.
+	// pods and slices are what the watches have reported so far. The cache can
+	// be ahead of that.
 	pods   map[types.UID]*corev1.Pod
 	slices map[types.UID]*discoveryv1.EndpointSlice
-	// changed is closed, and another one made, whenever a watch reports
-	// something.
+	// changed is closed and replaced whenever a watch reports something.
 	changed chan struct{}
 }
 
@@ -101,9 +98,6 @@ func Open(ctx context.Context, config *rest.Config, options Options) (*Driver, e
 func (d *Driver) Close() error {
 	d.mu.Lock()
 	d.stop()
-	for _, f := range d.faults {
-		f.silent = true
-	}
 	d.mu.Unlock()
 	d.work.Wait()
 	return nil
@@ -124,8 +118,8 @@ func (d *Driver) unlocked(do func() error) error {
 	return do()
 }
 
-// wait gives up the lock until a watch reports something or the time has come.
-// It is an error once the driver is closed or ctx has ended.
+// wait gives up the lock until a watch reports something or the time has come,
+// and returns what [Driver.alive] does.
 func (d *Driver) wait(ctx context.Context, until time.Time) error {
 	changed := d.changed
 	return d.unlocked(func() error {
@@ -184,17 +178,14 @@ func (d *Driver) Leftovers(ctx context.Context) ([]fault.Object, error) {
 			objects = append(objects, fault.Objects(list)...)
 		}
 	}
-	slices.SortFunc(objects, func(a, b fault.Object) int {
-		return strings.Compare(identify(a).String(), identify(b).String())
-	})
+	slices.SortFunc(objects, func(a, b fault.Object) int { return strings.Compare(identify(a).String(), identify(b).String()) })
 	for _, object := range objects {
 		object.GetObjectKind().SetGroupVersionKind(schema.FromAPIVersionAndKind(fault.GroupVersion, identify(object).kind))
 	}
 	return objects, d.residualFaults()
 }
 
-// Scheme makes a scheme that knows the kinds of Chaos Mesh and of Kubernetes
-// itself.
+// Scheme makes a scheme with the kinds of Kubernetes and of Chaos Mesh.
 func Scheme() *runtime.Scheme {
 	known := runtime.NewScheme()
 	// Registering fails for a kind that is registered twice only.

@@ -1,6 +1,7 @@
 package chaosmesh_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -595,7 +596,9 @@ func TestCheckWaitsForSteadyPods(t *testing.T) {
 			// Of two, so that there is one to select when the other has gone.
 			m.run("orchestrator")
 			edit(m.apiServer, podKey("orchestrator-1"), test.change)
-			driver := m.open(func(o *chaosmesh.Options) { o.Limits.Steady, o.Limits.Settle = test.limits.Steady, test.limits.Settle })
+			driver := m.open(func(o *chaosmesh.Options) {
+				o.Limits.Steady, o.Limits.Settle = cmp.Or(test.limits.Steady, o.Limits.Steady), cmp.Or(test.limits.Settle, o.Limits.Settle)
+			})
 			var changing sync.WaitGroup
 			defer changing.Wait()
 			if test.meanwhile != nil {
@@ -811,10 +814,10 @@ func TestRetriedInjection(t *testing.T) {
 func TestChaosMeshIsSilent(t *testing.T) {
 	m := newMesh(t)
 	m.set(func() { m.silent = true })
-	driver := m.open(func(o *chaosmesh.Options) { o.Limits.Answer, o.ChaosMeshNamespace = 50*time.Millisecond, "mesh" })
+	driver := m.open(func(o *chaosmesh.Options) { o.Limits.Answer = 50 * time.Millisecond })
 	object := partition(t)
 	w := apply(t, driver, object)
-	contains(t, w.trouble(), "nobody has touched", "chaos-controller-manager", "kubectl --namespace mesh get pods")
+	contains(t, w.trouble(), "nobody has touched", "chaos-controller-manager", "kubectl --namespace chaos-mesh get pods")
 	remove(t, driver, object)
 	w.want(plan.Created, plan.Removed)
 }
@@ -1354,7 +1357,7 @@ func TestClose(t *testing.T) {
 	w.want(plan.Created)
 }
 
-func TestSelection(t *testing.T) {
+func TestSelect(t *testing.T) {
 	m := newMesh(t)
 	reader, err := client.New(m.config, client.Options{Scheme: chaosmesh.Scheme()})
 	if err != nil {
@@ -1384,23 +1387,18 @@ func TestSelection(t *testing.T) {
 		"orchestrator-1 etcd-2": partition(t),
 		"etcd-2":                byPods,
 	} {
-		if got := names(chaosmesh.Selection(t.Context(), reader, object)); got != want {
+		if got := names(chaosmesh.Select(t.Context(), reader, object)); got != want {
 			t.Errorf("selected %q, not %q", got, want)
 		}
 	}
-	if got := names(chaosmesh.Selection(t.Context(), reader, byExpression)); got != "orchestrator-1" {
+	if got := names(chaosmesh.Select(t.Context(), reader, byExpression)); got != "orchestrator-1" {
 		t.Errorf("by expression: %q", got)
 	}
-	if got := names(chaosmesh.Selection(t.Context(), reader, byNode)); got != "" {
-		t.Errorf("by node: %q", got)
-	}
-	if got := names(chaosmesh.Selection(t.Context(), reader, byPhase)); got != "orchestrator-1" {
+	if got := names(chaosmesh.Select(t.Context(), reader, byPhase)); got != "orchestrator-1" {
 		t.Errorf("by phase: %q", got)
 	}
-	contains(t, chaosmesh.Refusal(t.Context(), reader, byNode), "node node-2")
-	if err := chaosmesh.Refusal(t.Context(), reader, partition(t)); err != nil {
-		t.Error(err)
-	}
+	_, err = chaosmesh.Select(t.Context(), reader, byNode)
+	contains(t, err, "node node-2")
 	if got := names(chaosmesh.Pods(t.Context(), reader, namespace, map[string]string{"app": "etcd"})); got != "etcd-2" {
 		t.Errorf("by labels: %q", got)
 	}

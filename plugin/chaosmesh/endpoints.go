@@ -10,16 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// serviceState is what has become of a Kubernetes service that led to a pod of
-// an outage.
-type serviceState int
-
-const (
-	serving serviceState = iota
-	emptied
-	refilled
-)
-
 // endpoints are the endpoints that requests go to, by service.
 func (d *Driver) endpoints() map[types.NamespacedName][]discoveryv1.Endpoint {
 	all := map[types.NamespacedName][]discoveryv1.Endpoint{}
@@ -35,13 +25,13 @@ func (d *Driver) endpoints() map[types.NamespacedName][]discoveryv1.Endpoint {
 }
 
 // servicesOf are the services that lead to the pods of an outage.
-func (d *Driver) servicesOf(o *outage) map[types.NamespacedName]serviceState {
-	services := map[types.NamespacedName]serviceState{}
+func (d *Driver) servicesOf(o *outage) map[types.NamespacedName]bool {
+	services := map[types.NamespacedName]bool{}
 	for service, endpoints := range d.endpoints() {
-		for _, endpoint := range endpoints {
-			if endpoint.TargetRef != nil && o.pods[endpoint.TargetRef.UID] != nil {
-				services[service] = serving
-			}
+		if slices.ContainsFunc(endpoints, func(endpoint discoveryv1.Endpoint) bool {
+			return endpoint.TargetRef != nil && o.pods[endpoint.TargetRef.UID] != nil
+		}) {
+			services[service] = true
 		}
 	}
 	return services
@@ -54,19 +44,18 @@ func (f *activeFault) endpointsChanged(now time.Time) {
 		return
 	}
 	all := f.driver.endpoints()
-	for service, state := range f.outage.services {
+	for service, serving := range f.outage.services {
 		switch endpoints := all[service]; {
-		case state == serving && len(endpoints) == 0:
-			f.outage.services[service] = emptied
+		case serving && len(endpoints) == 0:
+			f.outage.services[service] = false
 			f.note(now, fmt.Sprintf("service %s has no endpoint", service.Name))
-		case state == emptied && len(endpoints) > 0:
-			f.outage.services[service] = refilled
+		case !serving && len(endpoints) > 0:
+			delete(f.outage.services, service)
 			var addresses []string
 			for _, endpoint := range endpoints {
 				addresses = append(addresses, endpoint.Addresses...)
 			}
-			slices.Sort(addresses)
-			f.note(now, fmt.Sprintf("service %s has an endpoint again: %s", service.Name, strings.Join(slices.Compact(addresses), ", ")))
+			f.note(now, fmt.Sprintf("service %s has an endpoint again: %s", service.Name, strings.Join(distinct(addresses), ", ")))
 		}
 	}
 }

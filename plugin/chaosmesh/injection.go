@@ -115,19 +115,21 @@ func (f *activeFault) discard(now time.Time, warning string) {
 	}
 }
 
-// Labels of Chaos Mesh's own chart.
+// Commands that look at the parts of Chaos Mesh, by the labels of its own chart.
 const (
 	daemonLabel     = "app.kubernetes.io/component=chaos-daemon"
 	controllerLabel = "app.kubernetes.io/component=controller-manager"
+	getDaemon       = "kubectl --namespace " + Namespace + " get pods --selector " + daemonLabel + " --output wide"
+	getController   = "kubectl --namespace " + Namespace + " get pods --selector " + controllerLabel
+	controllerLog   = "kubectl --namespace " + Namespace + " logs --selector " + controllerLabel + " --since 5m"
 )
 
-// Where the cause of a failed injection is found, given the node and the
-// namespace of Chaos Mesh.
+// Where the cause of a failed injection on a node is found.
 const (
-	inDaemonLog     = "the cause is in the log of chaos-daemon on %[1]s: kubectl --namespace %[2]s logs --selector " + daemonLabel + " --prefix --since 5m"
-	inControllerLog = "the cause is in the log of chaos-controller-manager: kubectl --namespace %[2]s logs --selector " + controllerLabel + " --since 5m"
-	noDaemon        = "chaos-daemon does not run on %[1]s: kubectl --namespace %[2]s get pods --selector " + daemonLabel + " --output wide"
-	daemonIsSilent  = "chaos-daemon on %[1]s does not answer: kubectl --namespace %[2]s get pods --selector " + daemonLabel + " --output wide"
+	inDaemonLog     = "the cause is in the log of chaos-daemon on %s: kubectl --namespace " + Namespace + " logs --selector " + daemonLabel + " --prefix --since 5m"
+	inControllerLog = "the cause is in the log of chaos-controller-manager: " + controllerLog
+	noDaemon        = "chaos-daemon does not run on %s: " + getDaemon
+	daemonIsSilent  = "chaos-daemon on %s does not answer: " + getDaemon
 )
 
 // causes has, by what Chaos Mesh says of a failed injection, where its cause is
@@ -157,28 +159,27 @@ func (f *activeFault) uninjectable(status *v1alpha1.ChaosStatus) error {
 			break
 		}
 	}
-	return fmt.Errorf("on %s Chaos Mesh says: %s; %s", record.Id, strings.TrimSpace(message), fmt.Sprintf(where, node, f.driver.options.ChaosMeshNamespace))
+	return fmt.Errorf("on %s Chaos Mesh says: %s; %s", record.Id, strings.TrimSpace(message), strings.ReplaceAll(where, "%s", node))
 }
 
 // unanswered says that Chaos Mesh has not answered, and which part of it has
 // not.
 func (f *activeFault) unanswered(status *v1alpha1.ChaosStatus) error {
-	limit, mesh := f.driver.options.Limits.Answer, f.driver.options.ChaosMeshNamespace
+	limit := f.driver.options.Limits.Answer
 	if len(status.Experiment.Records) == 0 {
-		return fmt.Errorf("nobody has touched %s within %v: Chaos Mesh's chaos-controller-manager does not run, or does not look after namespace %s: kubectl --namespace %s get pods --selector %s",
-			f, limit, f.Namespace, mesh, controllerLabel)
+		return fmt.Errorf("nobody has touched %s within %v: Chaos Mesh's chaos-controller-manager does not run, or does not look after namespace %s: %s",
+			f, limit, f.Namespace, getController)
 	}
-	return fmt.Errorf("the fault %s is not on %s within %v, and Chaos Mesh does not say why: does chaos-daemon run on the node? kubectl --namespace %s get pods --selector %s --output wide",
-		f, targets(status), limit, mesh, daemonLabel)
+	return fmt.Errorf("the fault %s is not on %s within %v, and Chaos Mesh does not say why: does chaos-daemon run on the node? %s",
+		f, targets(status), limit, getDaemon)
 }
 
 // selectedNone says that the object selected no pod although there was one, or,
 // if Chaos Mesh has not warned of that, that it may not have.
 func (f *activeFault) selectedNone(warning string) error {
 	if warning == "" {
-		return fmt.Errorf("no pod was written down by Chaos Mesh for %s within %v: it selected none, or it is slow to inject: "+
-			"kubectl --namespace %s logs --selector %s --since 5m; the object was removed",
-			f, f.driver.options.Limits.Answer, f.driver.options.ChaosMeshNamespace, controllerLabel)
+		return fmt.Errorf("no pod was written down by Chaos Mesh for %s within %v: it selected none, or it is slow to inject: %s; the object was removed",
+			f, f.driver.options.Limits.Answer, controllerLog)
 	}
 	return fmt.Errorf("nothing was selected by Chaos Mesh for %s (%s), although there were such pods just before: "+
 		"they went meanwhile, or Chaos Mesh does not look after their namespace; it was removed", f, warning)

@@ -24,8 +24,9 @@ type outage struct {
 	pods map[types.UID]*outagePod
 	// wanted is how many pods were ready before.
 	wanted int
-	// services are those that led to the pods that are hit.
-	services map[types.NamespacedName]serviceState
+	// services are those that led to the pods that are hit, with whether they
+	// have endpoints; one that has them again is followed no more.
+	services map[types.NamespacedName]bool
 }
 
 // outagePod is a pod of an outage.

@@ -125,8 +125,8 @@ func (r *removal) awaitGone(ctx context.Context) error {
 	for !r.gone {
 		if time.Now().Before(due) {
 			if err := r.driver.wait(ctx, due); err != nil {
-				return fmt.Errorf("it is deleted and was not seen gone, so the fault may still be on: %s; is Chaos Mesh's chaos-controller-manager running? kubectl --namespace %s get pods --selector %s: %w",
-					r.keptBy(), r.driver.options.ChaosMeshNamespace, controllerLabel, errors.Join(err, r.err))
+				return fmt.Errorf("it is deleted and was not seen gone, so the fault may still be on: %s; is Chaos Mesh's chaos-controller-manager running? %s: %w",
+					r.keptBy(), getController, errors.Join(err, r.err))
 			}
 			continue
 		}

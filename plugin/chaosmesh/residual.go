@@ -10,18 +10,17 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// residualFault is a fault that may still be on pods although its object is
-// gone.
+// residualFault is a fault that may still be on pods, its object being gone.
 type residualFault struct {
 	err  error
 	pods map[types.UID]bool
 }
 
-// residual says that the fault may still be on, although its object is gone: it
-// was freed before Chaos Mesh had taken the fault off. The driver remembers
-// that for as long as the pods are there. Chaos Mesh itself lets an object go
-// only when the fault is off everything: that it is not is believed of an
-// object that was freed by force, or whose last state was seen.
+// residual says that the fault may still be on, its object having been freed
+// before Chaos Mesh had taken it off. The driver remembers that for as long as
+// the pods are there. Chaos Mesh lets an object go only when the fault is off:
+// that it is not is believed of one that was freed by force, or whose last
+// state was seen.
 func (r *removal) residual() error {
 	left := residualFault{pods: map[types.UID]bool{}}
 	var why, remedies []string
@@ -30,7 +29,9 @@ func (r *removal) residual() error {
 		is   func(*v1alpha1.Record) bool
 	}{
 		{"Chaos Mesh has not taken the fault off: it may still be on", isStillInjected},
-		{"its rules stay with its pods: Chaos Mesh may yet carry them out, and no duration takes them off", r.keepsRules},
+		{"its rules stay with its pods: Chaos Mesh may yet carry them out, and no duration takes them off", func(record *v1alpha1.Record) bool {
+			return record.Phase != v1alpha1.NotInjected && slices.Contains(r.ruled, podOf(record))
+		}},
 	} {
 		for _, record := range r.status().Experiment.Records {
 			pod := r.driver.podNamed(podOf(record))
@@ -45,15 +46,10 @@ func (r *removal) residual() error {
 	if len(why) == 0 {
 		return r.driver.residual[r.identity].err
 	}
-	slices.Sort(remedies)
 	left.err = fmt.Errorf("its object is gone, and %s; a new pod is free of it: %s",
-		strings.Join(slices.Compact(why), "; and "), strings.Join(slices.Compact(remedies), "; "))
+		strings.Join(slices.Compact(why), "; and "), strings.Join(distinct(remedies), "; "))
 	r.driver.residual[r.identity] = left
 	return left.err
-}
-
-func (r *removal) keepsRules(record *v1alpha1.Record) bool {
-	return record.Phase != v1alpha1.NotInjected && slices.Contains(r.ruled, podOf(record))
 }
 
 // residualFaults says which faults may still be on although their objects are

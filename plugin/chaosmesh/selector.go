@@ -26,40 +26,29 @@ func Pods(ctx context.Context, reader client.Reader, namespace string, having ma
 	return list.Items, nil
 }
 
-// Selection are the pods that Chaos Mesh selects for an object now: those of
-// its selector, then those of a NetworkChaos's target. That there are none is
-// no error here; see [Refusal].
-func Selection(ctx context.Context, reader client.Reader, object fault.Object) (selected []corev1.Pod, err error) {
-	err = readEnds(ctx, reader, object, func(end end, pods []corev1.Pod) error {
-		selected = append(selected, end.of(pods)...)
-		return nil
-	})
-	return selected, err
-}
-
-// Refusal says why the driver would refuse the object now because of the pods
-// that it selects, or nil.
-func Refusal(ctx context.Context, reader client.Reader, object fault.Object) error {
-	return readEnds(ctx, reader, object, end.check)
-}
-
-// readEnds calls do with each end of a fault and all pods of its namespaces.
-func readEnds(ctx context.Context, reader client.Reader, object fault.Object, do func(end, []corev1.Pod) error) error {
+// Select returns the pods that Chaos Mesh selects for an object now: those of
+// its selector, then those of a NetworkChaos's target. The error says why the
+// driver would refuse the object because of them.
+func Select(ctx context.Context, reader client.Reader, object fault.Object) (selected []corev1.Pod, err error) {
 	ends, err := endsOf(object)
+	if err != nil {
+		return nil, err
+	}
 	for _, end := range ends {
 		var all []corev1.Pod
 		for _, namespace := range end.namespaces() {
 			pods, err := Pods(ctx, reader, namespace, nil)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			all = append(all, pods...)
 		}
-		if err := do(end, all); err != nil {
-			return err
+		if err := end.check(all); err != nil {
+			return nil, err
 		}
+		selected = append(selected, end.of(all)...)
 	}
-	return err
+	return selected, nil
 }
 
 func byName(pods []corev1.Pod) {
@@ -136,7 +125,7 @@ func (e end) namespaces() []string {
 	if len(e.spec.Pods) > 0 {
 		return slices.Sorted(maps.Keys(e.spec.Pods))
 	}
-	return slices.Compact(slices.Sorted(slices.Values(e.spec.Namespaces)))
+	return distinct(e.spec.Namespaces)
 }
 
 // matches reports whether Chaos Mesh would select the pod.
@@ -164,8 +153,12 @@ func (e end) check(pods []corev1.Pod) error {
 	case len(selected) == 0:
 		return e.nothing(pods)
 	case e.mode == v1alpha1.OneMode && len(selected) > 1:
+		var names []string
+		for _, pod := range selected {
+			names = append(names, pod.Name)
+		}
 		return e.refuse("mode", "write all, or run the service with one replica",
-			"is one, and %s each match: which of them is hit would be chance, and the others go on serving", names(selected))
+			"is one, and %s each match: which of them is hit would be chance, and the others go on serving", strings.Join(names, " and "))
 	}
 	for _, pod := range selected {
 		if e.running && pod.Status.Phase != corev1.PodRunning {
@@ -197,8 +190,7 @@ func (e end) nothing(pods []corev1.Pod) error {
 // wanted says what a pod must have to be selected.
 func (e end) wanted() string {
 	if len(e.spec.Pods) > 0 {
-		named := slices.Concat(slices.Collect(maps.Values(e.spec.Pods))...)
-		return "the name " + strings.Join(slices.Sorted(slices.Values(named)), " or ")
+		return "the name " + strings.Join(distinct(slices.Concat(slices.Collect(maps.Values(e.spec.Pods))...)), " or ")
 	}
 	var list []string
 	for _, part := range []struct{ what, values string }{
@@ -245,12 +237,4 @@ func LabelsThere(pods []corev1.Pod, asked map[string]string) string {
 		there = append(there[:listed], fmt.Sprintf("and %d more", len(there)-listed))
 	}
 	return strings.Join(there, ", ")
-}
-
-func names(pods []corev1.Pod) string {
-	var list []string
-	for _, pod := range pods {
-		list = append(list, pod.Name)
-	}
-	return strings.Join(list, " and ")
 }

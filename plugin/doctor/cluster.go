@@ -23,28 +23,27 @@ func checkCluster(ctx context.Context, e *examination, _ string) {
 	const where = "name the cluster in the target file: driver: {kubernetes: {kubeconfig: FILE, context: NAME}}"
 	version, err := e.Discovery.ServerVersionWithContext(ctx)
 	review := &authenticationv1.SelfSubjectReview{}
-	var unnamed error
 	if err == nil {
 		// An older API server does not say who we are; the commands then have a
 		// gap.
-		if unnamed = e.Client.Create(ctx, review); apierrors.IsUnauthorized(unnamed) {
+		if unnamed := e.Client.Create(ctx, review); apierrors.IsUnauthorized(unnamed) {
 			err = unnamed
 		}
 	}
 	user := review.Status.UserInfo.Username
 	switch {
 	case apierrors.IsUnauthorized(err):
-		e.fail(e.Server, "renew the credentials in the kubeconfig, or "+where, "the API server does not know us: %v", err)
+		e.say(Fail, e.Server, "renew the credentials in the kubeconfig, or "+where, "the API server does not know us: %v", err)
 	case err != nil:
-		e.fail(e.Server, where, "the API server does not answer: %v", cause(ctx, err))
-	case unnamed != nil || user == "":
-		e.ok(e.Server, "Kubernetes %s", version.GitVersion)
+		e.say(Fail, e.Server, where, "the API server does not answer: %v", cause(ctx, err))
+	case user == "":
+		e.say(OK, e.Server, "", "Kubernetes %s", version.GitVersion)
 	default:
 		e.self = "--user=" + user
 		if account, ok := strings.CutPrefix(user, "system:serviceaccount:"); ok {
 			e.self = "--serviceaccount=" + account
 		}
-		e.ok(e.Server, "Kubernetes %s, where we are %s", version.GitVersion, user)
+		e.say(OK, e.Server, "", "Kubernetes %s, where we are %s", version.GitVersion, user)
 	}
 }
 
@@ -59,29 +58,29 @@ func checkKinds(ctx context.Context, e *examination, _ string) {
 	list, err := e.Discovery.ServerResourcesForGroupVersionWithContext(ctx, fault.GroupVersion)
 	switch {
 	case apierrors.IsNotFound(err):
-		e.fail(fault.GroupVersion, e.install(), "the API server has no such kinds: Chaos Mesh is not installed")
+		e.say(Fail, fault.GroupVersion, e.install(), "the API server has no such kinds: Chaos Mesh is not installed")
 		return
 	case err != nil:
-		e.fail(fault.GroupVersion, "look at the API server's log", "what the API server has of it cannot be read: %v", cause(ctx, err))
+		e.say(Fail, fault.GroupVersion, "look at the API server's log", "what the API server has of it cannot be read: %v", cause(ctx, err))
 		return
 	}
 	var missing []string
 	for _, kind := range fault.Kinds() {
-		there := slices.ContainsFunc(list.APIResources, func(there metav1.APIResource) bool { return there.Kind == kind.Name })
-		if !there && !kind.Optional {
-			e.fail(fault.GroupVersion, e.install(), "the API server does not have the kind %s", kind.Name)
+		if slices.ContainsFunc(list.APIResources, func(there metav1.APIResource) bool { return there.Kind == kind.Name }) {
+			continue
+		}
+		if !kind.Optional {
+			e.say(Fail, fault.GroupVersion, e.install(), "the API server does not have the kind %s", kind.Name)
 			return
 		}
-		if !there {
-			missing = append(missing, kind.Name)
-			e.denied["/"+kind.Resource()] = true
-		}
+		missing = append(missing, kind.Name)
+		e.denied["/"+kind.Resource()] = true
 	}
 	if len(missing) > 0 {
-		e.warn(fault.GroupVersion, e.install(), "the API server does not have the kinds %s: no fault of them can be put on", strings.Join(missing, ", "))
+		e.say(Warn, fault.GroupVersion, e.install(), "the API server does not have the kinds %s: no fault of them can be put on", strings.Join(missing, ", "))
 		return
 	}
-	e.ok(fault.GroupVersion, "every kind of fault is there")
+	e.say(OK, fault.GroupVersion, "", "every kind of fault is there")
 }
 
 // install is the command that installs Chaos Mesh, or mends it. Its chart takes
@@ -107,12 +106,24 @@ func checkController(ctx context.Context, e *examination, _ string) {
 		found = ofChaosMesh(deployments.Items)
 	}
 	if len(found) == 0 {
-		e.fail("namespace "+e.ChaosMesh, "name the namespace of Chaos Mesh with --chaos-mesh-namespace, or install it:\n"+e.install(),
+		e.say(Fail, "namespace "+e.ChaosMesh, "name the namespace of Chaos Mesh with --chaos-mesh-namespace, or install it:\n"+e.install(),
 			"no controller-manager of Chaos Mesh is there, and none was seen elsewhere")
 	}
 	for _, deployment := range found {
 		e.ChaosMesh = deployment.Namespace
-		e.deployment(deployment)
+		wanted, ready := ptr.Deref(deployment.Spec.Replicas, 1), deployment.Status.ReadyReplicas
+		version := chaosMeshVersion(deployment.Labels, deployment.Spec.Template.Spec)
+		subject, name := e.ChaosMesh+"/"+deployment.Name, "deployment "+deployment.Name
+		switch {
+		case wanted == 0:
+			e.say(Fail, subject, kubectl(e.ChaosMesh, "scale "+name+" --replicas=1"),
+				"the controller-manager of Chaos Mesh (%s) is scaled to 0, and nothing puts faults on", version)
+		case ready == 0:
+			e.say(Fail, subject, kubectl(e.ChaosMesh, "describe "+name, "logs deployment/"+deployment.Name),
+				"the controller-manager of Chaos Mesh (%s) is not ready", version)
+		default:
+			e.say(OK, subject, "", "Chaos Mesh %s, %d of %d ready", version, ready, wanted)
+		}
 	}
 }
 
@@ -122,22 +133,6 @@ func ofChaosMesh(all []appsv1.Deployment) []appsv1.Deployment {
 	return slices.DeleteFunc(all, func(deployment appsv1.Deployment) bool {
 		return !strings.Contains(deployment.Labels["app.kubernetes.io/part-of"]+deployment.Labels["app.kubernetes.io/name"]+deployment.Name, "chaos")
 	})
-}
-
-func (e *examination) deployment(deployment appsv1.Deployment) {
-	subject := deployment.Namespace + "/" + deployment.Name
-	wanted := ptr.Deref(deployment.Spec.Replicas, 1)
-	version := chaosMeshVersion(deployment.Labels, deployment.Spec.Template.Spec)
-	switch ready := deployment.Status.ReadyReplicas; {
-	case wanted == 0:
-		e.fail(subject, fmt.Sprintf("kubectl -n %s scale deployment %s --replicas=1", deployment.Namespace, deployment.Name),
-			"the controller-manager of Chaos Mesh (%s) is scaled to 0, and nothing puts faults on", version)
-	case ready == 0:
-		e.fail(subject, fmt.Sprintf("kubectl -n %s describe deployment %s\nkubectl -n %s logs deployment/%s", deployment.Namespace, deployment.Name, deployment.Namespace, deployment.Name),
-			"the controller-manager of Chaos Mesh (%s) is not ready", version)
-	default:
-		e.ok(subject, "Chaos Mesh %s, %d of %d ready", version, ready, wanted)
-	}
 }
 
 // chaosMeshVersion is that of the image, which is what runs; the chart's is
@@ -161,15 +156,15 @@ func chaosMeshVersion(labels map[string]string, pod corev1.PodSpec) string {
 // listChaosMesh lists what Chaos Mesh consists of. Without the right to do that
 // it is not known what the check is about.
 func (e *examination) listChaosMesh(ctx context.Context, list client.ObjectList, resource string, labels client.MatchingLabels, unknown string) bool {
+	const role = "emco-chaos-doctor"
 	err := e.Client.List(ctx, list, client.InNamespace(e.ChaosMesh), labels)
 	switch {
 	case apierrors.IsForbidden(err):
-		e.warn("namespace "+e.ChaosMesh, "name another namespace with --chaos-mesh-namespace, or grant the right:\n"+
-			fmt.Sprintf("kubectl -n %s create role emco-chaos-doctor --verb=list --resource=deployments.apps,pods\n", e.ChaosMesh)+
-			fmt.Sprintf("kubectl -n %s create rolebinding emco-chaos-doctor --role=emco-chaos-doctor %s", e.ChaosMesh, e.self),
+		e.say(Warn, "namespace "+e.ChaosMesh, "name another namespace with --chaos-mesh-namespace, or grant the right:\n"+
+			kubectl(e.ChaosMesh, "create role "+role+" --verb=list --resource=deployments.apps,pods", "create rolebinding "+role+" --role="+role+" "+e.self),
 			"it is not known whether %s: we may not list %s there", unknown, resource)
 	case err != nil:
-		e.fail("namespace "+e.ChaosMesh, "kubectl -n "+e.ChaosMesh+" get "+resource, "its %s cannot be listed: %v", resource, cause(ctx, err))
+		e.unlisted(ctx, resource, e.ChaosMesh, err)
 	}
 	return err == nil
 }
@@ -187,8 +182,7 @@ func checkDaemon(ctx context.Context, e *examination, _ string) {
 	}
 	nodes := slices.Sorted(maps.Keys(services))
 	if len(nodes) == 0 {
-		e.found(Finding{State: Skipped, Message: "not looked at, since no pod of the target was found"})
-		e.failed["daemon"] = true
+		e.say(Skipped, "", "", "not looked at, since no pod of the target was found")
 		return
 	}
 	list := &corev1.PodList{}
@@ -203,19 +197,16 @@ func checkDaemon(ctx context.Context, e *examination, _ string) {
 	}
 	for _, node := range nodes {
 		daemon, there := daemons[node]
-		hosted := strings.Join(services[node], ", ") + " is there"
-		if len(services[node]) > 1 {
-			hosted = strings.Join(services[node], ", ") + " are there"
-		}
+		hosted := strings.Join(services[node], ", ") + map[bool]string{true: " are there", false: " is there"}[len(services[node]) > 1]
 		switch {
 		case !there:
-			e.fail("node "+node, fmt.Sprintf("kubectl -n %s describe daemonset %s\nits node selector and tolerations decide where it runs", e.ChaosMesh, chaosDaemon),
+			e.say(Fail, "node "+node, kubectl(e.ChaosMesh, "describe daemonset "+chaosDaemon)+"\nits node selector and tolerations decide where it runs",
 				"no chaos-daemon runs there, and %s: network faults and container kills cannot be put on", hosted)
 		case !daemon.Ready:
-			e.fail("node "+node, fmt.Sprintf("kubectl -n %s describe pod %s\nkubectl -n %s logs %s", e.ChaosMesh, daemon.Name, e.ChaosMesh, daemon.Name),
+			e.say(Fail, "node "+node, kubectl(e.ChaosMesh, "describe pod "+daemon.Name, "logs "+daemon.Name),
 				"its chaos-daemon %s is not ready (%s), and %s", daemon.Name, daemon.Why, hosted)
 		default:
-			e.ok("node "+node, "chaos-daemon %s is ready", daemon.Name)
+			e.say(OK, "node "+node, "", "chaos-daemon %s is ready", daemon.Name)
 		}
 	}
 }

@@ -26,18 +26,17 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
-// DefaultChaosMeshNamespace is where Chaos Mesh's own instructions install it.
-const DefaultChaosMeshNamespace = "chaos-mesh"
+// injectLimit is how long each fault that is tried out may take.
+const injectLimit = 30 * time.Second
 
-// Discovery asks the API server for its version and its kinds, as the discovery
-// client of client-go does.
+// Discovery is the part of client-go's discovery client that is used.
 type Discovery interface {
 	ServerVersionWithContext(ctx context.Context) (*version.Info, error)
 	ServerResourcesForGroupVersionWithContext(ctx context.Context, groupVersion string) (*metav1.APIResourceList, error)
 }
 
 // Options say what is looked at, and by what means. Those without a word on
-// what a zero means are required.
+// what a zero means are required; the target's driver is kubernetes.
 type Options struct {
 	Target *target.Target
 	// TargetFile is the target's file, for the commands that mend something.
@@ -47,14 +46,13 @@ type Options struct {
 	// Client reads the cluster; its scheme has Chaos Mesh's kinds.
 	Client    client.Client
 	Discovery Discovery
-	// ChaosMesh is the namespace of Chaos Mesh; empty is
-	// [DefaultChaosMeshNamespace].
+	// ChaosMesh is the namespace of Chaos Mesh.
 	ChaosMesh string
 	// Controller is the namespace of our controller, whose rights are then
 	// looked at too; empty leaves them out.
 	Controller string
 	// Reach asks a service of the target whether it is there, and returns its
-	// answer; nil counts any HTTP answer of its URL.
+	// answer.
 	Reach func(ctx context.Context, service, url string) (string, error)
 	// Open starts a driver on the target, with others kept off it, for trying
 	// faults out; nil leaves that out. A HeldError of package lease is a run
@@ -62,16 +60,14 @@ type Options struct {
 	Open func(ctx context.Context) (Driver, error)
 	// Run names what is tried out, as a run's name does.
 	Run string
-	// Limit is how long each check may take, and InjectLimit how long each
-	// fault that is tried out; 0 are 15 and 30 seconds.
-	Limit       time.Duration
-	InjectLimit time.Duration
+	// Limit is how long each check may take.
+	Limit time.Duration
 }
 
 // Driver puts faults on the target until it is closed.
-type Driver struct {
+type Driver interface {
 	engine.Driver
-	Close func() error
+	Close() error
 }
 
 // check is a row of the table of checks.
@@ -123,8 +119,7 @@ type examination struct {
 	Options
 	notify func(Finding)
 	report Report
-	// check is the one that is under way, and failed those that came to
-	// nothing.
+	// check is the one under way, and failed those that failed or were skipped.
 	check  string
 	failed map[string]bool
 	// pods are those of each service that were found.
@@ -142,15 +137,6 @@ type examination struct {
 // comes. A check that needs what an earlier one found wrong is skipped, and the
 // finding says so.
 func Examine(ctx context.Context, options Options, notify func(Finding)) (Report, error) {
-	if options.Target.Driver.Kubernetes == nil {
-		return Report{}, fmt.Errorf("target %s: its driver is not kubernetes, so there is no cluster to look at; name a target with driver: {kubernetes: {}}", options.Target.Name)
-	}
-	options.ChaosMesh = cmp.Or(options.ChaosMesh, DefaultChaosMeshNamespace)
-	options.Limit = cmp.Or(options.Limit, 15*time.Second)
-	options.InjectLimit = cmp.Or(options.InjectLimit, 30*time.Second)
-	if options.Reach == nil {
-		options.Reach = AnyAnswer
-	}
 	e := &examination{
 		Options: options, notify: notify,
 		report: Report{Target: options.Target.Name, Findings: []Finding{}},
@@ -171,8 +157,7 @@ func (e *examination) run(ctx context.Context, check check) {
 	e.check = check.name
 	for _, need := range strings.Fields(check.needs) {
 		if e.failed[need] {
-			e.failed[check.name] = true
-			e.found(Finding{State: Skipped, Message: "not looked at, since " + need + " has failed"})
+			e.say(Skipped, "", "", "not looked at, since %s has failed", need)
 			return
 		}
 	}
@@ -194,7 +179,7 @@ func (e *examination) run(ctx context.Context, check check) {
 		check.run(ctx, e, subject)
 	}
 	if check.sound != "" && wrong == e.report.Warned+e.report.Failed {
-		e.ok("", "%s", check.sound)
+		e.say(OK, "", "", "%s", check.sound)
 	}
 }
 
@@ -204,34 +189,36 @@ func (e *examination) limited(ctx context.Context) (context.Context, context.Can
 
 func (e *examination) found(finding Finding) {
 	finding.Check = e.check
-	if finding.State == Fail {
-		e.failed[e.check] = true
-	}
-	e.report.add(finding)
-	if e.notify != nil {
-		e.notify(finding)
-	}
+	e.failed[e.check] = e.failed[e.check] || finding.State == Fail || finding.State == Skipped
+	e.report.Findings = append(e.report.Findings, finding)
+	*map[State]*int{OK: &e.report.OK, Warn: &e.report.Warned, Fail: &e.report.Failed, Skipped: &e.report.Skipped}[finding.State]++
+	e.notify(finding)
 }
 
-func (e *examination) ok(subject, format string, args ...any) {
-	e.found(Finding{State: OK, Subject: subject, Message: fmt.Sprintf(format, args...)})
-}
-
-func (e *examination) warn(subject, remedy, format string, args ...any) {
-	e.found(Finding{State: Warn, Subject: subject, Message: fmt.Sprintf(format, args...), Remedy: remedy})
-}
-
-func (e *examination) fail(subject, remedy, format string, args ...any) {
-	e.found(Finding{State: Fail, Subject: subject, Message: fmt.Sprintf(format, args...), Remedy: remedy})
+func (e *examination) say(state State, subject, remedy, format string, args ...any) {
+	e.found(Finding{State: state, Subject: subject, Message: fmt.Sprintf(format, args...), Remedy: remedy})
 }
 
 // list lists what a namespace has, and finds it wrong if that cannot be done.
 func (e *examination) list(ctx context.Context, list client.ObjectList, resource, namespace string, options ...client.ListOption) bool {
 	err := e.Client.List(ctx, list, append(options, client.InNamespace(namespace))...)
 	if err != nil {
-		e.fail("namespace "+namespace, "kubectl -n "+namespace+" get "+resource, "its %s cannot be listed: %v", resource, cause(ctx, err))
+		e.unlisted(ctx, resource, namespace, err)
 	}
 	return err == nil
+}
+
+func (e *examination) unlisted(ctx context.Context, resource, namespace string, err error) {
+	e.say(Fail, "namespace "+namespace, kubectl(namespace, "get "+resource), "its %s cannot be listed: %v", resource, cause(ctx, err))
+}
+
+// kubectl are its commands in a namespace; an empty one is the whole cluster.
+func kubectl(namespace string, commands ...string) string {
+	prefix := "kubectl "
+	if namespace != "" {
+		prefix += "-n " + namespace + " "
+	}
+	return prefix + strings.Join(commands, "\n"+prefix)
 }
 
 // command is one of ours on this target.
@@ -240,8 +227,8 @@ func (e *examination) command(name string) string {
 }
 
 // services are the names of the target's services of that kind, sorted.
-func (e *examination) services(is func(name string, service target.Service) bool) []string {
-	return slices.DeleteFunc(slices.Sorted(maps.Keys(e.Target.Services)), func(name string) bool { return !is(name, e.Target.Services[name]) })
+func (e *examination) services(is func(target.Service) bool) []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(e.Target.Services)), func(name string) bool { return !is(e.Target.Services[name]) })
 }
 
 // namespaces are those that the target has pods in, sorted.

@@ -10,13 +10,10 @@ import (
 type State string
 
 const (
-	OK State = "ok"
-	// Warn is what does not stop experiments.
-	Warn State = "warn"
-	// Fail is what does.
-	Fail State = "fail"
-	// Skipped is what could not be looked at, because of another failure.
-	Skipped State = "skipped"
+	OK      State = "ok"
+	Warn    State = "warn"    // does not stop experiments
+	Fail    State = "fail"    // does
+	Skipped State = "skipped" // could not be looked at, because of another failure
 )
 
 // Finding is what was found at one place.
@@ -65,11 +62,6 @@ type Report struct {
 	Warned   int       `json:"warned"`
 	Failed   int       `json:"failed"`
 	Skipped  int       `json:"skipped"`
-}
-
-func (r *Report) add(finding Finding) {
-	r.Findings = append(r.Findings, finding)
-	*map[State]*int{OK: &r.OK, Warn: &r.Warned, Fail: &r.Failed, Skipped: &r.Skipped}[finding.State]++
 }
 
 // Healthy reports whether nothing failed.

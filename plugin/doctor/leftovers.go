@@ -15,16 +15,16 @@ func checkLeftovers(ctx context.Context, e *examination, namespace string) {
 	subject := "namespace " + namespace
 	state, err := lease.Read(ctx, e.Client, namespace)
 	if err != nil {
-		e.fail(subject, "kubectl -n "+namespace+" get lease "+lease.Name, "%v", cause(ctx, err))
+		e.say(Fail, subject, kubectl(namespace, "get lease "+lease.Name), "%v", cause(ctx, err))
 		return
 	}
 	alive := state.Held() && time.Now().Before(state.Until())
 	switch {
 	case alive:
-		e.ok(subject, "%s is at work on the target", state)
+		e.say(OK, subject, "", "%s is at work on the target", state)
 	case state.Held():
 		e.expired = state.String()
-		e.warn(subject, e.command("clean"), "%s held the target until %s and died", state, state.Until().UTC().Format(time.DateTime))
+		e.say(Warn, subject, e.command("clean"), "%s held the target until %s and died", state, state.Until().UTC().Format(time.DateTime))
 	}
 	for _, kind := range fault.Kinds() {
 		list := kind.NewList()
@@ -43,7 +43,7 @@ func checkLeftovers(ctx context.Context, e *examination, namespace string) {
 			if object.GetDeletionTimestamp() != nil {
 				hangs = "; it was deleted, and hangs on its finalizer"
 			}
-			e.warn(subject, e.command("clean"), "%s is a fault that run %s left%s", object.GetName(), run, hangs)
+			e.say(Warn, subject, e.command("clean"), "%s is a fault that run %s left%s", object.GetName(), run, hangs)
 		}
 	}
 }

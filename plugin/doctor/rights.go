@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
@@ -16,50 +17,30 @@ import (
 // Where says in which namespace a right is needed.
 type Where string
 
-// Where rights are needed.
 const (
-	// InTarget is every namespace that the target has pods in.
-	InTarget Where = "target"
-	// InChaosMesh is the namespace of Chaos Mesh.
-	InChaosMesh Where = "chaos-mesh"
-	// InController is the namespace of our controller.
-	InController Where = "controller"
-	// Everywhere is the whole cluster.
-	Everywhere Where = "cluster"
+	InTarget     Where = "target"     // every namespace that the target has pods in
+	InChaosMesh  Where = "chaos-mesh" // the namespace of Chaos Mesh
+	InController Where = "controller" // the namespace of our controller
+	Everywhere   Where = "cluster"    // the whole cluster
 )
 
 // Right is what we may have to do to one kind of resource.
 type Right struct {
-	Where    Where
-	Group    string
-	Resource string
+	Where           Where
+	Group, Resource string
 	// Name is the only object that the right is needed on; empty is any.
 	Name  string
 	Verbs []string
 	// For says what cannot be done without it.
 	For string
-	// Controller says that only the controller needs it, not the command
-	// line.
-	Controller bool
-	// Optional says that experiments can be run from the command line without
-	// it.
-	Optional bool
+	// Controller says that only the controller needs it, and Optional that
+	// experiments can be run from the command line without it.
+	Controller, Optional bool
 }
 
 // FullResource is the resource as kubectl names it.
 func (r Right) FullResource() string {
-	if r.Group == "" {
-		return r.Resource
-	}
-	return r.Resource + "." + r.Group
-}
-
-func (r Right) String() string {
-	text := strings.Join(r.Verbs, ", ") + " " + r.FullResource()
-	if r.Name != "" {
-		text += " " + r.Name
-	}
-	return text
+	return schema.GroupResource{Group: r.Group, Resource: r.Resource}.String()
 }
 
 // Rights are all that emco-chaos does to a cluster, and no more. The chart's
@@ -123,23 +104,23 @@ func checkRights(ctx context.Context, e *examination, place string) {
 			continue
 		}
 		looked = true
-		say := e.fail
+		state := Fail
 		if right.Optional {
-			say = e.warn
+			state = Warn
 		}
 		denied, why, err := e.deniedVerbs(ctx, right, place)
 		switch {
 		case err != nil:
-			say(subject, "kubectl auth can-i --list", "the API server does not say what we may do: %v", cause(ctx, err))
+			e.say(state, subject, "kubectl auth can-i --list", "the API server does not say what we may do: %v", cause(ctx, err))
 			return
 		case len(denied) > 0:
 			missing = true
 			e.denied[place+"/"+right.Resource] = true
-			say(subject, e.grant(right, denied, place), "we may not %s %s, which is needed to %s%s", strings.Join(denied, ", "), right.FullResource(), right.For, why)
+			e.say(state, subject, e.grant(right, denied, place), "we may not %s %s, which is needed to %s%s", strings.Join(denied, ", "), right.FullResource(), right.For, why)
 		}
 	}
 	if !missing && looked {
-		e.ok(subject, "we have every right that is needed there")
+		e.say(OK, subject, "", "we have every right that is needed there")
 	}
 }
 
@@ -172,8 +153,9 @@ func (e *examination) grant(right Right, verbs []string, namespace string) strin
 	if right.Name != "" {
 		what += " --resource-name=" + right.Name
 	}
+	role := "role"
 	if namespace == "" {
-		return fmt.Sprintf("kubectl create clusterrole %s %s\nkubectl create clusterrolebinding %s --clusterrole=%s %s", name, what, name, name, e.self)
+		role = "clusterrole"
 	}
-	return fmt.Sprintf("kubectl -n %s create role %s %s\nkubectl -n %s create rolebinding %s --role=%s %s", namespace, name, what, namespace, name, name, e.self)
+	return kubectl(namespace, fmt.Sprintf("create %s %s %s", role, name, what), fmt.Sprintf("create %[1]sbinding %[2]s --%[1]s=%[2]s %[3]s", role, name, e.self))
 }

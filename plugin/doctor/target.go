@@ -19,7 +19,7 @@ import (
 
 // selecting are the services that faults select pods for.
 func (e *examination) selecting() []string {
-	return e.services(func(_ string, service target.Service) bool { return service.HasPods() })
+	return e.services(target.Service.HasPods)
 }
 
 // checkPods looks for the pods of a service, exactly as a fault selects them.
@@ -27,7 +27,7 @@ func checkPods(ctx context.Context, e *examination, name string) {
 	service := e.Target.Services[name]
 	there, err := chaosmesh.Pods(ctx, e.Client, service.Namespace, service.Labels)
 	if err != nil {
-		e.fail(name, "kubectl -n "+service.Namespace+" get pods", "%v", cause(ctx, err))
+		e.say(Fail, name, kubectl(service.Namespace, "get pods"), "%v", cause(ctx, err))
 		return
 	}
 	for _, pod := range there {
@@ -40,37 +40,33 @@ func checkPods(ctx context.Context, e *examination, name string) {
 		e.selected(name, pods)
 		return
 	}
-	message := fmt.Sprintf("no pod in namespace %s has the labels %s", service.Namespace, labels.FormatLabels(service.Labels))
-	remedy := fmt.Sprintf("write its own into services.%s of the target file:\nkubectl -n %s get pods --show-labels", name, service.Namespace)
+	wanted := labels.FormatLabels(service.Labels)
+	message := fmt.Sprintf("no pod in namespace %s has the labels %s", service.Namespace, wanted)
+	remedy := fmt.Sprintf("write its own into services.%s of the target file:\n%s", name, kubectl(service.Namespace, "get pods --show-labels"))
 	switch there, err := chaosmesh.Pods(ctx, e.Client, service.Namespace, nil); {
 	case err != nil:
 	case len(there) == 0:
 		message = fmt.Sprintf("namespace %s has no pod, or is not there", service.Namespace)
-		remedy = fmt.Sprintf("write the namespace of its pods into services.%s of the target file:\nkubectl get pods --all-namespaces --selector %s", name, labels.FormatLabels(service.Labels))
+		remedy = fmt.Sprintf("write the namespace of its pods into services.%s of the target file:\nkubectl get pods --all-namespaces --selector %s", name, wanted)
 	default:
 		message += "; those there have " + chaosmesh.LabelsThere(there, service.Labels)
 	}
-	e.fail(name, remedy, "%s", message)
+	e.say(Fail, name, remedy, "%s", message)
 }
 
 // selected says which pods a service has.
 func (e *examination) selected(name string, pods []Pod) {
 	finding := Finding{State: OK, Subject: name, Pods: pods}
 	var all []string
-	var unready []Pod
 	for _, pod := range pods {
 		all = append(all, pod.String())
-		if !pod.Ready {
-			unready = append(unready, pod)
-		}
 	}
+	unready := slices.DeleteFunc(slices.Clone(pods), func(pod Pod) bool { return pod.Ready })
 	if len(unready) > 0 {
-		finding.State = Warn
-		finding.Remedy = fmt.Sprintf("kubectl -n %s describe pod %s", unready[0].Namespace, unready[0].Name)
+		finding.State, finding.Remedy = Warn, kubectl(unready[0].Namespace, "describe pod "+unready[0].Name)
 	}
 	if len(unready) == len(pods) {
-		finding.State = Fail
-		finding.Remedy += fmt.Sprintf("\nkubectl -n %s logs %s", unready[0].Namespace, unready[0].Name)
+		finding.State, finding.Remedy = Fail, kubectl(unready[0].Namespace, "describe pod "+unready[0].Name, "logs "+unready[0].Name)
 	}
 	finding.Message = strings.Join(all, "; ")
 	if len(pods) > 1 {
@@ -81,11 +77,9 @@ func (e *examination) selected(name string, pods []Pod) {
 
 func podOf(pod corev1.Pod) Pod {
 	seen := Pod{Namespace: pod.Namespace, Name: pod.Name, Node: pod.Spec.NodeName}
-	for _, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodReady {
-			seen.Ready = condition.Status == corev1.ConditionTrue
-		}
-	}
+	seen.Ready = slices.ContainsFunc(pod.Status.Conditions, func(condition corev1.PodCondition) bool {
+		return condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue
+	})
 	if !seen.Ready {
 		seen.Why = whyNotReady(pod)
 	}
@@ -138,12 +132,12 @@ func checkEndpoints(ctx context.Context, e *examination, namespace string) {
 		ready := slices.DeleteFunc(slices.Clone(names), func(service string) bool { return !leading[service] })
 		switch {
 		case len(ready) > 0:
-			e.ok(name, "behind the Service %s", strings.Join(ready, ", "))
+			e.say(OK, name, "", "behind the Service %s", strings.Join(ready, ", "))
 		case len(names) > 0:
-			e.warn(name, "kubectl -n "+namespace+" get endpointslices -l "+discoveryv1.LabelServiceName+"="+names[0],
+			e.say(Warn, name, kubectl(namespace, "get endpointslices -l "+discoveryv1.LabelServiceName+"="+names[0]),
 				"the Service %s leads to its pods, and none of them is ready", strings.Join(names, ", "))
 		default:
-			e.warn(name, "kubectl -n "+namespace+" get services -o wide",
+			e.say(Warn, name, kubectl(namespace, "get services -o wide"),
 				"no Service leads to its pods: its callers reach it some other way, and a run does not see there that it is gone")
 		}
 	}
@@ -159,7 +153,7 @@ func (e *examination) url(service target.Service) string {
 
 // reachable are the services that have an address of their own on the network.
 func (e *examination) reachable() []string {
-	return e.services(func(_ string, service target.Service) bool { return e.url(service) != "" })
+	return e.services(func(service target.Service) bool { return e.url(service) != "" })
 }
 
 // checkReach asks a service whether it is there.
@@ -170,11 +164,11 @@ func checkReach(ctx context.Context, e *examination, name string) {
 	began := time.Now()
 	answer, err := e.Reach(ctx, name, url)
 	if err != nil {
-		e.fail(name, "curl --verbose "+url+"\nwrite where it is reached from here into services."+name+".url of the target file",
+		e.say(Fail, name, "curl --verbose "+url+"\nwrite where it is reached from here into services."+name+".url of the target file",
 			"it does not answer at %s: %v", url, cause(ctx, err))
 		return
 	}
-	e.ok(name, "%s at %s after %s", answer, url, time.Since(began).Round(time.Millisecond))
+	e.say(OK, name, "", "%s at %s after %s", answer, url, time.Since(began).Round(time.Millisecond))
 }
 
 // AnyAnswer asks a service over HTTP, and takes any answer for a sign that it is

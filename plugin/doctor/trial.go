@@ -28,28 +28,28 @@ const trialDuration = "60s"
 // the target, sees it injected, and removes it.
 func checkInjection(ctx context.Context, e *examination, _ string) {
 	if e.Open == nil {
-		e.found(Finding{State: Skipped, Message: "not tried, as was asked for"})
+		e.say(Skipped, "", "", "not tried, as was asked for")
 		return
 	}
 	if e.expired != "" {
 		// To take the target over would hide from others that it is to be
 		// cleaned.
-		e.warn("", e.command("clean"), "not tried, since %s died and what it left is still to be removed", e.expired)
+		e.say(Warn, "", e.command("clean"), "not tried, since %s died and what it left is still to be removed", e.expired)
 		return
 	}
 	driver, err := e.Open(ctx)
 	if held, ok := errors.AsType[*lease.HeldError](err); ok {
-		e.warn("", "wait for the run to end, and look again",
+		e.say(Warn, "", "wait for the run to end, and look again",
 			"not tried, since the target is in use: %s holds it", held.State)
 		return
 	}
 	if err != nil {
-		e.fail("", "", "the driver does not start: %v", cause(ctx, err))
+		e.say(Fail, "", "", "the driver does not start: %v", cause(ctx, err))
 		return
 	}
 	defer func() {
 		if err := driver.Close(); err != nil {
-			e.warn("", e.command("clean"), "the target is not given back: %v", err)
+			e.say(Warn, "", e.command("clean"), "the target is not given back: %v", err)
 		}
 	}()
 	perNode := map[string]Pod{} // the first that is ready
@@ -119,32 +119,31 @@ func (e *examination) try(ctx context.Context, driver engine.Driver, pod Pod, tr
 	fault.Stamp(object, e.Run, number, "doctor", string(trial.action))
 	subject := fmt.Sprintf("%s on node %s", trial.action, pod.Node)
 	if trial.kept != "" && e.denied[pod.Namespace+"/"+trial.kept] {
-		e.warn(subject, "grant the right that the check rights names",
+		e.say(Warn, subject, "grant the right that the check rights names",
 			"not tried: a %s that cannot be injected stays on its pod, and we may not take it off", trial.action)
 		return false
 	}
 	began := time.Now()
 	err := e.inject(ctx, driver, object)
 	took := time.Since(began).Round(10 * time.Millisecond)
-	removing, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.InjectLimit)
+	removing, cancel := context.WithTimeout(context.WithoutCancel(ctx), injectLimit)
 	defer cancel()
 	gone := driver.Remove(removing, object)
 	switch {
 	case gone != nil:
-		e.fail(subject, e.command("clean"), "the fault that was tried out is not gone: %v", gone)
+		e.say(Fail, subject, e.command("clean"), "the fault that was tried out is not gone: %v", gone)
 	case ctx.Err() != nil: // It was interrupted, which says nothing of the target.
 	case err == nil:
-		e.ok(subject, "can be injected, in %s", took)
+		e.say(OK, subject, "", "can be injected, in %s", took)
 	default:
-		remedy := strings.ReplaceAll(trial.remedy, "%s", e.ChaosMesh)
-		e.found(Finding{State: trial.state, Subject: subject, Message: fmt.Sprintf("%s: %v", trial.message, err), Remedy: remedy})
+		e.say(trial.state, subject, strings.ReplaceAll(trial.remedy, "%s", e.ChaosMesh), "%s: %v", trial.message, err)
 	}
 	return err == nil && gone == nil
 }
 
 // inject returns when the fault is injected, or cannot be.
 func (e *examination) inject(ctx context.Context, driver engine.Driver, object fault.Object) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, e.InjectLimit, fmt.Errorf("it was not injected within %s", e.InjectLimit))
+	ctx, cancel := context.WithTimeoutCause(ctx, injectLimit, fmt.Errorf("it was not injected within %s", injectLimit))
 	defer cancel()
 	seen := make(chan error, 1)
 	err := driver.Apply(ctx, object, func(moment engine.Moment) {

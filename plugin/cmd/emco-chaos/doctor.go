@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/plugin/chaosmesh"
 	"github.com/emco-chaos/emco-chaos/plugin/doctor"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
@@ -46,7 +47,7 @@ Exit codes: 0 nothing failed, 2 usage, 4 something did.`,
 	}
 	flags := command.Flags()
 	outputFlag(command, &output)
-	flags.StringVar(&options.ChaosMesh, "chaos-mesh-namespace", doctor.DefaultChaosMeshNamespace, "the `NAMESPACE` of Chaos Mesh")
+	flags.StringVar(&options.ChaosMesh, "chaos-mesh-namespace", chaosmesh.Namespace, "the `NAMESPACE` of Chaos Mesh")
 	flags.StringVar(&options.Controller, "controller-namespace", os.Getenv("POD_NAMESPACE"), "the `NAMESPACE` of the controller, to look at its rights too; else $POD_NAMESPACE")
 	flags.BoolVar(&noInject, "no-inject", false, "put no fault on anything")
 	flags.DurationVar(&options.Limit, "timeout", 15*time.Second, "how long each check may take")
@@ -107,12 +108,12 @@ func (s *session) doctor(ctx context.Context, options doctor.Options, asJSON boo
 func openDriver(ctx context.Context, options doctor.Options) (doctor.Driver, error) {
 	opened, err := run.Open(ctx, options.Target, func(string) {})
 	if err != nil {
-		return doctor.Driver{}, err
+		return nil, err
 	}
 	if err := opened.Note(ctx, "doctor"); err != nil {
-		return doctor.Driver{}, errors.Join(err, opened.Close())
+		return nil, errors.Join(err, opened.Close())
 	}
-	return doctor.Driver{Driver: opened, Close: opened.Close}, nil
+	return opened, nil
 }
 
 // reach asks services by the plugin's activity "available", if it has that: it

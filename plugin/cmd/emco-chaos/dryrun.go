@@ -93,12 +93,10 @@ func printFaults(ctx context.Context, out io.Writer, reader client.Reader, compi
 		fault.Stamp(object, previewRun, 1, compiled.Experiment, step.Name)
 		if local, is := reader.(described); is {
 			err = local.Check(object)
-		} else {
-			err = chaosmesh.Refusal(ctx, reader, object)
 		}
 		var pods []corev1.Pod
 		if err == nil {
-			pods, err = chaosmesh.Selection(ctx, reader, object)
+			pods, err = chaosmesh.Select(ctx, reader, object)
 		}
 		if err != nil {
 			refused = append(refused, fmt.Errorf("step %s (%s): %w", step.Name, step.Fault.Summary, err))
