@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
@@ -92,5 +96,135 @@ func (d *Driver) prepare(ctx context.Context, f *activeFault) error {
 		f.outage.services = d.servicesOf(f.outage)
 	}
 	d.faults[f.identity] = f
+	return nil
+}
+
+var _ engine.Checker = (*Driver)(nil)
+
+// Check reports whether the object would be refused because of the pods that are
+// there. It waits until those are steady: none on its way out, all ready, and
+// for a few seconds already. The kubelet is slow to end a pod that it has just
+// started, and the service in its place can then be ready before the old one
+// was seen to be gone.
+func (d *Driver) Check(ctx context.Context, object fault.Object) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, err := d.awaitPods(ctx, object, d.options.Limits.Settle, true); err != nil {
+		return fmt.Errorf("%s: %w", identify(object), err)
+	}
+	return nil
+}
+
+// awaitPods returns the ends of a fault that may be put on the pods that are
+// there. It waits until none of them is on its way out and, if they are to be
+// steady, until all are ready for long enough.
+func (d *Driver) awaitPods(ctx context.Context, object fault.Object, limit time.Duration, steady bool) ([]end, error) {
+	ends, err := d.endsOf(object)
+	if err == nil {
+		err = d.alive(ctx)
+	}
+	for deadline := time.Now().Add(limit); err == nil; {
+		pod, why, until := d.unsteady(ends, steady)
+		if pod == nil || pod.DeletionTimestamp == nil {
+			for _, end := range ends {
+				if err := end.check(d.podsOf(end)); err != nil {
+					return nil, err
+				}
+			}
+		}
+		if pod == nil {
+			return ends, nil
+		}
+		if !time.Now().Before(deadline) {
+			message := fmt.Sprintf("selects pod %s/%s, which %s", pod.Namespace, pod.Name, why)
+			return nil, &fault.FieldError{Field: "spec.selector", Message: message, Remedy: describe(pod)}
+		}
+		if until.IsZero() {
+			until = deadline
+		}
+		err = d.wait(ctx, earlier(until, deadline))
+	}
+	return nil, err
+}
+
+// unsteady is a selected pod that a fault is not to be put on yet, why, and
+// until when that stays so if nothing else happens. A pod on its way out comes
+// first: Chaos Mesh selects it as any other, and fails to inject for ever when
+// it has gone.
+func (d *Driver) unsteady(ends []end, steady bool) (found *corev1.Pod, why string, until time.Time) {
+	for _, end := range ends {
+		for _, pod := range end.of(d.podsOf(end)) {
+			since, ready := readySince(&pod)
+			settled := since.Add(d.options.Limits.Steady)
+			switch {
+			case pod.DeletionTimestamp != nil:
+				why = "is on its way out since " + pod.DeletionTimestamp.UTC().Format(time.TimeOnly) + ": Chaos Mesh would try to hit it too"
+				return &pod, why, time.Time{}
+			case !steady || found != nil:
+			case !ready:
+				found, why = &pod, "is not ready"
+			case time.Now().Before(settled):
+				found, why, until = &pod, "has only just become ready", settled
+			}
+		}
+	}
+	return found, why, until
+}
+
+// readySince is when a pod has become ready, if it is. The API server has that
+// in whole seconds: it may be up to one second later.
+func readySince(pod *corev1.Pod) (time.Time, bool) {
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue {
+			return condition.LastTransitionTime.Time, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// endsOf are the ends of a fault, all of which must be in namespaces that are
+// watched.
+func (d *Driver) endsOf(object fault.Object) ([]end, error) {
+	if err := d.unwatched[fault.NameOf(object)]; err != nil {
+		return nil, err
+	}
+	ends, err := endsOf(object)
+	if err != nil {
+		return nil, err
+	}
+	needed := []string{object.GetNamespace()}
+	for _, end := range ends {
+		needed = append(needed, end.namespaces()...)
+	}
+	for _, namespace := range needed {
+		if !slices.Contains(d.options.Namespaces, namespace) {
+			return nil, &fault.FieldError{
+				Field:   "metadata.namespace or spec.selector",
+				Message: fmt.Sprintf("names namespace %q; the target's services are in %s", namespace, strings.Join(d.options.Namespaces, ", ")),
+				Remedy:  "name one of those, or correct the target",
+			}
+		}
+	}
+	return ends, nil
+}
+
+// podsOf are the pods of the end's namespaces.
+func (d *Driver) podsOf(end end) (list []corev1.Pod) {
+	for _, pod := range d.pods {
+		if slices.Contains(end.namespaces(), pod.Namespace) {
+			list = append(list, *pod)
+		}
+	}
+	byName(list)
+	return list
+}
+
+// podNamed is the pod of that name, or nil.
+func (d *Driver) podNamed(name types.NamespacedName) *corev1.Pod {
+	for _, pod := range d.pods {
+		if pod.Namespace == name.Namespace && pod.Name == name.Name {
+			return pod
+		}
+	}
 	return nil
 }

@@ -9,21 +9,20 @@ import (
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // outage is what a PodChaos does to its pods.
 type outage struct {
-	action v1alpha1.PodChaosAction
-	end    end
-	// containers are those that a container-kill names; nil is all.
-	containers []string
+	action     v1alpha1.PodChaosAction
+	end        end
+	containers []string // those that a container-kill names; nil is all
 	// pods are the pods that the fault hits, and those that came to match
 	// after the selection was read and that Chaos Mesh may have selected too.
-	pods map[types.UID]*outagePod
-	// wanted is how many pods were ready before.
-	wanted int
+	pods   map[types.UID]*outagePod
+	wanted int // how many pods were ready before
 	// services are those that led to the pods that are hit, with whether they
 	// have endpoints; one that has them again is followed no more.
 	services map[types.NamespacedName]bool
@@ -31,8 +30,7 @@ type outage struct {
 
 // outagePod is a pod of an outage.
 type outagePod struct {
-	// hit says that the fault hits it.
-	hit bool
+	hit bool // the fault hits it
 	// before is the pod as it was when the fault was made, and current as it
 	// is now; nil when it has gone.
 	before, current *corev1.Pod
@@ -59,7 +57,6 @@ func newOutage(chaos *v1alpha1.PodChaos, source end, pods []corev1.Pod) *outage 
 	return o
 }
 
-// add begins to follow a pod.
 func (o *outage) add(pod *corev1.Pod) *outagePod {
 	p := &outagePod{before: pod, current: pod, stale: map[string]bool{}}
 	for _, container := range o.containersOf(pod) {
@@ -88,7 +85,6 @@ func (o *outage) running(p *outagePod) map[string]corev1.ContainerStatus {
 	return running
 }
 
-// podChanged takes a new state of a pod.
 func (o *outage) podChanged(pod *corev1.Pod, gone bool, now time.Time) {
 	p := o.pods[pod.UID]
 	switch {
@@ -102,23 +98,18 @@ func (o *outage) podChanged(pod *corev1.Pod, gone bool, now time.Time) {
 	}
 }
 
-// update sees what has become of a pod.
 func (o *outage) update(p *outagePod, now time.Time) {
 	if p.swapped() {
 		for _, container := range p.current.Status.ContainerStatuses {
 			p.stale[container.ContainerID] = true
 		}
 	}
-	if !p.down.IsZero() {
-		return
-	}
-	if how, ended := o.ended(p); ended {
+	if how, ended := o.ended(p); ended && p.down.IsZero() {
 		p.down, p.how = now, how
 	}
 }
 
-// swapped reports whether the pod has other images than before: a pod-failure is
-// on.
+// swapped reports whether the pod has other images, as under a pod-failure.
 func (p *outagePod) swapped() bool {
 	return p.current != nil && !slices.EqualFunc(p.current.Spec.Containers, p.before.Spec.Containers, func(a, b corev1.Container) bool {
 		return a.Image == b.Image
@@ -243,8 +234,57 @@ func (o *outage) restarted(p *outagePod) bool {
 	})
 }
 
-// isReady reports whether the pod serves.
 func isReady(pod *corev1.Pod) bool {
 	_, ready := readySince(pod)
 	return ready && pod.DeletionTimestamp == nil
+}
+
+// endpoints are the endpoints that requests go to, by service.
+func (d *Driver) endpoints() map[types.NamespacedName][]discoveryv1.Endpoint {
+	all := map[types.NamespacedName][]discoveryv1.Endpoint{}
+	for _, slice := range d.slices {
+		service := types.NamespacedName{Namespace: slice.Namespace, Name: slice.Labels[discoveryv1.LabelServiceName]}
+		for _, endpoint := range slice.Endpoints {
+			if endpoint.Conditions.Ready == nil || *endpoint.Conditions.Ready {
+				all[service] = append(all[service], endpoint)
+			}
+		}
+	}
+	return all
+}
+
+// servicesOf are the services that lead to the pods of an outage.
+func (d *Driver) servicesOf(o *outage) map[types.NamespacedName]bool {
+	services := map[types.NamespacedName]bool{}
+	for service, endpoints := range d.endpoints() {
+		if slices.ContainsFunc(endpoints, func(endpoint discoveryv1.Endpoint) bool {
+			return endpoint.TargetRef != nil && o.pods[endpoint.TargetRef.UID] != nil
+		}) {
+			services[service] = true
+		}
+	}
+	return services
+}
+
+// endpointsChanged notes the first time that a service has no endpoint, and the
+// first time that it has one again.
+func (f *activeFault) endpointsChanged(now time.Time) {
+	if f.outage == nil || f.phase == "" || f.removed {
+		return
+	}
+	all := f.driver.endpoints()
+	for service, serving := range f.outage.services {
+		switch endpoints := all[service]; {
+		case serving && len(endpoints) == 0:
+			f.outage.services[service] = false
+			f.note(now, fmt.Sprintf("service %s has no endpoint", service.Name))
+		case !serving && len(endpoints) > 0:
+			delete(f.outage.services, service)
+			var addresses []string
+			for _, endpoint := range endpoints {
+				addresses = append(addresses, endpoint.Addresses...)
+			}
+			f.note(now, fmt.Sprintf("service %s has an endpoint again: %s", service.Name, strings.Join(distinct(addresses), ", ")))
+		}
+	}
 }

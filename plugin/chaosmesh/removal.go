@@ -24,24 +24,20 @@ import (
 type removal struct {
 	*activeFault
 	start time.Time
-	// err is why the last request failed.
-	err error
-	// step is the step of the escalation that comes next, and began is when it
-	// was tried first.
+	err   error // why the last request failed
+	// step is the step of the escalation that comes next, tried since began.
 	step  int
 	began time.Time
 	// forced says that the object was freed, or may have been, whatever has
-	// become of the fault.
+	// become of the fault, and ruled from which pods its rules were not taken.
 	forced bool
-	// ruled are the pods that its rules could not be taken from.
-	ruled []types.NamespacedName
+	ruled  []types.NamespacedName
 }
 
 // Remove deletes the object and returns when it has been seen gone; see
-// [engine.Driver]. A delete that fails is tried again until ctx ends, unless
-// it would be refused again. One that hangs on Chaos Mesh's finalizer is
-// reported, and freed after a while; if the fault may still be on a pod then,
-// that is an error that says so.
+// [engine.Driver]. A delete that fails is tried again until ctx ends, unless it
+// would be refused again. An object that hangs on its finalizer is freed after
+// a while; that the fault may still be on a pod then is an error.
 func (d *Driver) Remove(ctx context.Context, object fault.Object) error {
 	id := identify(object)
 	if !slices.Contains(d.options.Namespaces, id.Namespace) {
@@ -67,18 +63,10 @@ func (d *Driver) Remove(ctx context.Context, object fault.Object) error {
 	}
 	f.removing = true
 	r := &removal{activeFault: f, start: time.Now()}
-	there, err := r.delete(ctx)
-	if err == nil && there {
-		err = r.awaitGone(ctx)
-	}
-	if err == nil {
-		err = r.settle(ctx)
-	}
-	if err == nil {
-		err = r.residual()
-	}
-	if err != nil {
-		return fmt.Errorf("remove %s: %w", id, err)
+	for _, do := range []func(context.Context) error{r.delete, r.awaitGone, r.settle, r.residual} {
+		if err := do(ctx); err != nil {
+			return fmt.Errorf("remove %s: %w", id, err)
+		}
 	}
 	return nil
 }
@@ -86,9 +74,8 @@ func (d *Driver) Remove(ctx context.Context, object fault.Object) error {
 // retryPause is the longest pause between a delete that failed and the next.
 const retryPause = 200 * time.Millisecond
 
-// delete asks the API server to delete the object until that has an answer, and
-// reports whether there is one to wait for.
-func (r *removal) delete(ctx context.Context) (there bool, err error) {
+// delete asks the API server to delete the object until that has an answer.
+func (r *removal) delete(ctx context.Context) error {
 	options := []client.DeleteOption{client.PropagationPolicy(metav1.DeletePropagationBackground)}
 	if r.uid != "" {
 		options = append(options, client.Preconditions{UID: &r.uid})
@@ -98,9 +85,10 @@ func (r *removal) delete(ctx context.Context) (there bool, err error) {
 		switch {
 		case err == nil:
 			r.err = nil
-			return true, nil
+			return nil
 		case isGone(err), apierrors.IsConflict(err):
-			return false, nil
+			r.gone = true
+			return nil
 		}
 		again := ctx.Err()
 		if again == nil {
@@ -112,7 +100,7 @@ func (r *removal) delete(ctx context.Context) (there bool, err error) {
 			}
 		}
 		if again != nil {
-			return false, fmt.Errorf("it could not be deleted, so the fault may still be on: %w", errors.Join(again, r.err))
+			return fmt.Errorf("it could not be deleted, so the fault may still be on: %w", errors.Join(again, r.err))
 		}
 	}
 }
@@ -171,9 +159,9 @@ func (r *removal) keptBy() string {
 }
 
 // escalation lists what is done, in this order, about an object that is deleted
-// and stays: the first step that applies after [Limits].Free, or as soon as the
-// delay was reported if Chaos Mesh would never end by itself, and the others
-// [Limits].Notice apart. A step that fails is tried again.
+// and stays: the first step that applies after [Limits].Free, or at once if
+// Chaos Mesh would never end by itself, and the others [Limits].Notice apart. A
+// step that fails is tried again.
 var escalation = []struct {
 	done    string
 	do      func(*removal, context.Context) error
@@ -208,8 +196,7 @@ func (r *removal) neverInjected() bool {
 	return failure(r.status()) != "" && !slices.ContainsFunc(r.status().Experiment.Records, isStillInjected)
 }
 
-// next is the first step that applies, from the one that was reached. The last
-// one always does.
+// next is the first step that applies from the one reached; the last one does.
 func (r *removal) next() int {
 	step := r.step
 	for !escalation[step].applies(r) {
@@ -218,7 +205,6 @@ func (r *removal) next() int {
 	return step
 }
 
-// escalate takes the next step to free the object.
 func (r *removal) escalate(ctx context.Context) {
 	if r.latest == nil {
 		return // it could not be read

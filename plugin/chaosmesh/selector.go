@@ -59,13 +59,10 @@ func byName(pods []corev1.Pod) {
 
 // end is one end of a fault: a selector of pods.
 type end struct {
-	// field is where the selector stands in the object.
-	field string
-	mode  v1alpha1.SelectorMode
-	spec  v1alpha1.PodSelectorSpec
-	// running says that the fault is put on pods that run.
-	running bool
-
+	field               string // where the selector stands in the object
+	mode                v1alpha1.SelectorMode
+	spec                v1alpha1.PodSelectorSpec
+	running             bool // the fault is put on pods that run
 	labels, annotations labels.Selector
 }
 
@@ -115,7 +112,6 @@ func (e *end) complete() (err error) {
 	return nil
 }
 
-// refuse is the error that a field of the end is wrong.
 func (e end) refuse(field, remedy, format string, args ...any) error {
 	return &fault.FieldError{Field: e.field + "." + field, Message: fmt.Sprintf(format, args...), Remedy: remedy}
 }
@@ -212,27 +208,24 @@ const listed = 12
 // LabelsThere lists what the pods of a namespace have for the labels that are
 // asked for, or, when they have none of them, all that they have.
 func LabelsThere(pods []corev1.Pod, asked map[string]string) string {
-	seen := map[string]bool{}
-	collect := func(wanted func(string) bool) {
-		for _, pod := range pods {
-			for key, value := range pod.Labels {
-				if wanted(key) {
-					seen[key+"="+value] = true
-				}
+	var named, others []string
+	for _, pod := range pods {
+		for key, value := range pod.Labels {
+			if _, is := asked[key]; is {
+				named = append(named, key+"="+value)
+			} else if !strings.HasSuffix(key, "-hash") && !strings.HasPrefix(key, "statefulset.kubernetes.io/") && !strings.HasPrefix(key, "apps.kubernetes.io/") {
+				// What a controller adds to tell its own pods apart names no service.
+				others = append(others, key+"="+value)
 			}
 		}
 	}
-	collect(func(key string) bool { _, ok := asked[key]; return ok })
-	if len(seen) == 0 {
-		// What a controller adds to tell its own pods apart names no service.
-		collect(func(key string) bool {
-			return !strings.HasSuffix(key, "-hash") && !strings.HasPrefix(key, "statefulset.kubernetes.io/") && !strings.HasPrefix(key, "apps.kubernetes.io/")
-		})
+	if len(named) == 0 {
+		named = others
 	}
-	if len(seen) == 0 {
+	there := distinct(named)
+	if len(there) == 0 {
 		return "no labels"
 	}
-	there := slices.Sorted(maps.Keys(seen))
 	if len(there) > listed {
 		there = append(there[:listed], fmt.Sprintf("and %d more", len(there)-listed))
 	}
