@@ -72,18 +72,12 @@ type Driver interface {
 
 // check is a row of the table of checks.
 type check struct {
-	name string
-	// needs names the checks without which this one says nothing.
-	needs string
-	// over lists the subjects that are looked at, one after another; nil leaves
-	// them to run.
-	over func(e *examination) []string
-	// none is the finding when there is no subject.
-	none Finding
-	// run looks at one subject.
-	run func(ctx context.Context, e *examination, subject string)
-	// sound is the message when nothing was found wrong; empty leaves it to run.
-	sound string
+	name  string
+	needs string                      // names of the checks without which this one says nothing
+	over  func(*examination) []string // the subjects to look at; nil leaves them to run
+	none  Finding                     // when there is no subject
+	run   func(ctx context.Context, e *examination, subject string)
+	sound string // the message when nothing was found wrong; empty leaves it to run
 	// unlimited says that the check has limits of its own.
 	unlimited bool
 }
@@ -117,20 +111,16 @@ var checks = []check{
 // examination is one look at a target, and what has been found so far.
 type examination struct {
 	Options
-	notify func(Finding)
-	report Report
-	// check is the one under way, and failed those that failed or were skipped.
-	check  string
-	failed map[string]bool
-	// pods are those of each service that were found.
-	pods map[string][]Pod
-	// expired is the run whose lease on the target has expired, or empty.
-	expired string
+	notify  func(Finding)
+	report  Report
+	check   string           // the one under way
+	failed  map[string]bool  // the checks that failed or were skipped
+	pods    map[string][]Pod // those that were found of each service
+	expired string           // the run whose lease on the target has expired, or empty
 	// denied are the resources on which we lack a right, as NAMESPACE/RESOURCE,
 	// and those that the cluster does not have, as /RESOURCE.
 	denied map[string]bool
-	// self is who we are, as kubectl's flags name it.
-	self string
+	self   string // who we are, as kubectl's flags name it
 }
 
 // Examine goes through the table of checks, and notifies of each finding as it

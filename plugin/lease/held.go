@@ -21,14 +21,9 @@ import (
 )
 
 const (
-	// nonceMark separates the holder's name from what tells this process from
-	// another of the same name.
-	nonceMark = "_"
-	// renewEvery is the time between two renewals, and between two tries of one.
-	renewEvery = 2 * time.Second
-	// requestLimit is how long one request may take: one that nobody answers
-	// leaves time for two more before the Lease expires.
-	requestLimit = Duration / 3
+	nonceMark    = "_"             // between the holder's name and what tells this process from others of that name
+	renewEvery   = 2 * time.Second // time between two renewals, and between two tries of one
+	requestLimit = Duration / 3    // one that nobody answers leaves time for two more before the Lease expires
 )
 
 // Options are what is taken, and by whom.
@@ -38,10 +33,9 @@ type Options struct {
 	// Holder names who takes the Lease, for a reader: a pod, or a user and a
 	// machine.
 	Holder string
-	// Observer knows a Lease that has not been renewed for its duration; that
-	// is taken over at once. Without it, or when it has not watched long
-	// enough, one that has expired by this machine's clock is watched for half
-	// its duration first: the clock may be wrong.
+	// Observer knows a Lease that was not renewed for its duration, which is
+	// taken over at once. Else one that has expired by this machine's clock,
+	// which may be wrong, is watched for half its duration first.
 	Observer *Observer
 }
 
@@ -50,30 +44,24 @@ type Options struct {
 type Held struct {
 	cluster  client.Client
 	identity string
-	// seen is the Lease in each namespace when it was free or its holder dead.
-	seen []State
+	seen     []State // the Lease in each namespace when it was free or its holder dead
 	// living ends with Release, or with why the Lease was lost.
 	living context.Context
 	end    context.CancelCauseFunc
-	// expiry runs when the Lease has not been renewed for its duration, and
-	// failed is why it was not.
-	expiry *time.Timer
-	failed atomic.Pointer[error]
-	// electing is the leader election.
+	// expiry runs when the Lease was not renewed for its duration; failed is why.
+	expiry   *time.Timer
+	failed   atomic.Pointer[error]
 	electing sync.WaitGroup
 
 	// mu is held during a request, so that there is one at a time.
-	mu sync.Mutex
-	// leases are as they were last read or written, and ours since they were
-	// written.
-	leases []*coordinationv1.Lease
-	ours   bool
+	mu     sync.Mutex
+	leases []*coordinationv1.Lease // as they were last read or written
+	ours   bool                    // they were written
 	run    string
 }
 
-// Take takes a target's Lease; a [*HeldError] says that another holds it. That
-// of a dead holder is taken over, and [Held.Took] says so. It is renewed until
-// [Held.Release].
+// Take takes a target's Lease, if need be from a dead holder, and renews it until
+// [Held.Release]. A [*HeldError] says that another holds it.
 func Take(ctx context.Context, cluster client.Client, options Options) (*Held, error) {
 	holder := strings.ReplaceAll(options.Holder, nonceMark, "-")
 	switch {
@@ -86,8 +74,7 @@ func Take(ctx context.Context, cluster client.Client, options Options) (*Held, e
 	if err != nil {
 		return nil, err
 	}
-	h := &Held{cluster: cluster, identity: holder + nonceMark + rand.Text()[:10], seen: seen}
-	h.leases = make([]*coordinationv1.Lease, len(seen))
+	h := &Held{cluster: cluster, identity: holder + nonceMark + rand.Text()[:10], seen: seen, leases: make([]*coordinationv1.Lease, len(seen))}
 	h.living, h.end = context.WithCancelCause(context.Background())
 	h.expiry = time.AfterFunc(Duration, h.expire)
 	if err := h.elect(ctx); err != nil {
@@ -98,8 +85,7 @@ func Take(ctx context.Context, cluster client.Client, options Options) (*Held, e
 	return h, nil
 }
 
-// await returns the Lease in each namespace when all are free, or their holders
-// dead.
+// await returns the Leases when all are free, or their holders dead.
 func await(ctx context.Context, cluster client.Client, options Options) ([]State, error) {
 	var states []State
 	var doubt time.Duration
@@ -165,11 +151,9 @@ func (h *Held) expire() {
 
 // Took returns the dead holder that the Lease was taken over from, if there was
 // one. It may have left faults and resources.
-func (h *Held) Took() (State, bool) {
-	for _, state := range h.seen {
-		if state.Held() {
-			return state, true
-		}
+func (h *Held) Took() (dead State, is bool) {
+	if at := slices.IndexFunc(h.seen, State.Held); at >= 0 {
+		return h.seen[at], true
 	}
 	return State{}, false
 }
@@ -216,7 +200,7 @@ func (h *Held) Release(ctx context.Context) error {
 	var errs []error
 	for _, seen := range h.seen {
 		err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
-			lease, err := h.get(ctx, seen.Namespace)
+			lease, err := get(ctx, h.cluster, seen.Namespace)
 			if err != nil || holderOf(lease) != h.identity {
 				return err
 			}

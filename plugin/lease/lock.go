@@ -10,14 +10,13 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// lock is a target's Lease as leader election sees it. It is client-go's
-// LeaseLock but for what that has no place for: several namespaces; the
-// annotation with the run; a holder that is known to be dead; and that a Lease
-// that another holds, or that somebody deleted, ends the holding at once.
+// lock is a target's Lease as leader election sees it. client-go's own LeaseLock
+// has no place for several namespaces, the annotation with the run and a holder
+// that is known to be dead, and does not end the holding at once when another
+// holds the Lease or somebody deleted it.
 type lock struct{ held *Held }
 
 var _ resourcelock.Interface = lock{}
@@ -99,7 +98,7 @@ func (h *Held) read(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
 	for i, seen := range h.seen {
-		lease, err := h.get(ctx, seen.Namespace)
+		lease, err := get(ctx, h.cluster, seen.Namespace)
 		holder := holderOf(lease)
 		switch {
 		case client.IgnoreNotFound(err) != nil:
@@ -123,14 +122,4 @@ func (h *Held) read(ctx context.Context) error {
 		return err
 	}
 	return nil
-}
-
-// get reads the Lease in a namespace. One that is not there has no holder.
-func (h *Held) get(ctx context.Context, namespace string) (*coordinationv1.Lease, error) {
-	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: Name}}
-	return lease, h.cluster.Get(ctx, client.ObjectKeyFromObject(lease), lease)
-}
-
-func holderOf(lease *coordinationv1.Lease) string {
-	return ptr.Deref(lease.Spec.HolderIdentity, "")
 }

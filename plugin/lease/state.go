@@ -19,6 +19,7 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -41,42 +42,43 @@ type State struct {
 	Holder string
 	// Run is the run that the holder has under way; empty if it has not said.
 	Run string
-	// Renewed is when the holder last renewed it, by the holder's clock.
-	Renewed time.Time
-	// Duration is how long it lasts from then.
+	// Renewed is when the holder last renewed it, by the holder's clock, and
+	// Duration how long it lasts from then.
+	Renewed  time.Time
 	Duration time.Duration
-
-	// version changes with every renewal.
-	version string
+	version  string // changes with every renewal
 }
 
 // Read reads the Lease in a namespace. Where there is none nobody holds it.
 func Read(ctx context.Context, reader client.Reader, namespace string) (State, error) {
-	lease := &coordinationv1.Lease{}
-	err := reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: Name}, lease)
+	lease, err := get(ctx, reader, namespace)
 	if client.IgnoreNotFound(err) != nil {
 		return State{}, explain("read", namespace, err)
 	}
-	state := stateOf(lease)
-	state.Namespace = namespace
-	return state, nil
+	return stateOf(lease), nil
 }
 
+// get reads the Lease in a namespace. One that is not there has no holder.
+func get(ctx context.Context, reader client.Reader, namespace string) (*coordinationv1.Lease, error) {
+	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: Name}}
+	return lease, reader.Get(ctx, client.ObjectKeyFromObject(lease), lease)
+}
+
+func holderOf(lease *coordinationv1.Lease) string { return ptr.Deref(lease.Spec.HolderIdentity, "") }
+
 func stateOf(lease *coordinationv1.Lease) State {
-	holder, _, _ := strings.Cut(ptr.Deref(lease.Spec.HolderIdentity, ""), nonceMark)
+	holder, _, _ := strings.Cut(holderOf(lease), nonceMark)
 	state := State{
 		Namespace: lease.Namespace,
 		// Anybody may have written them.
 		Holder:   document.Shown(holder),
 		Run:      document.Shown(lease.Annotations[RunAnnotation]),
 		Duration: time.Duration(ptr.Deref(lease.Spec.LeaseDurationSeconds, 0)) * time.Second,
+		Renewed:  ptr.Deref(lease.Spec.RenewTime, metav1.MicroTime{}).Time,
 		version:  lease.ResourceVersion,
 	}
 	if state.Duration <= 0 {
 		state.Duration = Duration
-	}
-	if lease.Spec.RenewTime != nil {
-		state.Renewed = lease.Spec.RenewTime.Time
 	}
 	return state
 }
@@ -94,9 +96,8 @@ func (s State) String() string {
 		return "nobody"
 	case s.Run == "":
 		return s.Holder
-	default:
-		return fmt.Sprintf("%s (run %s)", s.Holder, s.Run)
 	}
+	return fmt.Sprintf("%s (run %s)", s.Holder, s.Run)
 }
 
 // HeldError is the refusal of a target that another holds.
@@ -149,10 +150,10 @@ func (o *Observer) See(state State) time.Time {
 	defer o.mu.Unlock()
 	last := o.seen[state.Namespace]
 	if last.version != state.version {
-		last = observation{state.version, time.Now()}
 		if o.seen == nil {
 			o.seen = map[string]observation{}
 		}
+		last = observation{state.version, time.Now()}
 		o.seen[state.Namespace] = last
 	}
 	return last.since.Add(state.Duration)
