@@ -34,9 +34,7 @@ type attempt struct {
 	left []string
 	// judged is the verdict that the journal has so far.
 	judged verdict.Verdict
-
-	// work waits for all goroutines that the attempt started.
-	work sync.WaitGroup
+	work   sync.WaitGroup
 }
 
 func newAttempt(config *Config, number int) *attempt {
@@ -65,7 +63,7 @@ func newAttempt(config *Config, number int) *attempt {
 	return a
 }
 
-// run does the attempt, judges it, and takes back all that it did.
+// run does the attempt, takes back all that it did, and judges it.
 func (a *attempt) run(ctx context.Context) verdict.Judgement {
 	a.record(journal.Record{Kind: journal.Attempt, Attempt: a.number})
 	switch err := a.refused(ctx); {
@@ -124,8 +122,7 @@ func (a *attempt) loop(ctx context.Context) {
 	}
 }
 
-// pump does what comes in until done reports true. It returns earlier when one
-// of the channels is closed, and which.
+// pump does what comes in until done reports true or a channel is closed: that one.
 func (a *attempt) pump(done func() bool, first, second <-chan struct{}) (closed <-chan struct{}) {
 	for !done() {
 		select {
@@ -161,9 +158,8 @@ func (a *attempt) trouble(text string) {
 	a.decide(text)
 }
 
-// decide ends the attempt early: what has not started does not, and probes
-// that are under way are cancelled. Calls are not: what they sent may take
-// effect, so the clean-up waits for them.
+// decide ends the attempt early: what has not started does not, and probes that
+// are under way are cancelled. The clean-up waits for calls: they may take effect.
 func (a *attempt) decide(why string) {
 	if a.decided != "" {
 		return
@@ -205,8 +201,7 @@ func (a *attempt) event(p *progress, name string, at time.Time, detail map[strin
 	a.Journal.Add(at, journal.Record{Kind: journal.Event, Step: p.step.Name, Event: name, Detail: detail})
 }
 
-// advance starts and ends whatever the events so far let start and end, once
-// the given state is there.
+// advance starts and ends whatever the events so far let start and end.
 func (a *attempt) advance() {
 	for again := a.open; again; {
 		again = false
@@ -288,8 +283,7 @@ func (a *attempt) resolved(until []plan.Ref) bool {
 	})
 }
 
-// skip ends a step that has not started. Others may have to move because of
-// it: it reports true.
+// skip ends a step that has not started, and reports that others may have to move.
 func (a *attempt) skip(p *progress, why string) bool {
 	p.stopTimer()
 	p.phase = skipped

@@ -33,10 +33,8 @@ func (a *attempt) cleanUp(judgement verdict.Judgement) {
 }
 
 // removeFaults takes off what is on. What could not be taken off during the
-// attempt is tried once more: what was in the way may have been so for a
-// moment. The driver's own limit bounds this, and not the user's hurry: a fault
-// that stays on harms the system long after. But in a hurry there is one limit
-// to wait for, and not two.
+// attempt is tried once more, unless the user is in a hurry. The first try is
+// never cut short: a fault that stays on harms the system long after.
 func (a *attempt) removeFaults() {
 	var on, tried []*progress
 	for _, p := range a.steps {
@@ -98,9 +96,8 @@ func (a *attempt) awaitCalls() {
 	a.pump(done, nil, nil)
 }
 
-// unanswered are the activities whose requests may still take effect. Only
-// the evidence shows that a request without an answer died with its service;
-// where the evidence is not there, it may live on.
+// unanswered are the activities whose requests may still take effect: only the
+// evidence shows that a request without an answer died with its service.
 func (a *attempt) unanswered(judgement verdict.Judgement) []sdk.Sent {
 	if judgement.Verdict == verdict.Passed || judgement.Verdict == verdict.Failed {
 		return nil
@@ -115,8 +112,7 @@ func (a *attempt) unanswered(judgement verdict.Judgement) []sdk.Sent {
 }
 
 // tearDown has the plugin take back what was made in the system, or report
-// the state of what existed before. If the plugin died it is started again,
-// and gets the list of what was made.
+// the state of what existed before. A plugin that died is started again.
 func (a *attempt) tearDown(unanswered []sdk.Sent) {
 	if a.Plan.Teardown.Activity == nil || len(a.made)+len(a.Plan.BlastRadius) == 0 {
 		return
@@ -166,8 +162,7 @@ func (a *attempt) tearDown(unanswered []sdk.Sent) {
 	}
 }
 
-// listMade lists what is still in the system, and that the state of what
-// existed before the run is not known.
+// listMade lists what is still in the system or may be in another state.
 func (a *attempt) listMade(why string) {
 	if len(a.Plan.BlastRadius) > 0 {
 		a.leftBehind(plan.TeardownStep, "what existed before the run may be in another state: "+why)

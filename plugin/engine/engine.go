@@ -31,14 +31,12 @@ type Plugin interface {
 
 // Limits of the engine for what a plan sets no time for.
 const (
-	// settleLimit: a call that a run leaves behind is awaited this long,
-	// because a call that was held can still be answered 18 s after the
+	// settleLimit: a call that was held can still be answered 18 s after the
 	// release.
 	settleLimit = 30 * time.Second
 	// removeLimit: a fault that is deleted is seen gone within this.
 	removeLimit = 60 * time.Second
-	// downLimit and readyLimit: what a fault stops is seen down and ready
-	// again within these, counted from the injection. With the readiness
+	// downLimit and readyLimit count from the injection. With the readiness
 	// probe of EMCO's own chart a killed pod is back after up to 40 s.
 	downLimit  = 30 * time.Second
 	readyLimit = 5 * time.Minute
@@ -55,17 +53,15 @@ type Config struct {
 	Target []byte
 	Driver Driver
 	Plugin Plugin
-	// Restart starts the plugin again after it died, to tear down what the
-	// run made.
+	// Restart starts the plugin again after it died, for the teardown.
 	Restart func(context.Context) (Plugin, error)
 	Journal *journal.Journal
 	// Version is the version of emco-chaos, for the journal.
 	Version string
-	// Attempts is how often an Inconclusive run is tried, the first time
-	// included; 0 leaves it to the plan.
+	// Attempts is how often an Inconclusive run is tried in all; 0 leaves it to
+	// the plan.
 	Attempts int
-	// Settle is how long calls that a run leaves behind are awaited; 0 is
-	// 30 s.
+	// Settle is how long calls that a run leaves behind are awaited; 0 is 30 s.
 	Settle time.Duration
 	// Abandon, when closed, ends the clean-up at once: what may still happen
 	// is then listed. Nil never does.
@@ -81,9 +77,8 @@ type Outcome struct {
 	Left []string
 }
 
-// Run runs the plan until an attempt ends other than Inconclusive, or there
-// are no attempts left. When ctx ends, the attempt under way ends in Error
-// and is cleaned up. Run returns when nothing of the run is under way.
+// Run runs the plan until an attempt ends other than Inconclusive, or none is
+// left. When ctx ends, the attempt under way ends in Error and is cleaned up.
 func Run(ctx context.Context, config Config) Outcome {
 	config.Settle = cmp.Or(config.Settle, settleLimit)
 	attempts := cmp.Or(max(config.Attempts, 0), config.Plan.Attempts)

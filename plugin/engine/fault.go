@@ -67,8 +67,7 @@ func (a *attempt) moment(p *progress, m Moment) {
 	a.event(p, m.Event, m.At, detail)
 }
 
-// expect gives the first of the events a time to come in; past it, none of
-// them is waited for any more.
+// expect gives up the events when the first is not seen in time.
 func (a *attempt) expect(p *progress, limit time.Duration, events ...string) {
 	p.stopTimer()
 	p.timer = a.after(limit, func() {
@@ -95,8 +94,7 @@ func (a *attempt) faultFailed(p *progress, err error) {
 	a.trouble(fmt.Sprintf("the fault of step %s (%s) %s: %v", p.step.Name, p.step.Fault.Summary, what, err))
 }
 
-// remove has the driver take a fault off. A removal that fails makes the
-// attempt an Error, and is tried once more at its end.
+// remove has the driver take a fault off. A failure makes the attempt an Error.
 func (a *attempt) remove(p *progress) {
 	driver := a.Driver
 	p.removeDone = false

@@ -1,8 +1,6 @@
-// Package journal keeps what happened in a run, as JSON lines.
-//
-// The journal is the only thing that a verdict and a report are made from.
-// Every line is written at once and whole, so that a run whose process died
-// leaves what it had seen so far.
+// Package journal keeps what happened in a run, as JSON lines. Verdicts and
+// reports are made from it alone. Every line is written at once and whole, so
+// that a run whose process died leaves what it had seen so far.
 package journal
 
 import (
@@ -37,13 +35,11 @@ const (
 	Result Kind = "result"
 	// Skipped: a step will not start, and why.
 	Skipped Kind = "skipped"
-	// Trouble: the tool, the cluster or the plugin failed, or the run was
-	// interrupted.
+	// Trouble: the tool, cluster or plugin failed, or the run was interrupted.
 	Trouble Kind = "trouble"
 	// Verdict: the verdict on the records so far. The last one counts.
 	Verdict Kind = "verdict"
-	// Left: something of the run that could not be removed, or that may
-	// still happen.
+	// Left: something that could not be removed, or that may still happen.
 	Left Kind = "left"
 	// End is the last record: everything of the run is cleaned up, or Left.
 	End Kind = "end"
@@ -52,8 +48,7 @@ const (
 // Record is one line of a journal. Which fields are set depends on Kind.
 type Record struct {
 	Kind Kind `json:"kind"`
-	// At is when it happened, since the journal was opened, by the one clock
-	// of the engine, in nanoseconds.
+	// At is when it happened, in nanoseconds since the journal was opened.
 	At time.Duration `json:"at"`
 	// Time is the same moment of the day, for the reader alone.
 	Time time.Time `json:"time"`
@@ -160,8 +155,7 @@ func Read(in io.Reader) ([]Record, error) {
 	return records, nil
 }
 
-// Split splits records before each of a kind, such as those of a run into its
-// attempts. Records before the first of that kind are left out.
+// Split splits records before each of a kind, and leaves out those before the first.
 func Split(records []Record, kind Kind) [][]Record {
 	var parts [][]Record
 	for _, record := range records {

@@ -49,12 +49,12 @@ type applied struct {
 type hit struct {
 	fault *applied
 	pod   *pod
-	phase phase
 	// process is the one that was struck; nil if there was none.
 	process *process
-	// at is when the phase began, and what describes it.
-	at   time.Time
-	what string
+	// phase began at a time, and what describes that.
+	phase phase
+	at    time.Time
+	what  string
 }
 
 // strike sends the pod's process its signal. A pod without one is down.
@@ -113,8 +113,8 @@ func (a *applied) settled() bool {
 	return !slices.ContainsFunc(a.hits, func(h *hit) bool { return h.phase < down })
 }
 
-// restarted reports whether each pod that the fault kept down has a new
-// process, or is kept down by another fault.
+// restarted reports whether each pod that the fault kept down has a new process
+// or another such fault.
 func (a *applied) restarted() bool {
 	return !a.effect.keepDown || !slices.ContainsFunc(a.hits, func(h *hit) bool {
 		return h.pod.current == nil && h.pod.failures == 0

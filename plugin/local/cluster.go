@@ -1,11 +1,7 @@
-// Package local is a system to put faults on without a Kubernetes: processes
-// on this machine stand in for pods, and TCP links between them for the
-// network. A [Cluster] starts them, keeps them running, and takes the same
-// Chaos Mesh objects as a real cluster does.
-//
-// A pod is its process here. A process that ended is replaced by a new one,
-// as a pod is by the next one of its Deployment, and the new one is free of
-// the network faults of the old.
+// Package local is a system to put faults on without a Kubernetes: processes on
+// this machine stand in for pods, and TCP links between them for the network. A
+// [Cluster] takes the same Chaos Mesh objects as a real one. A process that ended
+// is replaced, and the new one is free of the network faults of the old.
 package local
 
 import (
@@ -29,17 +25,14 @@ import (
 type Options struct {
 	// ReadyWithin is how long Start waits for each pod; 0 is 30 s.
 	ReadyWithin time.Duration
-	// StopWithin is how long a process may take to stop when it was asked to,
-	// before it is killed; 0 is 5 s.
+	// StopWithin is how long a process may take to stop; 0 is 5 s.
 	StopWithin time.Duration
 }
 
 const (
-	// vacantWithin is how long Start waits for whatever still answers where
-	// a pod is to: processes whose owner died take a moment to end.
+	// vacantWithin is how long processes whose owner died may take to end.
 	vacantWithin = 5 * time.Second
-	// logs is the folder beside the cluster file for what the processes write,
-	// one file NAME.log a pod.
+	// logs is the folder beside the cluster file for NAME.log of each pod.
 	logs = "logs"
 )
 
@@ -66,8 +59,7 @@ type Cluster struct {
 	// shutOnce stops everything, the first time that it is called.
 	shutOnce func() error
 
-	// mu guards all that faults, pods and processes have to do with each
-	// other, so that what happens to them has one order.
+	// mu gives one order to all that happens to faults, pods and processes.
 	mu sync.Mutex
 	// changed is closed, and another one made, when any of that changes.
 	changed chan struct{}
@@ -79,9 +71,8 @@ type Cluster struct {
 // cluster read it, and end then.
 type lifeline struct{ child, own *os.File }
 
-// Start starts the cluster and returns when all of its pods are ready. Only
-// one process can run a cluster at a time; for another one the error is
-// [ErrLocked]. Ctx ends the start only.
+// Start starts the cluster and returns when all of its pods are ready. For one
+// that another process runs the error is [ErrLocked]. Ctx ends the start only.
 func Start(ctx context.Context, description *Description, options Options) (*Cluster, error) {
 	file, err := filepath.Abs(description.File)
 	if err != nil {
@@ -170,8 +161,7 @@ func (c *Cluster) awaitReady(ctx context.Context, pod *pod) error {
 	return withLog(fmt.Errorf("pod %s was not ready after %v: nothing answers at %s", pod.Name, c.options.ReadyWithin, pod.Ready), pod.log.Name())
 }
 
-// awaitVacant waits until nothing answers where the pod is to: what answers
-// there would be taken for the pod.
+// awaitVacant waits until nothing answers that would be taken for the pod.
 func (c *Cluster) awaitVacant(ctx context.Context, pod *pod) error {
 	limited, cancel := context.WithTimeout(ctx, min(vacantWithin, c.options.ReadyWithin))
 	defer cancel()
@@ -212,10 +202,8 @@ func (c *Cluster) notify() {
 	c.changed = make(chan struct{})
 }
 
-// Close stops the pods, the last one first, and everything else of the
-// cluster, and returns when nothing of it runs any more. Faults that are
-// still applied end without another moment. The error names the processes
-// that did not stop when they were asked to.
+// Close stops everything of the cluster, the last pod first. Faults end without
+// another moment. The error names the processes that had to be killed.
 func (c *Cluster) Close() error { return c.shutOnce() }
 
 func (c *Cluster) shut() error {
@@ -253,8 +241,10 @@ func (c *Cluster) shut() error {
 
 // pod finds a pod by its name; nil when there is none.
 func (c *Cluster) pod(name string) *pod {
-	if at := slices.IndexFunc(c.pods, func(p *pod) bool { return p.Name == name }); at >= 0 {
-		return c.pods[at]
+	for _, pod := range c.pods {
+		if pod.Name == name {
+			return pod
+		}
 	}
 	return nil
 }

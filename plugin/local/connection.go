@@ -52,8 +52,7 @@ func (c *connection) serve() {
 	pumps.Wait()
 }
 
-// dial connects to the other end as soon as nothing holds the link, and
-// reports whether it did.
+// dial connects to the other end as soon as nothing holds the link.
 func (c *connection) dial() bool {
 	l := c.link
 	l.mu.Lock()
@@ -128,8 +127,8 @@ func (c *connection) pass(d direction, data []byte) bool {
 	return !c.closed
 }
 
-// watch waits until the source hangs up, and closes the connection then if it
-// is held, or until the link changes.
+// watch waits until the link changes or the source hangs up, which closes a
+// connection that is held.
 func (c *connection) watch(d direction) {
 	l, source := c.link, c.ends[d]
 	c.watching[d] = true
@@ -154,9 +153,8 @@ func (c *connection) end(d direction, err error) {
 	}
 }
 
-// gate has the connection heed what its link holds now. A connection that is
-// released although one of its ends has hung up is closed, whether or not
-// anybody has read that yet.
+// gate has the connection heed what its link holds now. One that is released
+// after an end has hung up is closed, whether or not anybody has read that yet.
 func (c *connection) gate(released bool) {
 	for d, end := range c.ends {
 		if end != nil && released && hungUp(end, c.ended[d]) {

@@ -100,9 +100,8 @@ func (c *Cluster) Remove(ctx context.Context, object fault.Object) error {
 	return nil
 }
 
-// end ends a fault's effect, and returns when nothing that it does is still to
-// come. Processes that were killed are seen gone first: what a link holds of
-// them is never to pass.
+// end ends a fault's effect, and returns when nothing of it is still to come.
+// Killed processes are seen gone first: what a link holds of them never passes.
 func (c *Cluster) end(ctx context.Context, a *applied) error {
 	if err := c.wait(ctx, a.settled); err != nil {
 		return err

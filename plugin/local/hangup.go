@@ -16,8 +16,7 @@ const (
 )
 
 // awaitHangup returns true when the other end of a connection has closed it,
-// whatever still waits to be read, and false when the connection's read
-// deadline has passed. It reads nothing.
+// read or not, and false when the read deadline has passed. It reads nothing.
 func awaitHangup(connection *net.TCPConn) bool {
 	raw, err := connection.SyscallConn()
 	if err == nil {
@@ -28,8 +27,8 @@ func awaitHangup(connection *net.TCPConn) bool {
 	return !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// hungUp reports whether the other end of a connection has closed it. After
-// the end of what it sends has been read, only a reset counts.
+// hungUp reports whether the other end of a connection has closed it. Once its
+// end has been read, only a reset counts.
 func hungUp(connection *net.TCPConn, endRead bool) bool {
 	var events int16 = hangup
 	if endRead {

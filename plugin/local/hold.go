@@ -11,7 +11,7 @@ type holder struct {
 	fault      *applied
 	directions [2]bool
 	// next has the pods that the fault selected: whether it acts on the pod's
-	// next process. If not, the next one is free of it.
+	// next process too.
 	next map[*pod]bool
 }
 
@@ -78,8 +78,9 @@ func (l *link) lift(off func(holder) bool) {
 func (l *link) gate() int {
 	var held [2]bool
 	for _, h := range l.holders {
-		held[forward] = held[forward] || h.directions[forward]
-		held[backward] = held[backward] || h.directions[backward]
+		for d, holds := range h.directions {
+			held[d] = held[d] || holds
+		}
 	}
 	return l.hold(held)
 }

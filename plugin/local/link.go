@@ -98,9 +98,8 @@ func (l *link) accept(listener net.Listener) {
 	}
 }
 
-// take serves a new connection. One whose client has gone while it waited to be
-// accepted is dropped: a killed process may have left it, and the fault that
-// held the link is perhaps off by now.
+// take serves a new connection. One whose client has gone is dropped: a killed
+// process may have left it, and the fault that held the link be off by now.
 func (l *link) take(listener net.Listener, client *net.TCPConn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -118,8 +117,8 @@ func (l *link) take(listener net.Listener, client *net.TCPConn) {
 	})
 }
 
-// hold sets which directions are held. Once it has returned nothing passes in
-// those. It returns how many connections there are.
+// hold sets which directions are held: once it has returned nothing passes in
+// them. It returns how many connections there are.
 func (l *link) hold(held [2]bool) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -139,8 +138,7 @@ func (l *link) hold(held [2]bool) int {
 // holds reports whether a direction is held.
 func (l *link) holds() bool { return l.held != [2]bool{} }
 
-// dropHeld closes the connections of a link that is held, and reports whether
-// it is.
+// dropHeld closes the connections of a link if it is held, and reports that.
 func (l *link) dropHeld() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -156,9 +154,8 @@ func (l *link) drop() {
 	}
 }
 
-// reserve binds a socket to an address without listening. Connections to it
-// are refused, none of the kernel's own choice has it as its near end, and Go's
-// listeners, which share addresses, can listen there.
+// reserve binds a socket to an address without listening: connections to it are
+// refused, the kernel gives it to nobody, and Go's listeners can listen there.
 func reserve(address string) (*os.File, error) {
 	at, err := net.ResolveTCPAddr("tcp", address)
 	if err != nil {
@@ -178,7 +175,6 @@ func reserve(address string) (*os.File, error) {
 	err = os.NewSyscallError("setsockopt", unix.SetsockoptInt(descriptor, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1))
 	if err = errors.Join(err, os.NewSyscallError("bind", unix.Bind(descriptor, place))); err != nil {
 		file.Close()
-		return nil, err
 	}
-	return file, nil
+	return file, err
 }

@@ -34,7 +34,7 @@ type pod struct {
 }
 
 // retryAfter is the least time between two starts of a process that ended by
-// itself, so that one that cannot run does not keep the machine busy.
+// itself.
 const retryAfter = 100 * time.Millisecond
 
 func (c *Cluster) newPod(description Pod) (*pod, error) {
@@ -150,8 +150,7 @@ func (p *pod) ended(process *process) {
 	c.notify()
 }
 
-// cannot passes on why the pod has no process: to the faults that wait for the
-// next one, and to who waits for the first one.
+// cannot passes on why the pod has no process, to all who wait for one.
 func (p *pod) cannot(err error) {
 	for _, h := range p.hits {
 		h.fault.trouble(err)

@@ -89,8 +89,7 @@ func (p *process) wait() {
 	close(p.gone)
 }
 
-// signal sends a signal to the process and its group, and reports whether they
-// were still there.
+// signal signals the group, and reports whether it was still there.
 func (p *process) signal(signal syscall.Signal) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -108,15 +107,12 @@ func (p *process) dying() bool {
 	return p.killed || p.reaped
 }
 
-// stop asks the process to stop, and kills it after limit. It returns when the
-// process has gone, and reports whether it had to be killed.
+// stop asks the process to stop, kills it after limit, and waits for its end.
 func (p *process) stop(limit time.Duration) (killed bool) {
 	p.signal(syscall.SIGTERM)
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
 	select {
 	case <-p.gone:
-	case <-timer.C:
+	case <-time.After(limit):
 		killed = p.signal(syscall.SIGKILL)
 		<-p.gone
 	}
@@ -125,15 +121,10 @@ func (p *process) stop(limit time.Duration) (killed bool) {
 
 func (p *process) String() string { return fmt.Sprintf("process %d", p.pid) }
 
-const (
-	groupLimit = 2 * time.Second
-	groupEvery = time.Millisecond
-)
-
-// awaitGroup waits until no process of the group runs any more. All were
-// killed; but only the leader is our own child, whose end can be waited for.
+// awaitGroup waits until no process of the group runs any more. All were killed,
+// but only the leader is our own child, whose end can be waited for.
 func awaitGroup(group int) {
-	_ = wait.PollUntilContextTimeout(context.Background(), groupEvery, groupLimit, true,
+	_ = wait.PollUntilContextTimeout(context.Background(), time.Millisecond, 2*time.Second, true,
 		func(context.Context) (bool, error) { return !groupRuns(group), nil })
 }
 

@@ -21,8 +21,8 @@ func (r Ready) String() string {
 	return cmp.Or(r.HTTP, r.TCP, "nothing")
 }
 
-// await asks until there is an answer, or until there is none. The error is
-// that of ctx. A process without a sign of being ready answers if it is to.
+// await asks until there is an answer, or until there is none. Nothing to ask is
+// the answer that is awaited.
 func (r Ready) await(ctx context.Context, answer bool) error {
 	question := ctx
 	if !answer { // a question that is cut short has none
@@ -59,9 +59,8 @@ func (r Ready) answers(ctx context.Context) bool {
 	return response.StatusCode/100 == 2
 }
 
-// toItself reports whether a connection has no other end: the kernel connects
-// a socket to itself when it happens to choose the very port that is dialled
-// and nobody listens there.
+// toItself reports whether the kernel connected a socket to itself: it happened
+// to choose the very port that is dialled, where nobody listens.
 func toItself(connection net.Conn) bool {
 	return connection.LocalAddr().String() == connection.RemoteAddr().String()
 }

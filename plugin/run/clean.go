@@ -20,21 +20,17 @@ const (
 	removeLimit = time.Minute
 )
 
-// ErrLeft means that resources of dead runs are left in the target. Which
-// ones, and why, has been told.
+// ErrLeft: resources of dead runs are left; which ones, and why, has been told.
 var ErrLeft = errors.New("some of what dead runs made is left")
 
-// Swept counts what was removed.
+// Swept counts what was removed. Remains is why resources, which harm no other
+// run, may be left in the target; nil when none are.
 type Swept struct {
-	Faults    int
-	Resources int
-	// Remains is why resources may be left in the target; nil when none are.
-	// They harm no other run.
-	Remains error
+	Faults, Resources int
+	Remains           error
 }
 
-// Prepare makes the target ready for a run: it removes the faults that are on
-// it, of runs that died or that could not remove them.
+// Prepare removes the faults that runs before left on the target.
 func (t *Target) Prepare(ctx context.Context) error {
 	if dead, took := t.Took(); took {
 		t.tell(fmt.Sprintf("%s died and may have left faults; removing them. `emco-chaos clean` removes its resources", dead))
@@ -54,37 +50,36 @@ func (t *Target) Clean(ctx context.Context, start func(context.Context) (*Plugin
 	ctx, stop := t.Guard(ctx)
 	defer stop()
 	var err error
-	if swept.Faults, err = t.RemoveFaults(ctx); err != nil {
-		return swept, err
+	if swept.Faults, err = t.RemoveFaults(ctx); err == nil {
+		swept.Resources, swept.Remains = t.cleanResources(ctx, start)
 	}
+	return swept, err
+}
+
+func (t *Target) cleanResources(ctx context.Context, start func(context.Context) (*Plugin, error)) (removed int, err error) {
 	plugin, err := start(ctx)
 	if err != nil {
-		swept.Remains = err
-		return swept, nil
+		return 0, err
 	}
 	defer plugin.Close()
 	task := sdk.Task{Run: cleanActivity, Activity: cleanActivity, Timeout: CleanLimit}
 	result, removed, err := plugin.Ask(ctx, task, t.tell)
-	swept.Resources = removed
 	if err != nil {
-		swept.Remains = fmt.Errorf("remove what dead runs made: %w", err)
-		return swept, nil
+		return removed, fmt.Errorf("remove what dead runs made: %w", err)
 	}
 	t.tell(result.Message)
 	if result.Conclusion != sdk.Passed {
-		swept.Remains = ErrLeft
+		err = ErrLeft
 	}
-	return swept, nil
+	return removed, err
 }
 
-// RemoveFaults removes all faults of runs from the target, all at once: one
-// that hangs delays no other. It comes before resources are removed: a system
-// under a fault does not clean up.
+// RemoveFaults removes all faults of runs from the target, all at once: one that
+// hangs delays no other.
 func (t *Target) RemoveFaults(ctx context.Context) (removed int, err error) {
 	ctx, stop := t.Guard(ctx)
 	defer stop()
-	// Those that are found go, although others may be on that have no object
-	// any more.
+	// Those that are found go, although others may be on without an object.
 	objects, err := t.Leftovers(ctx)
 	if err != nil {
 		err = fmt.Errorf("look for faults of dead runs: %w", err)

@@ -20,10 +20,9 @@ import (
 )
 
 // RestConfig reads how the target's cluster is reached: by the kubeconfig that
-// the target names, else $KUBECONFIG, else as a pod of the cluster, when this
-// process is one, else by ~/.kube/config. What somebody set comes before where
-// the process happens to be: faults must not hit the cluster of a CI job that
-// means another one.
+// the target names, else $KUBECONFIG, else as a pod of the cluster, else by
+// ~/.kube/config. What somebody set comes before where the process happens to
+// be: faults must not hit the cluster of a CI job that means another one.
 func RestConfig(where *target.KubernetesDriver) (*rest.Config, error) {
 	config, err := inCluster(where)
 	if config == nil && err == nil {
@@ -85,21 +84,18 @@ func fromKubeconfig(where *target.KubernetesDriver) (*rest.Config, error) {
 
 // Namespaces returns those of the target's services that have pods, sorted.
 func Namespaces(target *target.Target) []string {
-	var names []string
+	names := map[string]bool{}
 	for _, service := range target.Services {
 		if service.HasPods() {
-			names = append(names, service.Namespace)
+			names[service.Namespace] = true
 		}
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	return slices.Sorted(maps.Keys(names))
 }
 
-// Connect makes a client of the target's cluster, which is not asked anything
-// yet.
+// Connect makes a client of the target's cluster, and asks it nothing yet.
 func Connect(target *target.Target) (client.Client, *rest.Config, error) {
-	// Else controller-runtime prints a stack trace after 30 s, to say that it
-	// was given no log. What a command has to say it says itself.
+	// Else controller-runtime prints a stack trace after 30 s: it has no log.
 	log.SetLogger(logr.Discard())
 	config, err := RestConfig(target.Driver.Kubernetes)
 	if err != nil {

@@ -17,9 +17,8 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
-// PluginOptions select a plugin. Of the options of its process Path is found,
-// and Env are the variables that it gets beside those of the target's
-// credentials.
+// PluginOptions select a plugin. Of its process's options Path is found, and Env
+// are the variables beside those of the target's credentials.
 type PluginOptions struct {
 	// Name is the plugin's name, and Directory where it is looked for; an
 	// empty one is beside this command, then on PATH.
@@ -51,8 +50,7 @@ type Plugin struct {
 }
 
 // Start starts a plugin. The target, which may be nil, goes to it with every
-// question. Its credentials may name environment variables: the plugin gets
-// those, and no others.
+// question. Of the environment it gets what the target's credentials name.
 func Start(ctx context.Context, options PluginOptions, target *target.Target) (*Plugin, error) {
 	var err error
 	if options.Path, err = host.Find(options.Name, options.Directory); err != nil {
@@ -70,25 +68,20 @@ func Start(ctx context.Context, options PluginOptions, target *target.Target) (*
 			}
 		}
 	}
-	plugin.process, err = plugin.start(ctx)
-	switch {
-	case errors.Is(err, host.ErrPin):
+	if plugin.process, err = plugin.start(ctx); errors.Is(err, host.ErrPin) {
 		return nil, &UsageError{err}
-	case err != nil:
-		return nil, err
 	}
-	return plugin, nil
+	return plugin, err
 }
 
 // restart starts the plugin again after it died.
 func (p *Plugin) restart(ctx context.Context) (engine.Plugin, error) {
 	p.Close()
 	fresh, err := p.start(ctx)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		p.process = fresh
 	}
-	p.process = fresh
-	return fresh, nil
+	return fresh, err
 }
 
 // CompileAll compiles experiments for the target. The mistakes in all of them
@@ -108,8 +101,7 @@ func (p *Plugin) CompileAll(ctx context.Context, sources []sdk.Source) ([]*plan.
 			return nil, err
 		}
 		// The plan is checked again: the plugin may be anybody's.
-		found = plan.Check(compiled)
-		if len(found) == 0 {
+		if found = plan.Check(compiled); len(found) == 0 {
 			found = fault.CheckPlan(compiled)
 		}
 		problems = append(problems, found...)
@@ -118,8 +110,8 @@ func (p *Plugin) CompileAll(ctx context.Context, sources []sdk.Source) ([]*plan.
 	return plans, problems.Err()
 }
 
-// Ask has the plugin do an activity that belongs to no run. Its notes, and the
-// resources that it removes or leaves, go to tell; removed counts the former.
+// Ask has the plugin do an activity that belongs to no run. Its notes and what
+// it removes, which is counted, or leaves go to tell.
 func (p *Plugin) Ask(ctx context.Context, task sdk.Task, tell func(string)) (result sdk.Result, removed int, err error) {
 	task.Attempt, task.Target = 1, p.target
 	seen := observer{tell: tell}

@@ -1,7 +1,5 @@
-// Package run makes runs on one target. [Start] starts the plugin that
-// compiles experiments, and [Open] the driver that puts faults on the target,
-// under the target's lock. The command line and the controller are thin
-// callers of it.
+// Package run makes runs on one target: [Start] starts the plugin that compiles
+// experiments, and [Open] the driver of the target's faults, under its lock.
 package run
 
 import (
@@ -20,8 +18,8 @@ type Spec struct {
 	// Name is a DNS label of at most 20 characters; [NewName] makes one.
 	Name string
 	Plan *plan.Plan
-	// Attempts is how often an Inconclusive run is tried, the first time
-	// included; 0 leaves it to the plan.
+	// Attempts is how often an Inconclusive run is tried in all; 0 leaves it to
+	// the plan.
 	Attempts int
 	// Journal receives everything that happens. A report is made from it.
 	Journal *journal.Journal
@@ -35,20 +33,20 @@ type Spec struct {
 // Kubernetes objects, and with a letter first, as some of them must have.
 func NewName() string { return "r" + strings.ToLower(rand.Text()[:7]) }
 
-// Run makes one run. When ctx ends, or the lock is lost, the run ends in Error
-// and is cleaned up. An error means that no run was made, or that its journal
-// is not complete.
+// Run makes one run. When ctx ends, or the lock is lost, it ends in Error and is
+// cleaned up. An error means no run, or a journal that is not complete.
 func (t *Target) Run(ctx context.Context, plugin *Plugin, spec Spec) (engine.Outcome, error) {
-	if err := t.Note(ctx, spec.Name); err != nil {
-		return engine.Outcome{}, err
-	}
+	err := t.Note(ctx, spec.Name)
 	select {
 	case <-plugin.Gone():
 		// It died in the run before, which could end without it.
-		if _, err := plugin.restart(ctx); err != nil {
-			return engine.Outcome{}, err
+		if err == nil {
+			_, err = plugin.restart(ctx)
 		}
 	default:
+	}
+	if err != nil {
+		return engine.Outcome{}, err
 	}
 	guarded, stop := t.Guard(ctx)
 	defer stop()
@@ -63,9 +61,8 @@ func (t *Target) Run(ctx context.Context, plugin *Plugin, spec Spec) (engine.Out
 	return outcome, nil
 }
 
-// Suite calls run for each plan in turn until ctx ends. No run begins while a
-// fault of the run before is still on the target: after one that left
-// something, the faults are removed first.
+// Suite calls run for each plan in turn until ctx ends. After one that left
+// something the faults are removed first: no run begins under another's fault.
 func (t *Target) Suite(ctx context.Context, plans []*plan.Plan, run func(*plan.Plan) (engine.Outcome, error)) error {
 	for i, compiled := range plans {
 		if ctx.Err() != nil {

@@ -40,8 +40,7 @@ type Lock interface {
 	Release(ctx context.Context) error
 }
 
-// noLock is the lock of a target that nobody else can reach, or that the
-// caller has locked.
+// noLock is for a target that nobody else reaches, or that the caller has locked.
 type noLock struct{}
 
 func (noLock) Note(context.Context, string) error { return nil }
@@ -51,9 +50,8 @@ func (noLock) Guard(ctx context.Context) (guarded context.Context, stop func()) 
 func (noLock) Took() (lease.State, bool)     { return lease.State{}, false }
 func (noLock) Release(context.Context) error { return nil }
 
-// Open starts the target's driver under the target's lock. What is removed
-// from the target, and what hinders that, goes to tell. A [*lease.HeldError]
-// means that another run is under way.
+// Open starts the target's driver under the target's lock. What is removed, and
+// what hinders that, goes to tell. [*lease.HeldError]: another run is under way.
 func Open(ctx context.Context, target *target.Target, tell func(string)) (*Target, error) {
 	if target.Driver.Kubernetes == nil {
 		return OpenLocal(ctx, target, tell)
@@ -74,8 +72,7 @@ func Open(ctx context.Context, target *target.Target, tell func(string)) (*Targe
 	return opened, nil
 }
 
-// OpenLocked starts the Kubernetes driver of a target that the caller has
-// locked.
+// OpenLocked starts the Kubernetes driver of a target that the caller has locked.
 func OpenLocked(ctx context.Context, target *target.Target, config *rest.Config, tell func(string)) (*Target, error) {
 	faults, err := chaosmesh.Open(ctx, config, chaosmesh.Options{Namespaces: Namespaces(target), Tell: tell})
 	if err != nil {

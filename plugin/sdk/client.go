@@ -31,8 +31,7 @@ func (c *Client) Describe(ctx context.Context) (Description, error) {
 	return descriptionFromWire(response)
 }
 
-// Compile has the plugin make a plan. Mistakes in the experiment or the
-// target are [document.Problems].
+// Compile has the plugin make a plan. Mistakes are [document.Problems].
 func (c *Client) Compile(ctx context.Context, source Source) (*plan.Plan, error) {
 	request := &pluginv1.CompileRequest{Target: source.Target, Parameters: source.Parameters}
 	if source.Experiment != "" {
@@ -58,8 +57,8 @@ func (c *Client) Compile(ctx context.Context, source Source) (*plan.Plan, error)
 	if err != nil {
 		return nil, fmt.Errorf("%w: its plan: %w", ErrContract, err)
 	}
-	// The journal begins with the plan as JSON, which can be larger than what
-	// came over the wire. A plan that is no JSON is left to plan.Check.
+	// The plan in the journal can be larger than what came over the wire. A plan
+	// that is no JSON is left to plan.Check.
 	if text, err := json.Marshal(compiled); err == nil && len(text) > planLimit {
 		return nil, fmt.Errorf("%w: its plan has %d KiB of JSON, and %d is the limit; make it smaller", ErrFlood, len(text)>>10, planLimit>>10)
 	}

@@ -9,11 +9,10 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// What a plugin may send. The plugin may be anybody's, and all that an activity
-// sends ends up in the journal.
+// What a plugin, which may be anybody's, may send. All that an activity sends
+// ends up in the journal.
 const (
-	// MessageLimit bounds one message: a plan, a description, an event. In
-	// bytes.
+	// MessageLimit bounds one message, such as a plan, in bytes.
 	MessageLimit = 1 << 20
 	// ActivityMessages and ActivityBytes bound all that one activity sends.
 	ActivityMessages = 10_000
@@ -29,8 +28,7 @@ const (
 )
 
 var (
-	// ErrContract is the error of a plugin that sends what the contract does
-	// not allow.
+	// ErrContract is the error of a plugin that breaks the contract.
 	ErrContract = errors.New("the plugin does not keep to the contract")
 	// ErrFlood is the error of a plugin that sends more than it may.
 	ErrFlood = errors.New("the plugin sends too much")

@@ -86,11 +86,9 @@ func (r *receiver) count(response *pluginv1.RunResponse) error {
 	return nil
 }
 
-// moment turns an age into a time of this process. It comes out later than it
-// was by the time that the message was under way, which differs from message
-// to message; the moments of one activity keep their order all the same.
+// moment turns an age into a time of this process, which is late by the time
+// that the message was under way. The moments of one activity keep their order.
 func (r *receiver) moment(age *durationpb.Duration) time.Time {
-	// Nothing happens after it is reported.
 	at := r.now.Add(-max(0, age.AsDuration()))
 	if !at.After(r.last) {
 		at = r.last.Add(time.Nanosecond)

@@ -1,14 +1,13 @@
 // Package sdk is all that the author of a plugin imports: the contract as Go
 // types, and [Serve].
 //
-// A plugin knows one system. It describes the experiments and activities that
-// it has, compiles an experiment for a target into a plan, and does the
-// plan's activities. It never puts a fault on anything: emco-chaos does, and
-// knows nothing of the system. A whole plugin for a small system is in the
-// folder example.
+// A plugin knows one system. It describes its experiments and activities,
+// compiles an experiment for a target into a plan, and does the plan's
+// activities. emco-chaos puts the faults on, and knows nothing of the system.
+// The folder example has a whole plugin for a small system.
 //
-// What a plugin may send is bounded, see [MessageLimit], [ActivityMessages]
-// and [ActivityBytes]: beyond that the run ends in Error.
+// A run whose plugin sends more than [MessageLimit], [ActivityMessages] or
+// [ActivityBytes] ends in Error.
 package sdk
 
 import (
@@ -28,8 +27,7 @@ type Plugin interface {
 	// experiment or the target comes back as [document.Problems].
 	Compile(ctx context.Context, source Source) (*plan.Plan, error)
 	// Run does one activity and returns its answer. ctx ends at the task's
-	// timeout ([context.DeadlineExceeded]) or when the activity is cancelled
-	// ([context.Canceled]).
+	// timeout or when the activity is cancelled.
 	Run(ctx context.Context, task Task, observer Observer) Result
 }
 
@@ -89,8 +87,7 @@ type Source struct {
 
 // Task is one use of an activity.
 type Task struct {
-	// Run and Attempt say what the activity is done for: what it makes in
-	// the system belongs to them.
+	// What the activity makes in the system belongs to Run and Attempt.
 	Run       string
 	Attempt   int
 	Target    []byte
@@ -101,9 +98,8 @@ type Task struct {
 	// Resources are, for a teardown, the anchors of what is in the system
 	// according to the journal. The plugin that made them may have died since.
 	Resources []string
-	// Unanswered are, for a teardown, the activities that sent something, had
-	// no answer, and are not known to be dead: each may still take effect,
-	// for as long as Settle.
+	// Unanswered are, for a teardown, the activities that sent something and
+	// had no answer: each may still take effect, for as long as Settle.
 	Unanswered []Sent
 	Settle     time.Duration
 }

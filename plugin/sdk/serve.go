@@ -14,16 +14,15 @@ import (
 	"google.golang.org/grpc"
 )
 
-// ProtocolVersion is the version of the contract that this package has.
-const ProtocolVersion = 1
-
-// Service is the name under which a plugin is dispensed.
-const Service = "plugin"
-
-// Lifeline is the environment variable that names a plugin's lifeline: a file
-// descriptor that its host never writes to, and whose end means that the host
-// is gone, however it went.
-const Lifeline = "EMCO_CHAOS_LIFELINE"
+const (
+	// ProtocolVersion is the version of the contract that this package has.
+	ProtocolVersion = 1
+	// Service is the name under which a plugin is dispensed.
+	Service = "plugin"
+	// Lifeline is the environment variable with the number of a file descriptor
+	// that is never written to, and whose end means that the host is gone.
+	Lifeline = "EMCO_CHAOS_LIFELINE"
+)
 
 // Handshake keeps a program that is no plugin from being taken as one by
 // mistake. It is no protection.
@@ -53,8 +52,8 @@ func (b *bridge) GRPCClient(_ context.Context, _ *goplugin.GRPCBroker, connectio
 	return NewClient(connection), nil
 }
 
-// Serve offers the plugin to the host that started this process. It returns
-// when the host ends it, and ends the process when the host is gone.
+// Serve offers the plugin to the host that started this process, until that ends
+// it. When the host is gone this process ends.
 func Serve(plugin Plugin) {
 	HoldLifeline()
 	goplugin.Serve(&goplugin.ServeConfig{
@@ -65,8 +64,8 @@ func Serve(plugin Plugin) {
 	})
 }
 
-// HoldLifeline ends this process, and what it started, when the lifeline does
-// that its environment names; without one it does nothing. [Serve] calls it.
+// HoldLifeline ends this process, and what it started, when its lifeline, if it
+// has one, does. [Serve] calls it.
 func HoldLifeline() {
 	text := os.Getenv(Lifeline)
 	if text == "" {

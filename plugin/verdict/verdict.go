@@ -1,8 +1,4 @@
-// Package verdict judges a run from its journal.
-//
-// The history comes first and the checker after it: what the engine did is in
-// the journal, and the verdict is a function of the plan and the journal
-// alone. The same journal always gives the same verdict.
+// Package verdict judges a run: a verdict is a pure function of plan and journal.
 package verdict
 
 import (
@@ -75,15 +71,15 @@ func read(p *plan.Plan, attempt []journal.Record) history {
 }
 
 func (h history) result(step string) (journal.Record, bool) {
-	at := slices.IndexFunc(h.results, func(record journal.Record) bool { return record.Step == step })
-	if at < 0 {
-		return journal.Record{}, false
+	for _, record := range h.results {
+		if record.Step == step {
+			return record, true
+		}
 	}
-	return h.results[at], true
+	return journal.Record{}, false
 }
 
-// Judge gives the verdict on one attempt. The records are those of that
-// attempt, in any order.
+// Judge gives the verdict on one attempt, whose records are in any order.
 //
 // Trouble makes an Error. Else the earliest step that did not end as the plan
 // demands decides; a step that failed makes the attempt Failed only if there
@@ -167,13 +163,9 @@ func Meaning(step plan.Step, result journal.Record) (meaning activity.Conclusion
 // all but those over events that can come only after the step's own end.
 func (h history) due(step plan.Step) []plan.Claim {
 	later := h.later(step)
-	var claims []plan.Claim
-	for _, claim := range h.plan.Evidence {
-		if !slices.ContainsFunc(claim.Refs, func(ref plan.Ref) bool { return later[ref] }) {
-			claims = append(claims, claim)
-		}
-	}
-	return claims
+	return slices.DeleteFunc(slices.Clone(h.plan.Evidence), func(claim plan.Claim) bool {
+		return slices.ContainsFunc(claim.Refs, func(ref plan.Ref) bool { return later[ref] })
+	})
 }
 
 // later are the events that can come only after the step has ended, by

@@ -22,16 +22,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// previewActivity is the plugin's activity that takes the arguments of the one
-// that brings about the given state, and only tells what that would make.
-const previewActivity = "preview"
+const (
+	// previewActivity is the plugin's activity that takes the arguments of the
+	// one for the given state, and only tells what that would make.
+	previewActivity = "preview"
+	// previewRun stands for the name of a run.
+	previewRun = "run"
+)
 
-// previewRun stands for the name of a run.
-const previewRun = "run"
-
-// dryRun prints what the runs would touch: the pods that each fault would
-// select, and the resources of the system under test. Nothing is started and
-// nothing created. What a run would refuse is refused.
+// dryRun prints what the runs would touch: the pods that each fault would select,
+// and the resources of the system under test. What a run would refuse is refused.
 func (s *session) dryRun(ctx context.Context, plans []*plan.Plan, target *target.Target, plugin *run.Plugin) error {
 	pods, err := s.podsOf(ctx, target)
 	if err != nil {
@@ -54,8 +54,7 @@ func (s *session) dryRun(ctx context.Context, plans []*plan.Plan, target *target
 	return failure(errors.Join(refused...))
 }
 
-// podsOf returns a reader of the target's pods; for a target on this machine,
-// of those in its description.
+// podsOf returns a reader of the target's pods.
 func (s *session) podsOf(ctx context.Context, target *target.Target) (client.Reader, error) {
 	if target.Driver.Kubernetes == nil {
 		description, err := local.Load(target.Driver.Local.Cluster)
@@ -115,9 +114,8 @@ type asker interface {
 	Ask(ctx context.Context, task sdk.Task, tell func(string)) (result sdk.Result, removed int, err error)
 }
 
-// printResources prints the calls to the system under test and the resources
-// that would be made there, or, if the run is to work on existing ones, what is
-// done to those.
+// printResources prints the calls to the system under test, and the resources
+// that would be made there or are worked on.
 func printResources(ctx context.Context, out io.Writer, compiled *plan.Plan, plugin asker, previews bool) error {
 	fmt.Fprintln(out, "  calls")
 	for _, step := range compiled.Steps {
@@ -154,8 +152,7 @@ func printResources(ctx context.Context, out io.Writer, compiled *plan.Plan, plu
 	return nil
 }
 
-// described lists the pods of a local cluster's description, none of which
-// need to run.
+// described lists the pods of a local cluster's description.
 type described struct {
 	client.Reader
 	*local.Description

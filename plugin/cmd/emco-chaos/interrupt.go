@@ -12,9 +12,8 @@ import (
 // interrupts returns a context that the first interrupt ends, and a channel
 // that the second one closes. stop gives the signals back.
 //
-// A terminal that hangs up ends the context too, and no more: nobody is there to
-// be told what is left. A reader of our output that has gone away ends nothing:
-// from here on there is something to clean up, and the journal is written.
+// A terminal that hangs up ends the context alone: nobody is there to be told
+// what is left. A reader of our output that has gone ends nothing.
 func interrupts(ctx context.Context, errs io.Writer) (interrupted context.Context, abandon <-chan struct{}, stop func()) {
 	interrupted, cancel := context.WithCancel(ctx)
 	abandoned, done := make(chan struct{}), make(chan struct{})

@@ -20,6 +20,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/probes/target"
+	"github.com/spf13/cobra"
 )
 
 // bin is the folder of the built commands.
@@ -84,9 +85,11 @@ func compiled(t *testing.T, s *session, target *target.Target, experiment string
 		t.Fatal(err)
 	}
 	defer plugin.Close()
-	choice := chosen{set: parameters{}}
+	var choice chosen
+	command := &cobra.Command{}
+	choice.flags(command)
 	for _, pair := range set {
-		if err := choice.set.set(pair); err != nil {
+		if err := command.Flags().Set("set", pair); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -170,13 +170,11 @@ type screen struct {
 }
 
 func newScreen(out io.Writer, json bool) *screen {
-	s := &screen{out: out, json: json}
+	live := out
 	if json {
-		s.live = report.NewLive(io.Discard, false)
-	} else {
-		s.live = report.NewLive(out, isTerminal(out))
+		live = io.Discard
 	}
-	return s
+	return &screen{out: out, json: json, live: report.NewLive(live, isTerminal(live))}
 }
 
 func isTerminal(stream any) bool {

@@ -32,8 +32,7 @@ func (s *session) start(ctx context.Context, target *target.Target) (*run.Plugin
 	return plugin, failure(err)
 }
 
-// readTarget reads the target file; without one it returns nil, and the
-// plugin takes its own default.
+// readTarget reads the target file; without one it returns nil.
 func (s *session) readTarget() (*target.Target, error) {
 	if s.target == "" {
 		return nil, nil
@@ -81,8 +80,7 @@ func (c *chosen) flags(command *cobra.Command) {
 	c.set.flag(command, "a parameter's value, as `NAME=VALUE`")
 }
 
-// compile compiles the chosen experiments. The mistakes in all of them are the
-// error, beside the plans of the others.
+// compile compiles the chosen experiments; the plans come beside the mistakes.
 func (c *chosen) compile(ctx context.Context, plugin *run.Plugin, names []string) ([]*plan.Plan, error) {
 	if c.all {
 		description, err := plugin.Describe(ctx)
@@ -140,33 +138,27 @@ type parameters map[string]string
 
 func (p *parameters) flag(command *cobra.Command, usage string) {
 	*p = parameters{}
-	command.Flags().Func("set", usage, p.set)
+	command.Flags().Func("set", usage, func(pair string) error {
+		name, value, found := strings.Cut(pair, "=")
+		if !found || name == "" {
+			return errors.New("write --set NAME=VALUE")
+		}
+		if _, again := (*p)[name]; again {
+			return fmt.Errorf("%s is set twice", name)
+		}
+		(*p)[name] = value
+		return nil
+	})
 }
 
-func (p *parameters) set(pair string) error {
-	name, value, found := strings.Cut(pair, "=")
-	if !found || name == "" {
-		return errors.New("write --set NAME=VALUE")
-	}
-	if _, again := (*p)[name]; again {
-		return fmt.Errorf("%s is set twice", name)
-	}
-	(*p)[name] = value
-	return nil
-}
-
-// The forms of output.
-const (
-	outputText = "text"
-	outputJSON = "json"
-)
+const outputJSON = "json"
 
 // outputFlag adds the flag for the form of output: text, json or one of more.
 func outputFlag(command *cobra.Command, output *string, more ...string) {
-	forms := append([]string{outputText, outputJSON}, more...)
+	forms := append([]string{"text", outputJSON}, more...)
 	last := len(forms) - 1
 	list := strings.Join(forms[:last], ", ") + " or " + forms[last]
-	*output = outputText
+	*output = forms[0]
 	command.Flags().FuncP("output", "o", "the output's `FORM`: "+list+` (default "text")`, func(form string) error {
 		if !slices.Contains(forms, form) {
 			return errors.New("write -o " + list)
