@@ -57,9 +57,9 @@ func (s *site) evident(t *testing.T, file string, count int) {
 		if len(plan.Evidence) == 0 {
 			t.Errorf("%s has no evidence", plan.Experiment)
 		}
-		for i, missing := range verdict.Claims(plan, attempts[len(attempts)-1]) {
-			if missing != "" {
-				t.Errorf("%s: %s: %s", plan.Experiment, plan.Evidence[i], missing)
+		for _, claim := range verdict.Claims(plan, attempts[len(attempts)-1]) {
+			if !claim.Holds {
+				t.Errorf("%s: %s: %s", plan.Experiment, claim.Text, claim.Missing)
 			}
 		}
 	}

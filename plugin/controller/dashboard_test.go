@@ -125,7 +125,7 @@ func dashboarded(t *testing.T) *world {
 		if err != nil {
 			return err
 		}
-		fault.Stamp(object, spec.Name, 1, spec.Plan.Experiment, "kill")
+		fault.Stamp(object, spec.Run, 1, spec.Plan.Experiment, "kill")
 		object.SetUID("kill-uid")
 		if err := w.cluster.Create(ctx, object); err != nil {
 			return err

@@ -24,7 +24,7 @@ func TestMetrics(t *testing.T) {
 			if got := testutil.ToFloat64(w.queue.metrics.inProgress); got != 1 {
 				t.Errorf("%v runs are in progress", got)
 			}
-			if got := testutil.ToFloat64(w.queue.metrics.queued); got != 1 && spec.Name == "r1" {
+			if got := testutil.ToFloat64(w.queue.metrics.queued); got != 1 && spec.Run == "r1" {
 				t.Errorf("%v runs are queued", got)
 			}
 			began := time.Now()

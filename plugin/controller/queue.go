@@ -203,7 +203,7 @@ func (q *queue) make(ctx context.Context, r *run, events *announcer) (api.End, e
 	live := report.NewLive(r, false)
 	watch := &stopwatch{metrics: q.metrics, plan: r.plan}
 	history := journal.New(file, live.Follow, watch.follow, events.follow)
-	outcome, err := q.Runner.Run(guarded, runs.Spec{Name: r.name, Plan: r.plan, Journal: history})
+	outcome, err := q.Runner.Run(guarded, runs.Spec{Run: r.name, Plan: r.plan, Journal: history})
 	live.Close()
 	if err = errors.Join(err, file.Close()); err != nil || len(outcome.Left) > 0 {
 		// How far a run came that failed nobody knows.

@@ -38,8 +38,8 @@ func TestRunsComeOneAfterAnother(t *testing.T) {
 			if running > 1 {
 				t.Error("two runs at once")
 			}
-			if state := w.lease(); state.Holder != "controller" || state.Run != spec.Name {
-				t.Errorf("during run %s the target is held by %v", spec.Name, state)
+			if state := w.lease(); state.Holder != "controller" || state.Run != spec.Run {
+				t.Errorf("during run %s the target is held by %v", spec.Run, state)
 			}
 			return slow(ctx, spec)
 		}

@@ -297,11 +297,11 @@ func (s *scripted) Compile(_ context.Context, request api.Request) (*plan.Plan, 
 
 func (s *scripted) Run(ctx context.Context, spec runs.Spec) (engine.Outcome, error) {
 	s.mu.Lock()
-	s.ran = append(s.ran, spec.Name)
+	s.ran = append(s.ran, spec.Run)
 	during := s.during
 	s.mu.Unlock()
 	now := func(record journal.Record) { spec.Journal.Add(time.Now(), record) }
-	now(journal.Record{Kind: journal.Run, Run: spec.Name, Plan: spec.Plan})
+	now(journal.Record{Kind: journal.Run, Run: spec.Run, Plan: spec.Plan})
 	now(journal.Record{Kind: journal.Attempt, Attempt: 1})
 	said, why := verdict.Passed, ""
 	if during != nil {
@@ -313,7 +313,7 @@ func (s *scripted) Run(ctx context.Context, spec runs.Spec) (engine.Outcome, err
 		now(journal.Record{Kind: journal.Left, Text: one})
 	}
 	now(journal.Record{Kind: journal.Verdict, Attempt: 1, Verdict: string(said), Text: why})
-	now(journal.Record{Kind: journal.End, Run: spec.Name, Attempt: 1, Verdict: string(said)})
+	now(journal.Record{Kind: journal.End, Run: spec.Run, Attempt: 1, Verdict: string(said)})
 	return engine.Outcome{Judgement: verdict.Judgement{Verdict: said, Reason: why}, Attempt: 1, Left: s.left}, nil
 }
 

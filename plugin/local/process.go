@@ -70,13 +70,8 @@ func environment(own map[string]string) []string {
 
 // wait returns when nothing is left of the process and its group.
 func (p *process) wait() {
-	for {
-		// The process stays a zombie, and its number its own, until it is
-		// reaped below.
-		err := unix.Waitid(unix.P_PID, p.pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
-		if !errors.Is(err, unix.EINTR) {
-			break
-		}
+	// The process stays a zombie, and its number its own, until it is reaped below.
+	for errors.Is(unix.Waitid(unix.P_PID, p.pid, nil, unix.WEXITED|unix.WNOWAIT, nil), unix.EINTR) {
 	}
 	p.mu.Lock()
 	_ = syscall.Kill(-p.pid, syscall.SIGKILL) // whatever it left behind

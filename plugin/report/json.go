@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"io"
 	"strings"
+
+	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 )
 
 // JSON writes a report of each run as one line of JSON.
@@ -11,16 +13,16 @@ func JSON(out io.Writer, runs ...Run) error {
 	return each(out, runs, func(b *strings.Builder, r Run) {
 		// Nothing of this can fail to be JSON.
 		_ = json.NewEncoder(b).Encode(struct {
-			Run        string    `json:"run"`
-			Experiment string    `json:"experiment"`
-			Target     string    `json:"target"`
-			Verdict    string    `json:"verdict"`
-			Reason     string    `json:"reason,omitempty"`
-			Attempt    int       `json:"attempt"`
-			Origin     string    `json:"origin"`
-			Findings   []Finding `json:"findings"`
-			Evidence   []Claim   `json:"evidence"`
-			Left       []string  `json:"left,omitempty"`
+			Run        string          `json:"run"`
+			Experiment string          `json:"experiment"`
+			Target     string          `json:"target"`
+			Verdict    string          `json:"verdict"`
+			Reason     string          `json:"reason,omitempty"`
+			Attempt    int             `json:"attempt"`
+			Origin     string          `json:"origin"`
+			Findings   []Finding       `json:"findings"`
+			Evidence   []verdict.Claim `json:"evidence"`
+			Left       []string        `json:"left,omitempty"`
 		}{
 			r.Name, r.Plan.Experiment, r.Plan.Target, string(r.Verdict), r.Reason, r.Attempt,
 			r.since, r.Findings(), r.Claims(), r.Left,

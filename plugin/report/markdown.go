@@ -5,6 +5,8 @@ import (
 	"io"
 	"regexp"
 	"strings"
+
+	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 )
 
 // Markdown writes the runs as a table, and a section for each.
@@ -30,7 +32,7 @@ func markdown(b *strings.Builder, r Run) {
 	for _, finding := range r.Findings() {
 		fmt.Fprintf(b, "| %+.3f | %s | %s |\n", finding.At.Seconds(), escape(finding.Step), escape(finding.Text))
 	}
-	list(b, "\n| evidence | holds |\n| --- | --- |\n", r.Claims(), func(claim Claim) string {
+	list(b, "\n| evidence | holds |\n| --- | --- |\n", r.Claims(), func(claim verdict.Claim) string {
 		holds := "**no**"
 		if claim.Holds {
 			holds = "yes"

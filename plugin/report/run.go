@@ -121,20 +121,5 @@ func (r Run) isFinding(step plan.Step, record journal.Record) bool {
 	return record.Kind == journal.Skipped
 }
 
-// Claim is one claim of the plan's evidence, and whether it holds.
-type Claim struct {
-	Text  string `json:"text"`
-	Holds bool   `json:"holds"`
-	// Missing is why it does not hold.
-	Missing string `json:"missing,omitempty"`
-}
-
 // Claims are the plan's evidence against the journal.
-func (r Run) Claims() []Claim {
-	missing := verdict.Claims(r.Plan, r.records)
-	claims := make([]Claim, len(r.Plan.Evidence))
-	for i, claim := range r.Plan.Evidence {
-		claims[i] = Claim{Text: claim.String(), Holds: missing[i] == "", Missing: missing[i]}
-	}
-	return claims
-}
+func (r Run) Claims() []verdict.Claim { return verdict.Claims(r.Plan, r.records) }

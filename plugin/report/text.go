@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 )
 
 // Text writes a report of each run for a reader.
@@ -25,7 +27,7 @@ func text(b *strings.Builder, r Run) {
 	for _, finding := range r.Findings() {
 		fmt.Fprintf(b, "  %s  %-*s  %s\n", seconds(finding.At), width, finding.Step, finding.Text)
 	}
-	list(b, "  evidence\n", r.Claims(), func(claim Claim) string {
+	list(b, "  evidence\n", r.Claims(), func(claim verdict.Claim) string {
 		mark := "NO "
 		if claim.Holds {
 			mark = "yes"

@@ -10,33 +10,20 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
-	"github.com/emco-chaos/emco-chaos/plugin/journal"
 )
 
-// Spec describes one run.
-type Spec struct {
-	// Name is a DNS label of at most 20 characters; [NewName] makes one.
-	Name string
-	Plan *plan.Plan
-	// Attempts is how often an Inconclusive run is tried in all; 0 leaves it to
-	// the plan.
-	Attempts int
-	// Journal receives everything that happens. A report is made from it.
-	Journal *journal.Journal
-	// Version is the version of emco-chaos, for the journal.
-	Version string
-	// Abandon, when closed, ends the clean-up at once. Nil never does.
-	Abandon <-chan struct{}
-}
+// Spec describes one run. [Target.Run] sets Driver, Target, Plugin and Restart.
+type Spec = engine.Config
 
 // NewName returns a name for a run: short enough to begin the names of
 // Kubernetes objects, and with a letter first, as some of them must have.
 func NewName() string { return "r" + strings.ToLower(rand.Text()[:7]) }
 
-// Run makes one run. When ctx ends, or the lock is lost, it ends in Error and is
-// cleaned up. An error means no run, or a journal that is not complete.
+// Run makes one run on this target by the plugin. When ctx ends, or the lock is
+// lost, it ends in Error and is cleaned up. An error means no run, or a journal
+// that is not complete.
 func (t *Target) Run(ctx context.Context, plugin *Plugin, spec Spec) (engine.Outcome, error) {
-	err := t.Note(ctx, spec.Name)
+	err := t.Note(ctx, spec.Run)
 	select {
 	case <-plugin.Gone():
 		// It died in the run before, which could end without it.
@@ -50,11 +37,8 @@ func (t *Target) Run(ctx context.Context, plugin *Plugin, spec Spec) (engine.Out
 	}
 	guarded, stop := t.Guard(ctx)
 	defer stop()
-	outcome := engine.Run(guarded, engine.Config{
-		Run: spec.Name, Plan: spec.Plan, Attempts: spec.Attempts, Version: spec.Version,
-		Journal: spec.Journal, Abandon: spec.Abandon,
-		Driver: t.Driver, Target: plugin.target, Plugin: plugin.process, Restart: plugin.restart,
-	})
+	spec.Driver, spec.Target, spec.Plugin, spec.Restart = t.Driver, plugin.target, plugin.process, plugin.restart
+	outcome := engine.Run(guarded, spec)
 	if err := spec.Journal.Err(); err != nil {
 		return outcome, fmt.Errorf("keep the journal: %w", err)
 	}

@@ -82,7 +82,7 @@ func TestRun(t *testing.T) {
 	lock, first := &noted{}, newScripted(false)
 	history := journal.New(&out)
 	outcome, err := (&Target{Driver: &littered{}, Lock: lock}).Run(t.Context(), &Plugin{process: first, target: []byte("{}")},
-		Spec{Name: "rone", Plan: looking(), Journal: history, Version: "v1"})
+		Spec{Run: "rone", Plan: looking(), Journal: history, Version: "v1"})
 	if err != nil || outcome.Verdict != verdict.Passed || outcome.Attempt != 1 {
 		t.Fatalf("%+v, %v\n%s", outcome, err, &out)
 	}
@@ -102,7 +102,7 @@ func TestRunStartsADeadPluginAgain(t *testing.T) {
 		want  verdict.Verdict
 	}{"it starts": {want: verdict.Passed}, "it does not": {start: broken}} {
 		plugin := &Plugin{process: dead, start: func(context.Context) (process, error) { return fresh, test.start }}
-		outcome, err := (&Target{Driver: &littered{}, Lock: noLock{}}).Run(t.Context(), plugin, Spec{Name: "rone", Plan: looking(), Journal: journal.New(&bytes.Buffer{})})
+		outcome, err := (&Target{Driver: &littered{}, Lock: noLock{}}).Run(t.Context(), plugin, Spec{Run: "rone", Plan: looking(), Journal: journal.New(&bytes.Buffer{})})
 		if !errors.Is(err, test.start) || outcome.Verdict != test.want || !dead.closed {
 			t.Errorf("%s: %+v, %v", name, outcome, err)
 		}
@@ -124,7 +124,7 @@ func TestNoRun(t *testing.T) {
 		"the journal is not kept":  {lock: noLock{}, out: full{noRoom}, want: noRoom, says: "keep the journal: "},
 	} {
 		_, err := (&Target{Driver: &littered{}, Lock: test.lock}).Run(t.Context(), &Plugin{process: newScripted(false)},
-			Spec{Name: "rone", Plan: looking(), Journal: journal.New(test.out)})
+			Spec{Run: "rone", Plan: looking(), Journal: journal.New(test.out)})
 		if !errors.Is(err, test.want) || !strings.HasPrefix(err.Error(), test.says) {
 			t.Errorf("%s: %v", name, err)
 		}

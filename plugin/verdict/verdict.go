@@ -211,13 +211,21 @@ func (h history) missing(claims ...plan.Claim) string {
 	return ""
 }
 
-// Claims returns for each claim of the plan why it does not hold; empty when
-// it does.
-func Claims(p *plan.Plan, attempt []journal.Record) []string {
+// Claim is one claim of a plan's evidence, and whether it holds.
+type Claim struct {
+	Text  string `json:"text"`
+	Holds bool   `json:"holds"`
+	// Missing is why it does not hold.
+	Missing string `json:"missing,omitempty"`
+}
+
+// Claims are the plan's evidence against the records of one attempt.
+func Claims(p *plan.Plan, attempt []journal.Record) []Claim {
 	h := read(p, attempt)
-	missing := make([]string, len(p.Evidence))
+	claims := make([]Claim, len(p.Evidence))
 	for i, claim := range p.Evidence {
-		missing[i] = h.missing(claim)
+		missing := h.missing(claim)
+		claims[i] = Claim{Text: claim.String(), Holds: missing == "", Missing: missing}
 	}
-	return missing
+	return claims
 }

@@ -131,7 +131,7 @@ func (s *session) run(ctx context.Context, options runOptions, names []string, t
 		}
 		history := journal.New(file, screen.live.Follow)
 		outcome, err := opened.Run(interrupted, plugin, run.Spec{
-			Name: name, Plan: compiled, Attempts: options.attempts, Journal: history, Version: version, Abandon: abandon,
+			Run: name, Plan: compiled, Attempts: options.attempts, Journal: history, Version: version, Abandon: abandon,
 		})
 		if err := errors.Join(err, file.Close()); err != nil {
 			return outcome, fmt.Errorf("run %s, journal %s: %w", name, file.Name(), err)
