@@ -25,8 +25,7 @@ var ErrUnknown = errors.New("there is no such experiment")
 
 // Source is the text of an experiment.
 type Source struct {
-	// File is the file's name in problems.
-	File string
+	File string // its name in problems
 	Data []byte
 }
 
@@ -58,18 +57,13 @@ func List() ([]plan.Experiment, error) {
 		if err != nil {
 			return nil, err
 		}
-		description, problems := Describe(source)
+		description, problems := scenario.Describe(source.File, source.Data)
 		if err := problems.Err(); err != nil {
 			return nil, fmt.Errorf("describe the experiment %s: %w", name, err)
 		}
 		list = append(list, description)
 	}
 	return list, nil
-}
-
-// Describe reads what an experiment says of itself.
-func Describe(source Source) (plan.Experiment, document.Problems) {
-	return scenario.Describe(source.File, source.Data)
 }
 
 // Compile makes a plan of an experiment for a target. Parameters are what was

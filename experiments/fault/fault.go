@@ -124,8 +124,7 @@ func Stamp(object Object, run string, attempt int, experiment, step string) {
 
 // Selector is one of an object's selectors of pods.
 type Selector struct {
-	// Field is where it stands in the object.
-	Field string
+	Field string // where it stands in the object
 	*v1alpha1.PodSelector
 }
 

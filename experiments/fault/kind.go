@@ -18,8 +18,7 @@ type Kind struct {
 	// Name is the kind's name in Chaos Mesh's API, such as PodChaos, and Key the
 	// key of its short form in an experiment, such as podChaos.
 	Name, Key string
-	// Summary is what happens to what is hit, in a few words.
-	Summary string
+	Summary   string // what happens to what is hit, in a few words
 	// Actions are those that the short form takes. The key action is left out
 	// where there is one alone.
 	Actions []string
@@ -28,9 +27,7 @@ type Kind struct {
 	// Implied marks a kind whose objects have no field action: the action is the
 	// only one, or that of the first field that is set and belongs to one.
 	Implied bool
-	// Fields are what the kind's spec has beside action, selectors and
-	// duration.
-	Fields []Field
+	Fields  []Field // of its spec beside action, selectors and duration
 	// Stops marks a fault that stops what it hits, with the events down and
 	// ready. A fault of any other kind is put on running pods, and stays.
 	Stops bool

@@ -44,10 +44,8 @@ func read(data []byte) (*plan.Fault, error) {
 type Ends struct {
 	// Service is the one whose pods the fault is put on, and Namespace theirs.
 	Service, Namespace string
-	// Summary names the services for a reader.
-	Summary string
-	// Spec has the selectors, and the direction between two services.
-	Spec map[string]any
+	Summary            string         // names the services for a reader
+	Spec               map[string]any // the selectors, and the direction between two services
 }
 
 // Read makes a plan's fault of a short form that the schema allows. The field

@@ -8,13 +8,10 @@ import (
 
 // link says that an event comes after another one, and why.
 type link struct {
-	to  Ref
-	why string
-	// field is where the plan says so; empty when it lies in the step's nature.
-	field string
-	// sure says that the other event must have fired; else it is only known
-	// to come first if it does.
-	sure bool
+	to    Ref
+	why   string
+	field string // where the plan says so; empty when it lies in the step's nature
+	sure  bool   // the other event must have fired; else it comes first if it does
 }
 
 // How one event waits for another.

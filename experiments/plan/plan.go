@@ -14,30 +14,27 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/emco-chaos/emco-chaos/probes/activity"
 )
 
 // Plan is an experiment compiled for one target.
 type Plan struct {
-	Experiment  string `json:"experiment"`
-	Title       string `json:"title"`
-	Description string `json:"description,omitempty"`
-	// Target is the name of the target that the plan was compiled for.
-	Target string `json:"target"`
-	// Parameters are the values that the experiment's parameters have here.
-	Parameters map[string]string `json:"parameters,omitempty"`
-	// Attempts is how often an Inconclusive run is tried again, the first
-	// time included; at least 1.
+	Experiment  string            `json:"experiment"`
+	Title       string            `json:"title"`
+	Description string            `json:"description,omitempty"`
+	Target      string            `json:"target"` // its name
+	Parameters  map[string]string `json:"parameters,omitempty"`
+	// Attempts is how often an Inconclusive run is tried, the first time included.
 	Attempts int `json:"attempts"`
-	// Given brings about the state that the steps start from. It runs before
-	// the steps of every attempt.
+	// Given brings about the state that the steps of every attempt start from.
 	Given Step `json:"given"`
-	// Teardown takes back what Given made. It runs at the end of every
-	// attempt, whatever happened in it.
+	// Teardown takes back what Given made, at the end of every attempt.
 	Teardown Step    `json:"teardown"`
 	Steps    []Step  `json:"steps"`
 	Evidence []Claim `json:"evidence,omitempty"`
 	// BlastRadius lists, for the reader, the resources that are not the run's
-	// own, and what the run does to each. It is empty when there are none.
+	// own, and what the run does to each.
 	BlastRadius []string `json:"touches,omitempty"`
 }
 
@@ -48,6 +45,29 @@ const (
 	MaxAttempts = 99
 	MaxStepName = 63 - len("-99-") - MaxRunName
 )
+
+// Experiment describes an experiment to a reader before it is compiled.
+type Experiment struct {
+	Name, Title, Description string
+	Parameters               []Parameter
+}
+
+// Parameter is a value that can be set for a run. The experiment file refers to
+// it as ${NAME}.
+type Parameter struct {
+	Name string
+	// Type is any type but [activity.Mapping].
+	Type activity.Type
+	// Default is the value when none is set; empty when one must be set, or
+	// is taken from Follows.
+	Default string
+	// Follows names a parameter of type call, for a parameter of type
+	// service: its value is the service that answers that call.
+	Follows string `json:",omitempty"`
+	// Allowed are the only values it can have; empty when any will do.
+	Allowed     []string
+	Description string
+}
 
 // Names of the two steps that every plan has beside its own.
 const (
@@ -87,26 +107,18 @@ type Step struct {
 
 // Fault is a Chaos Mesh object. The engine stamps name, labels and namespace.
 type Fault struct {
-	// Kind is the Chaos Mesh kind, such as PodChaos.
-	Kind string `json:"kind"`
-	// Action is the object's action, such as pod-kill.
-	Action string `json:"action"`
-	// Summary says in a few words what the fault does to what, such as
-	// "pod-kill orchestrator".
-	Summary string `json:"summary"`
-	// Object is the whole Chaos Mesh object as JSON.
-	Object json.RawMessage `json:"object"`
+	Kind    string          `json:"kind"`    // such as PodChaos
+	Action  string          `json:"action"`  // such as pod-kill
+	Summary string          `json:"summary"` // such as "pod-kill orchestrator"
+	Object  json.RawMessage `json:"object"`
 }
 
 // Activity is something that a plugin does.
 type Activity struct {
-	// Name is the activity's name in the plugin's description.
-	Name string `json:"name"`
-	// Arguments are as the plugin's description says.
+	// Name and Arguments are as the plugin's description says.
+	Name      string         `json:"name"`
 	Arguments map[string]any `json:"arguments,omitempty"`
-	// Summary says in a few words what is done to what, such as
-	// "POST dig.instantiate".
-	Summary string `json:"summary"`
+	Summary   string         `json:"summary"` // such as "POST dig.instantiate"
 	// Service is the service whose answer this is, when there is one.
 	Service string `json:"service,omitempty"`
 	// Events are all events the activity can emit, in their usual order.

@@ -35,11 +35,9 @@ type Catalogue struct {
 
 // Call is one call that a service answers.
 type Call struct {
-	Name string
-	// Service is the service that answers it.
-	Service string
-	// Summary says in a few words what is sent.
-	Summary string
+	Name    string
+	Service string // that answers it
+	Summary string // of what is sent, such as "POST dig.instantiate"
 }
 
 func (c Catalogue) activity(name string) (activity.Activity, bool) {

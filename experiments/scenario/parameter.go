@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
@@ -26,26 +27,18 @@ var (
 // declared reads the parameters that a file declares, in its order.
 func declared(source *document.File) []plan.Parameter {
 	var read map[string]plan.Parameter
-	if _, found := source.Value(parametersField); found {
-		source.Decode(parametersField, &read)
-	}
-	parameters := make([]plan.Parameter, 0, len(read))
+	source.Decode(parametersField, &read)
+	var parameters []plan.Parameter
 	for _, name := range source.Keys(parametersField) {
-		parameter := read[name]
-		parameter.Name = name
-		if parameter.Type == "" {
-			parameter.Type = activity.Text
-		}
-		parameter.Description = strings.TrimSpace(parameter.Description)
+		parameter, field := read[name], document.Join(parametersField, name)
+		parameter.Name, parameter.Description = name, strings.TrimSpace(parameter.Description)
+		parameter.Type = cmp.Or(parameter.Type, activity.Text)
 		parameters = append(parameters, parameter)
-	}
-	for _, parameter := range parameters {
 		if parameter.Follows != "" && parameter.Default != "" {
-			source.Wrong(document.Join(parametersField, parameter.Name)+".default", "stands beside follows", "keep one of them")
+			source.Wrong(field+".default", "stands beside follows", "keep one of them")
 		}
 		if parameter.Follows != "" && (parameter.Type != activity.ServiceName || read[parameter.Follows].Type != activity.CallName) {
-			source.Wrong(document.Join(parametersField, parameter.Name),
-				fmt.Sprintf("of type %s, cannot follow %s", parameter.Type, parameter.Follows),
+			source.Wrong(field, fmt.Sprintf("of type %s, cannot follow %s", parameter.Type, parameter.Follows),
 				"only a parameter of type service can follow one of type call")
 		}
 	}
@@ -56,13 +49,9 @@ func declared(source *document.File) []plan.Parameter {
 // its default, else the service of the call that it follows.
 func (c *compiler) settle(parameters []plan.Parameter, set map[string]string) map[string]string {
 	values := map[string]string{}
-	names := parameterNames(parameters)
 	for _, name := range slices.Sorted(maps.Keys(set)) {
-		if !slices.Contains(names, name) {
-			remedy := "the experiment has no parameters"
-			if len(names) > 0 {
-				remedy = document.Instead(name, names)
-			}
+		if _, found := named(parameters, name); !found {
+			remedy := instead(name, parameters, "the experiment has no parameters")
 			c.file.Add(document.Problem{Field: parametersField, Message: fmt.Sprintf("a value is set for the parameter %q, which is not there", name), Remedy: remedy})
 		}
 	}
@@ -135,18 +124,14 @@ func (c *compiler) fill(parameters []plan.Parameter, values map[string]string) {
 	used := map[string]bool{}
 	fills := func(field string) bool { return strings.HasPrefix(field, "spec.") && !unfilled.MatchString(field) }
 	c.file.Fill(fills, func(field, name string) (any, bool) {
-		at := slices.IndexFunc(parameters, func(parameter plan.Parameter) bool { return parameter.Name == name })
-		if at < 0 {
-			remedy := "write it below " + parametersField
-			if len(parameters) > 0 {
-				remedy = document.Instead(name, parameterNames(parameters))
-			}
-			c.file.Wrong(field, fmt.Sprintf("the parameter %q is not there", name), remedy)
+		parameter, found := named(parameters, name)
+		if !found {
+			c.file.Wrong(field, fmt.Sprintf("the parameter %q is not there", name), instead(name, parameters, "write it below "+parametersField))
 			return nil, false
 		}
 		used[name] = true
 		text, settled := values[name]
-		switch parameters[at].Type {
+		switch parameter.Type {
 		case activity.Integer:
 			number, _ := strconv.ParseInt(text, 10, 64)
 			return number, settled
@@ -166,10 +151,23 @@ func (c *compiler) fill(parameters []plan.Parameter, values map[string]string) {
 	}
 }
 
-func parameterNames(parameters []plan.Parameter) []string {
-	names := make([]string, len(parameters))
-	for i, parameter := range parameters {
-		names[i] = parameter.Name
+func named(parameters []plan.Parameter, name string) (plan.Parameter, bool) {
+	for _, parameter := range parameters {
+		if parameter.Name == name {
+			return parameter, true
+		}
 	}
-	return names
+	return plan.Parameter{}, false
+}
+
+// instead is the remedy for a name that none of the parameters has.
+func instead(name string, parameters []plan.Parameter, none string) string {
+	if len(parameters) == 0 {
+		return none
+	}
+	var names []string
+	for _, parameter := range parameters {
+		names = append(names, parameter.Name)
+	}
+	return document.Instead(name, names)
 }

@@ -19,11 +19,8 @@ import (
 type entry struct {
 	Place
 	content any
-	// written is a single value as it is written.
-	written string
-	// unset marks a text whose parameter has no value. That has been reported,
-	// and the value is not checked.
-	unset bool
+	written string // a single value as it is written
+	unset   bool   // a text whose parameter has no value: reported, and not checked
 }
 
 // read converts YAML into JSON's types: map[string]any, []any, string, bool,
@@ -40,7 +37,7 @@ func (f *File) read(field string, key, node *yaml.Node) any {
 	return content
 }
 
-// aliased is what an alias stands for; other nodes stand for themselves.
+// aliased follows an alias.
 func aliased(node *yaml.Node) *yaml.Node {
 	if node.Kind == yaml.AliasNode {
 		return node.Alias

@@ -12,14 +12,12 @@ import (
 
 // checking is one check of one value.
 type checking struct {
-	schema *Schema
-	file   *File
-	field  string
-	value  any
-	// unknown are the keys that are not known, by the field of their mapping.
-	unknown map[string][]string
-	// reported are the fields whose value has a problem: one each is enough.
-	reported map[string]bool
+	schema   *Schema
+	file     *File
+	field    string
+	value    any
+	unknown  map[string][]string // keys, by the field of their mapping
+	reported map[string]bool     // the fields whose value has a problem: one each is enough
 }
 
 // report turns an error of the validator, and its causes, into problems.

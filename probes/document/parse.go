@@ -25,18 +25,13 @@ const (
 // File is a file that has been read: its values, where each stands, and its
 // problems so far.
 type File struct {
-	name string
-	// part names the document in its problems, when the file has several.
-	part string
-	// lenient allows aliases, tags and numbers of any size.
-	lenient bool
-	// values are counted, aliases followed.
-	values   int
+	name     string
+	part     string // names the document in its problems, when the file has several
+	lenient  bool   // allows aliases, tags and numbers of any size
+	values   int    // counted, aliases followed
 	problems Problems
-	// entries holds the file's values by field.
-	entries map[string]*entry
-	// troubled are the fields that have a problem.
-	troubled map[string]bool
+	entries  map[string]*entry // by field
+	troubled map[string]bool   // the fields that have a problem
 }
 
 // Parse reads a file of one YAML document. A file without a value could not be

@@ -10,19 +10,16 @@ import (
 // Problem is one mistake in a file or in arguments: its place, what is wrong, and
 // what to do about it.
 type Problem struct {
-	// File is the file's name as it was given; empty for what came from no file.
-	File string `json:"file,omitempty"`
-	// Line and Column count from 1; 0 for what came from no file.
-	Line   int `json:"line,omitempty"`
-	Column int `json:"column,omitempty"`
-	// Part names a part of the file, such as "document 2".
-	Part string `json:"part,omitempty"`
-	// Field is the path to the value, such as spec.steps.kill.after[0].
-	Field string `json:"field,omitempty"`
-	// Message says what is wrong.
+	// File is the file's name as it was given. Line and Column count from 1. All
+	// are left out of what came from no file.
+	File   string `json:"file,omitempty"`
+	Line   int    `json:"line,omitempty"`
+	Column int    `json:"column,omitempty"`
+	Part   string `json:"part,omitempty"`  // such as "document 2"
+	Field  string `json:"field,omitempty"` // such as spec.steps.kill.after[0]
+
 	Message string `json:"message"`
-	// Remedy says what to write instead.
-	Remedy string `json:"remedy,omitempty"`
+	Remedy  string `json:"remedy,omitempty"`
 }
 
 // Error is file:line:column: field: message; remedy. What is not known is
@@ -42,10 +39,10 @@ func (p Problem) Error() string {
 	return OneLine(text, 0)
 }
 
-// Problems are all mistakes of one reading. As an error they are one a line.
+// Problems are all mistakes of one reading.
 type Problems []Problem
 
-// Error has one problem a line.
+// Error is one problem a line.
 func (p Problems) Error() string {
 	lines := make([]string, len(p))
 	for i, problem := range p {

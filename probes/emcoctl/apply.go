@@ -19,30 +19,21 @@ type Verdict string
 
 // The verdicts.
 const (
-	// Done: EMCO did what was asked, and reached the state if it was waited for.
-	Done Verdict = "done"
-	// Already: it was as it should be before, and nothing was changed.
-	Already Verdict = "already"
-	// Skipped: there is nothing to do for it.
-	Skipped Verdict = "skipped"
-	// Refused: EMCO answered that it does not, or did not reach the state.
-	Refused Verdict = "refused"
-	// Unreachable: no answer of EMCO's came.
-	Unreachable Verdict = "unreachable"
+	Done        Verdict = "done"        // and the state was reached, if it was waited for
+	Already     Verdict = "already"     // it was as it should be, and nothing was changed
+	Skipped     Verdict = "skipped"     // there is nothing to do for it
+	Refused     Verdict = "refused"     // EMCO answered so, or did not reach the state
+	Unreachable Verdict = "unreachable" // no answer of EMCO's came
 )
 
 // Step is what was done for one resource.
 type Step struct {
 	Resource Resource
-	// Anchor is what was posted to or deleted.
-	Anchor  string
-	Verdict Verdict
-	// Answer is EMCO's to the POST or the DELETE; nil if there was none.
-	Answer *emco.Answer
-	// Text says in one line what became of it.
-	Text string
-	// Took is the time from the first call to the verdict.
-	Took time.Duration
+	Anchor   string // what was posted to or deleted
+	Verdict  Verdict
+	Answer   *emco.Answer  // to the POST or the DELETE; nil if there was none
+	Text     string        // what became of it, in one line
+	Took     time.Duration // from the first call to the verdict
 }
 
 func (s Step) end(verdict Verdict, text string) Step {
@@ -68,11 +59,9 @@ type Options struct {
 	KeepGoing bool
 	// NoWait does not wait for the state that the last call leads to. What a
 	// call follows on is always waited for.
-	NoWait bool
-	// Patience bounds the wait for one state. 0 means five minutes.
-	Patience time.Duration
-	// Interval is the time between two readings of a state. 0 means 200 ms.
-	Interval time.Duration
+	NoWait   bool
+	Patience time.Duration // bounds the wait for one state; 0 means five minutes
+	Interval time.Duration // between two readings of a state; 0 means 200 ms
 }
 
 // The errors of [Apply] and [Delete].

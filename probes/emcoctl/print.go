@@ -19,12 +19,9 @@ type Form string
 
 // The forms of output.
 const (
-	// Plain is one line a resource.
-	Plain Form = "text"
-	// JSON is one JSON object a resource and one for all, a line each.
-	JSON Form = "json"
-	// Emcoctl is what emcoctl prints.
-	Emcoctl Form = "emcoctl"
+	Plain   Form = "text"    // one line a resource
+	JSON    Form = "json"    // one object a resource and one for all, a line each
+	Emcoctl Form = "emcoctl" // what emcoctl prints
 )
 
 // Set reads the value of a flag.
@@ -151,8 +148,7 @@ func Text(answer emco.Answer) string {
 }
 
 // ErrorText is the line with which emcoctl gives up on an anchor, if no
-// answer came; else it is empty. During is what it was doing, Apply or
-// Delete.
+// answer came; else it is empty. During is Apply or Delete.
 func ErrorText(during, anchor string, answer emco.Answer) string {
 	if answer.Code != 0 {
 		return ""

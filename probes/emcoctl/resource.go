@@ -19,11 +19,9 @@ type Resource struct {
 	Document int
 	Line     int
 	// Anchor is the path below /v2/ that is posted to.
-	Anchor string
-	// Metadata is nil when the document has none.
-	Metadata *Metadata
-	// Spec is nil when the document has none.
-	Spec map[string]any
+	Anchor   string
+	Metadata *Metadata      // nil when the document has none
+	Spec     map[string]any // nil when the document has none
 	// ClusterLabel is what the document of a cluster's label has in place of
 	// metadata.
 	ClusterLabel string

@@ -100,13 +100,11 @@ func (c *conformanceCheck) run(ctx context.Context, s *session) error {
 		fmt.Fprintf(s.errs, "remove it by `emco-chaos conformance --target %s --remove %s`\n", s.target, options.Run)
 		err = errors.Join(err, fmt.Errorf("%d resources are left", len(summary.Left)))
 	}
-	if err := errors.Join(err, writing); err != nil {
-		return failure(err)
+	err = errors.Join(err, writing)
+	if err == nil && summary.Different > 0 {
+		err = &exitError{code: report.ExitFailed}
 	}
-	if summary.Different > 0 {
-		return &exitError{code: report.ExitFailed}
-	}
-	return nil
+	return failure(err)
 }
 
 // removeRun removes the resources of a killed run.
@@ -120,9 +118,9 @@ func (c *conformanceCheck) removeRun(ctx context.Context, s *session, client *em
 	s.tellLeft(left)
 	fmt.Fprintf(s.out, "%d removed, %d left\n", removed, len(left))
 	if len(left) > 0 {
-		return &exitError{code: report.ExitError}
+		err = &exitError{code: report.ExitError}
 	}
-	return nil
+	return err
 }
 
 // tellLeft prints the anchors of resources that could not be removed, and why.
@@ -139,21 +137,20 @@ func (c *conformanceCheck) writeResult(out io.Writer, result conformance.Result)
 	}
 	record, reason := result.Record, document.Shown(result.Reason)
 	if c.output == outputJSON {
-		line := struct {
-			Record   int               `json:"record"`
-			Set      string            `json:"set"`
-			Given    string            `json:"given"`
-			Call     string            `json:"call"`
-			Result   string            `json:"result"`
-			Request  string            `json:"request,omitempty"`
-			Expected *conformance.Said `json:"expected,omitempty"`
-			Got      *conformance.Said `json:"got,omitempty"`
-			Reason   string            `json:"reason,omitempty"`
-		}{record.Number, record.Set, record.Given, record.Call, string(result.Kind), result.Request, nil, nil, reason}
-		if result.Got != (conformance.Said{}) {
-			line.Expected, line.Got = &result.Expected, &result.Got
+		if result.Got == (conformance.Said{}) {
+			result.Expected = result.Got // nothing to compare
 		}
-		return json.NewEncoder(out).Encode(line)
+		return json.NewEncoder(out).Encode(struct {
+			Record   int              `json:"record"`
+			Set      string           `json:"set"`
+			Given    string           `json:"given"`
+			Call     string           `json:"call"`
+			Result   string           `json:"result"`
+			Request  string           `json:"request,omitempty"`
+			Expected conformance.Said `json:"expected,omitzero"`
+			Got      conformance.Said `json:"got,omitzero"`
+			Reason   string           `json:"reason,omitempty"`
+		}{record.Number, record.Set, record.Given, record.Call, string(result.Kind), result.Request, result.Expected, result.Got, reason})
 	}
 	text := fmt.Sprintf("\n  request   %s\n  expected  %s\n  got       %s", result.Request, result.Expected, result.Got)
 	switch {

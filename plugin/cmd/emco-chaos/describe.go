@@ -9,8 +9,6 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// The commands list, version and schema print what the plugin describes.
-
 func newList(s *session) *cobra.Command {
 	var output string
 	command := s.describing("list", "List the experiments and their parameters", func(plugin sdk.Description) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/plugin/report"
@@ -28,37 +29,32 @@ type resourceFiles struct {
 
 func newApply(s *session) *cobra.Command {
 	f := &resourceFiles{do: emcoctl.Apply}
-	command := &cobra.Command{
+	command := f.command(s, "there already", &cobra.Command{
 		Use:   "apply -f FILE...",
 		Short: "Make what emcoctl's resource files describe, and wait for it",
-		Long: "Make what emcoctl's resource files describe, in their order, and wait for each\n" +
-			"instantiate to be done. What is there already is told and left as it is.\n" +
-			"Exit codes: 0 all is done, 1 EMCO refused something, 2 usage, 4 EMCO could not be reached.",
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), s, "Apply") },
-	}
-	f.flags(command, "there already")
+		Long: `Make what emcoctl's resource files describe, in their order, and wait for each
+instantiate to be done. What is there already is told and left as it is.
+Exit codes: 0 all is done, 1 EMCO refused something, 2 usage, 4 EMCO could not be reached.`,
+	})
 	command.Flags().BoolVar(&f.options.NoWait, "no-wait", false, "do not wait for the state that the last call leads to")
 	return command
 }
 
 func newDelete(s *session) *cobra.Command {
 	f := &resourceFiles{do: emcoctl.Delete, sources: emcoctl.Sources{WithoutAttachments: true}}
-	command := &cobra.Command{
+	return f.command(s, "gone already", &cobra.Command{
 		Use:   "delete -f FILE...",
 		Short: "Take back what emcoctl's resource files describe, the last first",
-		Long: "Take back what emcoctl's resource files describe, the last first: what was\n" +
-			"instantiated is terminated and waited for, the rest is deleted. What is gone\n" +
-			"already is told. Exit codes as of apply.",
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), s, "Delete") },
-	}
-	f.flags(command, "gone already")
-	return command
+		Long: `Take back what emcoctl's resource files describe, the last first: what was
+instantiated is terminated and waited for, the rest is deleted. What is gone
+already is told. Exit codes as of apply.`,
+	})
 }
 
-// flags adds the flags; already is what needs nothing to be done.
-func (f *resourceFiles) flags(command *cobra.Command, already string) {
+// command completes a command; already is what needs nothing to be done.
+func (f *resourceFiles) command(s *session, already string, command *cobra.Command) *cobra.Command {
+	command.Args = cobra.NoArgs
+	command.RunE = func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), s, cmd.Name()) }
 	flags := command.Flags()
 	flags.StringSliceVarP(&f.sources.Files, "file", "f", nil, "a resource `FILE` of emcoctl's; several are taken in this order")
 	flags.StringSliceVarP(&f.sources.Values, "values", "v", nil, "the values `FILE` that the resource files are filled with")
@@ -74,10 +70,11 @@ func (f *resourceFiles) flags(command *cobra.Command, already string) {
 	flags.DurationVar(&f.client.Timeout, "call-timeout", time.Minute, "how long one call may take")
 	flags.DurationVar(&f.options.Patience, "timeout", 5*time.Minute, "how long to wait for one state")
 	flags.BoolVar(&f.options.Strict, "strict", false, "take it for a refusal that something is "+already)
+	return command
 }
 
 // run applies or deletes what the files describe.
-func (f *resourceFiles) run(ctx context.Context, s *session, during string) error {
+func (f *resourceFiles) run(ctx context.Context, s *session, name string) error {
 	if len(f.sources.Files) == 0 {
 		return errors.New("no resource file: name it with -f FILE")
 	}
@@ -110,7 +107,7 @@ func (f *resourceFiles) run(ctx context.Context, s *session, during string) erro
 		return failure(err)
 	}
 	defer end()
-	printer := emcoctl.NewPrinter(s.out, f.output, during)
+	printer := emcoctl.NewPrinter(s.out, f.output, strings.ToUpper(name[:1])+name[1:])
 	err = f.do(ctx, client, resources, f.options, printer)
 	if printing := printer.End(); printing != nil {
 		return failure(printing)
