@@ -206,13 +206,9 @@ func (r Ref) String() string { return r.Step + "." + r.Event }
 func (r Ref) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // UnmarshalText reads STEP.EVENT.
-func (r *Ref) UnmarshalText(text []byte) error {
-	ref, err := ParseRef(string(text))
-	if err != nil {
-		return err
-	}
-	*r = ref
-	return nil
+func (r *Ref) UnmarshalText(text []byte) (err error) {
+	*r, err = ParseRef(string(text))
+	return err
 }
 
 // Claim is one piece of evidence: events that must all have fired, in this
@@ -246,13 +242,9 @@ func (c Claim) String() string {
 func (c Claim) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
 // UnmarshalText reads a claim.
-func (c *Claim) UnmarshalText(text []byte) error {
-	claim, err := ParseClaim(string(text))
-	if err != nil {
-		return err
-	}
-	*c = claim
-	return nil
+func (c *Claim) UnmarshalText(text []byte) (err error) {
+	*c, err = ParseClaim(string(text))
+	return err
 }
 
 // Duration is a [time.Duration] that is written as text, such as "1m30s".
@@ -266,9 +258,6 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil
 // UnmarshalText reads what [time.ParseDuration] reads.
 func (d *Duration) UnmarshalText(text []byte) error {
 	parsed, err := time.ParseDuration(string(text))
-	if err != nil {
-		return err
-	}
 	*d = Duration(parsed)
-	return nil
+	return err
 }

@@ -41,19 +41,18 @@ type Call struct {
 }
 
 func (c Catalogue) activity(name string) (activity.Activity, bool) {
-	at := slices.IndexFunc(c.Activities, func(one activity.Activity) bool { return one.Name == name })
-	if at < 0 {
-		return activity.Activity{}, false
-	}
-	return c.Activities[at], true
+	return find(c.Activities, func(one activity.Activity) bool { return one.Name == name })
 }
 
 func (c Catalogue) call(name string) (Call, bool) {
-	at := slices.IndexFunc(c.Calls, func(one Call) bool { return one.Name == name })
-	if at < 0 {
-		return Call{}, false
+	return find(c.Calls, func(one Call) bool { return one.Name == name })
+}
+
+func find[T any](list []T, is func(T) bool) (found T, known bool) {
+	if at := slices.IndexFunc(list, is); at >= 0 {
+		return list[at], true
 	}
-	return c.Calls[at], true
+	return found, false
 }
 
 func (c Catalogue) callNames() []string {

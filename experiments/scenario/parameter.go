@@ -152,12 +152,7 @@ func (c *compiler) fill(parameters []plan.Parameter, values map[string]string) {
 }
 
 func named(parameters []plan.Parameter, name string) (plan.Parameter, bool) {
-	for _, parameter := range parameters {
-		if parameter.Name == name {
-			return parameter, true
-		}
-	}
-	return plan.Parameter{}, false
+	return find(parameters, func(one plan.Parameter) bool { return one.Name == name })
 }
 
 // instead is the remedy for a name that none of the parameters has.

@@ -11,15 +11,13 @@ func Instead(word string, known []string) string {
 	if len(known) == 0 {
 		return "remove it"
 	}
-	best := nearest(word, known)
-	switch {
-	case best != "":
+	if best := nearest(word, known); best != "" {
 		return "did you mean " + best + "?"
-	case len(known) == 1:
+	}
+	if len(known) == 1 {
 		return "only " + known[0] + " can stand here"
 	}
-	sorted := slices.Compact(slices.Sorted(slices.Values(known)))
-	return "use one of: " + strings.Join(sorted, ", ")
+	return "use one of: " + strings.Join(slices.Compact(slices.Sorted(slices.Values(known))), ", ")
 }
 
 // nearest returns the known word with the smallest edit distance; empty if none

@@ -217,10 +217,7 @@ type trackedCall struct {
 // is another.
 func trackedAt(anchor string) *trackedCall {
 	chosen, _, _, err := emco.ParseAnchor(anchor)
-	if err != nil {
-		return nil
-	}
-	names, err := emco.NewNames("emcoctl", 1)
+	names, _ := emco.NewNames("emcoctl", 1) // it is always one
 	if err == nil {
 		names, err = names.Choose(chosen)
 	}

@@ -21,10 +21,7 @@ type Config struct {
 	Rsync string
 }
 
-const (
-	ingress      = "ingress"
-	configRemedy = "write orchestrator: {host: HOST, port: PORT}, and the same for dcm and clm, or for ingress"
-)
+const configRemedy = "write orchestrator: {host: HOST, port: PORT}, and the same for dcm and clm, or for ingress"
 
 // ReadConfig reads emcoctl's configuration file: one mapping from the names
 // of the microservices, in letters of any case, to their host and port.
@@ -61,6 +58,7 @@ func ParseConfig(file string, text []byte) (Config, error) {
 
 // service reads where one microservice is.
 func (c *Config) service(file *document.File, key string) {
+	const ingress = "ingress"
 	names := []string{ingress, string(emco.Rsync)}
 	for _, service := range emco.RESTServices() {
 		names = append(names, string(service))

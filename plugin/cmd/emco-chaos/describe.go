@@ -53,9 +53,7 @@ func newSchema(s *session) *cobra.Command {
 // describing makes a command that shows the plugin's description.
 func (s *session) describing(name, short string, show func(sdk.Description) error) *cobra.Command {
 	return &cobra.Command{
-		Use:   name,
-		Short: short,
-		Args:  cobra.NoArgs,
+		Use: name, Short: short, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			plugin, err := s.start(cmd.Context(), nil)
 			if err != nil {
