@@ -36,6 +36,9 @@ type Subject struct {
 	// effect, for as long as Settle. A teardown waits for them.
 	Unanswered []emco.Call
 	Settle     time.Duration
+	// Recheck: the probe passed before, and is asked whether what it found still
+	// holds.
+	Recheck bool
 }
 
 // task is one run of a probe.

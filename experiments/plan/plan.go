@@ -125,6 +125,12 @@ type Activity struct {
 	Events []string `json:"events"`
 	// Ends are those of Events that end it: exactly one of them fires.
 	Ends []string `json:"ends"`
+	// Recheck says that what the activity found must still hold at the end of
+	// the attempt: it is asked once more.
+	Recheck bool `json:"recheck,omitempty"`
+	// Measures names the recovery time that the activity ends when it passes,
+	// such as "answers"; empty for none.
+	Measures string `json:"measures,omitempty"`
 	// Lasting says that what the activity sent may still take effect after it
 	// is cancelled, so that a run that ends early waits for it: a call.
 	Lasting bool `json:"lasting,omitempty"`

@@ -59,7 +59,7 @@ func (c *compiler) probe(field string, value any) *plan.Activity {
 func plainActivity(what activity.Activity, arguments map[string]any) *plan.Activity {
 	return &plan.Activity{
 		Name: what.Name, Arguments: arguments, Summary: what.Name,
-		Events: what.Events, Ends: what.Ends, Lasting: what.Lasting,
+		Events: what.Events, Ends: what.Ends, Lasting: what.Lasting, Recheck: what.Recheck, Measures: what.Measures,
 	}
 }
 

@@ -35,13 +35,35 @@ type Checker interface {
 	Check(ctx context.Context, object fault.Object) error
 }
 
+// Watcher is a Driver that watches all pods of the target's services.
+type Watcher interface {
+	// Watch observes each pod or process that goes down, restarts, is moved or
+	// stops being ready, until ctx ends. A fault of this driver explains what
+	// happens to the pods that it named from its Apply until what serves in
+	// their place is Ready; that is not observed. Observe does not block.
+	Watch(ctx context.Context, observe func(Disturbance)) error
+}
+
+// Disturbance is something that happened to a service beside the run's faults.
+type Disturbance struct {
+	Service string
+	At      time.Time
+	// Text describes it, such as "process 17 of pod rsync has gone: killed".
+	Text string
+}
+
 // Moment is something that a driver saw happen to a fault.
 type Moment struct {
 	// Event is one of the fault events of package plan, or empty for an
 	// observation that nothing may wait for.
 	Event string
-	// At is when the driver saw it, by the clock of this process.
-	At time.Time
+	// At is when the driver saw it, by the clock of this process. After is when
+	// it last knew the opposite, if that is not just before At: what happened lies
+	// between them.
+	At, After time.Time
+	// Told is the system's own time of it, by the system's clock and in whole
+	// seconds; zero when it tells none.
+	Told time.Time
 	// Detail is for a reader, such as which pod or process it was.
 	Detail string
 	// Err is why the fault cannot be injected; Event is empty. After Injected it

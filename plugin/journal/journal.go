@@ -33,6 +33,11 @@ const (
 	Resource Kind = "resource"
 	// Result: an activity came to its answer.
 	Result Kind = "result"
+	// Recheck: an activity that had passed was asked at the end of the attempt
+	// whether what it found still holds.
+	Recheck Kind = "recheck"
+	// Disturbance: something happened to a service beside the run's faults.
+	Disturbance Kind = "disturbance"
 	// Skipped: a step will not start, and why.
 	Skipped Kind = "skipped"
 	// Trouble: the tool, cluster or plugin failed, or the run was interrupted.
@@ -62,6 +67,8 @@ type Record struct {
 	Event  string            `json:"event,omitempty"`
 	Detail map[string]string `json:"detail,omitempty"`
 	Text   string            `json:"text,omitempty"`
+
+	Service string `json:"service,omitempty"`
 
 	Anchor string `json:"anchor,omitempty"`
 	State  string `json:"state,omitempty"`

@@ -86,7 +86,7 @@ func recoded[Message, Own any](t *testing.T, own Own, back func(Message) (Own, e
 func TestTaskOnTheWire(t *testing.T) {
 	task := Task{
 		Run: "r", Attempt: 2, Target: []byte("{}"), Activity: "a", Arguments: map[string]any{"given": map[string]any{"dig": "Approved"}, "n": 1.5, "list": []any{"x", nil, true}},
-		Timeout: 90 * time.Second, Resources: []string{"projects/p"}, Settle: 18 * time.Second,
+		Timeout: 90 * time.Second, Resources: []string{"projects/p"}, Settle: 18 * time.Second, Recheck: true,
 		Unanswered: []Sent{{Activity: "call", Arguments: map[string]any{"call": "dig.instantiate"}}},
 	}
 	wire, err := taskToWire(task)
@@ -107,7 +107,7 @@ func TestPlanOnTheWire(t *testing.T) {
 	doing := func(step, activity string) plan.Step {
 		return plan.Step{Name: step, Timeout: plan.Duration(time.Minute), Activity: &plan.Activity{
 			Name: activity, Summary: activity, Service: "counter", Arguments: map[string]any{"n": 1.5},
-			Events: []string{plan.Started, plan.Sent}, Ends: []string{plan.Sent}, Lasting: true,
+			Events: []string{plan.Started, plan.Sent}, Ends: []string{plan.Sent}, Lasting: true, Recheck: true, Measures: "answers",
 		}}
 	}
 	compiled := &plan.Plan{

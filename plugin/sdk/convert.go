@@ -85,7 +85,7 @@ func taskToWire(task Task) (*pluginv1.RunRequest, error) {
 	return &pluginv1.RunRequest{
 		Run: task.Run, Attempt: int32(task.Attempt), Target: task.Target,
 		Activity: task.Activity, Arguments: arguments, Timeout: durationpb.New(task.Timeout),
-		Resources: task.Resources, Unanswered: unanswered, Settle: durationpb.New(task.Settle),
+		Resources: task.Resources, Unanswered: unanswered, Settle: durationpb.New(task.Settle), Recheck: task.Recheck,
 	}, cmp.Or(err, unansweredErr)
 }
 
@@ -93,7 +93,7 @@ func taskFromWire(request *pluginv1.RunRequest) Task {
 	return Task{
 		Run: request.GetRun(), Attempt: int(request.GetAttempt()), Target: request.GetTarget(),
 		Activity: request.GetActivity(), Arguments: request.GetArguments().AsMap(), Timeout: request.GetTimeout().AsDuration(),
-		Resources: request.GetResources(), Settle: request.GetSettle().AsDuration(),
+		Resources: request.GetResources(), Settle: request.GetSettle().AsDuration(), Recheck: request.GetRecheck(),
 		Unanswered: each(request.GetUnanswered(), func(sent *pluginv1.Sent) Sent {
 			return Sent{Activity: sent.GetActivity(), Arguments: sent.GetArguments().AsMap()}
 		}),
@@ -126,7 +126,8 @@ func stepToWire(s plan.Step) (*pluginv1.Step, error) {
 			return nil, fmt.Errorf("the arguments of step %s: %w", s.Name, err)
 		}
 		wire.What = &pluginv1.Step_Activity{Activity: &pluginv1.Task{
-			Activity: a.Name, Arguments: arguments, Summary: a.Summary, Service: a.Service, Events: a.Events, Ends: a.Ends, Lasting: a.Lasting,
+			Activity: a.Name, Arguments: arguments, Summary: a.Summary, Service: a.Service,
+			Events: a.Events, Ends: a.Ends, Lasting: a.Lasting, Recheck: a.Recheck, Measures: a.Measures,
 		}}
 	}
 	return wire, nil
@@ -164,7 +165,7 @@ func stepFromWire(wire *pluginv1.Step) (plan.Step, error) {
 	if a := wire.GetActivity(); a != nil {
 		s.Activity = &plan.Activity{
 			Name: a.GetActivity(), Arguments: a.GetArguments().AsMap(), Summary: a.GetSummary(), Service: a.GetService(),
-			Events: a.GetEvents(), Ends: a.GetEnds(), Lasting: a.GetLasting(),
+			Events: a.GetEvents(), Ends: a.GetEnds(), Lasting: a.GetLasting(), Recheck: a.GetRecheck(), Measures: a.GetMeasures(),
 		}
 	}
 	return s, nil

@@ -102,6 +102,9 @@ type Task struct {
 	// had no answer: each may still take effect, for as long as Settle.
 	Unanswered []Sent
 	Settle     time.Duration
+	// Recheck: the activity passed before in this attempt, and is asked whether
+	// what it found still holds.
+	Recheck bool
 }
 
 // Sent is an activity that sent something.

@@ -25,12 +25,24 @@ type Activity struct {
 	HasOutcome bool
 	// Lasting is set when what it sent may take effect after it is cancelled.
 	Lasting bool
+	// Recheck is set when what it found must still hold at the attempt's end.
+	Recheck bool
+	// Measures names the recovery time that it ends when it passes: Answers or
+	// Converged; empty for none.
+	Measures string
 	// Probe is set when a step can name it as its probe.
 	Probe bool
 	// Follows is set when it asks for what a call has led to: some step must
 	// make that call.
 	Follows bool
 }
+
+// The recovery times that an activity can measure: until what was down answers,
+// and until the system is in the state that it was to reach.
+const (
+	Answers   = "answers"
+	Converged = "converged"
+)
 
 // First returns the first argument of that type.
 func (a Activity) First(kind Type) (Argument, bool) {

@@ -102,7 +102,7 @@ func subject(task sdk.Task) (probes.Subject, error) {
 	if err != nil {
 		return probes.Subject{}, err
 	}
-	on := probes.Subject{Existing: target.UseExisting, Settle: task.Settle, Setup: reached.Setup}
+	on := probes.Subject{Existing: target.UseExisting, Settle: task.Settle, Setup: reached.Setup, Recheck: task.Recheck}
 	// The calls that may still take effect.
 	for _, sent := range task.Unanswered {
 		name, _ := sent.Arguments["call"].(string)

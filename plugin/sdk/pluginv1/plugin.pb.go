@@ -1093,7 +1093,11 @@ type Task struct {
 	Ends      []string               `protobuf:"bytes,6,rep,name=ends,proto3" json:"ends,omitempty"`
 	// What it sent may still take effect after it is cancelled, so a run that
 	// ends early waits for it.
-	Lasting       bool `protobuf:"varint,7,opt,name=lasting,proto3" json:"lasting,omitempty"`
+	Lasting bool `protobuf:"varint,7,opt,name=lasting,proto3" json:"lasting,omitempty"`
+	// What it found must still hold at the attempt's end: it is asked again then.
+	Recheck bool `protobuf:"varint,8,opt,name=recheck,proto3" json:"recheck,omitempty"`
+	// The recovery time that it ends when it passes, such as "answers".
+	Measures      string `protobuf:"bytes,9,opt,name=measures,proto3" json:"measures,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1177,6 +1181,20 @@ func (x *Task) GetLasting() bool {
 	return false
 }
 
+func (x *Task) GetRecheck() bool {
+	if x != nil {
+		return x.Recheck
+	}
+	return false
+}
+
+func (x *Task) GetMeasures() string {
+	if x != nil {
+		return x.Measures
+	}
+	return ""
+}
+
 type RunRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The run and the attempt that it is done for; what the activity makes
@@ -1194,8 +1212,10 @@ type RunRequest struct {
 	Resources []string `protobuf:"bytes,7,rep,name=resources,proto3" json:"resources,omitempty"`
 	// For a teardown: activities that sent something, had no answer, and are
 	// not known to be dead. Each may still take effect for as long as settle.
-	Unanswered    []*Sent              `protobuf:"bytes,8,rep,name=unanswered,proto3" json:"unanswered,omitempty"`
-	Settle        *durationpb.Duration `protobuf:"bytes,9,opt,name=settle,proto3" json:"settle,omitempty"`
+	Unanswered []*Sent              `protobuf:"bytes,8,rep,name=unanswered,proto3" json:"unanswered,omitempty"`
+	Settle     *durationpb.Duration `protobuf:"bytes,9,opt,name=settle,proto3" json:"settle,omitempty"`
+	// The activity passed before, and is asked whether what it found still holds.
+	Recheck       bool `protobuf:"varint,10,opt,name=recheck,proto3" json:"recheck,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1291,6 +1311,13 @@ func (x *RunRequest) GetSettle() *durationpb.Duration {
 		return x.Settle
 	}
 	return nil
+}
+
+func (x *RunRequest) GetRecheck() bool {
+	if x != nil {
+		return x.Recheck
+	}
+	return false
 }
 
 // Sent is an activity that sent something.
@@ -1816,7 +1843,7 @@ const file_pluginv1_plugin_proto_rawDesc = "" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x16\n" +
 	"\x06action\x18\x02 \x01(\tR\x06action\x12\x18\n" +
 	"\asummary\x18\x03 \x01(\tR\asummary\x12\x16\n" +
-	"\x06object\x18\x04 \x01(\fR\x06object\"\xd3\x01\n" +
+	"\x06object\x18\x04 \x01(\fR\x06object\"\x89\x02\n" +
 	"\x04Task\x12\x1a\n" +
 	"\bactivity\x18\x01 \x01(\tR\bactivity\x125\n" +
 	"\targuments\x18\x02 \x01(\v2\x17.google.protobuf.StructR\targuments\x12\x18\n" +
@@ -1824,7 +1851,9 @@ const file_pluginv1_plugin_proto_rawDesc = "" +
 	"\aservice\x18\x04 \x01(\tR\aservice\x12\x16\n" +
 	"\x06events\x18\x05 \x03(\tR\x06events\x12\x12\n" +
 	"\x04ends\x18\x06 \x03(\tR\x04ends\x12\x18\n" +
-	"\alasting\x18\a \x01(\bR\alasting\"\xe4\x02\n" +
+	"\alasting\x18\a \x01(\bR\alasting\x12\x18\n" +
+	"\arecheck\x18\b \x01(\bR\arecheck\x12\x1a\n" +
+	"\bmeasures\x18\t \x01(\tR\bmeasures\"\xfe\x02\n" +
 	"\n" +
 	"RunRequest\x12\x10\n" +
 	"\x03run\x18\x01 \x01(\tR\x03run\x12\x18\n" +
@@ -1837,7 +1866,9 @@ const file_pluginv1_plugin_proto_rawDesc = "" +
 	"\n" +
 	"unanswered\x18\b \x03(\v2\x19.emcochaos.plugin.v1.SentR\n" +
 	"unanswered\x121\n" +
-	"\x06settle\x18\t \x01(\v2\x19.google.protobuf.DurationR\x06settle\"Y\n" +
+	"\x06settle\x18\t \x01(\v2\x19.google.protobuf.DurationR\x06settle\x12\x18\n" +
+	"\arecheck\x18\n" +
+	" \x01(\bR\arecheck\"Y\n" +
 	"\x04Sent\x12\x1a\n" +
 	"\bactivity\x18\x01 \x01(\tR\bactivity\x125\n" +
 	"\targuments\x18\x02 \x01(\v2\x17.google.protobuf.StructR\targuments\"\xee\x01\n" +
