@@ -62,13 +62,15 @@ type Driver struct {
 	changed chan struct{}
 }
 
-// Open connects to a cluster and watches the namespaces of the options. Close
-// it at the end. It is an error that says what to do if something is missing
-// that the driver needs.
+// Open connects to a cluster and watches the namespaces of the options, until
+// Close. What the driver needs and is not there is an error with a remedy.
 func Open(ctx context.Context, config *rest.Config, options Options) (*Driver, error) {
-	options, err := options.complete()
-	if err != nil {
-		return nil, fmt.Errorf("watch the cluster: %w", err)
+	options.Namespaces, options.Limits = distinct(options.Namespaces), cmp.Or(options.Limits, DefaultLimits())
+	switch {
+	case len(options.Namespaces) == 0:
+		return nil, errors.New("watch the cluster: no namespace is named, and faults are put on pods of the namespaces that are; the target gives namespace and labels of each service that has pods")
+	case slices.Contains(options.Namespaces, ""):
+		return nil, errors.New("watch the cluster: a namespace has no name")
 	}
 	config = rest.CopyConfig(config)
 	// What a fault needs is few requests that must not wait for each other.
@@ -148,7 +150,6 @@ func identify(object fault.Object) identity {
 	return identity{fault.NameOf(object), client.ObjectKeyFromObject(object)}
 }
 
-// explain explains an error of a request about the object.
 func (i identity) explain(err error, verb string) error {
 	return explain(err, verb, resource(i.kind), i.Namespace)
 }
@@ -229,16 +230,4 @@ func DefaultLimits() Limits {
 		Answer: 10 * time.Second, Retry: 3 * time.Second, Select: time.Second, Terminate: 10 * time.Second,
 		Notice: 2 * time.Second, Free: 10 * time.Second, Steady: 3 * time.Second, Settle: 90 * time.Second,
 	}
-}
-
-func (o Options) complete() (Options, error) {
-	o.Namespaces = distinct(o.Namespaces)
-	if len(o.Namespaces) == 0 {
-		return o, errors.New("no namespace is named, and faults are put on pods of the namespaces that are; the target gives namespace and labels of each service that has pods")
-	}
-	if slices.Contains(o.Namespaces, "") {
-		return o, errors.New("a namespace has no name")
-	}
-	o.Limits = cmp.Or(o.Limits, DefaultLimits())
-	return o, nil
 }

@@ -13,8 +13,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 )
 
-// readLimit is how long the API server may take to return the state of an
-// object whose injection has not been seen.
+// readLimit is how long the API server may take to return an object.
 const readLimit = 3 * time.Second
 
 // superviseInjection finds out what is wrong when the injection takes too long:
@@ -132,8 +131,7 @@ const (
 	daemonIsSilent  = "chaos-daemon on %s does not answer: " + getDaemon
 )
 
-// causes has, by what Chaos Mesh says of a failed injection, where its cause is
-// found.
+// causes has where the cause is found, by what Chaos Mesh says of a failure.
 var causes = []struct{ said, where string }{
 	{"cannot find daemonIP", noDaemon},
 	{"connection refused", daemonIsSilent},
@@ -141,8 +139,7 @@ var causes = []struct{ said, where string }{
 	{"code = DeadlineExceeded", daemonIsSilent},
 }
 
-// uninjectable says that Chaos Mesh could not inject the fault, and where to
-// look.
+// uninjectable says why Chaos Mesh could not inject the fault, and where to look.
 func (f *activeFault) uninjectable(status *v1alpha1.ChaosStatus) error {
 	record, message := broken(status, v1alpha1.Apply)
 	node := "its node"
@@ -162,8 +159,7 @@ func (f *activeFault) uninjectable(status *v1alpha1.ChaosStatus) error {
 	return fmt.Errorf("on %s Chaos Mesh says: %s; %s", record.Id, strings.TrimSpace(message), strings.ReplaceAll(where, "%s", node))
 }
 
-// unanswered says that Chaos Mesh has not answered, and which part of it has
-// not.
+// unanswered says which part of Chaos Mesh has not answered.
 func (f *activeFault) unanswered(status *v1alpha1.ChaosStatus) error {
 	limit := f.driver.options.Limits.Answer
 	if len(status.Experiment.Records) == 0 {

@@ -73,8 +73,7 @@ func (o *outage) containersOf(pod *corev1.Pod) []corev1.ContainerStatus {
 	})
 }
 
-// running are those of them that ran when the fault was made, by name: they are
-// what goes down.
+// running are those of them that ran when the fault was made, by name.
 func (o *outage) running(p *outagePod) map[string]corev1.ContainerStatus {
 	running := map[string]corev1.ContainerStatus{}
 	for _, container := range o.containersOf(p.before) {
@@ -224,8 +223,7 @@ func (o *outage) isReady(pods map[types.UID]*corev1.Pod, released bool) (what st
 	return strings.Join(list, ", "), len(list) >= o.wanted
 }
 
-// restarted reports whether what runs in the pod is the service, started after
-// what was hit had ended.
+// restarted reports whether the service was started in the pod since it was hit.
 func (o *outage) restarted(p *outagePod) bool {
 	before := o.running(p)
 	return p.current != nil && !p.swapped() && !slices.ContainsFunc(o.containersOf(p.current), func(container corev1.ContainerStatus) bool {

@@ -19,8 +19,8 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
 )
 
-// removal is one removal of an object. The driver's lock is held during all of
-// it but for requests and waits.
+// removal is one removal of an object, under the driver's lock but for requests
+// and waits.
 type removal struct {
 	*activeFault
 	start time.Time
@@ -105,8 +105,7 @@ func (r *removal) delete(ctx context.Context) error {
 	}
 }
 
-// awaitGone waits until the object has been seen gone, and escalates when it is
-// not.
+// awaitGone waits until the object was seen gone, and escalates when it is not.
 func (r *removal) awaitGone(ctx context.Context) error {
 	limits := r.driver.options.Limits
 	reported, due := false, time.Now().Add(limits.Notice)

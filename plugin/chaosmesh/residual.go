@@ -57,8 +57,7 @@ func (r *removal) residual(context.Context) error {
 	return left.err
 }
 
-// residualFaults says which faults may still be on although their objects are
-// gone.
+// residualFaults says which faults may still be on, their objects being gone.
 func (d *Driver) residualFaults() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -77,33 +77,30 @@ func Rights() []Right {
 }
 
 // places are where rights are looked at: the namespaces of the target, the one
-// of our controller, and the whole cluster, which is empty. Those in Chaos
-// Mesh's namespace show in the checks that need them.
+// of our controller, and the whole cluster, which is empty and which only the
+// controller needs. Those in Chaos Mesh's show in the checks that need them.
 func (e *examination) places() []string {
 	places := e.namespaces()
-	if e.Controller != "" && !slices.Contains(places, e.Controller) {
+	if e.Controller == "" {
+		return places
+	}
+	if !slices.Contains(places, e.Controller) {
 		places = append(places, e.Controller)
 	}
 	return append(places, "")
 }
 
-// neededIn reports whether the right is needed in that place.
-func (e *examination) neededIn(place string, right Right) bool {
-	is := map[Where]bool{InTarget: slices.Contains(e.namespaces(), place), InController: place == e.Controller, Everywhere: place == ""}
-	return is[right.Where] && (e.Controller != "" || !right.Controller)
-}
-
 // checkRights asks the API server for each right that we need in a place.
 func checkRights(ctx context.Context, e *examination, place string) {
-	subject, looked, missing := "namespace "+place, false, false
+	subject, missing := "namespace "+place, false
 	if place == "" {
 		subject = "the whole cluster"
 	}
+	needed := map[Where]bool{InTarget: slices.Contains(e.namespaces(), place), InController: place == e.Controller, Everywhere: place == ""}
 	for _, right := range Rights() {
-		if !e.neededIn(place, right) {
+		if !needed[right.Where] || right.Controller && e.Controller == "" {
 			continue
 		}
-		looked = true
 		state := Fail
 		if right.Optional {
 			state = Warn
@@ -119,7 +116,7 @@ func checkRights(ctx context.Context, e *examination, place string) {
 			e.say(state, subject, e.grant(right, denied, place), "we may not %s %s, which is needed to %s%s", strings.Join(denied, ", "), right.FullResource(), right.For, why)
 		}
 	}
-	if !missing && looked {
+	if !missing {
 		e.say(OK, subject, "", "we have every right that is needed there")
 	}
 }

@@ -32,15 +32,13 @@ func checkInjection(ctx context.Context, e *examination, _ string) {
 		return
 	}
 	if e.expired != "" {
-		// To take the target over would hide from others that it is to be
-		// cleaned.
+		// To take the target over would hide that it is to be cleaned.
 		e.say(Warn, "", e.command("clean"), "not tried, since %s died and what it left is still to be removed", e.expired)
 		return
 	}
 	driver, err := e.Open(ctx)
 	if held, ok := errors.AsType[*lease.HeldError](err); ok {
-		e.say(Warn, "", "wait for the run to end, and look again",
-			"not tried, since the target is in use: %s holds it", held.State)
+		e.say(Warn, "", "wait for the run to end, and look again", "not tried, since the target is in use: %s holds it", held.State)
 		return
 	}
 	if err != nil {

@@ -14,14 +14,11 @@ import (
 
 // foundPlugin is one row of the list.
 type foundPlugin struct {
-	Name        string `json:"name"`
-	Path        string `json:"path"`
+	host.Found
 	Version     string `json:"version,omitempty"`
 	Contract    int    `json:"contract,omitempty"`
 	SHA256      string `json:"sha256,omitempty"`
 	Experiments int    `json:"experiments"`
-	// Shadowed means that another one of this name is used.
-	Shadowed bool `json:"shadowed,omitempty"`
 	// Error is why it cannot be used.
 	Error string `json:"error,omitempty"`
 }
@@ -41,7 +38,7 @@ is started to be asked what it has. A broken one is listed with its error.`,
 			}
 			plugins := []foundPlugin{}
 			for _, one := range found {
-				plugin := foundPlugin{Name: one.Name, Path: one.Path, Shadowed: one.Shadowed}
+				plugin := foundPlugin{Found: one}
 				if err := plugin.examine(cmd.Context()); err != nil {
 					plugin.Error = err.Error()
 				}
