@@ -95,5 +95,5 @@ func (p *preparation) create(ctx context.Context, resource emco.Resource) error 
 // ours reports whether a resource that a GET found carries the run's mark.
 func ours(names emco.Names, resource emco.Resource, found emco.Answer) bool {
 	mark := found.Mark()
-	return mark == names.Mark() || resource.Unmarked && mark == ""
+	return mark == names.Mark() || resource.Unmarked() && mark == ""
 }

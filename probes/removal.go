@@ -193,7 +193,7 @@ func (r *removal) find(ctx context.Context) error {
 			r.gone(resource.Anchor)
 		case answer.Outcome.Kind != emco.Accepted:
 			r.pending.add(resource.Anchor, "GET: "+answer.String())
-		case resource.Unmarked && inKept:
+		case resource.Unmarked() && inKept:
 			r.kept.add(resource.Anchor, "it has no mark, and lies in what does not carry the mark "+r.Names.Mark())
 		case !ours(r.Names, resource, answer.Answer):
 			r.kept.add(resource.Anchor, "it does not carry the mark "+r.Names.Mark())

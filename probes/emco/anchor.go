@@ -24,13 +24,13 @@ func CheckAnchor(anchor string) error {
 		return document.Problem{Field: "anchor", Message: problem,
 			Remedy: "write the path below /v2/, such as projects/PROJECT/logical-clouds"}
 	}
-	if anchor == "" {
+	pieces := strings.Split(anchor, "/")
+	switch {
+	case anchor == "":
 		return wrong("is empty")
-	}
-	if len(anchor) > anchorBytes {
+	case len(anchor) > anchorBytes:
 		return wrong(fmt.Sprintf("is longer than %d bytes", anchorBytes))
 	}
-	pieces := strings.Split(anchor, "/")
 	for _, piece := range pieces {
 		switch {
 		case piece == "":
@@ -48,9 +48,8 @@ func CheckAnchor(anchor string) error {
 	return nil
 }
 
-// shapes are the anchors of an attempt's resources, children first, by the word
-// that stands for each in a template. A name of [nameFields] stands in angle
-// brackets.
+// shapes are the anchors of an attempt's resources, children first, by their
+// words in a template. A name of [nameFields] stands in angle brackets.
 var shapes = []struct{ word, shape string }{
 	{"{intent}", group + "/intents/<intent>"},
 	{"{placement}", group + "/generic-placement-intents/<generic-placement-intent>"},
@@ -72,8 +71,7 @@ const (
 	cluster      = "cluster-providers/<cluster-provider>/clusters/<cluster>"
 )
 
-// nameIn is the name that a piece of a shape stands for; false if the piece
-// stands for itself.
+// nameIn is the name that a piece of a shape stands for, if any.
 func nameIn(piece string) (string, bool) {
 	name, ok := strings.CutPrefix(piece, "<")
 	return strings.TrimSuffix(name, ">"), ok
@@ -83,15 +81,17 @@ func nameIn(piece string) (string, bool) {
 // attempt's resources: {project}, {provider}, {cluster}, {label},
 // {logicalCloud}, {reference}, {compositeApp}, {compositeProfile}, {dig},
 // {placement}, {intent}.
-func (n Names) Anchor(template string) string {
+func (n Names) Anchor(template string) string { return expand(template, n.name) }
+
+func expand(template string, name func(field string) string) string {
 	for _, s := range shapes {
 		if !strings.Contains(template, s.word) {
 			continue
 		}
 		pieces := strings.Split(s.shape, "/")
 		for i, piece := range pieces {
-			if name, ok := nameIn(piece); ok {
-				pieces[i] = n.name(name)
+			if field, ok := nameIn(piece); ok {
+				pieces[i] = name(field)
 			}
 		}
 		template = strings.ReplaceAll(template, s.word, strings.Join(pieces, "/"))
@@ -99,10 +99,9 @@ func (n Names) Anchor(template string) string {
 	return template
 }
 
-// ParseAnchor reads the names in the anchor of a resource, or of something
-// that lies below one, such as its status. What lies below comes back as the
-// rest, and the resource as a word of [Names.Anchor], such as "{dig}".
-// Errors are [document.Problem]s.
+// ParseAnchor reads the names in the anchor of a resource, a word of
+// [Names.Anchor] such as "{dig}", or of what lies below it: the rest, such as
+// "status". Errors are [document.Problem]s.
 func ParseAnchor(anchor string) (chosen Chosen, word, rest string, err error) {
 	if err := CheckAnchor(anchor); err != nil {
 		return Chosen{}, "", "", err

@@ -15,25 +15,21 @@ const readBytes = 1 << 20
 
 // Answer is the end of a request: EMCO's answer, or why there is none.
 type Answer struct {
-	Request Request
-	URL     string
-	Outcome Outcome
-	// Code is the HTTP status; 0 when no answer came.
-	Code        int
-	ContentType string
-	// Body is at most its first MiB.
-	Body []byte
-	// Cut is set if the body was longer than that.
-	Cut bool
-	// Started is when the call began, Ended when its outcome was known.
-	Started, Ended time.Time
+	Request        Request
+	URL            string
+	Outcome        Outcome
+	Code           int // the HTTP status; 0 when no answer came
+	ContentType    string
+	Body           []byte    // at most its first MiB
+	Cut            bool      // the body was longer than that
+	Started, Ended time.Time // when the call began, and when its outcome was known
 }
 
 // Text is the body, fit to be shown: one line, at most 512 bytes.
 func (a Answer) Text() string { return document.Shown(string(a.Body)) }
 
-// String is the answer for a reader: `500 "text of the body"`, or the
-// outcome with the wire's words when no answer came.
+// String is the answer for a reader: `500 "text of the body"`, or the outcome with
+// the wire's words when no answer came.
 func (a Answer) String() string {
 	switch {
 	case a.Code == 0 && a.Outcome.Kind == Accepted:

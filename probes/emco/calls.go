@@ -12,24 +12,19 @@ import (
 // Call is a call of EMCO's that experiments name: what it needs, where it
 // goes, and how its progress is seen.
 type Call struct {
-	// Name is the call's name in experiments, such as "dig.instantiate".
-	Name string
-	// Service answers it.
-	Service Service
+	Name    string  // in experiments, such as "dig.instantiate"
+	Service Service // that answers it
 	// Given is the state that it needs, and Also others that EMCO takes it in.
 	Given Given
 	Also  []Given
-	// Path is the template of its anchor, as [Names.Anchor] reads it.
-	Path string
-	// Creates is the kind of resource that it creates; empty for a call
-	// that changes the state of one. Then Path is the collection.
+	// Path is the template of its anchor, as [Names.Anchor] reads it: with
+	// Creates, the kind of resource that it creates, that of the collection.
+	Path    string
 	Creates Kind
 	// StatusPath and StatusQuery are where its progress is seen: the status
 	// of what it works on, or the resource that it creates.
-	StatusPath  string
-	StatusQuery string
-	// Action is the entry of the history that EMCO makes when it accepts the
-	// call.
+	StatusPath, StatusQuery string
+	// Action is what EMCO adds to the history when it accepts the call.
 	Action State
 	// UnderWay, End and Failure are the states of the deployment while the
 	// call's work goes on, when it is done, and when it failed for good.
@@ -40,9 +35,8 @@ type Call struct {
 
 // Refusal is an answer that EMCO refuses a call with.
 type Refusal struct {
-	Code int
-	// Text is a part of the body.
-	Text  string
+	Code  int
+	Text  string // a part of the body
 	Means Meaning
 }
 
@@ -54,10 +48,8 @@ const (
 	// Already: under way or done, if the status agrees: EMCO gives some of these
 	// texts for a call that it never began too.
 	Already Meaning = "already"
-	// Wait: the reason goes away.
-	Wait Meaning = "wait"
-	// Never: the reason does not go away by itself.
-	Never Meaning = "never"
+	Wait    Meaning = "wait"  // the reason goes away
+	Never   Meaning = "never" // it does not go away by itself
 )
 
 // calls is the table of calls. The texts are EMCO's, release 22.12.
@@ -141,9 +133,8 @@ var calls = []Call{
 	},
 }
 
-// CallNames lists the names of the calls that experiments can name.
-func CallNames() []string {
-	var names []string
+// CallNames lists the calls that experiments can name.
+func CallNames() (names []string) {
 	for _, c := range calls {
 		names = append(names, c.Name)
 	}
@@ -162,12 +153,14 @@ func CallNamed(name string) (Call, bool) {
 // call's own given leaves open can be anything. Errors are [document.Problem]s.
 func (c Call) Fits(given Given) error {
 	full := given.Full()
-	for _, needed := range append([]Given{c.Given}, c.Also...) {
-		if _, differs := needed.differs(full); !differs {
-			return nil
-		}
+	field, differs := c.Given.differs(full)
+	for _, other := range c.Also {
+		_, too := other.differs(full)
+		differs = differs && too
 	}
-	field, _ := c.Given.differs(full)
+	if !differs {
+		return nil
+	}
 	return document.Problem{
 		Field:   "given." + field.name,
 		Message: fmt.Sprintf("%s needs %s %s, and it is %s", c.Name, field.name, *field.value(&c.Given), *field.value(&full)),
@@ -197,8 +190,7 @@ func (c Call) Status(names Names) Request {
 }
 
 // Meaning sorts an answer that is no 2xx. A reason that the table does not know
-// can go away if it is a 5xx or comes from the database, and cannot if it is a
-// 4xx.
+// can go away if it is a 5xx or comes from the database.
 func (c Call) Meaning(a Answer) Meaning {
 	body := string(a.Body)
 	for _, refusal := range c.Refusals {

@@ -32,9 +32,8 @@ func chart(n Names, app string) []byte {
 	return Archive(files)
 }
 
-// ProfileArchive makes the profile of an app that is to have so many replicas. EMCO
-// has deployed an app when the edge has taken its objects: with none, nothing
-// has to run and no image is needed.
+// ProfileArchive makes the profile of an app with so many replicas. EMCO has deployed
+// an app when the edge has taken its objects: with none, no image is needed.
 func ProfileArchive(replicas int) []byte {
 	return Archive(map[string][]byte{
 		"manifest.yaml":        []byte("---\nversion: v1\ntype:\n  values: \"override_values.yaml\"\n"),
@@ -42,15 +41,14 @@ func ProfileArchive(replicas int) []byte {
 	})
 }
 
-// Archive packs files, by their names, into a gzipped tar, with their folders.
-// The same files give the same bytes.
+// Archive packs files, by their names, into a gzipped tar, with their folders: the
+// same bytes for the same files.
 func Archive(files map[string][]byte) []byte {
 	var buffer bytes.Buffer
 	compressed := gzip.NewWriter(&buffer)
 	writer := tar.NewWriter(compressed)
 	folders := map[string]bool{}
-	// Nothing here can fail: the buffer takes everything, and the headers
-	// are made for what is written.
+	// Nothing here can fail: the buffer takes everything, and the headers fit.
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if folder := path.Dir(name); folder != "." && !folders[folder] {
 			folders[folder] = true

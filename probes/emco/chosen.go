@@ -4,13 +4,11 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
-// Chosen has names of resources that replace those of a run. An empty field
-// leaves the run's name.
+// Chosen has names of resources that replace those of a run, where not empty.
 type Chosen struct {
 	Project             string
 	Provider            string
@@ -31,8 +29,8 @@ type nameField struct {
 	value        func(*Chosen) *string
 }
 
-// nameFields are the names of an attempt's resources, as users know them, in
-// the order of the resources' making. What a run names ends in the suffix.
+// nameFields are what users call the names, in the order of the resources'
+// making. What a run names ends in the suffix.
 var nameFields = []nameField{
 	{"project", "", func(c *Chosen) *string { return &c.Project }},
 	{"cluster-provider", "", func(c *Chosen) *string { return &c.Provider }},
@@ -57,16 +55,16 @@ const (
 // namePattern is EMCO's own for names of resources.
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9]([-A-Za-z0-9_.]{0,126}[A-Za-z0-9])?$`)
 
-// Fields gives each field of c by its name, such as "composite-app", in the
-// order of the resources' making.
+// Fields gives each field by its name, such as "composite-app", in the order of
+// the resources' making.
 func (c *Chosen) Fields(each func(name string, value *string)) {
 	for _, f := range nameFields {
 		each(f.name, f.value(c))
 	}
 }
 
-// Fill takes from more the names that c leaves empty. Each that differs goes to
-// differs, with its value in c and in more, and stays as it is.
+// Fill takes from more the names that c leaves empty. Others go to differs, with
+// their value in c and in more, and stay.
 func (c *Chosen) Fill(more Chosen, differs func(name, own, other string)) {
 	for _, f := range nameFields {
 		own, other := f.value(c), *f.value(&more)
@@ -87,24 +85,18 @@ func (c *Chosen) field(name string) *string {
 
 // Missing lists the names that a template of [Names.Anchor] needs and that
 // were not chosen.
-func (c Chosen) Missing(template string) []string {
-	var missing []string
-	for _, s := range shapes {
-		if !strings.Contains(template, s.word) {
-			continue
+func (c Chosen) Missing(template string) (missing []string) {
+	expand(template, func(name string) string {
+		if *c.field(name) == "" && !slices.Contains(missing, name) {
+			missing = append(missing, name)
 		}
-		for _, piece := range strings.Split(s.shape, "/") {
-			if name, ok := nameIn(piece); ok && *c.field(name) == "" && !slices.Contains(missing, name) {
-				missing = append(missing, name)
-			}
-		}
-	}
+		return ""
+	})
 	return missing
 }
 
-// Choose replaces the names that a run gives by chosen ones. What is made
-// under them does not carry the run's mark, so that no run takes it for its
-// own. Errors are [document.Problem]s.
+// Choose replaces names of a run. What is made under them does not carry the
+// run's mark, so that no run takes it for its own. Errors are [document.Problem]s.
 func (n Names) Choose(chosen Chosen) (Names, error) {
 	for _, f := range nameFields {
 		if name := *f.value(&chosen); name != "" && !namePattern.MatchString(name) {
@@ -116,6 +108,5 @@ func (n Names) Choose(chosen Chosen) (Names, error) {
 	return n, nil
 }
 
-// Chose reports whether all names that a template of [Names.Anchor] needs
-// were chosen.
+// Chose reports whether all names that a template needs were chosen.
 func (n Names) Chose(template string) bool { return len(n.chosen.Missing(template)) == 0 }

@@ -29,31 +29,23 @@ type Config struct {
 	Ingress string
 	// Token is the place that the bearer token is read from, at each call.
 	Token Secret
-	// CAFile is a PEM file with the certificate authorities to trust
-	// instead of the system's.
+	// CAFile is a PEM file with the authorities to trust instead of the system's.
 	CAFile string
 	// Timeout bounds each call, from start to the last byte. 0 means 60 s.
 	Timeout time.Duration
-	// DialTimeout bounds the making of a connection, so that one lost SYN
-	// does not hide seconds of an outage. 0 means 1 s. What is asked again
-	// bears that, and a request that changes something is not: its dial may
-	// take a fifth longer, which lets the second SYN, 1 s after the first (RFC
-	// 6298), have its answer, and is made a second time from another port. A
-	// Service without endpoints refuses by ICMP, of which Linux sends one a
-	// second (icmp_ratelimit), and a port from which a SYN went to a pod that
-	// had died leads there for two minutes (conntrack). A TLS
-	// handshake, which loses no SYN but costs both ends some work, may last
-	// five times as long.
+	// DialTimeout bounds the making of a connection, so that one lost SYN does
+	// not hide seconds of an outage. 0 means 1 s. A request that changes
+	// something is not asked again: its dial may take a fifth longer, so that the
+	// second SYN, 1 s after the first (RFC 6298), has its answer, and is repeated
+	// once from another port. A Service without endpoints refuses by ICMP, of
+	// which Linux sends one a second (icmp_ratelimit), and a port from which a SYN
+	// went to a pod that had died leads there for two minutes (conntrack). A TLS
+	// handshake may last five times as long.
 	DialTimeout time.Duration
 	// Answered, if not nil, is called with what became of each call when it
 	// has ended, by the goroutine that made the call.
 	Answered func(Answer)
 }
-
-const (
-	defaultTimeout     = 60 * time.Second
-	defaultDialTimeout = time.Second
-)
 
 // Client calls one EMCO. It is safe for use by several goroutines. It goes to
 // the endpoints directly: a proxy named in the environment is not used.
@@ -71,8 +63,8 @@ type endpoint struct {
 // New makes a client, or reports a mistake in the configuration. It
 // reads the CA file, and neither reads the token nor calls EMCO.
 func New(config Config) (*Client, error) {
-	config.Timeout = cmp.Or(config.Timeout, defaultTimeout)
-	config.DialTimeout = cmp.Or(config.DialTimeout, defaultDialTimeout)
+	config.Timeout = cmp.Or(config.Timeout, 60*time.Second)
+	config.DialTimeout = cmp.Or(config.DialTimeout, time.Second)
 	c := &Client{config: config, endpoints: map[Service]endpoint{}}
 	if err := config.Token.check(); err != nil {
 		return nil, err
@@ -113,8 +105,7 @@ func baseURL(name, text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil:
-		// The error of url.Parse repeats the text, which may hold a
-		// password.
+		// The error of url.Parse repeats the text, which may hold a password.
 		return nil, fmt.Errorf("%s: the URL cannot be parsed; write http://HOST:PORT", name)
 	case u.User != nil:
 		return nil, fmt.Errorf("%s: the URL holds a user name; give a token by reference instead", name)
@@ -152,16 +143,15 @@ func (c *Client) route(request Request) (endpoint, *url.URL, error) {
 	return e, u, nil
 }
 
-// Do sends a request, once, and waits for what becomes of it. An error
-// means that it could not even be tried, such as a token that cannot be
-// read; everything else is the answer's outcome.
+// Do sends a request, once, and waits for what becomes of it: the answer's
+// outcome. An error means that it could not be tried, by an unreadable token for
+// instance.
 func (c *Client) Do(ctx context.Context, request Request) (Answer, error) {
 	return c.Watch(ctx, request, func(Moment) {})
 }
 
 // Watch does what Do does and calls on with each moment of the call when it
-// happens, in order and one at a time. on runs in the middle of the call
-// and must not block.
+// happens, one at a time. on runs in the middle of the call and must not block.
 func (c *Client) Watch(ctx context.Context, request Request, on func(Moment)) (Answer, error) {
 	e, u, err := c.route(request)
 	if err != nil {
@@ -179,10 +169,9 @@ func (c *Client) Watch(ctx context.Context, request Request, on func(Moment)) (A
 		return Answer{}, err
 	}
 
-	// The transport is used for this call alone, so no connection is ever
-	// used twice: Go would silently send a GET again that failed on a used
-	// one. Its write buffer takes the whole request, which leaves by one
-	// write: when that is done, the request is sent.
+	// The transport is used for this call alone: Go would silently send a GET
+	// again that failed on a used connection. Its write buffer takes the whole
+	// request: when that one write is done, the request is sent.
 	const headers = 8 << 10
 	transport := &http.Transport{
 		DialContext:       c.dialer(w, request.Method, nil),
@@ -194,15 +183,15 @@ func (c *Client) Watch(ctx context.Context, request Request, on func(Moment)) (A
 	transport.Protocols.SetHTTP1(true)
 	defer transport.CloseIdleConnections()
 
-	w.start()
+	answer := Answer{Request: request, URL: u.String(), Started: time.Now()}
+	w.emit(Started, answer.Started, Outcome{})
 	response, err := transport.RoundTrip(r)
-	answer := Answer{Request: request, URL: u.String()}
 	if err == nil {
 		err = answer.read(response, token)
 	}
 	answer.Outcome = outcome(ctx, answer.Code, err, e.ingress)
 	answer.Outcome.Words = withoutToken(answer.Outcome.Words, token)
-	answer.Started, answer.Ended, answer.Outcome.Sent = w.end(answer.Outcome)
+	answer.Ended, answer.Outcome.Sent = w.end(answer.Outcome)
 	if c.config.Answered != nil {
 		c.config.Answered(answer)
 	}
@@ -212,21 +201,20 @@ func (c *Client) Watch(ctx context.Context, request Request, on func(Moment)) (A
 // connect makes a connection for a request with the method. What a dial that
 // timed out has sent is no request, so it can be made again.
 func (c *Client) connect(ctx context.Context, method, network, address string) (net.Conn, error) {
-	if method == http.MethodGet {
-		dialer := net.Dialer{Timeout: c.config.DialTimeout}
-		return dialer.DialContext(ctx, network, address)
+	dialer := net.Dialer{Timeout: c.config.DialTimeout}
+	if method != http.MethodGet {
+		dialer.Timeout = dialer.Timeout * 6 / 5
 	}
-	dialer := net.Dialer{Timeout: c.config.DialTimeout * 6 / 5}
 	connection, err := dialer.DialContext(ctx, network, address)
-	if hung, ok := errors.AsType[net.Error](err); ok && hung.Timeout() && ctx.Err() == nil {
+	hung, ok := errors.AsType[net.Error](err)
+	if ok && hung.Timeout() && ctx.Err() == nil && method != http.MethodGet {
 		return dialer.DialContext(ctx, network, address)
 	}
 	return connection, err
 }
 
-// dialer makes connections that report their writes to w. With a TLS
-// configuration it makes the handshake itself, so that what w counts is
-// what went into the TLS connection whole.
+// dialer makes connections that report their writes to w. With a TLS configuration
+// it makes the handshake itself, so that w counts what went into the connection whole.
 func (c *Client) dialer(w *watch, method string, config *tls.Config) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		connection, err := c.connect(ctx, method, network, address)

@@ -7,22 +7,18 @@ import (
 	"strings"
 )
 
-// markPrefix stands before the run's name in userData1 of everything that a
-// run makes in EMCO.
 const markPrefix = "emco-chaos/"
 
 // Mark is the userData1 of everything that a run makes.
 func Mark(run string) string { return markPrefix + run }
 
-// RunOf reads the name of the run out of a userData1; false if it is no
-// mark.
+// RunOf reads the name of the run out of a userData1; false if it is no mark.
 func RunOf(userData1 string) (run string, ok bool) {
 	run, ok = strings.CutPrefix(userData1, markPrefix)
 	return run, ok && runPattern.MatchString(run)
 }
 
-// Found is a resource as EMCO answers with it. A field that its kind does not
-// have is empty.
+// Found is a resource as EMCO answers with it. What its kind does not have is empty.
 type Found struct {
 	Metadata struct {
 		Name      string `json:"name"`
@@ -43,8 +39,7 @@ func (a Answer) Found() (Found, bool) {
 	return found, err == nil && a.Outcome.Kind == Accepted
 }
 
-// Mark is the userData1 of the resource that a GET answered with; empty if
-// it has none.
+// Mark is the userData1 of the resource that a GET answered with, if any.
 func (a Answer) Mark() string {
 	found, _ := a.Found()
 	return found.Metadata.UserData1

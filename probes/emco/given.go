@@ -10,18 +10,11 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
-// Given is the state that the resources of an attempt are brought to before
-// it begins. A field that is empty has its default: the cluster provider,
-// its cluster and the cluster's label are Created, the rest is absent.
-type Given struct {
-	ClusterProvider State // absent, Created
-	Cluster         State // absent, Created
-	ClusterLabel    State // absent, Created
-	LogicalCloud    State // absent, Created, Instantiated, Terminated
-	DIG             State // absent, Created, Approved, Instantiated, Terminated
-}
+// Given is the state that the resources of an attempt are brought to before it
+// begins. By default the cluster provider, its cluster and the cluster's label
+// are Created, and the rest is absent.
+type Given struct{ ClusterProvider, Cluster, ClusterLabel, LogicalCloud, DIG State }
 
-// givenField is one field of a Given.
 type givenField struct {
 	name   string
 	states []State
@@ -58,9 +51,9 @@ var needs = []struct {
 // givenFor is the field that takes the whole state from the table of calls.
 const givenFor = "for"
 
-// ParseGiven reads a given state from a decoded document: either states,
-// such as {logicalCloud: Instantiated, dig: Approved}, or {for: CALL} for the
-// state that a call needs. Errors are [document.Problem]s with paths below "given".
+// ParseGiven reads a given state, such as {logicalCloud: Instantiated, dig:
+// Approved}, or {for: CALL} for the one that a call needs, from a decoded document.
+// Errors are [document.Problem]s with paths below "given".
 func ParseGiven(states map[string]any) (Given, error) {
 	problem := func(field, message, remedy string) error {
 		return document.Problem{Field: "given." + field, Message: message, Remedy: remedy}
@@ -116,11 +109,9 @@ func (g Given) Full() Given {
 	return g
 }
 
-// Document is the given state, defaults filled in, in the form that
-// [ParseGiven] reads.
+// Document is the full given state in the form that [ParseGiven] reads.
 func (g Given) Document() map[string]any {
-	full := g.Full()
-	states := map[string]any{}
+	full, states := g.Full(), map[string]any{}
 	for _, f := range givenFields {
 		states[f.name] = string(*f.value(&full))
 	}
@@ -158,8 +149,7 @@ func (g Given) Check() error {
 	return nil
 }
 
-// differs finds the first field that g names and that is another in a full
-// given state.
+// differs finds the first field that g names and that is another in full.
 func (g Given) differs(full Given) (givenField, bool) {
 	for _, f := range givenFields {
 		if state := *f.value(&g); state != "" && state != *f.value(&full) {

@@ -8,11 +8,10 @@ import (
 	"time"
 )
 
-// Moment is one event of a call.
+// Moment is one event of a call. Outcome is set in the last one.
 type Moment struct {
-	Name MomentName
-	At   time.Time
-	// Outcome is set in the last moment of a call.
+	Name    MomentName
+	At      time.Time
 	Outcome Outcome
 }
 
@@ -21,20 +20,13 @@ type MomentName string
 
 // The moments of a call. The last one is one of the last three.
 const (
-	// Started: the call begins; nothing is connected yet.
-	Started MomentName = "started"
-	// Connected: there is a connection, secured if it has to be.
-	Connected MomentName = "connected"
-	// Sent: the whole request was given to the connection.
-	Sent MomentName = "sent"
-	// FirstByte: the first byte of the answer is here.
-	FirstByte MomentName = "first-byte"
-	// WasAccepted: EMCO answered 2xx.
-	WasAccepted MomentName = "accepted"
-	// WasRejected: EMCO answered, but not 2xx.
-	WasRejected MomentName = "rejected"
-	// HasFailed: no answer of EMCO came.
-	HasFailed MomentName = "failed"
+	Started     MomentName = "started"    // nothing is connected yet
+	Connected   MomentName = "connected"  // secured if it has to be
+	Sent        MomentName = "sent"       // the whole request was given to the connection
+	FirstByte   MomentName = "first-byte" // of the answer
+	WasAccepted MomentName = "accepted"   // EMCO answered 2xx
+	WasRejected MomentName = "rejected"   // EMCO answered, but not 2xx
+	HasFailed   MomentName = "failed"     // no answer of EMCO came
 )
 
 // watch orders the moments of one call, which http.Transport reports from
@@ -43,7 +35,6 @@ type watch struct {
 	on func(Moment)
 
 	mu        sync.Mutex
-	started   time.Time
 	last      time.Time // time of the last moment emitted
 	buffered  bool      // the whole request is in the write buffer
 	writes    int       // writes that have not returned
@@ -51,6 +42,12 @@ type watch struct {
 	sent      bool
 	firstByte time.Time // of a first byte that is not yet emitted
 	ended     bool
+}
+
+func newWatch(on func(Moment)) *watch {
+	w := &watch{on: on}
+	w.wrote = sync.NewCond(&w.mu)
+	return w
 }
 
 // emit passes a moment on. Moments never run backwards: two goroutines can
@@ -61,19 +58,6 @@ func (w *watch) emit(name MomentName, at time.Time, outcome Outcome) {
 	}
 	w.last = at
 	w.on(Moment{Name: name, At: at, Outcome: outcome})
-}
-
-func newWatch(on func(Moment)) *watch {
-	w := &watch{on: on}
-	w.wrote = sync.NewCond(&w.mu)
-	return w
-}
-
-func (w *watch) start() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.started = time.Now()
-	w.emit(Started, w.started, Outcome{})
 }
 
 func (w *watch) trace(ctx context.Context) context.Context {
@@ -113,12 +97,11 @@ func (w *watch) emitFirstByte() {
 	}
 }
 
-func (w *watch) end(outcome Outcome) (started, ended time.Time, sent bool) {
+func (w *watch) end(outcome Outcome) (ended time.Time, sent bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	// What the server did with the request can be seen before the write has
-	// returned here. It returns soon: the connection is closed by now, or is
-	// about to be.
+	// returned here. It returns soon: the connection is closed, or about to be.
 	for w.writes > 0 {
 		w.wrote.Wait()
 	}
@@ -133,7 +116,7 @@ func (w *watch) end(outcome Outcome) (started, ended time.Time, sent bool) {
 	}
 	w.emit(name, time.Now(), outcome)
 	w.ended = true
-	return w.started, w.last, w.sent
+	return w.last, w.sent
 }
 
 // watchedConnection emits Sent when the request has left.

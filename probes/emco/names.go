@@ -13,8 +13,7 @@ import (
 const (
 	maxRun     = 36
 	maxAttempt = 999
-	// maxLabel is how long the name of a Kubernetes Service may be.
-	maxLabel = 63
+	maxLabel   = 63 // of the name of a Kubernetes Service
 )
 
 var (
@@ -22,18 +21,16 @@ var (
 	labelPattern = regexp.MustCompile(`^[a-z]([-a-z0-9]*[a-z0-9])?$`)
 )
 
-// Names are the names of all resources of one attempt of one run. Projects
-// and cluster providers have names of their own in an EMCO; all the rest
-// lies below one of the two.
+// Names are the names of all resources of one attempt of one run. All lie below
+// its project or its cluster provider.
 type Names struct {
 	run     string
 	attempt int
 	chosen  Chosen
 }
 
-// NewNames checks the name of a run, which goes into the names of objects
-// on the edge: lower-case letters, digits and hyphens, 36 at most. Attempts
-// count from 1 to 999.
+// NewNames checks the name of a run, which goes into the names of objects on the
+// edge, and the number of the attempt, from 1 to 999.
 func NewNames(run string, attempt int) (Names, error) {
 	if !runPattern.MatchString(run) {
 		return Names{}, document.Problem{Field: "run", Message: fmt.Sprintf("%q cannot name a run", document.Shown(run)),
@@ -50,19 +47,9 @@ func NewNames(run string, attempt int) (Names, error) {
 // to, from its name and its userData1; false if it is not one of ours.
 func NamesOf(name, userData1 string) (Names, bool) {
 	run, ok := RunOf(userData1)
-	if !ok {
-		return Names{}, false
-	}
-	number, ok := strings.CutPrefix(name, run+"-")
-	if !ok {
-		return Names{}, false
-	}
-	attempt, err := strconv.Atoi(number)
-	if err != nil || strconv.Itoa(attempt) != number {
-		return Names{}, false
-	}
+	attempt, _ := strconv.Atoi(strings.TrimPrefix(name, run+"-"))
 	names, err := NewNames(run, attempt)
-	return names, err == nil
+	return names, ok && err == nil && names.String() == name
 }
 
 // Run is the name of the run.

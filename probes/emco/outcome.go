@@ -20,25 +20,17 @@ type OutcomeKind string
 
 // The kinds of outcome.
 const (
-	// Accepted: EMCO answered 2xx.
-	Accepted OutcomeKind = "accepted"
-	// Rejected: EMCO answered with another code.
-	Rejected OutcomeKind = "rejected"
-	// Refused: connect: connection refused; behind an ingress its 502, 503
-	// or 504.
+	Accepted OutcomeKind = "accepted" // EMCO answered 2xx
+	Rejected OutcomeKind = "rejected" // EMCO answered with another code
+	// Refused: connect: connection refused; behind an ingress its 502, 503 or 504.
 	Refused OutcomeKind = "refused"
 	// ConnectionLost: the connection was made and broke before an answer
 	// was here whole: EOF, connection reset by peer, broken pipe.
 	ConnectionLost OutcomeKind = "connection-lost"
-	// Timeout: the limit of the call or of its dialling passed.
-	Timeout OutcomeKind = "timeout"
-	// DNSFailure: the name was not found.
-	DNSFailure OutcomeKind = "dns"
-	// TLSFailure: the handshake failed, by a certificate that is not
-	// trusted for instance.
-	TLSFailure OutcomeKind = "tls"
-	// Other: none of these; see the words.
-	Other OutcomeKind = "other"
+	Timeout        OutcomeKind = "timeout" // the limit of the call or of its dialling passed
+	DNSFailure     OutcomeKind = "dns"     // the name was not found
+	TLSFailure     OutcomeKind = "tls"     // the handshake failed
+	Other          OutcomeKind = "other"   // see the words
 )
 
 // OutcomeKinds lists the kinds of outcome.
@@ -72,8 +64,8 @@ func (o Outcome) String() string {
 // Answered reports whether EMCO itself answered.
 func (o Outcome) Answered() bool { return o.Kind == Accepted || o.Kind == Rejected }
 
-// Down is one word for how a microservice that is down appears to a client:
-// refused, EOF, reset, hang or unreachable; empty if it does not appear down.
+// Down is how a microservice that is down appears to a client: refused, EOF,
+// reset, hang or unreachable; empty if it does not appear down.
 func (o Outcome) Down() string {
 	switch o.Kind {
 	case Refused:

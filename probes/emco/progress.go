@@ -10,24 +10,18 @@ type Progress string
 
 // How far a call can have come.
 const (
-	// Unknown: the answer gives no state. It is never read as one.
-	Unknown Progress = "unknown"
-	// NotBegun: EMCO has not accepted the call.
-	NotBegun Progress = "not begun"
-	// UnderWay: EMCO works on it.
-	UnderWay Progress = "under way"
-	// Done: the state that the call must end in is reached, by the call.
-	Done Progress = "done"
-	// GaveUp: EMCO gave it up for good.
-	GaveUp Progress = "given up"
+	Unknown  Progress = "unknown"   // the answer gives no state, and is never read as one
+	NotBegun Progress = "not begun" // EMCO has not accepted the call
+	UnderWay Progress = "under way" // EMCO works on it
+	Done     Progress = "done"      // the call has reached the state that it must end in
+	GaveUp   Progress = "given up"  // EMCO gave it up for good
 )
 
 // Reading is the state of a call according to one answer to its status request.
 type Reading struct {
 	Progress Progress
-	// Ours is set if the state belongs to this call, not to one before it:
-	// the last action in the history is the call's. Without it, work that is
-	// under way may be that of a request which EMCO has not yet accepted.
+	// Ours is set if the last action in the history is the call's. Without it,
+	// work that is under way may be that of a request not yet accepted.
 	Ours bool
 	// Status is EMCO's status, if the answer gave one.
 	Status Status
@@ -37,11 +31,13 @@ type Reading struct {
 
 // Read sorts the answer to the call's [Call.Status] request.
 func (c Call) Read(a Answer) Reading {
-	if c.Creates != "" {
-		return c.readResource(a)
-	}
 	status, err := a.Status()
-	if err != nil {
+	switch {
+	case c.Creates != "" && a.Outcome.Kind == Accepted:
+		return Reading{Progress: Done, Ours: true, Text: string(Created)}
+	case c.Creates != "" && a.Missing():
+		return Reading{Progress: NotBegun, Text: string(Absent)}
+	case c.Creates != "" || err != nil:
 		return Reading{Progress: Unknown, Text: "no state: " + a.String()}
 	}
 	reading := Reading{Progress: NotBegun, Status: status, Text: status.String()}
@@ -63,20 +59,8 @@ func (c Call) Read(a Answer) Reading {
 	return reading
 }
 
-func (c Call) readResource(a Answer) Reading {
-	switch {
-	case a.Outcome.Kind == Accepted:
-		return Reading{Progress: Done, Ours: true, Text: string(Created)}
-	case a.Missing():
-		return Reading{Progress: NotBegun, Text: string(Absent)}
-	default:
-		return Reading{Progress: Unknown, Text: "no state: " + a.String()}
-	}
-}
-
 // Missing reports whether EMCO itself answered that a resource does not exist: a
-// 404 such as "Logical Cloud not found". The 404 of a router, EMCO's
-// ("404 page not found") or an ingress's, does not count.
+// 404 such as "Logical Cloud not found". The 404 of a router does not count.
 func (a Answer) Missing() bool {
 	text := a.Text()
 	return a.Code == http.StatusNotFound && strings.HasSuffix(text, "not found") && text != "404 page not found"

@@ -21,10 +21,9 @@ type Request struct {
 	Query string
 	// JSON is the body; nil means that there is none.
 	JSON any
-	// File makes the body a multipart form: JSON goes into its field
-	// "metadata", the file into its field "file".
-	File *File
-	// Files make it such a form too, with each file in a field "files".
+	// File and Files make the body a multipart form: JSON goes into its field
+	// "metadata", File into its field "file", and Files into fields "files".
+	File  *File
 	Files []File
 	// Raw, if not nil, is sent in place of all that and as it is: a body
 	// that need not be JSON, and no headers but these and the token.
@@ -53,10 +52,10 @@ func Delete(anchor string) Request { return Request{Method: http.MethodDelete, A
 func Post(anchor string) Request { return Request{Method: http.MethodPost, Anchor: anchor} }
 
 func (r Request) body() (body []byte, contentType string, err error) {
-	if r.Raw != nil {
+	switch {
+	case r.Raw != nil:
 		return r.Raw.Body, "", nil
-	}
-	if r.JSON == nil {
+	case r.JSON == nil:
 		return nil, "", nil
 	}
 	metadata, err := json.Marshal(r.JSON)
@@ -68,12 +67,12 @@ func (r Request) body() (body []byte, contentType string, err error) {
 	}
 	var buffer bytes.Buffer
 	form := multipart.NewWriter(&buffer)
-	// Nothing here can fail: the buffer takes everything.
-	_ = form.WriteField("metadata", string(metadata))
 	attach := func(field string, file File) {
 		part, _ := form.CreateFormFile(field, file.Name)
 		_, _ = part.Write(file.Content)
 	}
+	// Nothing here can fail: the buffer takes everything.
+	_ = form.WriteField("metadata", string(metadata))
 	if r.File != nil {
 		attach("file", *r.File)
 	}
@@ -113,8 +112,7 @@ func (r Request) http(ctx context.Context, u *url.URL, token string) (*http.Requ
 }
 
 func withoutToken(text, token string) string {
-	// A short token could be a piece of any word.
-	if len(token) < 8 {
+	if len(token) < 8 { // it could be a piece of any word
 		return text
 	}
 	return strings.ReplaceAll(text, token, "[token]")

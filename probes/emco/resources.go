@@ -29,14 +29,14 @@ type Resource struct {
 	Anchor string
 	// Create is the POST that makes it.
 	Create Request
-	// Unmarked is set if EMCO need not answer with a userData1. The resource
-	// belongs to the run that its parent belongs to.
-	Unmarked bool
 }
+
+// Unmarked reports whether EMCO need not answer with a userData1. The resource
+// belongs to the run that its parent belongs to.
+func (r Resource) Unmarked() bool { return r.Kind == ClusterLabel || r.Kind == AppIntent }
 
 type fields map[string]any
 
-// body is the body of the POST that makes a resource, without a nil spec.
 func body(name, userData1 string, spec fields) fields {
 	made := fields{"metadata": fields{"name": name, "description": "made by emco-chaos", "userData1": userData1, "userData2": ""}}
 	if spec != nil {
@@ -70,11 +70,7 @@ func (n Names) Resources(material Material) []Resource {
 		r.Create.File = &File{Name: name, Content: content}
 		return r
 	}
-	unmarked := func(r Resource) Resource {
-		r.Unmarked = true
-		return r
-	}
-	label := unmarked(resource(ClusterLabel, at("{label}"), nil))
+	label := resource(ClusterLabel, at("{label}"), nil)
 	label.Create.JSON = fields{"clusterLabel": n.name("cluster-label")}
 
 	list := []Resource{
@@ -100,16 +96,15 @@ func (n Names) Resources(material Material) []Resource {
 			"compositeProfile": n.name("composite-profile"), "version": "r1", "logicalCloud": n.name("logical-cloud"), "overrideValues": []string{},
 		}),
 		resource(GenericPlacementIntent, at("{placement}"), nil))
+	edges := fields{"allOf": []fields{{"clusterProvider": n.name("cluster-provider"), "clusterLabel": n.name("cluster-label")}}}
 	for _, app := range material.Apps {
-		list = append(list, unmarked(resource(AppIntent, at("{placement}/app-intents/")+app+"-placement",
-			fields{"app": app, "intent": fields{"allOf": []fields{{"clusterProvider": n.name("cluster-provider"), "clusterLabel": n.name("cluster-label")}}}})))
+		list = append(list, resource(AppIntent, at("{placement}/app-intents/")+app+"-placement", fields{"app": app, "intent": edges}))
 	}
 	return append(list, resource(Intent, at("{intent}"),
 		fields{"intent": fields{"genericPlacementIntent": n.name("generic-placement-intent")}}))
 }
 
-// RsyncController is the POST that registers rsync with EMCO. The
-// registration is shared by all who use the EMCO.
+// RsyncController is the POST that registers rsync, for all who use the EMCO.
 func (n Names) RsyncController(host string, port int) Request {
 	r := Post("controllers")
 	r.JSON = body(RsyncName, n.Mark(), fields{"host": host, "port": port})

@@ -10,10 +10,8 @@ import (
 // Secret is the place that a secret is read from. It never holds the secret
 // itself, so it can be shown. The zero Secret means that there is none.
 type Secret struct {
-	// Env is the name of an environment variable.
-	Env string
-	// File is the path of a file; white space around its content is cut.
-	File string
+	Env  string // the name of an environment variable
+	File string // the path of a file; white space around its content is cut
 }
 
 // String names the place, never the secret.
@@ -33,10 +31,8 @@ func (s Secret) read() (string, error) {
 	if s == (Secret{}) {
 		return "", nil
 	}
-	var value string
-	if s.Env != "" {
-		value = os.Getenv(s.Env)
-	} else {
+	value := os.Getenv(s.Env)
+	if s.Env == "" {
 		content, err := os.ReadFile(s.File)
 		if err != nil {
 			return "", fmt.Errorf("read the token: %w", err)
@@ -47,10 +43,8 @@ func (s Secret) read() (string, error) {
 	if value == "" {
 		return "", fmt.Errorf("the token is empty: set %s", s)
 	}
-	for _, c := range []byte(value) {
-		if c <= ' ' || c >= 0x7f {
-			return "", fmt.Errorf("the token has a character that no HTTP header may have: look at %s", s)
-		}
+	if strings.ContainsFunc(value, func(c rune) bool { return c <= ' ' || c >= 0x7f }) {
+		return "", fmt.Errorf("the token has a character that no HTTP header may have: look at %s", s)
 	}
 	return value, nil
 }

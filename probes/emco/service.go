@@ -6,12 +6,10 @@ import (
 	"strings"
 )
 
-// Service is one of EMCO's microservices, by the name that emcoctl's
-// configuration has for it.
+// Service is one of EMCO's microservices, by its name in emcoctl's configuration.
 type Service string
 
-// The microservices that a run has to do with. Rsync has no REST API of its
-// own beyond /metrics; the others have one below /v2/.
+// The microservices that a run has to do with. Rsync has no REST API.
 const (
 	Orchestrator Service = "orchestrator"
 	DCM          Service = "dcm"
@@ -38,13 +36,9 @@ const (
 	workflowManager Service = "workflowmgr"
 )
 
-// RESTServices lists all microservices that have a REST API below /v2/, the
-// optional ones too.
+// RESTServices lists all microservices with a REST API, the optional ones too.
 func RESTServices() []Service {
-	return []Service{
-		Orchestrator, DCM, CLM,
-		ncm, caCert, dtc, gac, hpaPlacement, ovnAction, policy, sfc, sfcClient, tac, workflowManager,
-	}
+	return []Service{Orchestrator, DCM, CLM, ncm, caCert, dtc, gac, hpaPlacement, ovnAction, policy, sfc, sfcClient, tac, workflowManager}
 }
 
 // routes find the microservice that answers, by the piece of a path that follows

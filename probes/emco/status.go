@@ -5,18 +5,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
-// State is a state of a logical cloud or a deployment intent group, in
-// EMCO's words. A state of EMCO's that is not listed here can come too.
+// State is a state of a logical cloud or a deployment intent group, in EMCO's
+// words. One that is not listed here can come too.
 type State string
 
 // The states.
 const (
-	// Absent is no word of EMCO's: the resource is not there.
-	Absent            State = "absent"
+	Absent            State = "absent" // no word of EMCO's: the resource is not there
 	Created           State = "Created"
 	Approved          State = "Approved"
 	Instantiating     State = "Instantiating"
@@ -38,9 +38,9 @@ type Status struct {
 	History []State
 	// ContextID is new with every instantiate; empty before the first.
 	ContextID string
-	// Deployed is the state of the deployment. It is empty for what was
-	// never instantiated, and it lags: for some tenths of a second after a
-	// call was accepted it can be that of before.
+	// Deployed is the state of the deployment; empty for what was never
+	// instantiated. It lags: for some tenths of a second after a call was
+	// accepted it can be that of before.
 	Deployed State
 	// Counts counts the resources by their state, such as Applied: 4.
 	Counts map[string]int
@@ -57,11 +57,7 @@ func (s Status) LastAction() State {
 // Final reports whether the deployment is in a state that EMCO does not leave
 // by itself. Because the state lags, it need not be that of the last action.
 func (s Status) Final() bool {
-	switch s.Deployed {
-	case Instantiated, InstantiateFailed, Terminated, TerminateFailed:
-		return true
-	}
-	return false
+	return slices.Contains([]State{Instantiated, InstantiateFailed, Terminated, TerminateFailed}, s.Deployed)
 }
 
 // Resting is the state of what EMCO has done all for that the last action
@@ -103,13 +99,12 @@ var following = map[State]State{
 	TerminateFailed:   Terminated,
 }
 
-// ParseStatus reads the body of a status call, in its flavour with
-// status=deployed and in the one with the old names. What is not one JSON
-// object with a history is an error that wraps [ErrNoStatus]: EMCO also
-// answers with an error line, or with such a line and a JSON line.
+// ParseStatus reads the body of a status call, with status=deployed or with the
+// old names. What is not one JSON object with a history is an error that wraps
+// [ErrNoStatus]: EMCO also answers with an error line, or one and a JSON line.
 func ParseStatus(body []byte) (Status, error) {
 	var read struct {
-		States *struct {
+		States struct {
 			ContextID string `json:"statusctxid"`
 			Actions   []struct {
 				State State `json:"state"`
@@ -120,23 +115,17 @@ func ParseStatus(body []byte) (Status, error) {
 		Counts      map[string]int `json:"deployedCounts"`
 		OldCounts   map[string]int `json:"rsyncStatus"`
 	}
-	if err := json.Unmarshal(body, &read); err != nil {
-		return Status{}, fmt.Errorf("%w: %s", ErrNoStatus, document.Shown(string(body)))
+	noStatus := fmt.Errorf("%w: %s", ErrNoStatus, document.Shown(string(body)))
+	if json.Unmarshal(body, &read) != nil || len(read.States.Actions) == 0 {
+		return Status{}, noStatus
 	}
-	if read.States == nil || len(read.States.Actions) == 0 {
-		return Status{}, fmt.Errorf("%w: no history in %s", ErrNoStatus, document.Shown(string(body)))
-	}
-	status := Status{
-		ContextID: read.States.ContextID,
-		Deployed:  cmp.Or(read.Deployed, read.OldDeployed),
-		Counts:    read.Counts,
-	}
+	status := Status{ContextID: read.States.ContextID, Deployed: cmp.Or(read.Deployed, read.OldDeployed), Counts: read.Counts}
 	if status.Counts == nil {
 		status.Counts = read.OldCounts
 	}
 	for _, action := range read.States.Actions {
 		if action.State == "" {
-			return Status{}, fmt.Errorf("%w: an action without one in %s", ErrNoStatus, document.Shown(string(body)))
+			return Status{}, noStatus
 		}
 		status.History = append(status.History, action.State)
 	}
@@ -144,13 +133,10 @@ func ParseStatus(body []byte) (Status, error) {
 }
 
 // Status reads the answer to a status call. Any other answer than a 200
-// with a status gives an error that wraps [ErrNoStatus].
+// with a whole status gives an error that wraps [ErrNoStatus].
 func (a Answer) Status() (Status, error) {
-	switch {
-	case a.Outcome.Kind != Accepted:
+	if a.Outcome.Kind != Accepted || a.Cut {
 		return Status{}, fmt.Errorf("%w: %s", ErrNoStatus, a)
-	case a.Cut:
-		return Status{}, fmt.Errorf("%w: it is longer than %d bytes", ErrNoStatus, readBytes)
 	}
 	return ParseStatus(a.Body)
 }
