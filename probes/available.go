@@ -15,12 +15,11 @@ var availableKind = Kind{
 	run: available,
 }
 
-// available waits until a microservice answers a GET: with success, or with
-// EMCO's own word that there is no such resource. Both come out of its
-// database.
+// available waits for an answer out of the microservice's database: success, or
+// EMCO's own word that there is no such resource.
 func available(ctx context.Context, t task) Result {
 	service := emco.Service(t.text("service"))
-	w := t.watchEndpoint(service, nil)
+	w := t.watchEndpoint(service, emco.Call{})
 	for sample := range w.samples(ctx, t.Setup.pace(pace{interval: 250 * time.Millisecond, hedged: true})) {
 		if sample.condition == conditionAnswered {
 			return w.result(Passed, "%s is available after %s: %s", service, w.after(), sample.words)

@@ -39,12 +39,10 @@ func BlastRadius(names emco.Names, given emco.Given, calls []string) ([]string, 
 	return texts, nil
 }
 
-// existingFits refuses a given state for which something would have to be
-// deleted.
+// existingFits refuses a given state for which something has to be deleted.
 func existingFits(given emco.Given) error {
-	states := given.Document()
 	for _, field := range []string{"clusterProvider", "cluster", "clusterLabel"} {
-		if states[field] == string(emco.Absent) {
+		if given.Document()[field] == string(emco.Absent) {
 			return document.Problem{Field: "given." + field, Message: "is absent, and a run on existing resources deletes nothing", Remedy: runWithoutExisting}
 		}
 	}
@@ -67,8 +65,7 @@ func (l lifecycle) verbs(calls []string) ([]string, error) {
 	return verbs, nil
 }
 
-// preparation describes how the resource gets to the state that a run begins
-// in.
+// preparation describes how the resource gets to the state that a run begins in.
 func (l lifecycle) preparation(want emco.State) string {
 	var paths []string
 	for _, from := range []emco.State{emco.Created, emco.Approved, emco.Instantiated, emco.Terminated} {

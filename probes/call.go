@@ -29,16 +29,13 @@ func callOnce(ctx context.Context, t task) Result {
 	if err != nil {
 		return errored(err)
 	}
-	url, err := t.Client.URL(request)
-	if err != nil {
-		return errored(err)
-	}
 	answer, err := t.Client.Watch(ctx, request, func(m emco.Moment) {
 		detail := map[string]string{}
 		switch m.Name {
 		case emco.Started:
 			detail["call"] = call.Name
 			detail["service"] = string(call.Service)
+			url, _ := t.Client.URL(request)
 			detail["request"] = request.Method + " " + url
 		case emco.WasAccepted, emco.WasRejected, emco.HasFailed:
 			detail = outcomeDetail(m.Outcome)
@@ -48,12 +45,8 @@ func callOnce(ctx context.Context, t task) Result {
 	if err != nil {
 		return errored(err)
 	}
-	result := Result{
-		Conclusion: Passed,
-		Message:    call.Name + ": " + answer.String(),
-		Outcome:    answer.Outcome.String(),
-		Evidence:   outcomeDetail(answer.Outcome),
-	}
+	result := Result{Conclusion: Passed, Message: call.Name + ": " + answer.String(),
+		Outcome: answer.Outcome.String(), Evidence: outcomeDetail(answer.Outcome)}
 	result.Evidence["took"] = rounded(answer.Ended.Sub(answer.Started))
 	if answer.Outcome.Kind == emco.Rejected {
 		result.Evidence["body"] = answer.Text()

@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -16,8 +17,7 @@ import (
 // Kind is a kind of probe: its description and what it does.
 type Kind struct {
 	activity.Activity
-	// check finds mistakes beyond the description of the arguments; may be nil.
-	check func(arguments) error
+	check func(arguments) error // finds mistakes that the description does not exclude; may be nil
 	run   func(context.Context, task) Result
 }
 
@@ -31,8 +31,7 @@ const (
 	eventFailed  = "failed"
 )
 
-// action describes an activity that experiments do not name as a probe. It is
-// not lasting: its own requests have ended when it ends.
+// action describes an activity that experiments do not name as a probe.
 func action(name, summary string, arguments ...activity.Argument) activity.Activity {
 	return activity.Activity{
 		Name: name, Summary: summary, Arguments: arguments,
@@ -59,9 +58,8 @@ func Catalogue() []Kind {
 	}
 }
 
-// New makes a probe of a kind out of its decoded arguments. An argument that
-// is wrong is a [document.Problem], whose field is its path, such as
-// "given.dig".
+// New makes a probe of a kind out of its decoded arguments. A wrong one is a
+// [document.Problem], whose field is its path, such as "given.dig".
 func New(kind string, args map[string]any) (Probe, error) {
 	var names []string
 	for _, k := range Catalogue() {
@@ -73,8 +71,7 @@ func New(kind string, args map[string]any) (Probe, error) {
 	return nil, fmt.Errorf("%q is no probe; use one of %s", document.Shown(kind), strings.Join(names, ", "))
 }
 
-// New makes a probe out of decoded arguments. Errors are as those of the
-// function [New].
+// New does what the function [New] does for this kind.
 func (k Kind) New(args map[string]any) (Probe, error) {
 	a := arguments{kind: k, values: args}
 	err := a.check()
@@ -96,11 +93,8 @@ func (a arguments) Run(ctx context.Context, on Subject, observer Observer) Resul
 	}
 	t.Event(eventStarted, time.Now(), nil)
 	result := a.kind.run(ctx, t)
-	switch result.Conclusion {
-	case Passed:
-		t.Event(eventPassed, time.Now(), map[string]string{"message": result.Message})
-	case Failed:
-		t.Event(eventFailed, time.Now(), map[string]string{"message": result.Message})
+	if event := map[Conclusion]string{Passed: eventPassed, Failed: eventFailed}[result.Conclusion]; event != "" {
+		t.Event(event, time.Now(), map[string]string{"message": result.Message})
 	}
 	return result
 }
@@ -111,7 +105,7 @@ type arguments struct {
 	values map[string]any
 }
 
-func (a arguments) wrong(argument, problem, remedy string) error {
+func wrong(argument, problem, remedy string) error {
 	return document.Problem{Field: argument, Message: problem, Remedy: remedy}
 }
 
@@ -121,11 +115,7 @@ func (a arguments) check() error {
 		if slices.Contains(names, name) {
 			continue
 		}
-		remedy := "it takes none"
-		if len(names) > 0 {
-			remedy = "it takes " + strings.Join(names, ", ")
-		}
-		return a.wrong(document.Shown(name), "is no argument of this probe", remedy)
+		return wrong(document.Shown(name), "is no argument of this probe", "it takes "+cmp.Or(strings.Join(names, ", "), "none"))
 	}
 	for _, argument := range a.kind.Arguments {
 		remedy := "give " + argument.Description
@@ -135,22 +125,20 @@ func (a arguments) check() error {
 		value, given := a.values[argument.Name]
 		text, isText := value.(string)
 		_, isObject := value.(map[string]any)
+		object := argument.Type == activity.Mapping
 		message := ""
 		switch {
 		case !given && argument.Required:
 			message = "is missing"
-		case !given:
-		case argument.Type == activity.Mapping:
-			if !isObject {
-				message = "is no object"
-			}
-		case !isText:
+		case given && object && !isObject:
+			message = "is no object"
+		case given && !object && !isText:
 			message = "is no text"
-		case len(argument.Allowed) > 0 && !slices.Contains(argument.Allowed, text):
+		case given && len(argument.Allowed) > 0 && !slices.Contains(argument.Allowed, text):
 			message = fmt.Sprintf("cannot be %q", document.Shown(text))
 		}
 		if message != "" {
-			return a.wrong(argument.Name, message, remedy)
+			return wrong(argument.Name, message, remedy)
 		}
 	}
 	return nil
@@ -171,8 +159,7 @@ func (a arguments) given() (emco.Given, error) {
 	return emco.ParseGiven(states)
 }
 
-func serviceNames() []string {
-	var names []string
+func serviceNames() (names []string) {
 	for _, s := range emco.Services() {
 		names = append(names, string(s))
 	}

@@ -18,7 +18,6 @@ var cleanKind = Kind{
 	run: clean,
 }
 
-// clean removes what runs have left, found by their mark.
 func clean(ctx context.Context, t task) Result {
 	r := newRemoval(t)
 	attempts, strays, err := t.marked(ctx, t.text("run"))
@@ -39,7 +38,7 @@ func clean(ctx context.Context, t task) Result {
 }
 
 // marked lists the attempts of a run, or of any, that have left something, and
-// the anchors of what carries a mark but has no name of an attempt.
+// the anchors of what carries a mark but no attempt's name.
 func (s Subject) marked(ctx context.Context, only string) (attempts []emco.Names, strays []string, err error) {
 	for _, collection := range []string{"projects", "cluster-providers"} {
 		answer := s.get(ctx, collection)

@@ -10,8 +10,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
-// nothingThere checks that neither the project nor the cluster provider
-// exists, below which all other names lie.
+// nothingThere checks that neither the project nor the cluster provider exists.
 func (p *preparation) nothingThere(ctx context.Context) error {
 	for _, template := range []string{"{project}", "{provider}"} {
 		anchor := p.Names.Anchor(template)
@@ -26,8 +25,8 @@ func (p *preparation) nothingThere(ctx context.Context) error {
 	return nil
 }
 
-// registerRsync registers rsync if nobody has. The registration is shared:
-// it is never changed and never removed, and so no resource of the run.
+// registerRsync registers rsync if nobody has. The registration is shared: it is
+// never changed nor removed, and no resource of the run.
 func (p *preparation) registerRsync(ctx context.Context) error {
 	host, port, err := p.Setup.rsync()
 	if err != nil {
@@ -52,14 +51,12 @@ func (p *preparation) registerRsync(ctx context.Context) error {
 	return err
 }
 
-// create makes one resource. After a POST whose answer was lost, a GET finds
-// out whether it was made.
+// create makes one resource. If an answer is lost, a GET tells whether it was made.
 func (p *preparation) create(ctx context.Context, resource emco.Resource) error {
 	p.Resource(Resource{Anchor: resource.Anchor, State: Making})
 	unsure := false // a POST of ours may have made it
 	var failed error
-	post := func(ctx context.Context) sample { return p.send(ctx, resource.Create) }
-	for got := range poll(ctx, p.Setup.pace(pace{patience: p.patience}), post) {
+	for got := range p.repeat(ctx, resource.Create) {
 		if got.err != nil {
 			return got.err
 		}

@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/probes/activity"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest"
 )
@@ -860,7 +861,7 @@ func TestLostAnswers(t *testing.T) {
 	if n := spoilt.Load(); n < 15 || got.Evidence["made"] != "17" {
 		t.Errorf("%d requests were spoilt, %v", n, got.Evidence)
 	}
-	count := map[ResourceState]int{}
+	count := map[activity.ResourceState]int{}
 	for _, r := range seen.resources {
 		count[r.State]++
 	}

@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -15,42 +16,29 @@ const (
 	conditionRefused  = "refused"
 )
 
-// endpointTimeout bounds one endpoint check, dialling included; dialTimeout
-// bounds the dialling of one without REST.
+// The limits of one endpoint check, and of the dialling of one without REST.
 const (
 	endpointTimeout = 2 * time.Second
 	dialTimeout     = time.Second
 )
 
-// watchEndpoint checks whether a service answers: a GET that it can answer
-// from its database only, or of the call's status if there is a call. Rsync
-// has no REST API, so that its port is dialled.
-func (t task) watchEndpoint(service emco.Service, call *emco.Call) *watch {
-	var request emco.Request
-	switch {
-	case call != nil:
-		request = call.Status(t.Names)
-	case service == emco.Orchestrator:
-		request = emco.Get(t.Names.Anchor("{project}"))
-	case service == emco.DCM:
-		request = emco.Get(t.Names.Anchor("{logicalCloud}"))
-	case service == emco.CLM:
-		request = emco.Get(t.Names.Anchor("{provider}"))
-	}
-	ask := func(ctx context.Context) sample {
-		ctx, cancel := context.WithTimeout(ctx, endpointTimeout)
-		defer cancel()
-		if service != emco.Rsync {
-			return t.send(ctx, request)
-		}
-		if _, _, err := t.Setup.rsync(); err != nil {
-			return sample{err: err}
-		}
-		return sample{Answer: emco.Dial(ctx, t.Setup.Rsync, dialTimeout)}
-	}
+// foundIn is what each service can find in its database only.
+var foundIn = map[emco.Service]string{emco.Orchestrator: "{project}", emco.DCM: "{logicalCloud}", emco.CLM: "{provider}"}
+
+// watchEndpoint checks whether a service answers a GET from its database, or of
+// the call's status if there is a call. Rsync, without REST API, is dialled.
+func (t task) watchEndpoint(service emco.Service, call emco.Call) *watch {
+	call.StatusPath = cmp.Or(call.StatusPath, foundIn[service])
 	w := &watch{observer: t, noun: "seen"}
 	w.ask = func(ctx context.Context) sample {
-		seen := ask(ctx)
+		ctx, cancel := context.WithTimeout(ctx, endpointTimeout)
+		defer cancel()
+		var seen sample
+		if service != emco.Rsync {
+			seen = t.send(ctx, call.Status(t.Names))
+		} else if _, _, seen.err = t.Setup.rsync(); seen.err == nil {
+			seen.Answer = emco.Dial(ctx, t.Setup.Rsync, dialTimeout)
+		}
 		seen.condition, seen.words = conditionOf(seen.Answer), seen.String()
 		seen.note = fmt.Sprintf("%s: %s: %s", service, seen.condition, seen.words)
 		return seen

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"iter"
 	"strconv"
 	"strings"
 	"time"
@@ -24,8 +25,7 @@ var ensureKind = Kind{
 	run: ensure,
 }
 
-// callPatience bounds how long a preparation waits, for one call, for a problem
-// to go away by itself.
+// callPatience is how long one call may wait for a problem to go away by itself.
 const callPatience = 15 * time.Second
 
 // preparation is one run of an ensure.
@@ -46,29 +46,25 @@ func ensure(ctx context.Context, t task) Result {
 	if err == nil {
 		err = p.run(ctx)
 	}
-	evidence := map[string]string{
-		"given":   given.String(),
-		"made":    strconv.Itoa(p.made),
-		"project": t.Names.Anchor("{project}"),
-	}
+	result := Result{Conclusion: Passed, Evidence: map[string]string{
+		"given": given.String(), "made": strconv.Itoa(p.made), "project": t.Names.Anchor("{project}"),
+	}}
 	if t.Existing {
-		evidence["calls"] = cmp.Or(strings.Join(p.calls, ", "), "none")
+		calls := cmp.Or(strings.Join(p.calls, ", "), "none")
+		result.Evidence["calls"] = calls
+		result.Message = fmt.Sprintf("resources that exist already: %s; calls made: %s", existingStates(given), calls)
 	} else {
-		evidence["cluster provider"] = t.Names.Anchor("{provider}")
+		result.Evidence["cluster provider"] = t.Names.Anchor("{provider}")
+		result.Message = fmt.Sprintf("%s; %d resources made in %s", given, p.made, rounded(time.Since(began)))
 	}
 	switch {
-	case err == nil && t.Existing:
-		return Result{Conclusion: Passed, Evidence: evidence,
-			Message: fmt.Sprintf("resources that exist already: %s; calls made: %s", existingStates(p.given), evidence["calls"])}
 	case err == nil:
-		return Result{Conclusion: Passed, Evidence: evidence,
-			Message: fmt.Sprintf("%s; %d resources made in %s", p.given, p.made, rounded(time.Since(began)))}
 	case ctx.Err() != nil && !outOfTime(ctx):
-		return Result{Conclusion: Inconclusive, Evidence: evidence, Message: "ended before the given state was reached"}
+		result.Conclusion, result.Message = Inconclusive, "ended before the given state was reached"
 	default:
-		return Result{Conclusion: Errored, Evidence: evidence,
-			Message: fmt.Sprintf("the given state could not be reached (%s): %v", p.given, err)}
+		result.Conclusion, result.Message = Errored, fmt.Sprintf("the given state could not be reached (%s): %v", given, err)
 	}
+	return result
 }
 
 func (p *preparation) run(ctx context.Context) error {
@@ -107,18 +103,22 @@ func (p *preparation) run(ctx context.Context) error {
 	return nil
 }
 
-// find asks for a resource until EMCO answers that it exists or that it does
-// not.
+// find asks for a resource until EMCO answers that it exists, or does not.
 func (p *preparation) find(ctx context.Context, anchor string) (emco.Answer, error) {
 	return p.until(ctx, emco.Get(anchor), func(a emco.Answer) bool { return a.Outcome.Kind == emco.Accepted || a.Missing() })
+}
+
+// repeat sends a request again and again, as long as the patience lasts.
+func (p *preparation) repeat(ctx context.Context, request emco.Request) iter.Seq[sample] {
+	send := func(ctx context.Context) sample { return p.send(ctx, request) }
+	return poll(ctx, p.Setup.pace(pace{patience: p.patience}), send)
 }
 
 // until sends a request until it has a wanted answer, and waits out problems
 // that can go away by themselves.
 func (p *preparation) until(ctx context.Context, request emco.Request, wanted func(emco.Answer) bool) (emco.Answer, error) {
 	var failed error
-	send := func(ctx context.Context) sample { return p.send(ctx, request) }
-	for got := range poll(ctx, p.Setup.pace(pace{patience: p.patience}), send) {
+	for got := range p.repeat(ctx, request) {
 		if got.err != nil {
 			return emco.Answer{}, got.err
 		}

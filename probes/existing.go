@@ -10,8 +10,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
-// withoutExisting is the remedy for a state that existing resources cannot
-// reach.
+// withoutExisting is the remedy for a state that existing resources cannot reach.
 const withoutExisting = "or run it without --use-existing, on resources of its own"
 
 // existing brings resources that exist already to the given state, by calls
@@ -38,8 +37,7 @@ func (p *preparation) existing(ctx context.Context) error {
 	return nil
 }
 
-// existingStates describes the states that a given demands of resources that
-// exist already.
+// existingStates describes what a given state demands of existing resources.
 func existingStates(given emco.Given) string {
 	var states []string
 	for _, l := range lifecycles {
@@ -50,8 +48,7 @@ func existingStates(given emco.Given) string {
 	return strings.Join(states, ", ")
 }
 
-// present checks that the resource exists, and that a group is on the logical
-// cloud that is named beside it.
+// present checks that the resource exists, and a group on the cloud named with it.
 func (p *preparation) present(ctx context.Context, l lifecycle) error {
 	anchor, cloud := p.Names.Anchor(l.word), p.Names.Anchor("{logicalCloud}")
 	answer, err := p.find(ctx, anchor)
@@ -76,8 +73,7 @@ func (p *preparation) present(ctx context.Context, l lifecycle) error {
 // unused checks that no group is on the logical cloud: EMCO refuses to
 // terminate it while there is one, and what exists is not deleted.
 func (p *preparation) unused(ctx context.Context) error {
-	cloud := p.Names.Anchor("{logicalCloud}")
-	project := p.Names.Anchor("{project}")
+	cloud, project := p.Names.Anchor("{logicalCloud}"), p.Names.Anchor("{project}")
 	apps, err := p.list(ctx, project+"/composite-apps")
 	if err != nil {
 		return err

@@ -20,11 +20,11 @@ var existsKind = Kind{
 
 var unknownWord = regexp.MustCompile(`\{[^}]*\}`)
 
-// checkAnchor demands an anchor whose words in braces are those of a run.
+// checkAnchor demands an anchor with no other words in braces than a run's.
 func checkAnchor(a arguments) error {
 	anchor := emco.Names{}.Anchor(a.text("anchor"))
 	if word := unknownWord.FindString(anchor); word != "" {
-		return a.wrong("anchor", fmt.Sprintf("%q stands for no resource of a run", document.Shown(word)),
+		return wrong("anchor", fmt.Sprintf("%q stands for no resource of a run", document.Shown(word)),
 			"use {project}, {provider}, {cluster}, {label}, {logicalCloud}, {reference}, {compositeApp}, {compositeProfile}, {dig}, {placement} or {intent}")
 	}
 	return emco.CheckAnchor(anchor)

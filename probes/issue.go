@@ -10,13 +10,13 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
-// issuing makes EMCO accept a call, as a careful engineer does: it reads the
-// status first, and posts only what EMCO has not begun.
+// issuing makes EMCO accept a call: it reads the status first, and posts only
+// what EMCO has not begun.
 type issuing struct {
 	task
 	call emco.Call
-	// patience is how long to wait for a reason of refusal to go away, from the
-	// first answer. 0 means until the context ends.
+	// patience is how long a reason of refusal may take to go away; 0 means until
+	// the context ends.
 	patience time.Duration
 
 	posts   int
@@ -39,12 +39,11 @@ func (e *refusal) Error() string {
 	return text
 }
 
-// confirmations is how often the status is read for it to agree with an answer
-// that means "already": the status lags.
+// confirmations is how often the lagging status may disagree with "already".
 const confirmations = 10
 
-// run posts until the call is accepted, or the status shows it under way or
-// over. It returns a [refusal], or the context's error.
+// run posts until the call is accepted, or the status shows it so. It returns a
+// [refusal], or the context's error.
 func (i *issuing) run(ctx context.Context) error {
 	request, err := i.request(i.call)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
-// lifecycle has the states of a logical cloud or a deployment intent group, and
-// the calls that lead from one to another.
+// lifecycle has the calls that lead a logical cloud or a deployment intent group
+// from state to state.
 type lifecycle struct {
 	kind  emco.Kind
 	word  string // of the anchor's template
@@ -19,13 +19,11 @@ type lifecycle struct {
 	// complete is the kind of resource that must exist before calls are made.
 	complete               emco.Kind
 	instantiate, terminate string
-	// next has the call to make in a state on the way to another. No call leads
-	// to a state that is in no row, such as Created.
+	// next has the call to make in a state on the way to another.
 	next map[emco.State]map[emco.State]string
 }
 
-// lifecycles are in the order in which EMCO instantiates: a group only on a
-// logical cloud that is Instantiated.
+// lifecycles are in the order in which EMCO instantiates.
 var lifecycles = []lifecycle{
 	{
 		kind: emco.LogicalCloud, word: "{logicalCloud}", field: "logicalCloud",
@@ -77,7 +75,6 @@ func (l lifecycle) path(from, to emco.State) []string {
 // driveTo makes call after call until the resource is in the state.
 func (p *preparation) driveTo(ctx context.Context, l lifecycle, want emco.State) error {
 	anchor := p.Names.Anchor(l.word)
-	// No path is longer than the number of states.
 	for range len(l.next) + 1 {
 		reading, err := p.await(ctx, callNamed(l.instantiate), func(r emco.Reading) bool { return r.Status.Resting() != "" })
 		if err != nil {
@@ -108,17 +105,16 @@ func (p *preparation) driveTo(ctx context.Context, l lifecycle, want emco.State)
 func (p *preparation) call(ctx context.Context, call emco.Call, from emco.State) error {
 	if call.Action != emco.Approved || from != emco.Terminated {
 		issue := &issuing{task: p.task, call: call, patience: p.patience}
-		if err := issue.run(ctx); err != nil {
-			return err
+		err := issue.run(ctx)
+		if err == nil {
+			// Until EMCO has begun, the status is that of before, and the call
+			// must not be made again.
+			_, err = p.await(ctx, call, ended)
 		}
-		// Until EMCO has begun what it accepted, the status is that of before,
-		// and the call must not be made again.
-		_, err := p.await(ctx, call, ended)
 		return err
 	}
-	// What was approved, and terminated since, is approved again. The history
-	// has the approval of before, so that only an answer proves the new one. To
-	// approve twice does no harm.
+	// The history has the approval from before the termination, so that only an
+	// answer proves the new one. To approve twice does no harm.
 	request, err := p.request(call)
 	if err != nil {
 		return err

@@ -14,17 +14,15 @@ var noStateKind = Kind{
 	run: noState,
 }
 
-// noStateTimeout bounds one GET: one that hangs gives no state either. It is
-// short because a service can be down for less than half a second, and many a
-// GET hangs then: a Service of Kubernetes without endpoints refuses by ICMP,
-// and Linux sends of those six at once and one a second after that
-// (net.ipv4.icmp_ratelimit); the rest is dropped.
+// noStateTimeout bounds one GET: one that hangs gives no state either. A service
+// can be down for less than half a second, and many a GET hangs then: a Service of
+// Kubernetes without endpoints refuses by ICMP, of which Linux sends six at once
+// and then one a second (net.ipv4.icmp_ratelimit).
 const noStateTimeout = 200 * time.Millisecond
 
-// noState waits for a status that gives no state, because the microservice
-// that would give it is down. A state from before the call can still be on its
-// way, and is asked for again. A state that the call led to must not be seen: it
-// would mean that an error was read as a state, or that the microservice was up.
+// noState waits for a status that gives no state, because the microservice is
+// down. A state from before the call can still be on its way. One that the call
+// led to must not be seen: an error was read as a state, or the service was up.
 func noState(ctx context.Context, t task) Result {
 	call, _ := t.call()
 	w := t.watchStatus(call)

@@ -12,9 +12,8 @@ var notFinalKind = Kind{
 	run: notFinal,
 }
 
-// notFinal waits for the state that a call's work has while it goes on, and
-// for no other: the status lags, so that one from before the call proves
-// nothing.
+// notFinal waits for the state of the call's own work: the status lags, so that
+// one from before the call proves nothing.
 func notFinal(ctx context.Context, t task) Result {
 	call, _ := t.call()
 	w := t.watchStatus(call)

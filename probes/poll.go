@@ -10,13 +10,11 @@ import (
 
 // pace has the times of a poll.
 type pace struct {
-	// interval is the time from an answer to the next question.
-	interval time.Duration
+	interval time.Duration // from an answer to the next question
 	// longest bounds the interval, which grows by half after each answer; 0
 	// keeps it constant.
 	longest time.Duration
-	// patience is the time after which no further question is asked; 0 sets
-	// no limit.
+	// patience is when to stop asking; 0 sets no limit.
 	patience time.Duration
 	// hedged sends another request beside one that takes longer than
 	// [hedgeDelay], and takes the answers as they come.
@@ -25,7 +23,7 @@ type pace struct {
 
 // hedgeDelay is how long a request may hang before another one is sent beside
 // it. The first packet to a pod that has just gone can get lost, which costs a
-// second; one that is sent a moment later is answered, or refused, at once.
+// second; one that is sent a moment later is answered or refused at once.
 const hedgeDelay = 100 * time.Millisecond
 
 // poll asks until ctx ends, the patience is over or the caller breaks off, and
@@ -85,8 +83,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// outOfTime reports whether ctx ended because its time was up, and not because
-// it was cancelled.
+// outOfTime reports whether ctx ended because its time was up.
 func outOfTime(ctx context.Context) bool {
 	deadline, ok := ctx.Deadline()
 	return errors.Is(ctx.Err(), context.DeadlineExceeded) || ok && !time.Now().Before(deadline)

@@ -20,8 +20,7 @@ func following(described activity.Activity) activity.Activity {
 	return described
 }
 
-// reached waits until the state that a call must end in is reached, by that
-// call.
+// reached waits until the call has reached the state that it must end in.
 func reached(ctx context.Context, t task) Result {
 	call, _ := t.call()
 	w := t.watchStatus(call)

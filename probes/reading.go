@@ -31,8 +31,7 @@ func (s Subject) read(ctx context.Context, call emco.Call) sample {
 	return seen
 }
 
-// await reads a call's status until it is as wanted or ctx ends, and returns
-// the last reading.
+// await reads a call's status until it is as wanted or ctx ends.
 func (t task) await(ctx context.Context, call emco.Call, wanted func(emco.Reading) bool) (emco.Reading, error) {
 	w := t.watchStatus(call)
 	for sample := range w.samples(ctx, t.Setup.pace(pace{longest: longestInterval})) {

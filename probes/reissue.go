@@ -23,8 +23,7 @@ func lasting(described activity.Activity) activity.Activity {
 	return described
 }
 
-// reissue repeats a call after an outage, if the status does not show that it
-// was accepted before.
+// reissue repeats a call after an outage, if the status does not show it accepted.
 func reissue(ctx context.Context, t task) Result {
 	began := time.Now()
 	call, _ := t.call()
@@ -32,7 +31,8 @@ func reissue(ctx context.Context, t task) Result {
 	err := issue.run(ctx)
 
 	var refused *refusal
-	var result Result
+	status := describe(issue.reading)
+	result := Result{Conclusion: Passed}
 	switch {
 	case errors.As(err, &refused):
 		result = Result{Conclusion: Failed, Message: "reissued, and refused: " + refused.Error()}
@@ -41,19 +41,18 @@ func reissue(ctx context.Context, t task) Result {
 	case err != nil:
 		result = errored(err)
 	case issue.reading.Ours && issue.reading.Progress == emco.GaveUp:
-		result = Result{Conclusion: Failed, Message: "not reissued: status says " + describe(issue.reading)}
+		result = Result{Conclusion: Failed, Message: "not reissued: status says " + status}
 	case issue.posts == 0:
-		result = Result{Conclusion: Passed, Message: "not reissued: status says " + describe(issue.reading)}
+		result.Message = "not reissued: status says " + status
 	case issue.answer.Outcome.Kind == emco.Accepted:
-		result = Result{Conclusion: Passed, Message: "reissued: " + issue.answer.String()}
+		result.Message = "reissued: " + issue.answer.String()
 	default:
-		// A POST whose answer was lost or said "already", and then a status
-		// that shows the call accepted.
-		result = Result{Conclusion: Passed, Message: fmt.Sprintf("reissued: %s; status says %s", issue.answer, describe(issue.reading))}
+		// The answer was lost or said "already", and the status shows the call accepted.
+		result.Message = fmt.Sprintf("reissued: %s; status says %s", issue.answer, status)
 	}
 	result.Evidence = map[string]string{"posts": strconv.Itoa(issue.posts)}
 	if issue.reading.Text != "" {
-		result.Evidence["status"] = describe(issue.reading)
+		result.Evidence["status"] = status
 	}
 	if issue.posts > 0 {
 		result.Evidence["answer"] = issue.answer.Outcome.String()

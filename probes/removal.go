@@ -12,8 +12,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
-// instantiatingPatience bounds how long a removal waits for an instantiate to
-// end before it terminates in the middle of it.
+// instantiatingPatience bounds the wait for an instantiate to end by itself.
 const instantiatingPatience = 30 * time.Second
 
 // removal removes the resources of attempts, one attempt after the other.
@@ -24,7 +23,6 @@ type removal struct {
 	left    stays
 
 	// Of the attempt that is being removed:
-
 	apps    []string
 	deleted map[string]bool // anchors that a DELETE was sent for
 	found   []emco.Resource // what is there and ours, parents first
@@ -32,10 +30,9 @@ type removal struct {
 	pending stays           // not removed in the last round
 }
 
-// stays are resources that are not removed, with the reasons.
+// stays are resources that are not removed, each once, with the reasons.
 type stays []Resource
 
-// add records a resource, once.
 func (s *stays) add(anchor, reason string) {
 	if _, ok := s.at(anchor); !ok {
 		*s = append(*s, Resource{Anchor: anchor, State: Left, Reason: reason})
@@ -49,12 +46,10 @@ func (s stays) find(fits func(anchor string) bool) (Resource, bool) {
 	return Resource{}, false
 }
 
-// at finds the resource at an anchor.
 func (s stays) at(anchor string) (Resource, bool) {
 	return s.find(func(a string) bool { return a == anchor })
 }
 
-// in finds a resource that lies below an anchor.
 func (s stays) in(anchor string) (Resource, bool) {
 	return s.find(func(a string) bool { return below(a, anchor) })
 }
@@ -63,8 +58,7 @@ func below(anchor, parent string) bool { return strings.HasPrefix(anchor, parent
 
 func newRemoval(t task) *removal { return &removal{task: t, began: time.Now()} }
 
-// attempt removes what can be removed of one attempt, and reports what is
-// left.
+// attempt removes what can be removed of one attempt, and reports what is left.
 func (r *removal) attempt(ctx context.Context, names emco.Names) error {
 	r.Names, r.apps = names, slices.Clone(r.Setup.Apps)
 	r.deleted, r.kept, r.pending = map[string]bool{}, nil, nil
@@ -119,8 +113,7 @@ func (r *removal) round(ctx context.Context) error {
 		return nil
 	}
 	for _, template := range []string{"{dig}", "{logicalCloud}", "{project}"} {
-		// As long as it is not known what is there, nothing is touched: a
-		// cluster must not go before what is deployed on it.
+		// A cluster must not go before what is deployed on it.
 		anchor := r.Names.Anchor(template)
 		if unknown, ok := r.pending.at(anchor); ok {
 			r.waitFor(anchor, unknown.Reason)
@@ -136,8 +129,7 @@ func (r *removal) round(ctx context.Context) error {
 			return err
 		}
 		all := l.kind == emco.LogicalCloud
-		err := r.delete(ctx, func(a string) bool { return all || a == anchor || below(a, anchor) })
-		if err != nil {
+		if err := r.delete(ctx, func(a string) bool { return all || a == anchor || below(a, anchor) }); err != nil {
 			return err
 		}
 		if stays, ok := r.pending.at(anchor); ok {
@@ -148,8 +140,7 @@ func (r *removal) round(ctx context.Context) error {
 	return nil
 }
 
-// waitFor leaves all that was found to the next round, because of one that
-// could not be terminated or removed in this one.
+// waitFor leaves all that was found to the next round, because of one resource.
 func (r *removal) waitFor(anchor, reason string) {
 	r.pending.add(anchor, reason)
 	for _, f := range r.found {
@@ -212,8 +203,7 @@ func (r *removal) find(ctx context.Context) error {
 	return nil
 }
 
-// findApps adds the apps that EMCO lists: the target may have named others
-// when they were made.
+// findApps adds the apps that EMCO lists: the target may have named others before.
 func (r *removal) findApps(ctx context.Context) error {
 	answer := r.get(ctx, r.Names.Anchor("{compositeApp}/apps"))
 	list, _ := answer.List()
@@ -234,8 +224,7 @@ func (r *removal) gone(anchor string) {
 	}
 }
 
-// delete deletes what was found at the wanted anchors, children first, and
-// drops it from what is found.
+// delete deletes what was found at the wanted anchors, children first.
 func (r *removal) delete(ctx context.Context, wanted func(anchor string) bool) error {
 	var rest []emco.Resource
 	for _, resource := range slices.Backward(r.found) {
@@ -266,8 +255,8 @@ func (r *removal) delete(ctx context.Context, wanted func(anchor string) bool) e
 	return nil
 }
 
-// quiesce terminates what is instantiated and waits for what is under way. It
-// returns why that cannot be done now, if so.
+// quiesce terminates what is instantiated and waits for what is under way, or
+// returns why that cannot be done now.
 func (r *removal) quiesce(ctx context.Context, l lifecycle) (reason string, err error) {
 	if !slices.ContainsFunc(r.found, func(f emco.Resource) bool { return f.Kind == l.kind }) {
 		return "", nil

@@ -14,15 +14,11 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
-// Setup is what the target gives for an attempt's resources, besides their
-// names.
+// Setup is what the target gives for an attempt's resources.
 type Setup struct {
-	// Kubeconfig is the file with the kubeconfig of the edge cluster.
-	Kubeconfig string
-	// Rsync is where EMCO reaches rsync, as HOST:PORT of its gRPC port.
-	Rsync string
-	// Apps are the names of the apps that make up the composite app.
-	Apps []string
+	Kubeconfig string   // the file with that of the edge cluster
+	Rsync      string   // where EMCO reaches its gRPC port, as HOST:PORT
+	Apps       []string // of the composite app
 	// Interval is the time from an answer to the next question. 0 means each
 	// probe's own.
 	Interval time.Duration
@@ -35,9 +31,7 @@ const (
 	shortInterval   = 20 * time.Millisecond // for what is soon over
 	steadyInterval  = 100 * time.Millisecond
 	longestInterval = time.Second
-	// statusTimeout bounds one GET of a state: one that hangs must not take
-	// all the time there is.
-	statusTimeout = 5 * time.Second
+	statusTimeout   = 5 * time.Second // of one GET
 )
 
 // pace fills in the interval of a pace.
@@ -59,34 +53,30 @@ func (s Setup) rsync() (host string, port int, err error) {
 	return host, port, nil
 }
 
-// material reads the files that the resources are made of; the kubeconfig only
-// on demand.
-func (s Subject) material(kubeconfig bool) (emco.Material, error) {
-	material := emco.Material{Apps: s.Setup.Apps}
+// material is what the resources are made of; the kubeconfig only on demand.
+func (s Subject) material(kubeconfig bool) (material emco.Material, err error) {
+	material.Apps = s.Setup.Apps
 	for _, app := range material.Apps {
 		if err := s.Names.CheckApp(app); err != nil {
-			return emco.Material{}, err
+			return material, err
 		}
 	}
-	if !kubeconfig {
+	switch {
+	case !kubeconfig:
 		return material, nil
-	}
-	if s.Setup.Kubeconfig == "" {
-		return emco.Material{}, document.Problem{Field: "kubeconfig", Message: "is missing",
+	case s.Setup.Kubeconfig == "":
+		return material, document.Problem{Field: "kubeconfig", Message: "is missing",
 			Remedy: "name the file with the kubeconfig of the edge cluster"}
 	}
-	content, err := os.ReadFile(s.Setup.Kubeconfig)
-	if err != nil {
-		return emco.Material{}, fmt.Errorf("read the kubeconfig of the edge cluster: %w", err)
+	if material.Kubeconfig, err = os.ReadFile(s.Setup.Kubeconfig); err != nil {
+		err = fmt.Errorf("read the kubeconfig of the edge cluster: %w", err)
 	}
-	material.Kubeconfig = content
-	return material, nil
+	return material, err
 }
 
-// send sends a request once. The sample has an error if the request could not
-// be sent or EMCO refuses the token.
+// send sends a request once. It fails if it could not, or EMCO refuses the token.
 func (s Subject) send(ctx context.Context, request emco.Request) sample {
-	if request.Method == http.MethodGet {
+	if request.Method == http.MethodGet { // one that hangs must not take all the time there is
 		limited, cancel := context.WithTimeout(ctx, statusTimeout)
 		defer cancel()
 		ctx = limited
@@ -111,8 +101,5 @@ func (s Subject) request(call emco.Call) (emco.Request, error) {
 			Message: fmt.Sprintf("%s makes a %s, and a run on existing resources makes nothing", call.Name, call.Creates)}
 	}
 	material, err := s.material(call.Creates == emco.Cluster)
-	if err != nil {
-		return emco.Request{}, err
-	}
-	return call.Request(s.Names, material), nil
+	return call.Request(s.Names, material), err
 }

@@ -14,7 +14,7 @@ var statusKind = Kind{
 	run: statusOnce,
 }
 
-// statusOnce asks until an answer gives the state of what a call works on.
+// statusOnce asks until an answer gives a state.
 func statusOnce(ctx context.Context, t task) Result {
 	call, _ := t.call()
 	wanted := emco.State(t.text("state")) // empty: any

@@ -14,9 +14,8 @@ var teardownKind = Kind{
 	run:      teardown,
 }
 
-// teardown removes the attempt's resources, in the order in which EMCO lets
-// them go, until nothing is left, or only what it must not touch. What existed
-// before the run stays, and its state is reported.
+// teardown removes the attempt's resources, in the order in which EMCO lets them
+// go. What existed before the run stays, and its state is reported.
 func teardown(ctx context.Context, t task) Result {
 	if err := t.awaitUnanswered(ctx); err != nil {
 		return errored(err)
@@ -28,9 +27,8 @@ func teardown(ctx context.Context, t task) Result {
 	return r.result("", r.attempt(ctx, t.Names))
 }
 
-// awaitUnanswered waits for the calls that may still take effect: what is
-// removed before such a call is done, the call makes again. A call that was
-// held is answered up to 18 s after the release.
+// awaitUnanswered waits for the calls that may still take effect, and would make
+// again what is removed before. A held call is answered up to 18 s after the release.
 func (t task) awaitUnanswered(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, t.Settle)
 	defer cancel()
@@ -47,12 +45,10 @@ func (t task) awaitUnanswered(ctx context.Context) error {
 	return nil
 }
 
-// finalStatePatience bounds how long a teardown waits for the state of one
-// resource that existed before the run.
+// finalStatePatience bounds the wait for the state of one existing resource.
 const finalStatePatience = 30 * time.Second
 
-// reportFinalState reports the state in which resources that existed before the
-// run are left. It changes nothing.
+// reportFinalState reports the state in which existing resources are left.
 func (t task) reportFinalState(ctx context.Context) Result {
 	result := Result{Conclusion: Passed, Evidence: map[string]string{"removed": "0"}}
 	var states []string

@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -17,30 +18,26 @@ var unavailableKind = Kind{
 	run:   unavailable,
 }
 
-// checkUnavailable demands a service or a call, and no service beside a call
-// that another one answers.
+// checkUnavailable demands a service or a call, and the call's own if both.
 func checkUnavailable(a arguments) error {
 	service := emco.Service(a.text("service"))
 	call, ok := a.call()
 	switch {
 	case !ok && service == "":
-		return a.wrong("service", "is missing", "give a service or a call")
+		return wrong("service", "is missing", "give a service or a call")
 	case ok && service != "" && service != call.Service:
-		return a.wrong("service", fmt.Sprintf("%s does not answer %s", service, call.Name), fmt.Sprintf("use %s or leave it out", call.Service))
+		return wrong("service", fmt.Sprintf("%s does not answer %s", service, call.Name), fmt.Sprintf("use %s or leave it out", call.Service))
 	}
 	return nil
 }
 
-// unavailable waits until the GET is refused, and for nothing else: a reset, an
-// EOF or a hang means down too, but only a refusal proves that nothing listens.
-// An answer can be one from before the fault.
+// unavailable waits until the GET is refused: a reset, an EOF or a hang means down
+// too, but only a refusal proves that nothing listens. An answer can be one from
+// before the fault.
 func unavailable(ctx context.Context, t task) Result {
-	service := emco.Service(t.text("service"))
-	w := t.watchEndpoint(service, nil)
-	if call, ok := t.call(); ok {
-		service = call.Service
-		w = t.watchEndpoint(service, &call)
-	}
+	call, _ := t.call()
+	service := cmp.Or(call.Service, emco.Service(t.text("service")))
+	w := t.watchEndpoint(service, call)
 	for sample := range w.samples(ctx, t.Setup.pace(pace{interval: shortInterval, hedged: true})) {
 		if sample.condition == conditionRefused {
 			return w.result(Passed, "%s refuses after %s: %s", service, w.after(), sample.words)

@@ -13,19 +13,15 @@ import (
 // sample is one observation of EMCO: the answer to one request.
 type sample struct {
 	emco.Answer
-	// reading is the state, of a status request.
-	reading emco.Reading
-	// condition of the service, of an endpoint check.
-	condition string
-	// words describe the sample, and note is its note. Equal samples in a row
-	// are noted once.
+	reading   emco.Reading // of a status request
+	condition string       // of the service, by an endpoint check
+	// words describe the sample, and note is its note.
 	words, note string
-	// err is set if the request could not be sent, or sending it again is of no
-	// use.
+	// err is set if the request could not be sent, or must not be sent again.
 	err error
 }
 
-// key is equal for equal samples.
+// key is equal for equal samples, which are noted once in a row.
 func (s sample) key() string { return cmp.Or(s.condition, s.note) }
 
 // watch polls one question and keeps the last sample.
@@ -75,8 +71,7 @@ func (w *watch) result(conclusion Conclusion, format string, args ...any) Result
 // after is the time from the first request to the last sample.
 func (w *watch) after() string { return rounded(w.last.Ended.Sub(w.began)) }
 
-// unseen is the result when what had to be observed was not: nothing follows
-// about EMCO.
+// unseen is the result when what had to be observed was not.
 func (w *watch) unseen(what string) Result {
 	return w.result(Inconclusive, "%s within %s (%s)", what, rounded(time.Since(w.began)), w.seen())
 }
@@ -108,11 +103,11 @@ func (w *watch) seen() string {
 	return "last " + w.noun + ": " + w.last.words
 }
 
-// unfinished is the result of a probe that ctx ended while its answer was
-// open: if its time was up, EMCO did not do in time what was asked of it.
+// unfinished is the result of a probe that ctx ended while its answer was open.
+// If its time was up, EMCO did not do in time what was asked of it.
 func unfinished(ctx context.Context, waited time.Duration, what string) Result {
 	if outOfTime(ctx) {
-		return Result{Conclusion: Failed, Message: fmt.Sprintf("%s within %s", what, rounded(waited))}
+		return Result{Conclusion: Failed, Message: what + " within " + rounded(waited)}
 	}
 	return Result{Conclusion: Inconclusive, Message: fmt.Sprintf("ended after %s: %s", rounded(waited), what)}
 }

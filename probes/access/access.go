@@ -3,6 +3,7 @@
 package access
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/emco-chaos/emco-chaos/probes"
@@ -13,21 +14,16 @@ import (
 
 // Access is how a target's EMCO is reached, and what its resources are made of.
 type Access struct {
-	// Client is the configuration of a client of its REST API.
-	Client emco.Config
-	// Setup has HOST:PORT of rsync's gRPC port and the edge cluster's
-	// kubeconfig, each empty if the target does not name it, and the apps.
-	Setup probes.Setup
-	// Existing are resources that exist already, for runs that work on those.
-	Existing emco.Chosen
+	Client   emco.Config
+	Setup    probes.Setup
+	Existing emco.Chosen // resources that exist already, for runs that work on those
 }
 
 // DefaultApps returns the apps that are deployed when nobody names any.
 func DefaultApps() []string { return []string{"adservice", "currencyservice"} }
 
-// Of reads the access to a target: the URLs of its services and its ingress
-// and, for what has none there, emcoctl's configuration file, which its
-// settings may name as emcoctl: {config: {file: NAME}}.
+// Of reads the access to a target: the URLs of its services and its ingress and,
+// for what has none there, emcoctl's configuration file in settings.emcoctl.config.
 func Of(target *target.Target) (Access, error) {
 	settings, problems := ReadSettings(target)
 	if err := problems.Err(); err != nil {
@@ -42,15 +38,13 @@ func Of(target *target.Target) (Access, error) {
 	}
 	access := Access{
 		Client:   emco.Config{Endpoints: map[emco.Service]string{}, Ingress: users.Ingress},
-		Setup:    probes.Setup{Kubeconfig: settings.Edge.Kubeconfig.File, Rsync: users.Rsync, Apps: settings.Apps},
+		Setup:    probes.Setup{Kubeconfig: settings.Edge.Kubeconfig.File, Apps: settings.Apps},
 		Existing: settings.Existing,
 	}
 	if target.Ingress != nil {
 		access.Client.Ingress = target.Ingress.URL
 	}
-	if address := target.Services[string(emco.Rsync)].Address; address != "" {
-		access.Setup.Rsync = address
-	}
+	access.Setup.Rsync = cmp.Or(target.Services[string(emco.Rsync)].Address, users.Rsync)
 	if len(access.Setup.Apps) == 0 {
 		access.Setup.Apps = DefaultApps()
 	}

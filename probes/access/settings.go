@@ -25,9 +25,8 @@ type Settings struct {
 
 type file struct{ File string }
 
-// ReadSettings checks and reads the settings of a target. Its problems have
-// their places in the target file. No message shows what stands where a secret
-// could stand.
+// ReadSettings checks and reads the settings of a target. No problem shows what
+// stands where a secret could.
 func ReadSettings(of *target.Target) (Settings, document.Problems) {
 	source := of.SettingsSource()
 	settingsSchema().Check(source, target.SettingsField)
@@ -44,9 +43,8 @@ func ReadSettings(of *target.Target) (Settings, document.Problems) {
 	return settings, source.Problems()
 }
 
-// NeedsExisting is a problem with what a target names as resources that exist
-// already: with the resource of that name, such as composite-app, or, without
-// a name, with them all.
+// NeedsExisting is a problem with what a target names as existing resources: with
+// the one of that name, such as composite-app, or without a name with them all.
 func NeedsExisting(name, message string) document.Problem {
 	field := target.SettingsField + ".existing"
 	if name != "" {
@@ -57,8 +55,7 @@ func NeedsExisting(name, message string) document.Problem {
 	return document.Problem{Field: field, Message: message, Remedy: remedy}
 }
 
-// SettingName is a resource's name in settings: compositeApp for
-// composite-app.
+// SettingName is a resource's name in settings: compositeApp for composite-app.
 func SettingName(name string) string {
 	words := strings.Split(name, "-")
 	for i, word := range words[1:] {

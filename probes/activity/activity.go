@@ -1,40 +1,26 @@
-// Package activity describes what a plugin can do to the system that it
-// knows, and what it reports while it does it. Probes, the experiment
-// language, the contract and the host all use these types.
+// Package activity describes what a plugin can do to the system that it knows,
+// and what it reports while it does it.
 package activity
 
 import "slices"
 
 // Activity is something that a plugin can do.
 type Activity struct {
-	Name string
-	// Summary is one line on what it does.
-	Summary string
+	Name    string
+	Summary string // one line
 	// Arguments are in the order of importance: a value that stands alone in
 	// an experiment is the first.
 	Arguments []Argument
-	// Events are all that it can emit, in their usual order.
-	Events []string
-	// Ends are those of Events that end it: exactly one of them comes.
-	Ends []string
+	Events    []string // all that it can emit, in their usual order
+	Ends      []string // those of Events that end it: exactly one of them comes
 
-	// The experiment language uses what follows; it does not travel over the
-	// wire.
-
-	// HasOutcome is set when it ends with an outcome that a step can expect.
-	HasOutcome bool
-	// Lasting is set when what it sent may take effect after it is cancelled.
-	Lasting bool
-	// Recheck is set when what it found must still hold at the attempt's end.
-	Recheck bool
-	// Measures names the recovery time that it ends when it passes: Answers or
-	// Converged; empty for none.
-	Measures string
-	// Probe is set when a step can name it as its probe.
-	Probe bool
-	// Follows is set when it asks for what a call has led to: some step must
-	// make that call.
-	Follows bool
+	// The experiment language uses what follows; it does not travel over the wire.
+	HasOutcome bool   // it ends with an outcome that a step can expect
+	Lasting    bool   // what it sent may take effect after it is cancelled
+	Recheck    bool   // what it found must still hold at the attempt's end
+	Measures   string // the recovery time that it ends when it passes: Answers, Converged or none
+	Probe      bool   // a step can name it as its probe
+	Follows    bool   // it asks for what a call has led to: some step must make that call
 }
 
 // The recovery times that an activity can measure: until what was down answers,
@@ -46,11 +32,10 @@ const (
 
 // First returns the first argument of that type.
 func (a Activity) First(kind Type) (Argument, bool) {
-	at := slices.IndexFunc(a.Arguments, func(argument Argument) bool { return argument.Type == kind })
-	if at < 0 {
-		return Argument{}, false
+	if at := slices.IndexFunc(a.Arguments, func(argument Argument) bool { return argument.Type == kind }); at >= 0 {
+		return a.Arguments[at], true
 	}
-	return a.Arguments[at], true
+	return Argument{}, false
 }
 
 // ArgumentNames are the names of the arguments in their order.
@@ -64,11 +49,10 @@ func (a Activity) ArgumentNames() []string {
 
 // Argument is one argument of an activity.
 type Argument struct {
-	Name     string
-	Type     Type
-	Required bool
-	// Allowed are the only values it can have; empty when any will do.
-	Allowed     []string
+	Name        string
+	Type        Type
+	Required    bool
+	Allowed     []string // the only values; empty when any will do
 	Description string
 }
 

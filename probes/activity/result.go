@@ -7,22 +7,18 @@ type Observer interface {
 	// Event reports that something happened that other steps may wait for.
 	// Each of an activity's events comes at most once in a run of it.
 	Event(name string, at time.Time, detail map[string]string)
-	// Note reports something for the reader that nothing waits for, such as
-	// a status that changed.
+	// Note tells the reader what nothing waits for, such as a status that changed.
 	Note(at time.Time, text string)
 	// Resource reports what is made in the system or removed from it, before
 	// and after it is done, so that a later process can clean up.
 	Resource(resource Resource)
 }
 
-// Resource is something in the system that a run made, is about to make,
-// removed, or could not remove.
+// Resource is something in the system that a run makes or removes.
 type Resource struct {
-	// Anchor names it in the system's own way.
-	Anchor string
+	Anchor string // its name in the system's own way
 	State  ResourceState
-	// Reason is why it is Left.
-	Reason string
+	Reason string // why it is Left
 }
 
 // ResourceState is how far a resource has come.
@@ -41,25 +37,16 @@ type Conclusion string
 
 // The conclusions.
 const (
-	// Passed: the system answered as its document promises.
-	Passed Conclusion = "passed"
-	// Failed: the system did not.
-	Failed Conclusion = "failed"
-	// Inconclusive: what had to be seen was not seen, and that says nothing
-	// about the system.
-	Inconclusive Conclusion = "inconclusive"
-	// Errored: the activity could not do its work.
-	Errored Conclusion = "error"
+	Passed       Conclusion = "passed"       // the system answered as its document promises
+	Failed       Conclusion = "failed"       // the system did not
+	Inconclusive Conclusion = "inconclusive" // not seen, which says nothing about the system
+	Errored      Conclusion = "error"        // the activity could not do its work
 )
 
 // Result is what came of an activity.
 type Result struct {
 	Conclusion Conclusion
-	// Message is one sentence for the reader.
-	Message string
-	// Outcome is what became of a call, such as "accepted", "rejected 500" or
-	// "connection-lost"; empty when the activity is not one call.
-	Outcome string
-	// Evidence is what the conclusion rests on, such as the last status.
-	Evidence map[string]string
+	Message    string            // one sentence for the reader
+	Outcome    string            // of one call, such as "accepted", "rejected 500" or "connection-lost"
+	Evidence   map[string]string // what the conclusion rests on, such as the last status
 }

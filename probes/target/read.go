@@ -14,9 +14,7 @@ var schemaText []byte
 
 var schema = document.Embedded(schemaText)
 
-// Read reads a target file. Unknown keys are problems, and no message shows
-// a value where a secret could stand.
-// References to files are made absolute from the target file's folder.
+// Read reads a target file. No problem shows a value where a secret could stand.
 func Read(file string) (*Target, document.Problems) {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -25,8 +23,8 @@ func Read(file string) (*Target, document.Problems) {
 	return Parse(file, data)
 }
 
-// Parse reads a target from data; file is its name and gives the folder
-// that its references start from.
+// Parse reads a target from data; file is its name, whose folder references to
+// files start from.
 func Parse(file string, data []byte) (*Target, document.Problems) {
 	folder, err := filepath.Abs(filepath.Dir(file))
 	if err != nil {
@@ -52,18 +50,14 @@ func Parse(file string, data []byte) (*Target, document.Problems) {
 
 // resolve makes file names absolute and removes the trailing slash of URLs.
 func (t *Target) resolve(folder string) {
-	names := []*string{}
-	if t.Driver.Local != nil {
-		names = append(names, &t.Driver.Local.Cluster)
+	if local := t.Driver.Local; local != nil {
+		local.Cluster = absolute(folder, local.Cluster)
 	}
-	if t.Driver.Kubernetes != nil {
-		names = append(names, &t.Driver.Kubernetes.Kubeconfig)
+	if cluster := t.Driver.Kubernetes; cluster != nil {
+		cluster.Kubeconfig = absolute(folder, cluster.Kubeconfig)
 	}
 	for _, reference := range t.Credentials.References() {
-		names = append(names, &reference.File)
-	}
-	for _, name := range names {
-		*name = absolute(folder, *name)
+		reference.File = absolute(folder, reference.File)
 	}
 	for name, service := range t.Services {
 		service.URL = strings.TrimSuffix(service.URL, "/")

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"net"
 	"net/url"
+	"slices"
 
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
@@ -13,8 +14,8 @@ import (
 // SettingsField is where the settings stand in a target file.
 const SettingsField = "spec.settings"
 
-// Target is the system under test, as its target file describes it. It goes
-// to plugins as JSON. It has references to secrets and never a secret.
+// Target is the system under test, as its target file describes it, and goes to
+// plugins as JSON. It has references to secrets and never a secret.
 type Target struct {
 	Name   string `json:"name"`
 	Driver Driver `json:"driver"`
@@ -23,22 +24,18 @@ type Target struct {
 	// Ingress stands in front of all services, when there is one.
 	Ingress     *Ingress    `json:"ingress,omitempty"`
 	Credentials Credentials `json:"credentials"`
-	// Settings are for the plugin alone, in JSON's types. Wherever
-	// a mapping in them is {file: NAME} and nothing else, NAME has been made
+	// Settings are for the plugin alone. NAME in each {file: NAME} has been made
 	// absolute from the target file's folder.
 	Settings map[string]any `json:"settings,omitempty"`
-	// File is the target file's name, and Places are where in it each of the
-	// settings stands, for the problems that the plugin has with them.
+	// File is the target file, and Places are where in it each setting stands.
 	File   string          `json:"file,omitempty"`
 	Places document.Places `json:"places,omitempty"`
-	// UseExisting says that runs work on resources that exist already, which
-	// the settings name, in place of ones of their own. No target file can
-	// say it: who starts a run does.
+	// UseExisting says that runs work on existing resources, which the settings
+	// name. No target file can say it: who starts a run does.
 	UseExisting bool `json:"useExisting,omitempty"`
 }
 
-// SettingsSource returns the settings as a part of the target file, for the
-// plugin to check and decode.
+// SettingsSource returns the settings for the plugin to check and decode.
 func (t *Target) SettingsSource() *document.File {
 	return document.FromContent(cmp.Or(t.File, "target "+t.Name), SettingsField, t.Settings, t.Places)
 }
@@ -51,24 +48,20 @@ type Driver struct {
 
 // LocalDriver puts faults on processes of this machine.
 type LocalDriver struct {
-	// Cluster is the absolute path of the file that describes the processes.
-	Cluster string `json:"cluster"`
+	Cluster string `json:"cluster"` // the absolute path of the file that describes them
 }
 
 // KubernetesDriver puts faults on pods by Chaos Mesh.
 type KubernetesDriver struct {
-	// Kubeconfig is the absolute path of the cluster's kubeconfig. Without one
-	// it is $KUBECONFIG, else the cluster that the process runs in, else
-	// ~/.kube/config.
+	// Kubeconfig is an absolute path. Without one it is $KUBECONFIG, else the
+	// cluster that the process runs in, else ~/.kube/config.
 	Kubeconfig string `json:"kubeconfig,omitempty"`
-	// Context is the kubeconfig's context; empty is its current one.
-	Context string `json:"context,omitempty"`
+	Context    string `json:"context,omitempty"` // empty: the current one
 }
 
 // Service is one microservice or back end.
 type Service struct {
-	// URL is where its REST API is, when it has one.
-	URL string `json:"url,omitempty"`
+	URL string `json:"url,omitempty"` // of its REST API
 	// Address is host:port, or a host alone, of what is not asked over HTTP.
 	// A service without labels is held by it.
 	Address string `json:"address,omitempty"`
@@ -80,19 +73,15 @@ type Service struct {
 // HasPods reports whether faults can select the service's pods.
 func (s Service) HasPods() bool { return len(s.Labels) > 0 }
 
-// Host returns the host of the service's address, or of its URL; empty when it
-// has neither.
+// Host returns the host of the service's address, else of its URL, if any.
 func (s Service) Host() string {
-	if s.Address != "" {
-		if host, _, err := net.SplitHostPort(s.Address); err == nil {
-			return host
-		}
-		return s.Address
+	if host, _, err := net.SplitHostPort(s.Address); err == nil {
+		return host
 	}
-	if parsed, err := url.Parse(s.URL); err == nil {
+	if parsed, err := url.Parse(s.URL); err == nil && s.Address == "" {
 		return parsed.Hostname()
 	}
-	return ""
+	return s.Address
 }
 
 // Ingress is one endpoint for all services.
@@ -102,27 +91,17 @@ type Ingress struct {
 
 // Credentials are references to what the target demands.
 type Credentials struct {
-	// Token is a bearer token.
-	Token *SecretRef `json:"token,omitempty"`
-	// CA is the certificate authority of the target's endpoints, in PEM.
-	CA *SecretRef `json:"ca,omitempty"`
+	Token *SecretRef `json:"token,omitempty"` // a bearer token
+	CA    *SecretRef `json:"ca,omitempty"`    // of the target's endpoints, in PEM
 }
 
 // References returns those that are set.
 func (c Credentials) References() []*SecretRef {
-	var set []*SecretRef
-	for _, reference := range []*SecretRef{c.Token, c.CA} {
-		if reference != nil {
-			set = append(set, reference)
-		}
-	}
-	return set
+	return slices.DeleteFunc([]*SecretRef{c.Token, c.CA}, func(reference *SecretRef) bool { return reference == nil })
 }
 
 // SecretRef is the place of a secret. Exactly one field is set.
 type SecretRef struct {
-	// Env is the name of an environment variable.
-	Env string `json:"env,omitempty"`
-	// File is an absolute path.
-	File string `json:"file,omitempty"`
+	Env  string `json:"env,omitempty"`  // the name of an environment variable
+	File string `json:"file,omitempty"` // an absolute path
 }
