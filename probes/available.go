@@ -12,18 +12,15 @@ import (
 var availableKind = Kind{
 	Activity: question("available", "waits until a real GET of a microservice succeeds",
 		activity.Argument{Name: "service", Type: activity.ServiceName, Required: true, Allowed: serviceNames(), Description: "the microservice"}),
-	run: available,
-}
-
-// available waits for an answer out of the microservice's database: success, or
-// EMCO's own word that there is no such resource.
-func available(ctx context.Context, t task) Result {
-	service := emco.Service(t.text("service"))
-	w := t.watchEndpoint(service, emco.Call{})
-	for sample := range w.samples(ctx, t.Setup.pace(pace{interval: 250 * time.Millisecond, hedged: true})) {
-		if sample.condition == conditionAnswered {
-			return w.result(Passed, "%s is available after %s: %s", service, w.after(), sample.words)
+	// Success, or EMCO's own word that there is no such resource, is out of its database.
+	run: func(ctx context.Context, t task) Result {
+		service := emco.Service(t.text("service"))
+		w := t.watchEndpoint(service, emco.Call{})
+		for sample := range w.samples(ctx, t.Setup.pace(pace{interval: 250 * time.Millisecond, hedged: true})) {
+			if sample.condition == conditionAnswered {
+				return w.result(Passed, "%s is available after %s: %s", service, w.after(), sample.words)
+			}
 		}
-	}
-	return w.unfinished(ctx, fmt.Sprintf("%s did not become available", service))
+		return w.unfinished(ctx, fmt.Sprintf("%s did not become available", service))
+	},
 }

@@ -19,39 +19,34 @@ var callKind = Kind{
 		Ends:       []string{string(emco.WasAccepted), string(emco.WasRejected), string(emco.HasFailed)},
 		HasOutcome: true, Lasting: true,
 	},
-	run: callOnce,
-}
-
-// callOnce makes one call, once, and emits its moments as they happen.
-func callOnce(ctx context.Context, t task) Result {
-	call, _ := t.call()
-	request, err := t.request(call)
-	if err != nil {
-		return errored(err)
-	}
-	answer, err := t.Client.Watch(ctx, request, func(m emco.Moment) {
-		detail := map[string]string{}
-		switch m.Name {
-		case emco.Started:
-			detail["call"] = call.Name
-			detail["service"] = string(call.Service)
-			url, _ := t.Client.URL(request)
-			detail["request"] = request.Method + " " + url
-		case emco.WasAccepted, emco.WasRejected, emco.HasFailed:
-			detail = outcomeDetail(m.Outcome)
+	run: func(ctx context.Context, t task) Result {
+		call, _ := t.call()
+		request, err := t.request(call)
+		if err != nil {
+			return errored(err)
 		}
-		t.Event(string(m.Name), m.At, detail)
-	})
-	if err != nil {
-		return errored(err)
-	}
-	result := Result{Conclusion: Passed, Message: call.Name + ": " + answer.String(),
-		Outcome: answer.Outcome.String(), Evidence: outcomeDetail(answer.Outcome)}
-	result.Evidence["took"] = rounded(answer.Ended.Sub(answer.Started))
-	if answer.Outcome.Kind == emco.Rejected {
-		result.Evidence["body"] = answer.Text()
-	}
-	return result
+		answer, err := t.Client.Watch(ctx, request, func(m emco.Moment) {
+			detail := map[string]string{}
+			switch m.Name {
+			case emco.Started:
+				url, _ := t.Client.URL(request)
+				detail = map[string]string{"call": call.Name, "service": string(call.Service), "request": request.Method + " " + url}
+			case emco.WasAccepted, emco.WasRejected, emco.HasFailed:
+				detail = outcomeDetail(m.Outcome)
+			}
+			t.Event(string(m.Name), m.At, detail)
+		})
+		if err != nil {
+			return errored(err)
+		}
+		result := Result{Conclusion: Passed, Message: call.Name + ": " + answer.String(),
+			Outcome: answer.Outcome.String(), Evidence: outcomeDetail(answer.Outcome)}
+		result.Evidence["took"] = rounded(answer.Ended.Sub(answer.Started))
+		if answer.Outcome.Kind == emco.Rejected {
+			result.Evidence["body"] = answer.Text()
+		}
+		return result
+	},
 }
 
 func outcomeDetail(o emco.Outcome) map[string]string {

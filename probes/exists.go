@@ -15,7 +15,32 @@ var existsKind = Kind{
 		activity.Argument{Name: "anchor", Type: activity.Text, Required: true,
 			Description: "the resource's path below /v2/, such as projects/PROJECT, or one of the run's own, such as {dig} or {logicalCloud}"}),
 	check: checkAnchor,
-	run:   exists,
+	run: func(ctx context.Context, t task) Result {
+		anchor := t.Names.Anchor(t.text("anchor"))
+		w := &watch{
+			observer: t, noun: "answer",
+			ask: func(ctx context.Context) sample {
+				seen := t.get(ctx, anchor)
+				seen.words = seen.String()
+				seen.note = fmt.Sprintf("GET %s --> %s", anchor, seen.words)
+				return seen
+			},
+			evidence: func(last sample) map[string]string {
+				return map[string]string{"anchor": anchor, "answer": last.Outcome.String()}
+			},
+		}
+		for sample := range w.samples(ctx, t.Setup.pace(pace{})) {
+			switch {
+			case sample.Outcome.Kind == emco.Accepted:
+				return w.result(Passed, "%s is there", anchor)
+			case sample.Missing():
+				return w.result(Failed, "%s is not there: %s", anchor, sample.Text())
+			case sample.Outcome.Kind == emco.Rejected && sample.Code < 500:
+				return w.result(Errored, "GET %s: %s", anchor, sample.Answer)
+			}
+		}
+		return w.unfinished(ctx, fmt.Sprintf("EMCO did not say whether %s is there", anchor))
+	},
 }
 
 var unknownWord = regexp.MustCompile(`\{[^}]*\}`)
@@ -28,32 +53,4 @@ func checkAnchor(a arguments) error {
 			"use {project}, {provider}, {cluster}, {label}, {logicalCloud}, {reference}, {compositeApp}, {compositeProfile}, {dig}, {placement} or {intent}")
 	}
 	return emco.CheckAnchor(anchor)
-}
-
-// exists asks until EMCO answers that a resource exists, or that it does not.
-func exists(ctx context.Context, t task) Result {
-	anchor := t.Names.Anchor(t.text("anchor"))
-	w := &watch{
-		observer: t, noun: "answer",
-		ask: func(ctx context.Context) sample {
-			seen := t.get(ctx, anchor)
-			seen.words = seen.String()
-			seen.note = fmt.Sprintf("GET %s --> %s", anchor, seen.words)
-			return seen
-		},
-		evidence: func(last sample) map[string]string {
-			return map[string]string{"anchor": anchor, "answer": last.Outcome.String()}
-		},
-	}
-	for sample := range w.samples(ctx, t.Setup.pace(pace{})) {
-		switch {
-		case sample.Outcome.Kind == emco.Accepted:
-			return w.result(Passed, "%s is there", anchor)
-		case sample.Missing():
-			return w.result(Failed, "%s is not there: %s", anchor, sample.Text())
-		case sample.Outcome.Kind == emco.Rejected && sample.Code < 500:
-			return w.result(Errored, "GET %s: %s", anchor, sample.Answer)
-		}
-	}
-	return w.unfinished(ctx, fmt.Sprintf("EMCO did not say whether %s is there", anchor))
 }

@@ -11,7 +11,27 @@ import (
 var noStateKind = Kind{
 	Activity: question("noState", "waits for a status of a call that gives no state, and sees none that says the call took effect",
 		callArgument("the call whose answer was lost")),
-	run: noState,
+	// A state from before the call can still be on its way. One that the call led to
+	// must not be seen: an error was read as a state, or the microservice was up.
+	run: func(ctx context.Context, t task) Result {
+		call, _ := t.call()
+		w := t.watchStatus(call)
+		ask := w.ask
+		w.ask = func(ctx context.Context) sample {
+			ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.Setup.patience, noStateTimeout))
+			defer cancel()
+			return ask(ctx)
+		}
+		for sample := range w.samples(ctx, t.Setup.pace(pace{interval: shortInterval, hedged: true})) {
+			switch reading := sample.reading; {
+			case reading.Progress == emco.Unknown:
+				return w.result(Passed, "status gives %s after %s", reading.Text, w.after())
+			case reading.Ours:
+				return w.result(Inconclusive, "status says %s: %s took effect, or was not cut off", describe(reading), call.Name)
+			}
+		}
+		return w.unseen("every status gave a state")
+	},
 }
 
 // noStateTimeout bounds one GET: one that hangs gives no state either. A service
@@ -19,26 +39,3 @@ var noStateKind = Kind{
 // Kubernetes without endpoints refuses by ICMP, of which Linux sends six at once
 // and then one a second (net.ipv4.icmp_ratelimit).
 const noStateTimeout = 200 * time.Millisecond
-
-// noState waits for a status that gives no state, because the microservice is
-// down. A state from before the call can still be on its way. One that the call
-// led to must not be seen: an error was read as a state, or the service was up.
-func noState(ctx context.Context, t task) Result {
-	call, _ := t.call()
-	w := t.watchStatus(call)
-	ask := w.ask
-	w.ask = func(ctx context.Context) sample {
-		ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.Setup.patience, noStateTimeout))
-		defer cancel()
-		return ask(ctx)
-	}
-	for sample := range w.samples(ctx, t.Setup.pace(pace{interval: shortInterval, hedged: true})) {
-		switch reading := sample.reading; {
-		case reading.Progress == emco.Unknown:
-			return w.result(Passed, "status gives %s after %s", reading.Text, w.after())
-		case reading.Ours:
-			return w.result(Inconclusive, "status says %s: %s took effect, or was not cut off", describe(reading), call.Name)
-		}
-	}
-	return w.unseen("every status gave a state")
-}

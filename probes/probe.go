@@ -3,10 +3,17 @@
 package probes
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/probes/activity"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
@@ -55,3 +62,93 @@ const (
 	Making, Made, Removed, Left           = activity.Making, activity.Made, activity.Removed, activity.Left
 	Passed, Failed, Inconclusive, Errored = activity.Passed, activity.Failed, activity.Inconclusive, activity.Errored
 )
+
+// Setup is what the target gives for an attempt's resources.
+type Setup struct {
+	Kubeconfig string   // the file with that of the edge cluster
+	Rsync      string   // where EMCO reaches its gRPC port, as HOST:PORT
+	Apps       []string // of the composite app
+	// Interval is the time from an answer to the next question. 0 means each
+	// probe's own.
+	Interval time.Duration
+
+	// patience, if not 0, replaces the limits of probes in tests.
+	patience time.Duration
+}
+
+const (
+	shortInterval   = 20 * time.Millisecond // for what is soon over
+	steadyInterval  = 100 * time.Millisecond
+	longestInterval = time.Second
+	statusTimeout   = 5 * time.Second // of one GET
+)
+
+// pace fills in the interval of a pace.
+func (s Setup) pace(p pace) pace {
+	p.interval = cmp.Or(s.Interval, p.interval, steadyInterval)
+	return p
+}
+
+// rsync splits the address of rsync.
+func (s Setup) rsync() (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(s.Rsync)
+	if err == nil {
+		port, err = strconv.Atoi(text)
+	}
+	if err != nil || host == "" || port < 1 || port > 65535 {
+		return "", 0, document.Problem{Field: "rsync", Message: fmt.Sprintf("%q is no address", s.Rsync),
+			Remedy: "give HOST:PORT of rsync's gRPC port, as EMCO reaches it"}
+	}
+	return host, port, nil
+}
+
+// material is what the resources are made of; the kubeconfig only on demand.
+func (s Subject) material(kubeconfig bool) (material emco.Material, err error) {
+	material.Apps = s.Setup.Apps
+	for _, app := range material.Apps {
+		if err := s.Names.CheckApp(app); err != nil {
+			return material, err
+		}
+	}
+	switch {
+	case !kubeconfig:
+		return material, nil
+	case s.Setup.Kubeconfig == "":
+		return material, document.Problem{Field: "kubeconfig", Message: "is missing",
+			Remedy: "name the file with the kubeconfig of the edge cluster"}
+	}
+	if material.Kubeconfig, err = os.ReadFile(s.Setup.Kubeconfig); err != nil {
+		err = fmt.Errorf("read the kubeconfig of the edge cluster: %w", err)
+	}
+	return material, err
+}
+
+// send sends a request once. It fails if it could not, or EMCO refuses the token.
+func (s Subject) send(ctx context.Context, request emco.Request) sample {
+	if request.Method == http.MethodGet { // one that hangs must not take all the time there is
+		limited, cancel := context.WithTimeout(ctx, statusTimeout)
+		defer cancel()
+		ctx = limited
+	}
+	answer, err := s.Client.Do(ctx, request)
+	if answer.Code == http.StatusUnauthorized || answer.Code == http.StatusForbidden {
+		err = fmt.Errorf("%s %s: %s; give a token that EMCO takes", request.Method, request.Anchor, answer)
+	}
+	return sample{Answer: answer, err: err}
+}
+
+// get asks once for the resource at an anchor.
+func (s Subject) get(ctx context.Context, anchor string) sample { return s.send(ctx, emco.Get(anchor)) }
+
+// request is the request of a call on the subject's resources.
+func (s Subject) request(call emco.Call) (emco.Request, error) {
+	if call.Creates == "" {
+		return call.Request(s.Names, emco.Material{}), nil
+	}
+	if s.Existing {
+		return emco.Request{}, document.Problem{Field: "call", Remedy: "run it on resources of its own",
+			Message: fmt.Sprintf("%s makes a %s, and a run on existing resources makes nothing", call.Name, call.Creates)}
+	}
+	material, err := s.material(call.Creates == emco.Cluster)
+	return call.Request(s.Names, material), err
+}

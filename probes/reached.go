@@ -11,26 +11,23 @@ import (
 var reachedKind = Kind{
 	Activity: following(question("reached", "waits until the state that a call must end in is reached",
 		callArgument("the call"))),
-	run: reached,
+	run: func(ctx context.Context, t task) Result {
+		call, _ := t.call()
+		w := t.watchStatus(call)
+		for sample := range w.samples(ctx, t.Setup.pace(pace{longest: longestInterval})) {
+			switch sample.reading.Progress {
+			case emco.Done:
+				return w.result(Passed, "%s after %s", call.End, w.after())
+			case emco.GaveUp:
+				return w.result(Failed, "status says %s, not %s", describe(sample.reading), call.End)
+			}
+		}
+		return w.unfinished(ctx, fmt.Sprintf("%s was not reached", call.End))
+	},
 }
 
 // following describes a probe for what a step's call has led to.
 func following(described activity.Activity) activity.Activity {
 	described.Follows = true
 	return described
-}
-
-// reached waits until the call has reached the state that it must end in.
-func reached(ctx context.Context, t task) Result {
-	call, _ := t.call()
-	w := t.watchStatus(call)
-	for sample := range w.samples(ctx, t.Setup.pace(pace{longest: longestInterval})) {
-		switch sample.reading.Progress {
-		case emco.Done:
-			return w.result(Passed, "%s after %s", call.End, w.after())
-		case emco.GaveUp:
-			return w.result(Failed, "status says %s, not %s", describe(sample.reading), call.End)
-		}
-	}
-	return w.unfinished(ctx, fmt.Sprintf("%s was not reached", call.End))
 }

@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,4 +74,109 @@ func (i *issuing) last() string {
 		text += ", last answer: " + i.answer.String()
 	}
 	return text
+}
+
+// issuing makes EMCO accept a call: it reads the status first, and posts only
+// what EMCO has not begun.
+type issuing struct {
+	task
+	call emco.Call
+	// patience is how long a reason of refusal may take to go away; 0 means until
+	// the context ends.
+	patience time.Duration
+
+	posts   int
+	answer  emco.Answer // to the last POST
+	reading emco.Reading
+}
+
+// refusal is the error of a call that EMCO did not accept.
+type refusal struct {
+	answer emco.Answer
+	status string
+	final  bool // the reason does not go away by itself
+}
+
+func (e *refusal) Error() string {
+	text := fmt.Sprintf("POST %s: %s", e.answer.Request.Anchor, e.answer)
+	if e.status != "" {
+		text += "; status says " + e.status
+	}
+	return text
+}
+
+// confirmations is how often the lagging status may disagree with "already".
+const confirmations = 10
+
+// run posts until the call is accepted, or the status shows it so. It returns a
+// [refusal], or the context's error.
+func (i *issuing) run(ctx context.Context) error {
+	request, err := i.request(i.call)
+	if err != nil {
+		return err
+	}
+	var refused *refusal
+	attempt := func(ctx context.Context) error { return i.attempt(ctx, request) }
+	for err := range poll(ctx, i.Setup.pace(pace{patience: i.patience}), attempt) {
+		if !errors.As(err, &refused) || refused.final {
+			return err
+		}
+	}
+	return cmp.Or[error](ctx.Err(), refused)
+}
+
+// attempt posts once, if the status does not show the call accepted.
+func (i *issuing) attempt(ctx context.Context, request emco.Request) error {
+	if err := i.settle(ctx); err != nil || i.reading.Ours {
+		return err
+	}
+	posted := i.send(ctx, request)
+	if posted.Started.IsZero() {
+		return posted.err // it could not be sent
+	}
+	i.posts++
+	i.answer = posted.Answer
+	i.Note(posted.Ended, fmt.Sprintf("POST %s --> %s", request.Anchor, posted))
+	if posted.err != nil || posted.Outcome.Kind == emco.Accepted {
+		return posted.err
+	}
+	meaning := i.call.Meaning(posted.Answer)
+	if meaning == emco.Already {
+		return i.confirm(ctx)
+	}
+	return &refusal{answer: posted.Answer, final: meaning == emco.Never}
+}
+
+// settle reads the status until it shows the call accepted, or shows twice
+// running that it was not: one reading proves nothing.
+func (i *issuing) settle(ctx context.Context) error {
+	notBegun := 0
+	return i.read(ctx, pace{patience: i.patience}, func() bool {
+		if notBegun++; i.reading.Progress != emco.NotBegun {
+			notBegun = 0
+		}
+		return notBegun == 2
+	})
+}
+
+// confirm reads the status until it agrees with an answer that means "already".
+func (i *issuing) confirm(ctx context.Context) error {
+	left := confirmations
+	err := i.read(ctx, pace{}, func() bool { left--; return left == 0 })
+	if err == nil && !i.reading.Ours {
+		return &refusal{answer: i.answer, status: describe(i.reading), final: true}
+	}
+	return err
+}
+
+// read reads the status until it shows the call accepted, or enough was read.
+func (i *issuing) read(ctx context.Context, p pace, enough func() bool) error {
+	w := i.watchStatus(i.call)
+	for sample := range w.samples(ctx, i.Setup.pace(p)) {
+		i.reading = sample.reading
+		if i.reading.Ours || enough() {
+			return nil
+		}
+	}
+	return w.failure(ctx)
 }

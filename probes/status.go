@@ -11,22 +11,19 @@ var statusKind = Kind{
 	Activity: question("status", "tells the state of what a call works on",
 		callArgument("the call whose status is read"),
 		activity.Argument{Name: "state", Type: activity.Text, Description: "the state that it must be in, such as Instantiating; any if left out"}),
-	run: statusOnce,
-}
-
-// statusOnce asks until an answer gives a state.
-func statusOnce(ctx context.Context, t task) Result {
-	call, _ := t.call()
-	wanted := emco.State(t.text("state")) // empty: any
-	w := t.watchStatus(call)
-	for sample := range w.samples(ctx, t.Setup.pace(pace{})) {
-		switch reading := sample.reading; {
-		case reading.Progress == emco.Unknown:
-		case wanted == "" || stateOf(reading) == wanted:
-			return w.result(Passed, "status says %s", reading.Text)
-		default:
-			return w.result(Failed, "status says %s, not %s", reading.Text, wanted)
+	run: func(ctx context.Context, t task) Result {
+		call, _ := t.call()
+		wanted := emco.State(t.text("state")) // empty: any
+		w := t.watchStatus(call)
+		for sample := range w.samples(ctx, t.Setup.pace(pace{})) {
+			switch reading := sample.reading; {
+			case reading.Progress == emco.Unknown:
+			case wanted == "" || stateOf(reading) == wanted:
+				return w.result(Passed, "status says %s", reading.Text)
+			default:
+				return w.result(Failed, "status says %s, not %s", reading.Text, wanted)
+			}
 		}
-	}
-	return w.unfinished(ctx, "no status gave a state")
+		return w.unfinished(ctx, "no status gave a state")
+	},
 }

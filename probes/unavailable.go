@@ -15,7 +15,19 @@ var unavailableKind = Kind{
 			Description: "the microservice; it follows from the call if there is one"},
 		activity.Argument{Name: "call", Type: activity.CallName, Allowed: emco.CallNames(), Description: "a call whose status is to be refused"}),
 	check: checkUnavailable,
-	run:   unavailable,
+	// A reset, an EOF or a hang means down too, but only a refusal proves that nothing
+	// listens. An answer can be one from before the fault.
+	run: func(ctx context.Context, t task) Result {
+		call, _ := t.call()
+		service := cmp.Or(call.Service, emco.Service(t.text("service")))
+		w := t.watchEndpoint(service, call)
+		for sample := range w.samples(ctx, t.Setup.pace(pace{interval: shortInterval, hedged: true})) {
+			if sample.condition == conditionRefused {
+				return w.result(Passed, "%s refuses after %s: %s", service, w.after(), sample.words)
+			}
+		}
+		return w.unseen(fmt.Sprintf("%s was not seen to refuse", service))
+	},
 }
 
 // checkUnavailable demands a service or a call, and the call's own if both.
@@ -29,19 +41,4 @@ func checkUnavailable(a arguments) error {
 		return wrong("service", fmt.Sprintf("%s does not answer %s", service, call.Name), fmt.Sprintf("use %s or leave it out", call.Service))
 	}
 	return nil
-}
-
-// unavailable waits until the GET is refused: a reset, an EOF or a hang means down
-// too, but only a refusal proves that nothing listens. An answer can be one from
-// before the fault.
-func unavailable(ctx context.Context, t task) Result {
-	call, _ := t.call()
-	service := cmp.Or(call.Service, emco.Service(t.text("service")))
-	w := t.watchEndpoint(service, call)
-	for sample := range w.samples(ctx, t.Setup.pace(pace{interval: shortInterval, hedged: true})) {
-		if sample.condition == conditionRefused {
-			return w.result(Passed, "%s refuses after %s: %s", service, w.after(), sample.words)
-		}
-	}
-	return w.unseen(fmt.Sprintf("%s was not seen to refuse", service))
 }

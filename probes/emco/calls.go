@@ -190,7 +190,7 @@ func (c Call) Status(names Names) Request {
 }
 
 // Meaning sorts an answer that is no 2xx. A reason that the table does not know
-// can go away if it is a 5xx or comes from the database.
+// can go away if it is no HTTP answer, a 5xx or comes from the database.
 func (c Call) Meaning(a Answer) Meaning {
 	body := string(a.Body)
 	for _, refusal := range c.Refusals {
@@ -198,7 +198,7 @@ func (c Call) Meaning(a Answer) Meaning {
 			return refusal.Means
 		}
 	}
-	if a.Code >= 500 || strings.Contains(body, "db Find error") {
+	if a.Code == 0 || a.Code >= 500 || strings.Contains(body, "db Find error") {
 		return Wait
 	}
 	return Never
