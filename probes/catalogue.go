@@ -25,13 +25,8 @@ type Kind struct {
 func (k Kind) Changes() bool { return k.Lasting || !k.Probe }
 
 // The events of a probe that is no call.
-const (
-	eventStarted = "started"
-	eventPassed  = "passed"
-	eventFailed  = "failed"
-)
+const eventStarted, eventPassed, eventFailed = "started", "passed", "failed"
 
-// action describes an activity that experiments do not name as a probe.
 func action(name, summary string, arguments ...activity.Argument) activity.Activity {
 	return activity.Activity{
 		Name: name, Summary: summary, Arguments: arguments,
@@ -144,16 +139,13 @@ func (a arguments) check() error {
 	return nil
 }
 
-// text is an argument of type text, or "".
 func (a arguments) text(name string) string {
 	text, _ := a.values[name].(string)
 	return text
 }
 
-// call is the argument that names a call; false if it is not given.
 func (a arguments) call() (emco.Call, bool) { return emco.CallNamed(a.text("call")) }
 
-// given reads the argument that describes a state.
 func (a arguments) given() (emco.Given, error) {
 	states, _ := a.values["given"].(map[string]any)
 	return emco.ParseGiven(states)

@@ -10,17 +10,10 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
-// The conditions of an endpoint that probes wait for.
-const (
-	conditionAnswered = "answered"
-	conditionRefused  = "refused"
-)
+const conditionAnswered, conditionRefused = "answered", "refused"
 
 // The limits of one endpoint check, and of the dialling of one without REST.
-const (
-	endpointTimeout = 2 * time.Second
-	dialTimeout     = time.Second
-)
+const endpointTimeout, dialTimeout = 2 * time.Second, time.Second
 
 // foundIn is what each service can find in its database only.
 var foundIn = map[emco.Service]string{emco.Orchestrator: "{project}", emco.DCM: "{logicalCloud}", emco.CLM: "{provider}"}

@@ -30,7 +30,6 @@ var ensureKind = Kind{
 // callPatience is how long one call may wait for a problem to go away by itself.
 const callPatience = 15 * time.Second
 
-// preparation is one run of an ensure.
 type preparation struct {
 	task
 	given    emco.Given
@@ -105,12 +104,10 @@ func (p *preparation) run(ctx context.Context) error {
 	return nil
 }
 
-// find asks for a resource until EMCO answers that it exists, or does not.
 func (p *preparation) find(ctx context.Context, anchor string) (emco.Answer, error) {
 	return p.until(ctx, emco.Get(anchor), func(a emco.Answer) bool { return a.Outcome.Kind == emco.Accepted || a.Missing() })
 }
 
-// repeat sends a request again and again, as long as the patience lasts.
 func (p *preparation) repeat(ctx context.Context, request emco.Request) iter.Seq[sample] {
 	send := func(ctx context.Context) sample { return p.send(ctx, request) }
 	return poll(ctx, p.Setup.pace(pace{patience: p.patience}), send)
@@ -138,7 +135,6 @@ func (p *preparation) until(ctx context.Context, request emco.Request, wanted fu
 	return emco.Answer{}, failed
 }
 
-// transient reports whether the problem can go away by itself.
 func transient(answer emco.Answer) bool {
 	switch answer.Outcome.Kind {
 	case emco.Rejected:

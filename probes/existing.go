@@ -148,7 +148,6 @@ func existingFits(given emco.Given) error {
 	return nil
 }
 
-// verbs are those of the calls that work on the resource, each once.
 func (l lifecycle) verbs(calls []string) ([]string, error) {
 	var verbs []string
 	for _, name := range calls {
@@ -182,5 +181,4 @@ func (l lifecycle) preparation(want emco.State) string {
 	return fmt.Sprintf("brought to %s before each attempt (%s)", want, strings.Join(paths, "; "))
 }
 
-// verb is the last part of a call's name, such as instantiate.
 func verb(call string) string { return call[strings.LastIndex(call, ".")+1:] }

@@ -48,7 +48,6 @@ var lifecycles = []lifecycle{
 	},
 }
 
-// callNamed finds a call of the table above.
 func callNamed(name string) emco.Call {
 	call, ok := emco.CallNamed(name)
 	if !ok {
@@ -101,7 +100,6 @@ func (p *preparation) driveTo(ctx context.Context, l lifecycle, want emco.State)
 	return fmt.Errorf("%s did not come to be %s by %s", anchor, want, strings.Join(p.calls, ", "))
 }
 
-// call makes one call on what is in a state.
 func (p *preparation) call(ctx context.Context, call emco.Call, from emco.State) error {
 	if call.Action != emco.Approved || from != emco.Terminated {
 		issue := &issuing{task: p.task, call: call, patience: p.patience}

@@ -8,17 +8,11 @@ import (
 	"time"
 )
 
-// pace has the times of a poll.
 type pace struct {
 	interval time.Duration // from an answer to the next question
-	// longest bounds the interval, which grows by half after each answer; 0
-	// keeps it constant.
-	longest time.Duration
-	// patience is when to stop asking; 0 sets no limit.
-	patience time.Duration
-	// hedged sends another request beside one that takes longer than
-	// [hedgeDelay], and takes the answers as they come.
-	hedged bool
+	longest  time.Duration // the interval grows by half after each answer up to this; 0 keeps it constant
+	patience time.Duration // when to stop asking; 0 sets no limit
+	hedged   bool          // sends another request beside one that takes longer than [hedgeDelay]
 }
 
 // hedgeDelay is how long a request may hang before another one is sent beside
@@ -73,7 +67,6 @@ func hedge[T any](ctx context.Context, open *sync.WaitGroup, answers chan T, ask
 	}
 }
 
-// pause waits; false if ctx ended first.
 func pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-time.After(d):

@@ -49,7 +49,6 @@ type task struct {
 	arguments
 }
 
-// Probes report in the types of every activity.
 type (
 	Observer   = activity.Observer
 	Resource   = activity.Resource // its anchor is the path below /v2/, as in emcoctl's resource files
@@ -68,12 +67,9 @@ type Setup struct {
 	Kubeconfig string   // the file with that of the edge cluster
 	Rsync      string   // where EMCO reaches its gRPC port, as HOST:PORT
 	Apps       []string // of the composite app
-	// Interval is the time from an answer to the next question. 0 means each
-	// probe's own.
+	// Interval is the time from an answer to the next question; 0: each probe's own.
 	Interval time.Duration
-
-	// patience, if not 0, replaces the limits of probes in tests.
-	patience time.Duration
+	patience time.Duration // if not 0, replaces the limits of probes in tests
 }
 
 const (
@@ -83,13 +79,11 @@ const (
 	statusTimeout   = 5 * time.Second // of one GET
 )
 
-// pace fills in the interval of a pace.
 func (s Setup) pace(p pace) pace {
 	p.interval = cmp.Or(s.Interval, p.interval, steadyInterval)
 	return p
 }
 
-// rsync splits the address of rsync.
 func (s Setup) rsync() (host string, port int, err error) {
 	host, text, err := net.SplitHostPort(s.Rsync)
 	if err == nil {
@@ -137,10 +131,8 @@ func (s Subject) send(ctx context.Context, request emco.Request) sample {
 	return sample{Answer: answer, err: err}
 }
 
-// get asks once for the resource at an anchor.
 func (s Subject) get(ctx context.Context, anchor string) sample { return s.send(ctx, emco.Get(anchor)) }
 
-// request is the request of a call on the subject's resources.
 func (s Subject) request(call emco.Call) (emco.Request, error) {
 	if call.Creates == "" {
 		return call.Request(s.Names, emco.Material{}), nil

@@ -12,7 +12,6 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
-// watchStatus watches how far a call has come.
 func (t task) watchStatus(call emco.Call) *watch {
 	return &watch{
 		observer: t, noun: "status",
@@ -22,7 +21,6 @@ func (t task) watchStatus(call emco.Call) *watch {
 	}
 }
 
-// read asks once how far a call has come.
 func (s Subject) read(ctx context.Context, call emco.Call) sample {
 	seen := s.send(ctx, call.Status(s.Names))
 	seen.reading = call.Read(seen.Answer)
@@ -65,7 +63,6 @@ func describe(reading emco.Reading) string {
 	return reading.Text + " (" + strings.Join(parts, ", ") + ")"
 }
 
-// readingEvidence is the evidence of a result that rests on a reading.
 func readingEvidence(reading emco.Reading) map[string]string {
 	evidence := map[string]string{"status": describe(reading), "progress": string(reading.Progress)}
 	if last := reading.Status.LastAction(); last != "" {

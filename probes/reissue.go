@@ -64,7 +64,6 @@ func reissue(ctx context.Context, t task) Result {
 	return result
 }
 
-// last describes the last status and the last answer.
 func (i *issuing) last() string {
 	text := "no status was read"
 	if i.reading.Text != "" {
@@ -159,7 +158,6 @@ func (i *issuing) settle(ctx context.Context) error {
 	})
 }
 
-// confirm reads the status until it agrees with an answer that means "already".
 func (i *issuing) confirm(ctx context.Context) error {
 	left := confirmations
 	err := i.read(ctx, pace{}, func() bool { left--; return left == 0 })

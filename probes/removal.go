@@ -140,7 +140,6 @@ func (r *removal) round(ctx context.Context) error {
 	return nil
 }
 
-// waitFor leaves all that was found to the next round, because of one resource.
 func (r *removal) waitFor(anchor, reason string) {
 	r.pending.add(anchor, reason)
 	for _, f := range r.found {
@@ -148,7 +147,6 @@ func (r *removal) waitFor(anchor, reason string) {
 	}
 }
 
-// find looks for each resource of the attempt, and keeps what is not ours.
 func (r *removal) find(ctx context.Context) error {
 	if err := r.findApps(ctx); err != nil {
 		return err
@@ -215,7 +213,6 @@ func (r *removal) findApps(ctx context.Context) error {
 	return answer.err
 }
 
-// gone counts a resource as removed if a DELETE of ours was sent for it.
 func (r *removal) gone(anchor string) {
 	if r.deleted[anchor] {
 		delete(r.deleted, anchor)

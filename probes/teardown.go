@@ -68,7 +68,6 @@ func (t task) reportFinalState(ctx context.Context) Result {
 	return result
 }
 
-// finalState is the state of a resource, or the reason why it is unknown.
 func (t task) finalState(ctx context.Context, l lifecycle) (state string, known bool) {
 	ctx, cancel := context.WithTimeout(ctx, finalStatePatience)
 	defer cancel()

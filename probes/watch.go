@@ -13,12 +13,10 @@ import (
 // sample is one observation of EMCO: the answer to one request.
 type sample struct {
 	emco.Answer
-	reading   emco.Reading // of a status request
-	condition string       // of the service, by an endpoint check
-	// words describe the sample, and note is its note.
+	reading     emco.Reading // of a status request
+	condition   string       // of the service, by an endpoint check
 	words, note string
-	// err is set if the request could not be sent, or must not be sent again.
-	err error
+	err         error // the request could not be sent, or must not be sent again
 }
 
 // key is equal for equal samples, which are noted once in a row.
@@ -60,7 +58,6 @@ func (w *watch) samples(ctx context.Context, p pace) iter.Seq[sample] {
 	}
 }
 
-// result is a conclusion with the evidence of the last sample.
 func (w *watch) result(conclusion Conclusion, format string, args ...any) Result {
 	if w.err != nil {
 		return errored(w.err)
@@ -68,21 +65,17 @@ func (w *watch) result(conclusion Conclusion, format string, args ...any) Result
 	return Result{Conclusion: conclusion, Message: fmt.Sprintf(format, args...), Evidence: w.evidence(w.last)}
 }
 
-// after is the time from the first request to the last sample.
 func (w *watch) after() string { return rounded(w.last.Ended.Sub(w.began)) }
 
-// unseen is the result when what had to be observed was not.
 func (w *watch) unseen(what string) Result {
 	return w.result(Inconclusive, "%s within %s (%s)", what, rounded(time.Since(w.began)), w.seen())
 }
 
-// unfinished is the result when ctx ended before the answer was known.
 func (w *watch) unfinished(ctx context.Context, what string) Result {
 	result := unfinished(ctx, time.Since(w.began), fmt.Sprintf("%s (%s)", what, w.seen()))
 	return w.result(result.Conclusion, "%s", result.Message)
 }
 
-// failure is why a watch ended too early.
 func (w *watch) failure(ctx context.Context) error {
 	switch {
 	case w.err != nil:
@@ -95,7 +88,6 @@ func (w *watch) failure(ctx context.Context) error {
 	}
 }
 
-// seen describes the last sample.
 func (w *watch) seen() string {
 	if w.last.words == "" {
 		return "nothing was seen"

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/probes/document"
@@ -60,17 +59,6 @@ func (a *Answer) read(response *http.Response, token string) error {
 	a.Code = response.StatusCode
 	a.Body = []byte(withoutToken(string(body), token))
 	return nil
-}
-
-const markPrefix = "emco-chaos/"
-
-// Mark is the userData1 of everything that a run makes.
-func Mark(run string) string { return markPrefix + run }
-
-// RunOf reads the name of the run out of a userData1; false if it is no mark.
-func RunOf(userData1 string) (run string, ok bool) {
-	run, ok = strings.CutPrefix(userData1, markPrefix)
-	return run, ok && runPattern.MatchString(run)
 }
 
 // Found is a resource as EMCO answers with it. What its kind does not have is empty.

@@ -6,7 +6,6 @@ import (
 	"compress/gzip"
 	"embed"
 	"fmt"
-	"io/fs"
 	"maps"
 	"path"
 	"slices"
@@ -21,14 +20,10 @@ var charts embed.FS
 func chart(n Names, app string) []byte {
 	fill := strings.NewReplacer("APP", app, "OBJECT", n.Object(app))
 	files := map[string][]byte{}
-	// What is embedded can be read.
-	_ = fs.WalkDir(charts, "chart", func(name string, entry fs.DirEntry, err error) error {
-		if err == nil && !entry.IsDir() {
-			content, _ := charts.ReadFile(name)
-			files[app+strings.TrimPrefix(name, "chart")] = []byte(fill.Replace(string(content)))
-		}
-		return err
-	})
+	for _, name := range []string{"Chart.yaml", "values.yaml", "templates/deployment.yaml", "templates/service.yaml"} {
+		content, _ := charts.ReadFile("chart/" + name) // what is embedded can be read
+		files[app+"/"+name] = []byte(fill.Replace(string(content)))
+	}
 	return Archive(files)
 }
 

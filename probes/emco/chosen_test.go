@@ -92,20 +92,24 @@ func TestServiceOfOthers(t *testing.T) {
 	for anchor, want := range map[string]Service{
 		"controllers":                           Orchestrator,
 		"clm-controllers":                       CLM,
-		"dtc-controllers":                       dtc,
-		"cluster-providers/p/ca-certs":          caCert,
+		"dtc-controllers":                       "dtc",
+		"cluster-providers/p/ca-certs":          "cacert",
 		"cluster-providers/p/clusters/c/labels": CLM,
-		"cluster-providers/p/clusters/c/apply":  ncm,
-		"projects/p/ca-certs":                   caCert,
-		"projects/p/policy":                     policy,
+		"cluster-providers/p/clusters/c/apply":  "ncm",
+		"projects/p/ca-certs":                   "cacert",
+		"projects/p/policy":                     "policy",
 		"projects/p/logical-clouds/l":           DCM,
 		group + "instantiate":                   Orchestrator,
-		group + "generic-k8s-intents":           gac,
-		group + "traffic-group-intents/t/x":     dtc,
+		group + "generic-k8s-intents":           "gac",
+		group + "traffic-group-intents/t/x":     "dtc",
 	} {
 		if got := ServiceOf(anchor); got != want {
 			t.Errorf("%s: %s, want %s", anchor, got, want)
 		}
+	}
+	all := []Service{"cacert", CLM, DCM, "dtc", "gac", "hpaplacement", "ncm", Orchestrator, "ovnaction", "policy", "sfc", "sfcclient", "tac", "workflowmgr"}
+	if got := slices.Sorted(slices.Values(RESTServices())); !slices.Equal(got, all) {
+		t.Errorf("services with a REST API: %v, want %v", got, all)
 	}
 }
 

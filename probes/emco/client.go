@@ -27,12 +27,9 @@ type Config struct {
 	// that have no endpoint of their own. What answers there with 502, 503
 	// or 504 is the ingress, and means that the microservice is down.
 	Ingress string
-	// Token is the place that the bearer token is read from, at each call.
-	Token Secret
-	// CAFile is a PEM file with the authorities to trust instead of the system's.
-	CAFile string
-	// Timeout bounds each call, from start to the last byte. 0 means 60 s.
-	Timeout time.Duration
+	Token   Secret        // where the bearer token is read, at each call
+	CAFile  string        // a PEM file with the authorities to trust instead of the system's
+	Timeout time.Duration // of each call, from start to the last byte; 0 means 60 s
 	// DialTimeout bounds the making of a connection, so that one lost SYN does
 	// not hide seconds of an outage. 0 means 1 s. A request that changes
 	// something is not asked again: its dial may take a fifth longer, so that the

@@ -63,31 +63,30 @@ func (w *watch) emit(name MomentName, at time.Time, outcome Outcome) {
 func (w *watch) trace(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			if !w.ended {
-				w.emit(Connected, time.Now(), Outcome{})
-			}
+			w.unlessEnded(func() { w.emit(Connected, time.Now(), Outcome{}) })
 		},
 		WroteRequest: func(info httptrace.WroteRequestInfo) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
 			// http.Transport reports this before it flushes its buffer; the
 			// connection sees when that is done.
-			w.buffered = info.Err == nil
+			w.unlessEnded(func() { w.buffered = info.Err == nil })
 		},
 		GotFirstResponseByte: func() {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			if w.ended {
-				return
-			}
-			w.firstByte = time.Now()
-			if w.sent {
-				w.emitFirstByte()
-			}
+			w.unlessEnded(func() {
+				w.firstByte = time.Now()
+				if w.sent {
+					w.emitFirstByte()
+				}
+			})
 		},
 	})
+}
+
+func (w *watch) unlessEnded(do func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.ended {
+		do()
+	}
 }
 
 func (w *watch) emitFirstByte() {

@@ -21,6 +21,17 @@ var (
 	labelPattern = regexp.MustCompile(`^[a-z]([-a-z0-9]*[a-z0-9])?$`)
 )
 
+const markPrefix = "emco-chaos/"
+
+// Mark is the userData1 of everything that a run makes.
+func Mark(run string) string { return markPrefix + run }
+
+// RunOf reads the name of the run out of a userData1; false if it is no mark.
+func RunOf(userData1 string) (run string, ok bool) {
+	run, ok = strings.CutPrefix(userData1, markPrefix)
+	return run, ok && runPattern.MatchString(run)
+}
+
 // Names are the names of all resources of one attempt of one run. All lie below
 // its project or its cluster provider.
 type Names struct {
@@ -52,13 +63,9 @@ func NamesOf(name, userData1 string) (Names, bool) {
 	return names, ok && err == nil && names.String() == name
 }
 
-// Run is the name of the run.
-func (n Names) Run() string { return n.run }
-
-// Attempt is the number of the attempt, from 1.
+// Run, Attempt and Mark are what the names were made from, and the run's mark.
+func (n Names) Run() string  { return n.run }
 func (n Names) Attempt() int { return n.attempt }
-
-// Mark is the run's mark.
 func (n Names) Mark() string { return Mark(n.run) }
 
 // String is the beginning of all names of the attempt.
@@ -76,7 +83,6 @@ func (n Names) name(field string) string {
 	return n.String() + nameFields[i].suffix
 }
 
-// userData is the userData1 of the resources.
 func (n Names) userData() string {
 	if n.chosen != (Chosen{}) {
 		return ""
@@ -103,18 +109,9 @@ func (n Names) CheckApp(app string) error {
 
 // Chosen has names of resources that replace those of a run, where not empty.
 type Chosen struct {
-	Project             string
-	Provider            string
-	Cluster             string
-	Label               string
-	LogicalCloud        string
-	Reference           string
-	CompositeApp        string
-	CompositeAppVersion string
-	CompositeProfile    string
-	DIG                 string
-	Placement           string
-	Intent              string
+	Project, Provider, Cluster, Label, LogicalCloud, Reference string
+	CompositeApp, CompositeAppVersion, CompositeProfile        string
+	DIG, Placement, Intent                                     string
 }
 
 type nameField struct {
@@ -170,7 +167,6 @@ func (c *Chosen) Fill(more Chosen, differs func(name, own, other string)) {
 	}
 }
 
-// field finds a field by its name.
 func (c *Chosen) field(name string) *string {
 	i := slices.IndexFunc(nameFields, func(f nameField) bool { return f.name == name })
 	return nameFields[i].value(c)

@@ -41,16 +41,12 @@ func OutcomeKinds() []OutcomeKind {
 // Outcome is the end of a call.
 type Outcome struct {
 	Kind OutcomeKind
-	// Code is the HTTP status of an accepted or rejected call, or of an
-	// ingress that answered for a microservice that is down.
-	Code int
+	Code int // the HTTP status, EMCO's or an ingress's
 	// Words are the wire's own, such as "EOF" or "dial tcp 192.0.2.1:9015:
 	// connect: connection refused"; empty for a call that EMCO answered.
-	Words string
-	// Sent is set if the whole request had left.
-	Sent bool
-	// Gateway is set if an ingress answered, not EMCO.
-	Gateway bool
+	Words   string
+	Sent    bool // the whole request had left
+	Gateway bool // an ingress answered, not EMCO
 }
 
 // String is the outcome's kind, with the code if it is a rejection.

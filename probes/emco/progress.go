@@ -22,11 +22,9 @@ type Reading struct {
 	Progress Progress
 	// Ours is set if the last action in the history is the call's. Without it,
 	// work that is under way may be that of a request not yet accepted.
-	Ours bool
-	// Status is EMCO's status, if the answer gave one.
-	Status Status
-	// Text is the state for a reader, or why there is none.
-	Text string
+	Ours   bool
+	Status Status // if the answer gave one
+	Text   string // the state for a reader, or why there is none
 }
 
 // Read sorts the answer to the call's [Call.Status] request.

@@ -15,12 +15,9 @@ import (
 // Request is a call of EMCO's REST API.
 type Request struct {
 	Method string
-	// Anchor is the path below /v2/, as in emcoctl's resource files.
-	Anchor string
-	// Query is the URL's query, encoded, without the question mark.
-	Query string
-	// JSON is the body; nil means that there is none.
-	JSON any
+	Anchor string // the path below /v2/, as in emcoctl's resource files
+	Query  string // the URL's, encoded, without the question mark
+	JSON   any    // the body, if any
 	// File and Files make the body a multipart form: JSON goes into its field
 	// "metadata", File into its field "file", and Files into fields "files".
 	File  *File
@@ -36,20 +33,15 @@ type Raw struct {
 	Body   []byte
 }
 
-// File is a file that goes along with a request.
 type File struct {
 	Name    string
 	Content []byte
 }
 
-// Get asks for what is at an anchor.
-func Get(anchor string) Request { return Request{Method: http.MethodGet, Anchor: anchor} }
-
-// Delete removes what is at an anchor.
+// Get, Delete and Post are requests without a body.
+func Get(anchor string) Request    { return Request{Method: http.MethodGet, Anchor: anchor} }
 func Delete(anchor string) Request { return Request{Method: http.MethodDelete, Anchor: anchor} }
-
-// Post posts to an anchor, such as one that ends in instantiate.
-func Post(anchor string) Request { return Request{Method: http.MethodPost, Anchor: anchor} }
+func Post(anchor string) Request   { return Request{Method: http.MethodPost, Anchor: anchor} }
 
 func (r Request) body() (body []byte, contentType string, err error) {
 	switch {

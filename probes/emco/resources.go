@@ -27,8 +27,7 @@ const (
 type Resource struct {
 	Kind   Kind
 	Anchor string
-	// Create is the POST that makes it.
-	Create Request
+	Create Request // the POST that makes it
 }
 
 // Unmarked reports whether EMCO need not answer with a userData1. The resource
@@ -47,10 +46,8 @@ func body(name, userData1 string, spec fields) fields {
 
 // Material is the content of an attempt's resources, besides their names.
 type Material struct {
-	// Kubeconfig of the edge cluster.
-	Kubeconfig []byte
-	// Apps are the names of the apps; their charts are made from them.
-	Apps []string
+	Kubeconfig []byte   // of the edge cluster
+	Apps       []string // names, from which the charts are made
 }
 
 // Resources lists the resources of an attempt in the order in which EMCO

@@ -17,28 +17,18 @@ const (
 	Rsync        Service = "rsync"
 )
 
-// Services lists the microservices that a run has to do with, those with a
-// REST API first.
+// Services lists the microservices that a run has to do with.
 func Services() []Service { return []Service{Orchestrator, DCM, CLM, Rsync} }
-
-// The microservices that resource files can name besides.
-const (
-	ncm             Service = "ncm"
-	caCert          Service = "cacert"
-	dtc             Service = "dtc"
-	gac             Service = "gac"
-	hpaPlacement    Service = "hpaplacement"
-	ovnAction       Service = "ovnaction"
-	policy          Service = "policy"
-	sfc             Service = "sfc"
-	sfcClient       Service = "sfcclient"
-	tac             Service = "tac"
-	workflowManager Service = "workflowmgr"
-)
 
 // RESTServices lists all microservices with a REST API, the optional ones too.
 func RESTServices() []Service {
-	return []Service{Orchestrator, DCM, CLM, ncm, caCert, dtc, gac, hpaPlacement, ovnAction, policy, sfc, sfcClient, tac, workflowManager}
+	services := []Service{Orchestrator}
+	for _, r := range routes {
+		if !slices.Contains(services, r.service) {
+			services = append(services, r.service)
+		}
+	}
+	return services
 }
 
 // routes find the microservice that answers, by the piece of a path that follows
@@ -48,29 +38,28 @@ var routes = []struct {
 	below   string // a pattern of [path.Match]
 	pieces  []string
 }{
-	{ncm, "cluster-providers/*/*/*", []string{"networks", "provider-networks", "apply", "terminate", "status", "stop"}},
-	{caCert, "cluster-providers/*", []string{"ca-certs"}},
+	{"ncm", "cluster-providers/*/*/*", []string{"networks", "provider-networks", "apply", "terminate", "status", "stop"}},
+	{"cacert", "cluster-providers/*", []string{"ca-certs"}},
 	{CLM, "", []string{"cluster-providers", "clm-controllers"}},
-	{dtc, "", []string{"dtc-controllers"}},
+	{"dtc", "", []string{"dtc-controllers"}},
 	{DCM, "projects/*", []string{"logical-clouds"}},
-	{caCert, "projects/*", []string{"ca-certs"}},
-	{policy, "projects/*", []string{"policy"}},
-	{sfc, belowGroup, []string{"network-chains"}},
-	{sfcClient, belowGroup, []string{"sfc-clients"}},
-	{ovnAction, belowGroup, []string{"network-controller-intent"}},
-	{dtc, belowGroup, []string{"traffic-group-intents"}},
-	{gac, belowGroup, []string{"generic-k8s-intents"}},
-	{hpaPlacement, belowGroup, []string{"hpa-intents"}},
-	{workflowManager, belowGroup, []string{"temporal-workflow-intents"}},
-	{tac, belowGroup, []string{"temporal-action-controller"}},
-	{policy, belowGroup, []string{"policy-intents"}},
+	{"cacert", "projects/*", []string{"ca-certs"}},
+	{"policy", "projects/*", []string{"policy"}},
+	{"sfc", belowGroup, []string{"network-chains"}},
+	{"sfcclient", belowGroup, []string{"sfc-clients"}},
+	{"ovnaction", belowGroup, []string{"network-controller-intent"}},
+	{"dtc", belowGroup, []string{"traffic-group-intents"}},
+	{"gac", belowGroup, []string{"generic-k8s-intents"}},
+	{"hpaplacement", belowGroup, []string{"hpa-intents"}},
+	{"workflowmgr", belowGroup, []string{"temporal-workflow-intents"}},
+	{"tac", belowGroup, []string{"temporal-action-controller"}},
+	{"policy", belowGroup, []string{"policy-intents"}},
 }
 
 // belowGroup is the path of a deployment intent group.
 const belowGroup = "projects/*/*/*/*/*/*"
 
-// ServiceOf finds the microservice that answers for an anchor, a path below
-// /v2/.
+// ServiceOf finds the microservice that answers for an anchor.
 func ServiceOf(anchor string) Service {
 	pieces := strings.Split(strings.Trim(anchor, "/"), "/")
 	for _, r := range routes {

@@ -14,7 +14,6 @@ import (
 // words. One that is not listed here can come too.
 type State string
 
-// The states.
 const (
 	Absent            State = "absent" // no word of EMCO's: the resource is not there
 	Created           State = "Created"
@@ -30,20 +29,15 @@ const (
 // ErrNoStatus is the error of an answer to a status call that gives no state.
 var ErrNoStatus = errors.New("the answer gives no state")
 
-// Status is EMCO's answer to a status call of a logical cloud or of a
-// deployment intent group.
+// Status is EMCO's answer to a status call.
 type Status struct {
-	// History is the resource's states, as EMCO wrote them down, the oldest
-	// first. It only grows.
-	History []State
-	// ContextID is new with every instantiate; empty before the first.
-	ContextID string
+	History   []State // as EMCO wrote them down, the oldest first; it only grows
+	ContextID string  // new with every instantiate; empty before the first
 	// Deployed is the state of the deployment; empty for what was never
 	// instantiated. It lags: for some tenths of a second after a call was
 	// accepted it can be that of before.
 	Deployed State
-	// Counts counts the resources by their state, such as Applied: 4.
-	Counts map[string]int
+	Counts   map[string]int // of resources by their state, such as Applied: 4
 }
 
 // LastAction is the newest entry of the history; empty if there is none.

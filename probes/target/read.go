@@ -76,7 +76,6 @@ func absolute(folder, name string) string {
 	return filepath.Join(folder, name)
 }
 
-// resolveSettings makes the name in each {file: NAME} absolute.
 func resolveSettings(folder string, value any) {
 	switch value := value.(type) {
 	case map[string]any:
