@@ -224,7 +224,6 @@ func (p *preparation) create(ctx context.Context, resource emco.Resource) error 
 	return failed
 }
 
-// ours reports whether a resource that a GET found carries the run's mark.
 func ours(names emco.Names, resource emco.Resource, found emco.Answer) bool {
 	mark := found.Mark()
 	return mark == names.Mark() || resource.Unmarked() && mark == ""

@@ -38,7 +38,6 @@ func (p *preparation) existing(ctx context.Context) error {
 	return nil
 }
 
-// existingStates describes what a given state demands of existing resources.
 func existingStates(given emco.Given) string {
 	var states []string
 	for _, l := range lifecycles {
@@ -163,7 +162,6 @@ func (l lifecycle) verbs(calls []string) ([]string, error) {
 	return verbs, nil
 }
 
-// preparation describes how the resource gets to the state that a run begins in.
 func (l lifecycle) preparation(want emco.State) string {
 	var paths []string
 	for _, from := range []emco.State{emco.Created, emco.Approved, emco.Instantiated, emco.Terminated} {

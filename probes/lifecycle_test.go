@@ -2,6 +2,7 @@ package probes
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -319,6 +320,20 @@ func TestBlastRadius(t *testing.T) {
 	} {
 		if got, err := BlastRadius(names, test.given, test.calls); fmt.Sprint(err) != test.want || got != nil {
 			t.Errorf("%s, %v: %q, %v, want %s", test.given, test.calls, got, err, test.want)
+		}
+	}
+}
+
+func TestLifecyclesNameKnownCalls(t *testing.T) {
+	for _, l := range lifecycles {
+		names := []string{l.instantiate, l.terminate}
+		for _, calls := range l.next {
+			names = slices.AppendSeq(names, maps.Values(calls))
+		}
+		for _, name := range names {
+			if _, ok := emco.CallNamed(name); !ok {
+				t.Errorf("%s: no call is named %q", l.kind, name)
+			}
 		}
 	}
 }

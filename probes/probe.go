@@ -42,7 +42,6 @@ type Subject struct {
 	Recheck bool
 }
 
-// task is one run of a probe.
 type task struct {
 	Subject
 	Observer

@@ -1,7 +1,6 @@
 package probes
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -43,11 +42,6 @@ func (t task) await(ctx context.Context, call emco.Call, wanted func(emco.Readin
 // ended reports whether EMCO no longer works on the call.
 func ended(reading emco.Reading) bool {
 	return reading.Progress == emco.Done || reading.Progress == emco.GaveUp
-}
-
-// stateOf is the state of the deployment or, without one, the last action's.
-func stateOf(r emco.Reading) emco.State {
-	return cmp.Or(r.Status.Deployed, r.Status.LastAction(), emco.State(r.Text))
 }
 
 // describe puts a reading into one line, such as "Instantiating (Pending 4)".

@@ -24,7 +24,6 @@ func lasting(described activity.Activity) activity.Activity {
 	return described
 }
 
-// reissue repeats a call after an outage, if the status does not show it accepted.
 func reissue(ctx context.Context, t task) Result {
 	began := time.Now()
 	call, _ := t.call()
@@ -32,13 +31,19 @@ func reissue(ctx context.Context, t task) Result {
 	err := issue.run(ctx)
 
 	var refused *refusal
-	status := describe(issue.reading)
+	status, last := describe(issue.reading), "no status was read"
+	if status != "" {
+		last = "last status: " + status
+	}
+	if issue.posts > 0 {
+		last += ", last answer: " + issue.answer.String()
+	}
 	result := Result{Conclusion: Passed}
 	switch {
 	case errors.As(err, &refused):
 		result = Result{Conclusion: Failed, Message: "reissued, and refused: " + refused.Error()}
 	case ctx.Err() != nil && err != nil:
-		result = unfinished(ctx, time.Since(began), fmt.Sprintf("%s was not accepted (%s)", call.Name, issue.last()))
+		result = unfinished(ctx, time.Since(began), fmt.Sprintf("%s was not accepted (%s)", call.Name, last))
 	case err != nil:
 		result = errored(err)
 	case issue.reading.Ours && issue.reading.Progress == emco.GaveUp:
@@ -52,7 +57,7 @@ func reissue(ctx context.Context, t task) Result {
 		result.Message = fmt.Sprintf("reissued: %s; status says %s", issue.answer, status)
 	}
 	result.Evidence = map[string]string{"posts": strconv.Itoa(issue.posts)}
-	if issue.reading.Text != "" {
+	if status != "" {
 		result.Evidence["status"] = status
 	}
 	if issue.posts > 0 {
@@ -62,17 +67,6 @@ func reissue(ctx context.Context, t task) Result {
 		}
 	}
 	return result
-}
-
-func (i *issuing) last() string {
-	text := "no status was read"
-	if i.reading.Text != "" {
-		text = "last status: " + describe(i.reading)
-	}
-	if i.posts > 0 {
-		text += ", last answer: " + i.answer.String()
-	}
-	return text
 }
 
 // issuing makes EMCO accept a call: it reads the status first, and posts only

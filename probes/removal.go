@@ -58,7 +58,6 @@ func below(anchor, parent string) bool { return strings.HasPrefix(anchor, parent
 
 func newRemoval(t task) *removal { return &removal{task: t, began: time.Now()} }
 
-// attempt removes what can be removed of one attempt, and reports what is left.
 func (r *removal) attempt(ctx context.Context, names emco.Names) error {
 	r.Names, r.apps = names, slices.Clone(r.Setup.Apps)
 	r.deleted, r.kept, r.pending = map[string]bool{}, nil, nil

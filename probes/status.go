@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/emco-chaos/emco-chaos/probes/activity"
@@ -18,7 +19,7 @@ var statusKind = Kind{
 		for sample := range w.samples(ctx, t.Setup.pace(pace{})) {
 			switch reading := sample.reading; {
 			case reading.Progress == emco.Unknown:
-			case wanted == "" || stateOf(reading) == wanted:
+			case wanted == "", wanted == cmp.Or(reading.Status.Deployed, reading.Status.LastAction(), emco.State(reading.Text)):
 				return w.result(Passed, "status says %s", reading.Text)
 			default:
 				return w.result(Failed, "status says %s, not %s", reading.Text, wanted)

@@ -48,7 +48,6 @@ func (t task) awaitUnanswered(ctx context.Context) error {
 // finalStatePatience bounds the wait for the state of one existing resource.
 const finalStatePatience = 30 * time.Second
 
-// reportFinalState reports the state in which existing resources are left.
 func (t task) reportFinalState(ctx context.Context) Result {
 	result := Result{Conclusion: Passed, Evidence: map[string]string{"removed": "0"}}
 	var states []string

@@ -30,7 +30,6 @@ var unavailableKind = Kind{
 	},
 }
 
-// checkUnavailable demands a service or a call, and the call's own if both.
 func checkUnavailable(a arguments) error {
 	service := emco.Service(a.text("service"))
 	call, ok := a.call()

@@ -106,7 +106,6 @@ func unfinished(ctx context.Context, waited time.Duration, what string) Result {
 
 func errored(err error) Result { return Result{Conclusion: Errored, Message: err.Error()} }
 
-// rounded rounds a duration for a reader.
 func rounded(d time.Duration) string {
 	if d < time.Second {
 		return d.Round(100 * time.Microsecond).String()

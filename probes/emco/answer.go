@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/probes/document"
@@ -100,4 +101,11 @@ func (a Answer) List() ([]Found, bool) {
 func (a Answer) Controller() (address string, ok bool) {
 	found, ok := a.Found()
 	return net.JoinHostPort(found.Spec.Host, strconv.Itoa(found.Spec.Port)), ok && found.Spec.Host != ""
+}
+
+// Missing reports whether EMCO itself answered that a resource does not exist: a
+// 404 such as "Logical Cloud not found". The 404 of a router does not count.
+func (a Answer) Missing() bool {
+	text := a.Text()
+	return a.Code == http.StatusNotFound && strings.HasSuffix(text, "not found") && text != "404 page not found"
 }

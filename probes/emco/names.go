@@ -10,11 +10,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
-const (
-	maxRun     = 36
-	maxAttempt = 999
-	maxLabel   = 63 // of the name of a Kubernetes Service
-)
+const maxRun, maxAttempt, maxLabel = 36, 999, 63 // a label can name a Kubernetes Service
 
 var (
 	runPattern   = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,34}[a-z0-9])?$`)
