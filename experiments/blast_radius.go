@@ -66,8 +66,7 @@ func callsOf(compiled *plan.Plan) []string {
 	return calls
 }
 
-// missing are the names that the given and the calls need and that are not
-// chosen.
+// missing are the names that the given and the calls need, and nobody chose.
 func missing(chosen emco.Chosen, given emco.Given, calls []string) []string {
 	var templates []string
 	if given.Has(emco.LogicalCloud) {

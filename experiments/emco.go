@@ -19,8 +19,7 @@ func ChartTarget() (*target.Target, error) {
 	return target, problems.Err()
 }
 
-// Catalogue is what experiments on an EMCO can do: the probes, and the calls
-// of EMCO's that they know.
+// Catalogue is what experiments on an EMCO can do: the probes and EMCO's calls.
 func Catalogue() scenario.Catalogue {
 	catalogue := scenario.Catalogue{
 		Call:          "call",
@@ -44,8 +43,7 @@ func Catalogue() scenario.Catalogue {
 	return catalogue
 }
 
-// check makes the probe and throws it away: what it refuses here it would
-// refuse in the run.
+// check makes a probe, to see now what it would refuse in the run.
 func check(activity string, arguments map[string]any) error {
 	_, err := probes.New(activity, arguments)
 	return err

@@ -39,8 +39,7 @@ func Names() []string {
 	return entries
 }
 
-// Read returns the text of the experiment of that name. The error is
-// [ErrUnknown] when there is none.
+// Read returns the text of the experiment of that name, or [ErrUnknown].
 func Read(name string) (Source, error) {
 	data, err := files.ReadFile(name + ".yaml")
 	if err != nil {

@@ -107,8 +107,7 @@ func (s Selector) check() FieldError {
 	return problem
 }
 
-// Problem makes a problem of an error of this package; the object stands at
-// the field.
+// Problem makes a problem of an error with the object that stands at the field.
 func Problem(field string, err error) document.Problem {
 	if wrong, ok := errors.AsType[*FieldError](err); ok {
 		return document.Problem{Field: field + "." + wrong.Field, Message: wrong.Message, Remedy: wrong.Remedy}
@@ -117,8 +116,8 @@ func Problem(field string, err error) document.Problem {
 	return document.Problem{Field: field, Message: message, Remedy: "write apiVersion, kind and spec as in the reference of Chaos Mesh"}
 }
 
-// CheckPlan checks the object of every fault of a plan, and that the fault
-// names the object's kind and action.
+// CheckPlan checks every fault's object, and that the fault names its kind and
+// action.
 func CheckPlan(p *plan.Plan) document.Problems {
 	var problems document.Problems
 	for _, step := range p.Steps {

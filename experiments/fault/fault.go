@@ -27,8 +27,7 @@ const (
 	StepLabel       = "emco-chaos.io/step"
 )
 
-// Group is the API group of every Chaos Mesh object, and GroupVersion its
-// apiVersion.
+// The API group and the apiVersion of every Chaos Mesh object.
 const (
 	Group        = "chaos-mesh.org"
 	GroupVersion = Group + "/v1alpha1"
@@ -48,8 +47,7 @@ type Object interface {
 	Validate() ([]string, error)
 }
 
-// Decode reads a Chaos Mesh object from JSON. A field that the kind does not
-// have is an error.
+// Decode reads a Chaos Mesh object from JSON. An unknown field is an error.
 func Decode(data []byte) (Object, error) {
 	var head struct {
 		APIVersion string `json:"apiVersion"`
@@ -69,8 +67,7 @@ func Decode(data []byte) (Object, error) {
 	return object, nil
 }
 
-// fieldsOf are the object's fields without the status, which a new object does
-// not have.
+// fieldsOf are the object's fields without the status: a new object has none.
 func fieldsOf(object Object) (map[string]any, error) {
 	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 	if err != nil {
@@ -91,11 +88,11 @@ func Encode(object Object) (json.RawMessage, error) {
 
 // YAML writes a new object as kubectl takes it.
 func YAML(object Object) ([]byte, error) {
-	fields, err := fieldsOf(object)
+	data, err := Encode(object)
 	if err != nil {
 		return nil, err
 	}
-	return yaml.Marshal(fields)
+	return yaml.JSONToYAML(data)
 }
 
 // Describe makes a plan's fault of the object.
@@ -113,9 +110,8 @@ func Describe(object Object) (*plan.Fault, error) {
 	return &plan.Fault{Kind: kind.Name, Action: action, Summary: action, Object: data}, err
 }
 
-// Stamp gives the object its name and the labels of its run and step. The
-// name is RUN-ATTEMPT-STEP: Chaos Mesh deletes what it knows by name, so no two
-// attempts share one.
+// Stamp gives the object its name, RUN-ATTEMPT-STEP, and its labels. Chaos Mesh
+// deletes what it knows by name, so no two attempts share one.
 func Stamp(object Object, run string, attempt int, experiment, step string) {
 	object.SetName(fmt.Sprintf("%s-%d-%s", run, attempt, step))
 	stamped := map[string]string{RunLabel: run, ExperimentLabel: experiment, StepLabel: step}

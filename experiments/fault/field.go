@@ -12,8 +12,7 @@ import (
 
 // Field is a field of a kind's spec.
 type Field struct {
-	// Key is the field's key in the short form. A field without one can only be
-	// set in a whole object.
+	// Key is the key in the short form; without one a whole object alone can set it.
 	Key string
 	// Path is where it stands in the spec, such as delay.latency.
 	Path string
@@ -31,8 +30,7 @@ type Field struct {
 	Actions []string
 	// Required marks a field that a fault with one of those actions must have.
 	Required bool
-	// Default is the value in a short form without the key; ${service} is the
-	// service that the fault is on.
+	// Default is the short form's value without the key; ${service} is the fault's.
 	Default any
 	// Summary describes the value for a reader, and Example is one.
 	Summary string

@@ -19,8 +19,7 @@ type Kind struct {
 	// key of its short form in an experiment, such as podChaos.
 	Name, Key string
 	Summary   string // what happens to what is hit, in a few words
-	// Actions are those that the short form takes. The key action is left out
-	// where there is one alone.
+	// Actions are those of the short form, which leaves out the key action for one.
 	Actions []string
 	// ObjectActions are further ones that a whole object can have.
 	ObjectActions []string
@@ -37,9 +36,8 @@ type Kind struct {
 	// Optional marks a kind that no experiment that comes with emco-chaos uses:
 	// those run without the rights on it, and on a cluster that lacks it.
 	Optional bool
-	// Kept is the resource in which Chaos Mesh keeps what all faults of this
-	// kind do to one pod, where a fault that cannot be injected stays; empty
-	// when there is none to mend.
+	// Kept is the resource in which Chaos Mesh keeps what all faults of this kind do
+	// to one pod, and one that cannot be injected stays; or empty.
 	Kept string
 }
 

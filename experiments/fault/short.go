@@ -48,8 +48,8 @@ type Ends struct {
 	Spec               map[string]any // the selectors, and the direction between two services
 }
 
-// Read makes a plan's fault of a short form that the schema allows. The field
-// of an error is one of the short form.
+// Read makes a plan's fault of a short form that the schema allows. Its errors name
+// the short form's fields.
 func (k Kind) Read(short map[string]any, ends Ends) (*plan.Fault, error) {
 	action, named := short["action"].(string)
 	if !named {
@@ -104,8 +104,7 @@ func (k Kind) Read(short map[string]any, ends Ends) (*plan.Fault, error) {
 	return fault, nil
 }
 
-// actionsOf are the actions whose short form takes the key: fields of several
-// can share one.
+// actionsOf are the actions whose short form takes the key: several can share it.
 func (k Kind) actionsOf(key string) []string {
 	return slices.DeleteFunc(slices.Clone(k.Actions), func(action string) bool {
 		return !slices.ContainsFunc(k.Fields, func(field Field) bool { return field.Key == key && field.belongsTo(action) })

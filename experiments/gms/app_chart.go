@@ -25,9 +25,8 @@ type Images struct {
 	Prefix, Tag string
 }
 
-// Chart is the Helm chart of an app, as a gzipped tar: a Deployment, and a
-// Service if others call it, in a folder of the app's name. The same arguments
-// give the same bytes.
+// Chart is the Helm chart of an app, as a gzipped tar: a Deployment, and a Service if
+// others call it. The same arguments give the same bytes.
 func Chart(name string, images Images) ([]byte, error) {
 	at := slices.IndexFunc(apps, func(a app) bool { return a.Name == name })
 	if at < 0 {

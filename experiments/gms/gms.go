@@ -27,16 +27,14 @@ const (
 type Options struct {
 	// Apps are the apps to deploy; all of them if there is none.
 	Apps []string
-	// Endpoints are HOST:PORT of EMCO's microservices; those of EMCO's own
-	// chart on Host if there is none.
+	// Endpoints are HOST:PORT of EMCO's microservices; else its chart's, on Host.
 	Endpoints map[emco.Service]string
 	// Host is where EMCO's microservices are; 127.0.0.1 if it is empty.
 	Host string
 	// Rsync is HOST:PORT of rsync's gRPC port as EMCO reaches it.
 	Rsync string
-	// Kubeconfig is the path of the edge cluster's kubeconfig, and becomes
-	// absolute: the files may be applied from elsewhere. If it is empty they
-	// name edge.kubeconfig, beside them.
+	// Kubeconfig is the path of the edge cluster's kubeconfig, and becomes absolute.
+	// If it is empty the files name edge.kubeconfig, beside them.
 	Kubeconfig string
 	Images     Images
 }

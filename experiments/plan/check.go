@@ -54,8 +54,7 @@ type checker struct {
 	unread   []string
 	steps    map[string]Step
 	problems document.Problems
-	// endless says that some events wait for each other, so that nothing can
-	// be said about their order.
+	// endless says that some events wait for each other: they have no order.
 	endless bool
 }
 
@@ -233,8 +232,7 @@ func (c *checker) trigger(field string, ref Ref, before []Ref) bool {
 	return false
 }
 
-// emitted checks that there is a step that emits the event. An event that
-// could not be read has been reported.
+// emitted checks that a step emits the event. One that is unread has been reported.
 func (c *checker) emitted(field string, ref Ref) bool {
 	if ref == (Ref{}) {
 		return false

@@ -116,8 +116,7 @@ func (c *checker) order(fired map[Ref]bool) map[Ref][]link {
 	return order
 }
 
-// path says how the order leads from an event back to one before it; nil when
-// it does not.
+// path says how the order leads from an event back to an earlier one; nil if not.
 func path(order map[Ref][]link, from, to Ref) []string {
 	// reached has, for each event, the one that it was reached from, and why.
 	reached := map[Ref]link{from: {}}

@@ -52,14 +52,12 @@ type Experiment struct {
 	Parameters               []Parameter
 }
 
-// Parameter is a value that can be set for a run. The experiment file refers to
-// it as ${NAME}.
+// Parameter is a value that can be set for a run, ${NAME} in the experiment file.
 type Parameter struct {
 	Name string
 	// Type is any type but [activity.Mapping].
 	Type activity.Type
-	// Default is the value when none is set; empty when one must be set, or
-	// is taken from Follows.
+	// Default is empty when a value must be set, or is taken from Follows.
 	Default string
 	// Follows names a parameter of type call, for a parameter of type
 	// service: its value is the service that answers that call.
@@ -175,9 +173,8 @@ func (s Step) Ends() []string {
 // Emits reports whether the step can emit the event.
 func (s Step) Emits(event string) bool { return slices.Contains(s.Events(), event) }
 
-// Stops reports whether the fault stops what it hits, and has the events down
-// and ready. A test holds it equal to the table of package fault, which this
-// package cannot import.
+// Stops reports whether the fault stops what it hits, with events down and ready. A
+// test holds it equal to the table of package fault.
 func (f Fault) Stops() bool { return f.Kind == "PodChaos" }
 
 // Find returns the step of that name, Given and Teardown included.

@@ -14,8 +14,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
-// given returns the activity that brings about the given state; nil if it could
-// not be read.
+// given is the activity that brings about the given; nil if it could not be read.
 func (c *compiler) given() *plan.Activity {
 	what, _ := c.catalogue.activity(c.catalogue.Given)
 	arguments := c.read.Spec.Given
@@ -64,8 +63,7 @@ func plainActivity(what activity.Activity, arguments map[string]any) *plan.Activ
 }
 
 // activity builds an activity from the arguments at the field; nil if they have a
-// problem. The service that answers it follows from the arguments: from a call,
-// or from a service that is named.
+// problem. Its service follows from a call or a service among them.
 func (c *compiler) activity(field string, what activity.Activity, arguments map[string]any) *plan.Activity {
 	if c.file.Troubled(field) {
 		return nil
@@ -107,8 +105,8 @@ func (c *compiler) activity(field string, what activity.Activity, arguments map[
 	return result
 }
 
-// answers sets the service that answers the activity's call, if it names one,
-// and reports whether the target has it.
+// answers sets the service that answers the activity's call, if there is one, and
+// reports whether the target has it.
 func (c *compiler) answers(field string, result *plan.Activity, argument activity.Argument) bool {
 	name, _ := result.Arguments[argument.Name].(string)
 	call, known := c.catalogue.call(name)
@@ -132,8 +130,7 @@ func (c *compiler) answers(field string, result *plan.Activity, argument activit
 	return true
 }
 
-// service looks up one of the target's services, whose name stands at the
-// field.
+// service looks up the service of the target whose name stands at the field.
 func (c *compiler) service(field, name string) (target.Service, bool) {
 	service, known := c.target.Services[name]
 	if !known {

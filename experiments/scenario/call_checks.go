@@ -49,8 +49,7 @@ func (c *compiler) callOf(step plan.Step) string {
 	return name
 }
 
-// made are the calls that steps make, by themselves or in a probe that
-// repeats them.
+// made are the calls that steps make, be it in a probe that repeats them.
 func (c *compiler) made(result *plan.Plan) []string {
 	var made []string
 	for _, step := range result.Steps {
@@ -61,8 +60,7 @@ func (c *compiler) made(result *plan.Plan) []string {
 	return made
 }
 
-// first reports whether the step is a call with none before it, so that it
-// meets the given state.
+// first reports whether the step is a call that meets the given: none is before it.
 func (c *compiler) first(result *plan.Plan, step plan.Step) bool {
 	if step.Activity == nil || step.Activity.Name != c.catalogue.Call {
 		return false

@@ -14,8 +14,7 @@ type Catalogue struct {
 	Activities []activity.Activity
 	// Calls are the names that arguments of type CallName can have.
 	Calls []Call
-	// Call names the activity behind a step's key call. Its first argument is
-	// the name of the call.
+	// Call names the activity of a step's key call. Its first argument is the call.
 	Call string
 	// Given names the activity that brings about an experiment's given.
 	Given string
@@ -24,9 +23,8 @@ type Catalogue struct {
 	GivenArgument string
 	// Teardown names the activity that takes the given back.
 	Teardown string
-	// Check looks at the arguments of an activity together once each has been
-	// read. A [document.Problem] names the one that is wrong by its path, such
-	// as given.dig; nil checks nothing.
+	// Check looks at an activity's arguments together. A [document.Problem] names the
+	// wrong one by its path, such as given.dig; nil checks nothing.
 	Check func(activity string, arguments map[string]any) error
 	// Fits reports whether what the arguments of Given bring about is what a
 	// call needs. A [document.Problem] says what is wrong; nil fits all.

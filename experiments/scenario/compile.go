@@ -48,19 +48,13 @@ func withDefaults() *experiment {
 	return result
 }
 
-// Describe reads what an experiment file says of itself. It does not look at
-// the steps.
+// Describe reads what an experiment file says of itself, and not its steps.
 func Describe(file string, data []byte) (plan.Experiment, document.Problems) {
 	source, parameters := open(file, data)
-	var read struct {
-		Metadata struct{ Name string }
-		Spec     struct{ Title, Description string }
-	}
-	source.Decode("", &read)
 	return plan.Experiment{
-		Name:        read.Metadata.Name,
-		Title:       strings.TrimSpace(read.Spec.Title),
-		Description: strings.TrimSpace(read.Spec.Description),
+		Name:        source.Text("metadata.name"),
+		Title:       strings.TrimSpace(source.Text("spec.title")),
+		Description: strings.TrimSpace(source.Text("spec.description")),
 		Parameters:  parameters,
 	}, source.Problems()
 }

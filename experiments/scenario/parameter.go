@@ -118,8 +118,7 @@ func (c *compiler) unfit(parameter plan.Parameter, text string) (message, remedy
 	return fmt.Sprintf("the value %q is not %s", text, what), remedy
 }
 
-// fill replaces the parameters in the file by their values, and reports those
-// that no value uses.
+// fill replaces parameters in the file by their values, and reports unused ones.
 func (c *compiler) fill(parameters []plan.Parameter, values map[string]string) {
 	used := map[string]bool{}
 	fills := func(field string) bool { return strings.HasPrefix(field, "spec.") && !unfilled.MatchString(field) }

@@ -23,8 +23,7 @@ type entry struct {
 	unset   bool   // a text whose parameter has no value: reported, and not checked
 }
 
-// read converts YAML into JSON's types: map[string]any, []any, string, bool,
-// int64, float64 and nil. A date is text.
+// read converts YAML into JSON's types, with int64 or float64. A date is text.
 func (f *File) read(field string, key, node *yaml.Node) any {
 	node = aliased(node)
 	// An empty value has no position of its own: its key's is taken.
@@ -45,8 +44,7 @@ func aliased(node *yaml.Node) *yaml.Node {
 	return node
 }
 
-// Places maps fields to their places, so that a problem that is found elsewhere
-// can be reported with its place.
+// Places maps fields to their places, for problems that are found elsewhere.
 type Places map[string]Place
 
 // Place holds the positions of a value and of its key.
@@ -182,8 +180,7 @@ func (f *File) Value(field string) (any, bool) {
 	return nil, false
 }
 
-// Text is the single value at the field as it is written, whatever its type;
-// empty when there is none.
+// Text is the single value at the field as it is written; empty if there is none.
 func (f *File) Text(field string) string {
 	if found, here := f.entries[field]; here && found.content != nil {
 		return found.written
@@ -204,8 +201,7 @@ func (f *File) Keys(field string) []string {
 	})
 }
 
-// AsWritten replaces each single value whose field matches by its text in the
-// file: 1.10 is not 1.1.
+// AsWritten makes each matching single value its text in the file: 1.10 is not 1.1.
 func (f *File) AsWritten(fields *regexp.Regexp) {
 	f.rewrite(func(field string, value any) any {
 		if value != nil && fields.MatchString(field) {

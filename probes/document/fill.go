@@ -8,10 +8,9 @@ import (
 
 var placeholder = regexp.MustCompile(`\$\{([^}]*)\}`)
 
-// Fill replaces each ${NAME} in the texts whose fields are to be filled by
-// what lookup answers. A text that is one ${NAME} and nothing else becomes the
-// answer itself, of whatever type. Lookup reports by itself a name that has no
-// value; the text is not looked at again.
+// Fill replaces each ${NAME} in the texts whose fields are to be filled by what
+// lookup answers. A text of one ${NAME} alone becomes the answer itself, of whatever
+// type. Lookup reports a name without a value by itself.
 func (f *File) Fill(fills func(field string) bool, lookup func(field, name string) (value any, ok bool)) {
 	for field, entry := range f.entries {
 		fields, _ := entry.content.(map[string]any)

@@ -140,8 +140,7 @@ func (c *checking) wrong(field string, value any, rules map[string]any, k jsonsc
 	c.file.Wrong(field, annotation(rules, "x-message", message), annotation(rules, "x-remedy", remedy))
 }
 
-// quoted is the value as a message begins with it; empty for a possible secret
-// and for what is not a single value.
+// quoted begins a message with a single value, unless it can be a secret.
 func quoted(value any, secret bool) string {
 	switch value := value.(type) {
 	case string:

@@ -22,8 +22,7 @@ const (
 	maxDepth = 32
 )
 
-// File is a file that has been read: its values, where each stands, and its
-// problems so far.
+// File is a file that was read: its values, their places, its problems so far.
 type File struct {
 	name     string
 	part     string // names the document in its problems, when the file has several
@@ -85,8 +84,7 @@ func (f *File) Name() string { return f.name }
 // Problems returns all problems so far, in the order of the file.
 func (f *File) Problems() Problems { return f.problems.Sorted() }
 
-// Locate gives the problem the file's name and the place of its field's key,
-// or of the nearest one around it.
+// Locate gives the problem the place of its field's key, or of the nearest around it.
 func (f *File) Locate(problem Problem) Problem {
 	at := f.near(problem.Field).Key
 	problem.File, problem.Part, problem.Line, problem.Column = f.name, f.part, at.Line, at.Column
@@ -98,8 +96,7 @@ func (f *File) Add(problem Problem) {
 	f.add(f.near(problem.Field).Key, problem.Field, problem.Message, problem.Remedy)
 }
 
-// Wrong adds a problem with the value at the field, unless a parameter in it
-// has no value.
+// Wrong adds a problem with the field's value, unless a parameter in it has none.
 func (f *File) Wrong(field, message, remedy string) {
 	if at := f.near(field); !at.unset {
 		f.add(at.Value, field, message, remedy)
@@ -142,8 +139,7 @@ func (f *File) add(at Position, field, message, remedy string) {
 	})
 }
 
-// readable reports bytes that YAML cannot have; yaml.v3 does not name their
-// line.
+// readable reports bytes that YAML cannot have: yaml.v3 does not say where.
 func (f *File) readable(data []byte) bool {
 	line, column := 1, 1
 	for i := 0; i < len(data); {
@@ -168,10 +164,9 @@ func (f *File) readable(data []byte) bool {
 
 var syntaxLine = regexp.MustCompile(`^yaml: (line \d+: )?`)
 
-// syntax makes a problem of an error of yaml.v3. The line in its text is often
-// the one where the mapping around the mistake begins, so the mistake is
-// looked for: it is in the last line of the shortest beginning of the file
-// that has the same error.
+// syntax makes a problem of an error of yaml.v3, which often names the line where the
+// mapping around the mistake begins. The mistake is in the last line of the shortest
+// beginning of the file that has the same error.
 func (f *File) syntax(data []byte, err error) {
 	lines := bytes.SplitAfter(data, []byte("\n"))
 	short := sort.Search(len(lines), func(i int) bool {

@@ -7,11 +7,9 @@ import (
 	"strings"
 )
 
-// Problem is one mistake in a file or in arguments: its place, what is wrong, and
-// what to do about it.
+// Problem is one mistake in a file or in arguments, and what to do about it.
 type Problem struct {
-	// File is the file's name as it was given. Line and Column count from 1. All
-	// are left out of what came from no file.
+	// File is its name as it was given. Line and Column count from 1.
 	File   string `json:"file,omitempty"`
 	Line   int    `json:"line,omitempty"`
 	Column int    `json:"column,omitempty"`

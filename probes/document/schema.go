@@ -100,9 +100,8 @@ func duration(value any) error {
 	return nil
 }
 
-// Check adds to the file a problem for each thing in the value at the field that
-// the schema does not allow. A text whose parameter has no value is skipped: it
-// has been reported.
+// Check adds to the file a problem for each thing in the field's value that the
+// schema does not allow. A text whose parameter has no value was reported.
 func (s *Schema) Check(file *File, field string) {
 	value, found := file.Value(field)
 	if !found {

@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// Instead returns the remedy for a word that is not one of the known ones: the
-// nearest of them, or all.
+// Instead is the remedy for a word that is not known: the nearest one, or all.
 func Instead(word string, known []string) string {
 	if len(known) == 0 {
 		return "remove it"
@@ -20,8 +19,7 @@ func Instead(word string, known []string) string {
 	return "use one of: " + strings.Join(slices.Compact(slices.Sorted(slices.Values(known))), ", ")
 }
 
-// nearest returns the known word with the smallest edit distance; empty if none
-// is near.
+// nearest is the known word with the smallest edit distance; empty if none is near.
 func nearest(word string, known []string) string {
 	best, least := "", 0
 	for _, candidate := range known {
@@ -34,8 +32,8 @@ func nearest(word string, known []string) string {
 	return best
 }
 
-// editDistance counts the letters to add, remove, change or swap to make b of
-// a. It gives up above the limit.
+// editDistance counts letters to add, remove, change or swap. It gives up at the
+// limit.
 func editDistance(a, b string, limit int) int {
 	if len(a)-len(b) > limit || len(b)-len(a) > limit {
 		return limit + 1

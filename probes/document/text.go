@@ -12,8 +12,7 @@ const NameRemedy = "write small letters, digits and hyphens, a letter or digit f
 
 var label = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
 
-// IsName reports whether the text is a DNS label (RFC 1123), as Kubernetes
-// wants names.
+// IsName reports whether the text is a DNS label (RFC 1123), as in Kubernetes.
 func IsName(text string) bool { return label.MatchString(text) }
 
 // Shown is [OneLine] with 512 characters at most: the form in which messages

@@ -54,8 +54,7 @@ type Options struct {
 	// Strict takes it for a refusal that something is there already when it
 	// is applied, or gone already when it is deleted.
 	Strict bool
-	// KeepGoing goes on after a refusal, as emcoctl does. It never goes on
-	// when EMCO cannot be reached.
+	// KeepGoing goes on after a refusal, as emcoctl does, but not when unreachable.
 	KeepGoing bool
 	// NoWait does not wait for the state that the last call leads to. What a
 	// call follows on is always waited for.
@@ -151,8 +150,7 @@ func (o *operation) delete(ctx context.Context, resource Resource) Step {
 	return Step{Anchor: resource.Anchor, Verdict: Skipped, Text: "there is nothing to take back from " + path.Base(resource.Anchor)}
 }
 
-// terminate terminates what was instantiated, and waits for it: EMCO deletes
-// nothing that is deployed.
+// terminate terminates and waits: EMCO deletes nothing that is deployed.
 func (o *operation) terminate(ctx context.Context, anchor string) Step {
 	call := trackedAt(anchor)
 	if call == nil {
@@ -213,8 +211,7 @@ type trackedCall struct {
 	names emco.Names
 }
 
-// trackedAt finds the call of the table of calls that an anchor is; nil if it
-// is another.
+// trackedAt finds the call of the table that an anchor is; nil if it is another.
 func trackedAt(anchor string) *trackedCall {
 	chosen, _, _, err := emco.ParseAnchor(anchor)
 	names, _ := emco.NewNames("emcoctl", 1) // it is always one

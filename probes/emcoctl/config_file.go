@@ -16,16 +16,14 @@ type Config struct {
 	// Config has the endpoints or the ingress: with an ingress emcoctl asks
 	// nobody else. What emcoctl takes as flags, such as the token, is not in it.
 	emco.Config
-	// Rsync is HOST:PORT of rsync, which has no REST API; empty if the file
-	// does not name it.
+	// Rsync is HOST:PORT of rsync, which has no REST API; empty if not named.
 	Rsync string
 }
 
 const configRemedy = "write orchestrator: {host: HOST, port: PORT}, and the same for dcm and clm, or for ingress"
 
-// ReadConfig reads emcoctl's configuration file: one mapping from the names
-// of the microservices, in letters of any case, to their host and port.
-// Mistakes in it are [document.Problems].
+// ReadConfig reads emcoctl's configuration file: host and port by the names of the
+// microservices, in letters of any case. Mistakes are [document.Problems].
 func ReadConfig(file string) (Config, error) {
 	text, problems := new(reader).document(file, "name emcoctl's configuration file")
 	if len(problems) > 0 {
@@ -34,8 +32,7 @@ func ReadConfig(file string) (Config, error) {
 	return ParseConfig(file, text)
 }
 
-// ParseConfig reads emcoctl's configuration out of a text; file is its name.
-// Mistakes in it are [document.Problems].
+// ParseConfig is [ReadConfig] of a text; file is its name.
 func ParseConfig(file string, text []byte) (Config, error) {
 	config := Config{Config: emco.Config{Endpoints: map[emco.Service]string{}}}
 	problems := parseOne(file, text, configRemedy, func(file *document.File, _ map[string]any) {

@@ -10,8 +10,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
-// Resource is one document of a resource file: something to make, or a call
-// such as instantiate.
+// Resource is one document of a resource file: what to make, or a call.
 type Resource struct {
 	// File, Document and Line say where it stands. Document counts from 1;
 	// the line is one of the rendered text if there is a values file.
@@ -22,8 +21,7 @@ type Resource struct {
 	Anchor   string
 	Metadata *Metadata      // nil when the document has none
 	Spec     map[string]any // nil when the document has none
-	// ClusterLabel is what the document of a cluster's label has in place of
-	// metadata.
+	// ClusterLabel is what a cluster's label has in place of metadata.
 	ClusterLabel string
 	// File and Files go along as a form, in the field "file" or "files".
 	Attachment  *emco.File
@@ -58,9 +56,8 @@ func (r Resource) Name() string {
 	return r.ClusterLabel
 }
 
-// Own is the anchor of the resource itself once it is made: that of its
-// collection and its name; a composite app has its version besides. It is
-// empty for a call.
+// Own is the anchor of the resource once it is made, with its name, and of a
+// composite app its version. It is empty for a call.
 func (r Resource) Own() string {
 	name := r.Name()
 	if name == "" {

@@ -23,8 +23,7 @@ type Sources struct {
 	// Values are values files. If there is one the resource files are
 	// templates; else they are taken as they are, as by emcoctl.
 	Values []string
-	// WithoutAttachments leaves the files that resources name unread: to
-	// delete a resource they are not needed.
+	// WithoutAttachments leaves the files that resources name unread, for a delete.
 	WithoutAttachments bool
 	// Root, if not empty, is a folder that no file may lie outside of.
 	Root string
@@ -149,8 +148,7 @@ func (r *reader) attach(file *document.File, resource *Resource) {
 	}
 }
 
-// attachment reads the file that the field names. The name that EMCO is told
-// is the last piece of its path.
+// attachment reads the file that the field names. EMCO is told its base name.
 func (r *reader) attachment(file *document.File, field string) emco.File {
 	name := strings.TrimSpace(file.Text(field))
 	attached := emco.File{Name: path.Base(filepath.ToSlash(name))}

@@ -77,8 +77,7 @@ func run(ctx context.Context, task sdk.Task, observer sdk.Observer) (sdk.Result,
 	return probe.Run(ctx, on, observer), nil
 }
 
-// readTarget reads the target that the host sent; without one it is an EMCO as
-// its own chart installs it.
+// readTarget reads the target that the host sent; else it is EMCO's own chart's.
 func readTarget(data []byte) (*target.Target, error) {
 	if len(data) == 0 {
 		return experiments.ChartTarget()
@@ -90,9 +89,8 @@ func readTarget(data []byte) (*target.Target, error) {
 	return read, nil
 }
 
-// subject is what a task's probe works on: the EMCO of the target, and the
-// resources of the task's run and attempt, or those that the target names when
-// runs are to work on existing ones.
+// subject is what a task's probe works on: the target's EMCO, and the resources of
+// the run and attempt, or existing ones that the target names.
 func subject(task sdk.Task) (probes.Subject, error) {
 	target, err := readTarget(task.Target)
 	if err != nil {

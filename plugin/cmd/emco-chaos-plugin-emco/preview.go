@@ -21,8 +21,7 @@ func previewOf(activities []sdk.Activity) sdk.Activity {
 	return preview
 }
 
-// preview reports what a run would make, in the order in which it would. It
-// asks EMCO nothing.
+// preview reports what a run would make, in its order. It asks EMCO nothing.
 func preview(on probes.Subject, task sdk.Task, observer sdk.Observer) (sdk.Result, error) {
 	observer.Event("started", time.Now(), nil)
 	states, _ := task.Arguments["given"].(map[string]any)

@@ -13,7 +13,6 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
-	"github.com/emco-chaos/emco-chaos/probes/access"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/conformance"
@@ -57,11 +56,7 @@ func (c *conformanceCheck) run(ctx context.Context, s *session) error {
 			return fmt.Errorf("--remove: %w", err)
 		}
 	}
-	target, err := s.needTarget()
-	if err != nil {
-		return err
-	}
-	reached, err := access.Of(target)
+	target, reached, err := s.access()
 	if err != nil {
 		return err
 	}

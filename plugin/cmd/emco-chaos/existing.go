@@ -9,9 +9,8 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 )
 
-// agree prints what runs on existing resources will do to them, and asks
-// whether to go on, unless the user has said yes before. An error means that
-// nothing may be touched.
+// agree prints what runs will do to existing resources, and asks whether to go on,
+// unless yes was said before. An error means that nothing may be touched.
 func (s *session) agree(plans []*plan.Plan, yes bool) error {
 	for _, compiled := range plans {
 		if len(compiled.BlastRadius) == 0 {

@@ -7,7 +7,6 @@ import (
 	"net/url"
 
 	"github.com/emco-chaos/emco-chaos/experiments/gms"
-	"github.com/emco-chaos/emco-chaos/probes/access"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 	"github.com/spf13/cobra"
 )
@@ -52,11 +51,7 @@ func newGMS(s *session) *cobra.Command {
 
 // gmsTarget takes from the target what the flags leave open.
 func (s *session) gmsTarget(options *gms.Options) error {
-	target, err := s.readTarget()
-	if err != nil {
-		return err
-	}
-	reached, err := access.Of(target)
+	target, reached, err := s.access()
 	if err != nil {
 		return err
 	}

@@ -16,8 +16,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// resourceFiles holds the flags of the commands that work with emcoctl's
-// resource files.
+// resourceFiles holds the flags of the commands on emcoctl's resource files.
 type resourceFiles struct {
 	sources emcoctl.Sources
 	config  string
@@ -133,17 +132,22 @@ func (f *resourceFiles) access(s *session) (emco.Config, *target.Target, error) 
 	case s.target == "":
 		return emco.Config{}, nil, errors.New("no EMCO: name it with emcoctl's --config FILE or with --target FILE")
 	}
-	target, err := s.readTarget()
-	if err != nil {
-		return emco.Config{}, nil, err
-	}
-	reached, err := access.Of(target)
+	target, reached, err := s.access()
 	return reached.Client, target, err
 }
 
-// startLocal starts an EMCO of processes on this machine, which runs as long
-// as its driver does, and returns a function that ends it. For another target,
-// or none, it does nothing.
+// access reads the target, and how its EMCO is reached.
+func (s *session) access() (*target.Target, access.Access, error) {
+	target, err := s.needTarget()
+	if err != nil {
+		return nil, access.Access{}, err
+	}
+	reached, err := access.Of(target)
+	return target, reached, err
+}
+
+// startLocal starts the EMCO of a local target, which runs as long as its driver
+// does, and returns what ends it. For other targets, or none, it does nothing.
 func (s *session) startLocal(ctx context.Context, target *target.Target) (end func(), err error) {
 	if target == nil || target.Driver.Local == nil {
 		return func() {}, nil

@@ -14,8 +14,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// endpoints holds the flags that say which EMCO is asked, and what a probe that
-// makes resources makes them of.
+// endpoints holds the flags for which EMCO is asked, and what resources are made of.
 type endpoints struct {
 	config, target string // files
 	client         emco.Config

@@ -54,8 +54,7 @@ const (
 	placeholder = "emco-probe"
 )
 
-// names are the names to work with. Each of the templates must be named; all
-// else stands for what is not there.
+// names are the names to work with. What the templates do not need may be missing.
 func (n *resourceNames) names(templates ...string) (emco.Names, error) {
 	chosen, err := n.all()
 	switch {

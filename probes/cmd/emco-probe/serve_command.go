@@ -100,8 +100,7 @@ func (s *server) run(ctx context.Context, out io.Writer) error {
 	return toolError(err)
 }
 
-// all are the offers of the command line, or without any, available of each
-// service whose endpoint is known.
+// all are the offers of the command line; else available of each known service.
 func (s *server) all(on probes.Subject) ([]offer, error) {
 	texts := s.offers
 	if len(texts) == 0 {
