@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/emco-chaos/emco-chaos/experiments"
+	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/experiments/scenario"
 	"github.com/emco-chaos/emco-chaos/probes"
@@ -50,8 +51,9 @@ func reference(t *testing.T) string {
 	r.keys("", step, "fault", "probe")
 
 	r.line("\n### Faults\n")
-	r.line("A fault emits `%s`; one that stops nothing emits neither `%s` nor `%s`.", strings.Join(
-		[]string{plan.Created, plan.Injected, plan.Down, plan.Ready, plan.Removed}, " "), plan.Down, plan.Ready)
+	stops := plan.Step{Fault: &plan.Fault{Kind: fault.PodChaos}}
+	r.line("A fault that stops what it hits emits `%s`; others emit `%s`.", strings.Join(stops.Events(), " "),
+		strings.Join(plan.Step{Fault: &plan.Fault{}}.Events(), " "))
 	faults := r.plain(step["properties"].(node)["fault"].(node))["properties"].(node)
 	for _, kind := range slices.Sorted(maps.Keys(faults)) {
 		r.line("\n`%s`: %s\n", kind, r.description(faults[kind].(node)))

@@ -85,6 +85,7 @@ func (c *checker) withinLimits() bool {
 	}
 	limit("steps", "steps", len(c.plan.Steps), maxSteps)
 	limit("evidence", "claims", len(c.plan.Evidence), maxClaims)
+	limit("expected", "services", len(c.plan.Expected), maxRefs)
 	limit("touches", "texts", len(c.plan.BlastRadius), maxRadius)
 	for i, claim := range c.plan.Evidence {
 		limit(fmt.Sprintf("evidence[%d]", i), "events", len(claim.Refs), maxRefs)

@@ -103,7 +103,7 @@ func (c *checker) order(fired map[Ref]bool) map[Ref][]link {
 			}
 		}
 		for _, ref := range sorted {
-			if step.Fault != nil && len(step.Until) == 0 && ref.Event != Removed && ref.Event != Ready && ref.Event != Down {
+			if step.Fault != nil && len(step.Until) == 0 && !slices.Contains([]string{Down, Rescheduled, Ready, Removed}, ref.Event) {
 				add(Ref{step.Name, Removed}, link{to: ref, why: "comes at the end of the run, after"})
 			}
 		}

@@ -41,8 +41,10 @@ func (c *checker) links(ref Ref) []link {
 	links := []link{{to: first(step), why: comesAfter, sure: true}}
 	switch {
 	case step.Fault == nil:
-	case ref.Event == Ready:
+	case ref.Event == Rescheduled:
 		links = append(links, link{to: Ref{step.Name, Down}, why: comesAfter, sure: true})
+	case ref.Event == Ready:
+		links = append(links, link{to: Ref{step.Name, Down}, why: comesAfter, sure: true}, link{to: Ref{step.Name, Rescheduled}, why: comesAfter})
 		// A pod-failure lasts until it is removed.
 		if step.Fault.Action == "pod-failure" {
 			links = append(links, link{to: Ref{step.Name, Removed}, why: comesAfter, sure: true})

@@ -33,6 +33,10 @@ type Plan struct {
 	Teardown Step    `json:"teardown"`
 	Steps    []Step  `json:"steps"`
 	Evidence []Claim `json:"evidence,omitempty"`
+	// Control marks a plan that wants no fault: what is seen without one.
+	Control bool `json:"control,omitempty"`
+	// Expected are the services whose pods may die without a fault of the run.
+	Expected []string `json:"expected,omitempty"`
 	// BlastRadius lists, for the reader, the resources that are not the run's
 	// own, and what the run does to each.
 	BlastRadius []string `json:"touches,omitempty"`
@@ -134,13 +138,16 @@ type Activity struct {
 	Lasting bool `json:"lasting,omitempty"`
 }
 
-// The events of a fault.
+// The events of a fault. Those from Down to Ready are of one that stops
+// something: what served is gone, a replacement is there (on a node, or started
+// anew), and it serves.
 const (
-	Created  = "created"
-	Injected = "injected"
-	Down     = "down"
-	Ready    = "ready"
-	Removed  = "removed"
+	Created     = "created"
+	Injected    = "injected"
+	Down        = "down"
+	Rescheduled = "rescheduled"
+	Ready       = "ready"
+	Removed     = "removed"
 )
 
 // Started is the first event of every activity.
@@ -157,7 +164,7 @@ func (s Step) Events() []string {
 		return s.Activity.Events
 	}
 	if s.Fault != nil && s.Fault.Stops() {
-		return []string{Created, Injected, Down, Ready, Removed}
+		return []string{Created, Injected, Down, Rescheduled, Ready, Removed}
 	}
 	return []string{Created, Injected, Removed}
 }

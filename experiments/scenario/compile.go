@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -18,6 +19,8 @@ type experiment struct {
 	Spec     struct {
 		Title, Description string
 		Attempts           int
+		Control            bool
+		Expected           []string
 		Timeouts           timeouts
 		Given              map[string]any
 		Steps              map[string]step
@@ -129,9 +132,14 @@ func (c *compiler) plan() *plan.Plan {
 		Description: strings.TrimSpace(spec.Description),
 		Target:      c.target.Name,
 		Attempts:    spec.Attempts,
+		Control:     spec.Control,
+		Expected:    spec.Expected,
 		Given:       plan.Step{Name: plan.GivenStep, Timeout: spec.Timeouts.Given, Activity: c.given()},
 		Teardown:    plan.Step{Name: plan.TeardownStep, Timeout: spec.Timeouts.Teardown, Activity: c.teardown()},
 		Evidence:    spec.Evidence,
+	}
+	for i, name := range spec.Expected {
+		c.service(fmt.Sprintf("spec.expected[%d]", i), name)
 	}
 	for _, name := range c.file.Keys(stepsField) {
 		result.Steps = append(result.Steps, c.step(name, spec.Steps[name]))

@@ -51,17 +51,18 @@ func (a *attempt) moment(p *progress, m Moment) {
 	case plan.Injected:
 		p.stopTimer()
 		if p.step.Fault.Stops() {
-			a.expect(p, downLimit, plan.Down, plan.Ready)
+			a.expect(p, downLimit, plan.Down, plan.Rescheduled, plan.Ready)
 		}
 	case plan.Down:
-		a.expect(p, readyLimit, plan.Ready)
+		a.expect(p, readyLimit, plan.Ready, plan.Rescheduled)
 	case plan.Ready:
 		p.stopTimer()
+		p.giveUp(plan.Rescheduled)
 	case plan.Removed:
 		p.removed = true
 		p.giveUp(plan.Created, plan.Injected)
 		if !p.has(plan.Injected) {
-			p.giveUp(plan.Down, plan.Ready)
+			p.giveUp(plan.Down, plan.Rescheduled, plan.Ready)
 		}
 	}
 	a.event(p, m.Event, m.At, detail)
@@ -83,7 +84,7 @@ func (a *attempt) expect(p *progress, limit time.Duration, events ...string) {
 // should be since. What was seen under it proves nothing.
 func (a *attempt) faultFailed(p *progress, err error) {
 	p.stopTimer()
-	p.giveUp(plan.Created, plan.Injected, plan.Down, plan.Ready)
+	p.giveUp(plan.Created, plan.Injected, plan.Down, plan.Rescheduled, plan.Ready)
 	what := "did not stay on"
 	switch {
 	case !p.has(plan.Injected):

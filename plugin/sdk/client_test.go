@@ -118,7 +118,7 @@ func TestPlanOnTheWire(t *testing.T) {
 			Expect: plan.Refused, Otherwise: map[string]string{plan.Accepted: plan.OtherwiseFailed},
 			Fault: &plan.Fault{Kind: "PodChaos", Action: "pod-kill", Summary: "kill", Object: []byte("{}")},
 		}},
-		Evidence: []plan.Claim{{Refs: []plan.Ref{sent, {Step: "kill", Event: plan.Created}}}}, BlastRadius: []string{"one\ttwo"},
+		Evidence: []plan.Claim{{Refs: []plan.Ref{sent, {Step: "kill", Event: plan.Created}}}}, BlastRadius: []string{"one\ttwo"}, Control: true, Expected: []string{"rsync"},
 	}
 	wire, err := planToWire(compiled)
 	if err != nil {

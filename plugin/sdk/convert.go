@@ -107,7 +107,7 @@ func planToWire(p *plan.Plan) (*pluginv1.Plan, error) {
 	return &pluginv1.Plan{
 		Experiment: p.Experiment, Title: p.Title, Description: p.Description, Target: p.Target,
 		Attempts: int32(p.Attempts), Parameters: p.Parameters, Given: given, Teardown: teardown, Steps: steps,
-		Evidence: each(p.Evidence, plan.Claim.String), Touches: p.BlastRadius,
+		Evidence: each(p.Evidence, plan.Claim.String), Touches: p.BlastRadius, Control: p.Control, Expected: p.Expected,
 	}, cmp.Or(givenErr, teardownErr, stepsErr)
 }
 
@@ -143,6 +143,7 @@ func planFromWire(wire *pluginv1.Plan) (*plan.Plan, error) {
 		Experiment: wire.GetExperiment(), Title: wire.GetTitle(), Description: wire.GetDescription(),
 		Target: wire.GetTarget(), Attempts: int(wire.GetAttempts()), Parameters: wire.GetParameters(),
 		Given: given, Teardown: teardown, Steps: steps, Evidence: evidence,
+		Control: wire.GetControl(), Expected: wire.GetExpected(),
 		BlastRadius: each(wire.GetTouches(), func(text string) string { return document.Lines(cutText(text)) }),
 	}, cmp.Or(givenErr, teardownErr, stepsErr, evidenceErr)
 }

@@ -753,7 +753,11 @@ type Plan struct {
 	Parameters map[string]string `protobuf:"bytes,10,rep,name=parameters,proto3" json:"parameters,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// For the reader: which resources that are no run's own the run works on,
 	// and what it does to each. The target's useExisting asks for such runs.
-	Touches       []string `protobuf:"bytes,11,rep,name=touches,proto3" json:"touches,omitempty"`
+	Touches []string `protobuf:"bytes,11,rep,name=touches,proto3" json:"touches,omitempty"`
+	// Says that the experiment wants no fault.
+	Control bool `protobuf:"varint,12,opt,name=control,proto3" json:"control,omitempty"`
+	// The services whose pods may die without a fault of the run.
+	Expected      []string `protobuf:"bytes,13,rep,name=expected,proto3" json:"expected,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -861,6 +865,20 @@ func (x *Plan) GetParameters() map[string]string {
 func (x *Plan) GetTouches() []string {
 	if x != nil {
 		return x.Touches
+	}
+	return nil
+}
+
+func (x *Plan) GetControl() bool {
+	if x != nil {
+		return x.Control
+	}
+	return false
+}
+
+func (x *Plan) GetExpected() []string {
+	if x != nil {
+		return x.Expected
 	}
 	return nil
 }
@@ -1802,7 +1820,7 @@ const file_pluginv1_plugin_proto_rawDesc = "" +
 	"\x06column\x18\x03 \x01(\x05R\x06column\x12\x14\n" +
 	"\x05field\x18\x04 \x01(\tR\x05field\x12\x18\n" +
 	"\amessage\x18\x05 \x01(\tR\amessage\x12\x16\n" +
-	"\x06remedy\x18\x06 \x01(\tR\x06remedy\"\xeb\x03\n" +
+	"\x06remedy\x18\x06 \x01(\tR\x06remedy\"\xa1\x04\n" +
 	"\x04Plan\x12\x1e\n" +
 	"\n" +
 	"experiment\x18\x01 \x01(\tR\n" +
@@ -1819,7 +1837,9 @@ const file_pluginv1_plugin_proto_rawDesc = "" +
 	"parameters\x18\n" +
 	" \x03(\v2).emcochaos.plugin.v1.Plan.ParametersEntryR\n" +
 	"parameters\x12\x18\n" +
-	"\atouches\x18\v \x03(\tR\atouches\x1a=\n" +
+	"\atouches\x18\v \x03(\tR\atouches\x12\x18\n" +
+	"\acontrol\x18\f \x01(\bR\acontrol\x12\x1a\n" +
+	"\bexpected\x18\r \x03(\tR\bexpected\x1a=\n" +
 	"\x0fParametersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd5\x03\n" +
