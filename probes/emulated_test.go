@@ -44,7 +44,7 @@ func startEMCO(t *testing.T, options emcotest.Options) *emulated {
 		options.CloudTime = 5 * time.Millisecond
 	}
 	e := &emulated{EMCO: emcotest.Start(t, options), t: t, kubeconfig: filepath.Join(t.TempDir(), "edge.kubeconfig")}
-	if err := os.WriteFile(e.kubeconfig, []byte("apiVersion: v1\nkind: Config\n"), 0o600); err != nil {
+	if err := os.WriteFile(e.kubeconfig, kubeconfigOf(e.URL("edge"), ""), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return e

@@ -26,8 +26,8 @@ var reachedKind = Kind{
 	},
 }
 
-// following describes a probe for what a step's call has led to.
+// following describes a probe for what a step's call has led to, which must still be so at the end.
 func following(described activity.Activity) activity.Activity {
-	described.Follows = true
+	described.Follows, described.Recheck = true, true
 	return described
 }

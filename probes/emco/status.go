@@ -38,7 +38,11 @@ type Status struct {
 	// accepted it can be that of before.
 	Deployed State
 	Counts   map[string]int // of resources by their state, such as Applied: 4
+	Objects  []Object       // of a deployment intent group, in whatever state
 }
+
+// Object is a Kubernetes object that EMCO puts on an edge.
+type Object struct{ App, Group, Version, Kind, Name string }
 
 // LastAction is the newest entry of the history; empty if there is none.
 func (s Status) LastAction() State {
@@ -108,6 +112,15 @@ func ParseStatus(body []byte) (Status, error) {
 		OldDeployed State          `json:"status"`
 		Counts      map[string]int `json:"deployedCounts"`
 		OldCounts   map[string]int `json:"rsyncStatus"`
+		Apps        []struct {
+			Name     string
+			Clusters []struct {
+				Resources []struct {
+					GVK  struct{ Group, Version, Kind string }
+					Name string
+				}
+			}
+		}
 	}
 	noStatus := fmt.Errorf("%w: %s", ErrNoStatus, document.Shown(string(body)))
 	if json.Unmarshal(body, &read) != nil || len(read.States.Actions) == 0 {
@@ -122,6 +135,13 @@ func ParseStatus(body []byte) (Status, error) {
 			return Status{}, noStatus
 		}
 		status.History = append(status.History, action.State)
+	}
+	for _, app := range read.Apps {
+		for _, cluster := range app.Clusters {
+			for _, r := range cluster.Resources {
+				status.Objects = append(status.Objects, Object{app.Name, r.GVK.Group, r.GVK.Version, r.GVK.Kind, r.Name})
+			}
+		}
 	}
 	return status, nil
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,6 +86,8 @@ func (s *Server) kubernetes(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
 	named := isNamed(path)
 	switch {
+	case r.Method == http.MethodGet && strings.Count(path, "/") == strings.Count(groupOf(path), "/"):
+		s.kinds(w, path)
 	case r.Method == http.MethodGet && named:
 		s.get(w, path)
 	case r.Method == http.MethodGet:
@@ -145,6 +148,34 @@ func (s *Server) list(w http.ResponseWriter, path string) {
 	default:
 		answer(w, http.StatusOK, map[string]any{"kind": "List", "apiVersion": "v1", "metadata": map[string]any{}, "items": objects})
 	}
+}
+
+// groupOf is the part of a path that names an API's group and version.
+func groupOf(path string) string {
+	parts := strings.Split(path, "/")
+	if parts[1] == "apis" {
+		return strings.Join(parts[:min(4, len(parts))], "/")
+	}
+	return strings.Join(parts[:min(3, len(parts))], "/")
+}
+
+// kinds answers which kinds of object a group has: those of which it has one, now.
+func (s *Server) kinds(w http.ResponseWriter, group string) {
+	resources := []map[string]any{}
+	_ = s.db.View(func(tx *bbolt.Tx) error {
+		return tx.Bucket(bucket).ForEach(func(key, raw []byte) error {
+			var one object
+			if groupOf(string(key)) != group || json.Unmarshal(raw, &one) != nil {
+				return nil
+			}
+			kind := map[string]any{"name": plural(kindOf(one)), "kind": kindOf(one), "namespaced": true}
+			if !slices.ContainsFunc(resources, func(r map[string]any) bool { return r["kind"] == kind["kind"] }) {
+				resources = append(resources, kind)
+			}
+			return nil
+		})
+	})
+	answer(w, http.StatusOK, map[string]any{"kind": "APIResourceList", "groupVersion": strings.TrimPrefix(group, "/"), "resources": resources})
 }
 
 // collection is the path under which an object is listed over all namespaces.

@@ -1,0 +1,81 @@
+package probes
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/emco-chaos/emco-chaos/probes/activity"
+	"github.com/emco-chaos/emco-chaos/probes/emco"
+)
+
+var edgeKind = Kind{
+	Activity: following(question("edge", "waits until the objects on the edge are as a call must leave them, by the target's edge kubeconfig",
+		activity.Argument{Name: "call", Type: activity.CallName, Required: true, Allowed: []string{"dig.instantiate", "dig.terminate"},
+			Description: "the call: all that the status lists must be on the edge, or none of it"})),
+	run: func(ctx context.Context, t task) Result {
+		call, _ := t.call()
+		edge, err := openEdge(t.Setup.Kubeconfig)
+		if err != nil {
+			return errored(err)
+		}
+		defer edge.http.CloseIdleConnections()
+		w := t.watchStatus(call)
+		w.noun = "look"
+		w.ask = func(ctx context.Context) sample { return t.lookAt(ctx, edge, call) }
+		w.evidence = func(last sample) map[string]string {
+			return map[string]string{"edge": edge.server, "objects": last.words}
+		}
+		for sample := range w.samples(ctx, t.Setup.pace(pace{longest: longestInterval})) {
+			switch {
+			case sample.condition == edgeFits:
+				return w.result(Passed, "%s after %s", sample.words, w.after())
+			case sample.condition == edgeDiffers && t.Recheck:
+				return w.result(Failed, "%s", sample.words)
+			}
+		}
+		what := fmt.Sprintf("the edge was not as %s must leave it", call.Name)
+		if w.last.condition != edgeDiffers {
+			return w.unseen(what)
+		}
+		return w.unfinished(ctx, what)
+	},
+}
+
+const edgeFits, edgeDiffers = "as it must be", "not as it must be"
+
+// lookAt compares the edge with what EMCO's status lists: once the call is done all of it is there, or none.
+func (t task) lookAt(ctx context.Context, edge *edge, call emco.Call) sample {
+	seen := t.read(ctx, call)
+	objects := seen.reading.Status.Objects
+	if seen.err != nil || len(objects) == 0 {
+		seen.words = "status lists no object: " + seen.words
+		return seen
+	}
+	var there, missing []string
+	for _, object := range objects {
+		found, err := edge.has(ctx, object)
+		if err != nil {
+			seen.words = "the edge gives no answer: " + err.Error()
+			seen.note = seen.words
+			return seen
+		}
+		if name := object.Kind + " " + object.Name; found {
+			there = append(there, name)
+		} else {
+			missing = append(missing, name)
+		}
+	}
+	wrong, words := missing, "missing on the edge: "
+	if call.End == emco.Terminated {
+		wrong, words = there, "still on the edge: "
+	}
+	seen.condition, seen.words = edgeDiffers, words+strings.Join(wrong, ", ")
+	if len(wrong) == 0 {
+		seen.condition = edgeFits
+		seen.words = fmt.Sprintf("%d of %d objects are on the edge: %s", len(there), len(objects), strings.Join(slices.Concat(there, missing), ", "))
+	}
+	seen.note = seen.words
+	return seen
+}
