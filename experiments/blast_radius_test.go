@@ -82,6 +82,7 @@ kind: Experiment
 metadata: {name: own}
 spec:
   title: Nothing is done
+  control: true
   given: {}
   steps:
     look: {probe: {available: dcm}}

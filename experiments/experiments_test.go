@@ -161,36 +161,6 @@ func TestAPairThatDoesNotMatchIsRefused(t *testing.T) {
 	}
 }
 
-// Each fault must be proven by the evidence: by a claim over one of its
-// events, or over one that comes only after it.
-func TestEvidenceProvesEachFault(t *testing.T) {
-	for _, name := range experiments.Names() {
-		result := compiled(t, name, nil)
-		proven := map[string]bool{}
-		var prove func(step string)
-		prove = func(step string) {
-			if proven[step] {
-				return
-			}
-			proven[step] = true
-			found, _ := result.Find(step)
-			for _, ref := range found.After {
-				prove(ref.Step)
-			}
-		}
-		for _, claim := range result.Evidence {
-			for _, ref := range claim.Refs {
-				prove(ref.Step)
-			}
-		}
-		for _, step := range result.Steps {
-			if step.Fault != nil && !proven[step.Name] {
-				t.Errorf("%s: nothing proves that %s hit", name, step.Name)
-			}
-		}
-	}
-}
-
 // A driver can lie, so every outage must be seen from outside as well: by a
 // probe that passes when a connection is refused, and by a claim that it
 // passed before what comes next.

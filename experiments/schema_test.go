@@ -95,7 +95,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"no evidence":             {"  evidence:", "  evidences:"},
 		"two actions":             {"call: ${call}\n      expect", "call: ${call}\n      probe: {reached: dig.terminate}\n      expect"},
 		"no action":               {"probe:\n        available: ${service}", "while: call"},
-		"a claim without event":   {"outage.created < outage.down\n", "outage < outage.down\n"},
+		"a claim without event":   {"outage.created < refused", "outage < refused"},
 		"an unknown fault":        {"action: pod-failure", "action: pod-fail"},
 		"a wrong kind":            {"kind: Experiment", "kind: Workflow"},
 	} {

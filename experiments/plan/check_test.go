@@ -104,7 +104,7 @@ func inFlight() *plan.Plan {
 			kill("kill", after("call.sent"), delay(time.Second), while("call")),
 			probe("back", after("call.failed", "hold.removed")),
 		},
-		Evidence: claims("call.sent < kill.created < call.failed", "kill.down < back.passed"),
+		Evidence: claims("hold.injected < call.sent < kill.created < call.failed", "kill.down < back.passed"),
 	}
 }
 
@@ -117,6 +117,9 @@ func change(p *plan.Plan, changed plan.Step) {
 	}
 	p.Steps[at] = changed
 }
+
+// claim adds evidence.
+func claim(p *plan.Plan, texts ...string) { p.Evidence = append(p.Evidence, claims(texts...)...) }
 
 func TestCheckFindsNothingInASoundPlan(t *testing.T) {
 	if problems := plan.Check(inFlight()); len(problems) > 0 {
@@ -167,7 +170,7 @@ func TestCheck(t *testing.T) {
 		{"unknown step", func(p *plan.Plan) { change(p, probe("more", after("kil.created"))) },
 			`steps.more.after[0]: there is no step "kil"; did you mean kill?`},
 		{"unknown event", func(p *plan.Plan) { change(p, probe("more", after("kill.passed"))) },
-			`steps.more.after[0]: kill does not emit "passed"; use one of: created, down, injected, ready, removed`},
+			`steps.more.after[0]: kill does not emit "passed"; use one of: created, down, injected, ready, removed, rescheduled`},
 		{"a network fault stops nothing", func(p *plan.Plan) { change(p, probe("more", after("hold.down"))) },
 			`steps.more.after[0]: hold does not emit "down"`},
 		{"twice", func(p *plan.Plan) { change(p, probe("more", after("kill.down", "kill.down"))) },
@@ -220,6 +223,7 @@ func TestCheck(t *testing.T) {
 		{"claim over nothing", func(p *plan.Plan) { p.Evidence = []plan.Claim{{}} }, "evidence[0]: names no event"},
 		{"claim over an unknown event", func(p *plan.Plan) { p.Evidence = claims("hold.down") }, `evidence[0]: hold does not emit "down"`},
 		{"claim over the teardown", func(p *plan.Plan) { p.Evidence = claims("teardown.passed") }, "evidence[0]: teardown.passed comes after the evidence was looked at"},
+		{"claim over the given, late", func(p *plan.Plan) { p.Evidence = claims("kill.down < given.passed") }, "evidence[0]: can never hold: given.passed comes before all steps; write it first"},
 		{"claim over itself", func(p *plan.Plan) { p.Evidence = claims("kill.down < kill.down") }, "evidence[0]: kill.down cannot come before itself"},
 		{"claim against a trigger", func(p *plan.Plan) { p.Evidence = claims("back.started < hold.removed") },
 			"evidence[0]: can never hold: back.started < hold.removed, and back.started comes after hold.removed"},
@@ -266,17 +270,22 @@ func TestCheckAllows(t *testing.T) {
 		name   string
 		change func(*plan.Plan)
 	}{
-		{"until of two ends", func(p *plan.Plan) { change(p, hold("more", until("back.passed", "back.failed"))) }},
+		{"until of two ends", func(p *plan.Plan) {
+			change(p, hold("more", until("back.passed", "back.failed")))
+			change(p, probe("look", after("more.injected")))
+			claim(p, "more.injected < back.passed")
+		}},
 		{"an unexpected end that otherwise names", func(p *plan.Plan) {
 			change(p, call("other", expect("accepted"), otherwise("refused", "failed")))
 			change(p, probe("more", after("other.failed")))
 		}},
-		{"removed at the end, claimed last", func(p *plan.Plan) { p.Evidence = claims("back.passed < kill.removed") }},
+		{"removed at the end, claimed last", func(p *plan.Plan) { claim(p, "back.passed < kill.removed") }},
 		{"ready after removed", func(p *plan.Plan) {
 			change(p, failure("more", until("back.passed")))
-			p.Evidence = claims("more.removed < more.ready")
+			change(p, probe("look", after("more.down")))
+			claim(p, "more.removed < more.ready", "more.down < look.passed")
 		}},
-		{"given as evidence", func(p *plan.Plan) { p.Evidence = claims("given.passed < call.sent") }},
+		{"given as evidence", func(p *plan.Plan) { claim(p, "given.passed < call.sent") }},
 		{"any rejection", func(p *plan.Plan) { change(p, call("more", expect("rejected"), otherwise("rejected 500", "error"))) }},
 	}
 	for _, test := range tests {

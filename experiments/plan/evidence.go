@@ -49,6 +49,8 @@ func (c *checker) claim(i int, claim Claim) bool {
 		switch {
 		case !c.emitted(field, ref):
 			sound = false
+		case ref.Step == GivenStep && at > 0 && claim.Refs[at-1].Step != GivenStep:
+			wrong(fmt.Sprintf("can never hold: %s comes before all steps", ref), "write it first")
 		case ref.Step == TeardownStep:
 			wrong(fmt.Sprintf("%s comes after the evidence was looked at", ref), "leave it out")
 		case slices.Contains(claim.Refs[:at], ref):
@@ -76,6 +78,9 @@ func (c *checker) contradictions(sound []int, fired map[Ref]bool) {
 			}
 			order[later] = append(order[later], link{to: earlier, why: "is claimed after"})
 		}
+	}
+	if len(c.problems)+len(c.unread) == 0 {
+		c.aim()
 	}
 }
 

@@ -67,12 +67,17 @@ func waitsFor(step, field string, refs []Ref, like link) []link {
 
 // needed is the events, and all that must have fired before them.
 func (c *checker) needed(refs ...Ref) map[Ref]bool {
+	return c.before(refs, func(link link) bool { return link.sure })
+}
+
+// before is the events, and those that links of a kind lead back to.
+func (c *checker) before(refs []Ref, follow func(link) bool) map[Ref]bool {
 	seen := map[Ref]bool{}
 	for waiting := slices.Clone(refs); len(waiting) > 0; waiting = waiting[1:] {
 		if ref := waiting[0]; !seen[ref] {
 			seen[ref] = true
 			for _, link := range c.links(ref) {
-				if link.sure {
+				if follow(link) {
 					waiting = append(waiting, link.to)
 				}
 			}

@@ -95,6 +95,9 @@ func Compile(file string, data []byte, catalogue Catalogue, onto *target.Target,
 	if steps, _ := source.Value(stepsField); !isMap(steps) {
 		return nil, source.Problems()
 	}
+	if len(source.Problems()) > 0 {
+		c.unread = append(c.unread, "") // no step: what was misread can be what aims the faults
+	}
 	for _, problem := range plan.Check(result, c.unread...) {
 		// The experiment's name is checked where it is read.
 		if field := "spec." + problem.Field; problem.Field != "experiment" && !source.Troubled(field) {

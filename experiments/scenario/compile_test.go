@@ -175,10 +175,10 @@ spec:
   title: A sample
   given: {goods: apples}
   steps:
-    call: {call: order.place}
+    call: {after: [fault.down], call: order.place}
     probe: {probe: counted}
     fault: {fault: {podChaos: {action: pod-kill, service: shop}}}
-  evidence: []
+  evidence: [fault.down < call.accepted]
 `)
 	compiled, problems := scenario.Compile("sample.yaml", data, market(), shop(t), nil)
 	if err := problems.Err(); err != nil {

@@ -72,7 +72,7 @@ func looking() *plan.Plan {
 		}}
 	}
 	return &plan.Plan{
-		Experiment: "sample", Attempts: 1,
+		Experiment: "sample", Attempts: 1, Control: true,
 		Given: look(plan.GivenStep), Steps: []plan.Step{look("back")}, Teardown: look(plan.TeardownStep),
 	}
 }

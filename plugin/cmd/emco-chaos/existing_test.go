@@ -196,6 +196,7 @@ kind: Experiment
 metadata: {name: unexpected}
 spec:
   title: A call is refused by nobody
+  control: true
   given: {for: dig.terminate}
   steps:
     call: {call: dig.terminate, expect: refused}
