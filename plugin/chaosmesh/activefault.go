@@ -36,14 +36,20 @@ type activeFault struct {
 	// Remove has begun. removed: Removed was observed.
 	failed, ended, removing, removed bool
 
+	// announced is what it is to be on. It is compared with what it is on once it
+	// was seen to be injected, and differs then or not.
+	announced         announced
+	injected          time.Time
+	compared, differs bool
+
 	// outage is what a PodChaos does to its pods; nil for what stops nothing.
 	outage *outage
 }
 
 // start follows the object that the API server has created.
-func (f *activeFault) start(object fault.Object, at time.Time, took time.Duration) {
+func (f *activeFault) start(object fault.Object, at time.Time, took time.Duration, told string) {
 	f.object, f.uid = object, object.GetUID()
-	f.enter(plan.Created, at, fmt.Sprintf("%s; the API server took %.1f ms to create it", f, float64(took)/float64(time.Millisecond)))
+	f.enter(plan.Created, at, fmt.Sprintf("%s; the API server took %.1f ms to create it%s", f, float64(took)/float64(time.Millisecond), told))
 	if f.driver.lifetime.Err() == nil {
 		f.driver.work.Go(f.superviseInjection)
 	}
@@ -93,10 +99,14 @@ func (f *activeFault) advance(now time.Time) {
 	switch status := f.status(); {
 	case f.removed || f.phase == "":
 	case f.phase == plan.Created && all(status, isInjected):
-		if f.outage != nil {
-			f.outage.injected(status.Experiment.Records, now)
+		if f.injected.IsZero() {
+			f.injected = now
+			f.compared = f.announced.peers == nil // else its rules are read first
+			f.compare(now, f.announced.compare(status.Experiment.Records))
 		}
-		f.enter(plan.Injected, now, "Chaos Mesh has injected it on "+targets(status))
+		if f.compared && !f.differs {
+			f.enter(plan.Injected, f.injected, "Chaos Mesh has injected it on "+targets(status))
+		}
 	case f.phase != plan.Created && !f.ended && !f.removing && all(status, isRecovered):
 		f.end(now, fmt.Errorf("%s ended by itself: its duration is over; give the fault a duration that is longer than it has to stay on", f))
 	}
@@ -134,6 +144,13 @@ func (f *activeFault) end(now time.Time, err error) {
 		f.note(now, err.Error())
 	} else {
 		f.fail(now, err)
+	}
+}
+
+func (f *activeFault) compare(now time.Time, difference error) {
+	if difference != nil && !f.differs {
+		f.differs = true
+		f.fail(now, difference)
 	}
 }
 

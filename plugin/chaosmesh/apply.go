@@ -42,7 +42,11 @@ func (d *Driver) Apply(ctx context.Context, object fault.Object, observe func(en
 		chaos.Spec.GracePeriod = max(chaos.Spec.GracePeriod, minGracePeriod)
 	}
 	f := &activeFault{driver: d, identity: identify(object), object: object, observe: observe}
-	if err := d.prepare(ctx, f); err != nil {
+	told, err := d.resolve(ctx, object)
+	if err == nil {
+		err = d.prepare(ctx, f)
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", f.identity, err)
 	}
 	// A create that is cut off on its way may be done all the same, and
@@ -50,13 +54,13 @@ func (d *Driver) Apply(ctx context.Context, object fault.Object, observe func(en
 	creating, cancel := context.WithTimeout(context.WithoutCancel(ctx), createLimit)
 	defer cancel()
 	start := time.Now()
-	err := d.client.Create(creating, object)
+	err = d.client.Create(creating, object)
 	now := time.Now()
 	d.mu.Lock()
 	if err != nil {
 		f.forget()
 	} else {
-		f.start(object, now, now.Sub(start))
+		f.start(object, now, now.Sub(start), told)
 	}
 	d.mu.Unlock()
 	switch {
@@ -91,6 +95,7 @@ func (d *Driver) prepare(ctx context.Context, f *activeFault) error {
 	if d.faults[f.identity] != nil {
 		return errAlreadyThere
 	}
+	f.announced = d.announce(f.object, ends)
 	if chaos, ok := f.object.(*v1alpha1.PodChaos); ok {
 		f.outage = newOutage(chaos, ends[0], d.podsOf(ends[0]))
 		f.outage.services = d.servicesOf(f.outage)
@@ -107,9 +112,13 @@ var _ engine.Checker = (*Driver)(nil)
 // started, and the service in its place can then be ready before the old one
 // was seen to be gone.
 func (d *Driver) Check(ctx context.Context, object fault.Object) error {
+	_, err := d.resolve(ctx, object.DeepCopyObject().(fault.Object))
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if _, err := d.awaitPods(ctx, object, d.options.Limits.Settle, true); err != nil {
+	if err == nil {
+		_, err = d.awaitPods(ctx, object, d.options.Limits.Settle, true)
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", identify(object), err)
 	}
 	return nil

@@ -2,6 +2,7 @@ package chaosmesh_test
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -48,6 +49,10 @@ type manner struct {
 	failing string
 	// stuck is the message with which a recovery fails.
 	stuck string
+	// besides are pods that an injection hits besides those that match.
+	besides []string
+	// unset: rules have no sets. unruled: there are none.
+	unset, unruled bool
 	// lazy: what is killed does not end by itself.
 	lazy bool
 }
@@ -108,7 +113,7 @@ func (m *mesh) pod(app string) *corev1.Pod {
 		},
 		Spec: corev1.PodSpec{NodeName: "node-1", Containers: []corev1.Container{{Name: app, Image: app + ":1"}}},
 		Status: corev1.PodStatus{
-			Phase:      corev1.PodRunning,
+			Phase: corev1.PodRunning, PodIP: address(name),
 			Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
 			ContainerStatuses: []corev1.ContainerStatus{{
 				Name: app, Image: app + ":1", ImageID: "sha256:" + app, ContainerID: "containerd://" + name + "-0", Ready: true,
@@ -240,7 +245,7 @@ func (m *mesh) inject(now manner, at key, object *unstructured.Unstructured) {
 				TypeMeta:   metav1.TypeMeta{APIVersion: fault.GroupVersion, Kind: "PodNetworkChaos"},
 				ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 			}
-			for _, source := range []string{at.namespace + "/" + at.name, "emco/another"} {
+			for _, source := range []string{at.namespace + "/" + at.name, "elsewhere/another"} {
 				kept.Spec.TrafficControls = append(kept.Spec.TrafficControls, v1alpha1.RawTrafficControl{
 					Type: v1alpha1.Netem, Source: source,
 				})
@@ -249,20 +254,82 @@ func (m *mesh) inject(now manner, at key, object *unstructured.Unstructured) {
 		}
 		return
 	}
+	hit = append(hit, now.besides...)
 	for _, name := range hit {
 		m.strike(now, action, name)
 	}
-	m.said(at, func(_ *metav1.ObjectMeta, status *v1alpha1.ChaosStatus) {
-		for _, name := range hit {
-			status.Experiment.Records = append(status.Experiment.Records, &v1alpha1.Record{
-				Id: namespace + "/" + name, SelectorKey: ".", Phase: v1alpha1.Injected, InjectedCount: 1,
-			})
+	records := recordsOf(".", hit)
+	if object.GetKind() == fault.NetworkChaos {
+		var chaos v1alpha1.NetworkChaos
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &chaos); err != nil {
+			m.t.Errorf("read the object: %v", err)
+			return
 		}
-	})
+		records = m.partition(now, &chaos, hit)
+	}
+	m.said(at, func(_ *metav1.ObjectMeta, status *v1alpha1.ChaosStatus) { status.Experiment.Records = records })
 	m.said(at, func(_ *metav1.ObjectMeta, status *v1alpha1.ChaosStatus) {
 		status.Conditions[0].Status, status.Conditions[1].Status = corev1.ConditionTrue, corev1.ConditionTrue
 	})
 }
+
+// partition keeps rules for the pods of a NetworkChaos, and returns their records.
+func (m *mesh) partition(now manner, chaos *v1alpha1.NetworkChaos, hit []string) []*v1alpha1.Record {
+	var peers []string
+	if chaos.Spec.Target != nil {
+		peers = m.named(chaos.Spec.Target.Selector.LabelSelectors["app"])
+	}
+	m.rule(now, chaos, hit, peers, chaos.Spec.ExternalTargets)
+	m.rule(now, chaos, peers, hit, nil)
+	return append(recordsOf(".", hit), recordsOf(".Target", peers)...)
+}
+
+func recordsOf(selector string, pods []string) (records []*v1alpha1.Record) {
+	for _, name := range pods {
+		records = append(records, &v1alpha1.Record{Id: namespace + "/" + name, SelectorKey: selector, Phase: v1alpha1.Injected, InjectedCount: 1})
+	}
+	return records
+}
+
+// rule keeps for pods that they are cut off from others, as Chaos Mesh does: a
+// rule without a set when there are none.
+func (m *mesh) rule(now manner, chaos *v1alpha1.NetworkChaos, pods, peers, external []string) {
+	source := v1alpha1.RawRuleSource{Source: chaos.Namespace + "/" + chaos.Name}
+	var networks []string
+	for _, target := range external {
+		prefix, err := netip.ParsePrefix(target)
+		if err != nil {
+			prefix = netip.PrefixFrom(netip.MustParseAddr(target), 32)
+		}
+		networks = append(networks, prefix.Masked().String())
+	}
+	for _, name := range peers {
+		networks = append(networks, address(name)+"/32")
+	}
+	rule := v1alpha1.RawIptables{Name: "rule", Direction: v1alpha1.Output, RawRuleSource: source}
+	var sets []v1alpha1.RawIPSet
+	if len(networks) > 0 && !now.unset {
+		rule.IPSets = []string{"set"}
+		sets = []v1alpha1.RawIPSet{
+			{Name: "set", IPSetType: v1alpha1.SetIPSet, SetNames: []string{"net", "netport"}, RawRuleSource: source},
+			{Name: "net", IPSetType: v1alpha1.NetIPSet, Cidrs: networks, RawRuleSource: source},
+			{Name: "netport", IPSetType: v1alpha1.NetPortIPSet, RawRuleSource: source},
+		}
+	}
+	for _, name := range pods {
+		kept := &v1alpha1.PodNetworkChaos{
+			TypeMeta:   metav1.TypeMeta{APIVersion: fault.GroupVersion, Kind: "PodNetworkChaos"},
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+			Spec:       v1alpha1.PodNetworkChaosSpec{IPSets: sets, Iptables: []v1alpha1.RawIptables{rule}},
+		}
+		if !now.unruled {
+			m.put(kept)
+		}
+	}
+}
+
+// address is the address of a pod.
+func address(pod string) string { return "10.0.0." + pod[strings.LastIndex(pod, "-")+1:] }
 
 // rules: what is kept for a pod has changed. An object that failed because of
 // its rules there comes to its end without them.
@@ -276,7 +343,7 @@ func (m *mesh) rules(now manner, object *unstructured.Unstructured) {
 	m.set(func() {
 		for at, object := range m.objects {
 			source := at.namespace + "/" + at.name
-			if at.resource == "networkchaos" && object.GetDeletionTimestamp() != nil && now.stuck == "" &&
+			if at.resource == "networkchaos" && object.GetDeletionTimestamp() != nil && now.stuck == "" && now.failing != "" &&
 				!slices.ContainsFunc(kept.Spec.TrafficControls, func(rule v1alpha1.RawTrafficControl) bool { return rule.Source == source }) {
 				leaving = append(leaving, at)
 			}
@@ -304,6 +371,20 @@ func (m *mesh) recover(now manner, at key) {
 			}
 		})
 		return
+	}
+	var kept []key
+	m.set(func() {
+		for at := range m.objects {
+			if at.resource == "podnetworkchaos" {
+				kept = append(kept, at)
+			}
+		}
+	})
+	for _, pod := range kept {
+		edit(m.apiServer, pod, func(kept *v1alpha1.PodNetworkChaos) {
+			kept.Spec.IPSets = slices.DeleteFunc(kept.Spec.IPSets, func(set v1alpha1.RawIPSet) bool { return set.Source == at.namespace+"/"+at.name })
+			kept.Spec.Iptables = slices.DeleteFunc(kept.Spec.Iptables, func(rule v1alpha1.RawIptables) bool { return rule.Source == at.namespace+"/"+at.name })
+		})
 	}
 	m.said(at, func(meta *metav1.ObjectMeta, status *v1alpha1.ChaosStatus) {
 		for _, record := range status.Experiment.Records {

@@ -11,6 +11,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -58,6 +60,8 @@ type Driver struct {
 	// be ahead of that.
 	pods   map[types.UID]*corev1.Pod
 	slices map[types.UID]*discoveryv1.EndpointSlice
+	// addresses are those of the external targets that were looked up.
+	addresses map[string][]netip.Addr
 	// changed is closed and replaced whenever a watch reports something.
 	changed chan struct{}
 }
@@ -71,6 +75,9 @@ func Open(ctx context.Context, config *rest.Config, options Options) (*Driver, e
 		return nil, errors.New("watch the cluster: no namespace is named, and faults are put on pods of the namespaces that are; the target gives namespace and labels of each service that has pods")
 	case slices.Contains(options.Namespaces, ""):
 		return nil, errors.New("watch the cluster: a namespace has no name")
+	}
+	if options.LookUp == nil {
+		options.LookUp = net.DefaultResolver.LookupNetIP
 	}
 	config = rest.CopyConfig(config)
 	// What a fault needs is few requests that must not wait for each other.
@@ -87,6 +94,7 @@ func Open(ctx context.Context, config *rest.Config, options Options) (*Driver, e
 		residual:  map[identity]residualFault{},
 		pods:      map[types.UID]*corev1.Pod{},
 		slices:    map[types.UID]*discoveryv1.EndpointSlice{},
+		addresses: map[string][]netip.Addr{},
 		changed:   make(chan struct{}),
 	}
 	d.lifetime, d.stop = context.WithCancel(context.WithoutCancel(ctx))
@@ -164,8 +172,8 @@ func (i identity) empty() fault.Object {
 
 // Leftovers are the objects of emco-chaos in the driver's namespaces, of
 // whatever run, as the API server has them now; see [engine.Driver]. With them
-// comes an error as long as a pod is there on which a fault may be whose object
-// this driver removed.
+// comes an error about each residual fault: those that this driver knows of, and
+// those that Chaos Mesh keeps for pods.
 func (d *Driver) Leftovers(ctx context.Context) ([]fault.Object, error) {
 	var objects []fault.Object
 	for _, namespace := range d.options.Namespaces {
@@ -184,7 +192,11 @@ func (d *Driver) Leftovers(ctx context.Context) ([]fault.Object, error) {
 	for _, object := range objects {
 		object.GetObjectKind().SetGroupVersionKind(schema.FromAPIVersionAndKind(fault.GroupVersion, identify(object).kind))
 	}
-	return objects, d.residualFaults()
+	residuals, err := Residuals(ctx, d.client, d.options.Namespaces)
+	for _, residual := range residuals {
+		err = errors.Join(err, residual)
+	}
+	return objects, errors.Join(d.residualFaults(), err)
 }
 
 // Scheme makes a scheme with the kinds of Kubernetes and of Chaos Mesh.
@@ -208,6 +220,8 @@ type Options struct {
 	// Tell, if not nil, gets what there is to say about the removal of an
 	// object that this driver did not apply.
 	Tell func(text string)
+	// LookUp finds the addresses of a host; nil is the system's own way.
+	LookUp func(ctx context.Context, network, host string) ([]netip.Addr, error)
 	// Limits, unless set, are [DefaultLimits].
 	Limits Limits
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -313,6 +315,103 @@ func TestFailure(t *testing.T) {
 	w.want(plan.Created, plan.Injected, plan.Down, plan.Removed, plan.Ready)
 }
 
+// A fault that is on more than was announced, or on less, is an error at once.
+func TestOnOtherThanAnnounced(t *testing.T) {
+	for name, test := range map[string]struct {
+		manner manner
+		object func(*testing.T) fault.Object
+		says   []string
+	}{
+		"a bystander is killed too": {
+			manner{besides: []string{"etcd-2"}}, func(t *testing.T) fault.Object { return podChaos(t, v1alpha1.PodKillAction) },
+			[]string{"it is on pod emco/etcd-2 too"},
+		},
+		"a bystander is cut off too": {
+			manner{besides: []string{"etcd-2"}}, func(t *testing.T) fault.Object {
+				chaos := partition(t)
+				chaos.Spec.Target, chaos.Spec.ExternalTargets, chaos.Spec.Direction = nil, []string{"192.0.2.7"}, v1alpha1.To
+				return chaos
+			},
+			[]string{"it is on pod emco/etcd-2 too"},
+		},
+		"the rule has no set": {
+			manner{unset: true}, func(t *testing.T) fault.Object { return partition(t) },
+			[]string{"the traffic of pod emco/orchestrator-1 with everything", "it was to be with 10.0.0.2/32"},
+		},
+		"there is no rule": {
+			manner{unruled: true}, func(t *testing.T) fault.Object { return partition(t) },
+			[]string{"says that it is injected, and keeps no rule of it"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMesh(t)
+			m.set(func() { m.manner = test.manner })
+			driver := m.open(nil)
+			object := test.object(t)
+			w := apply(t, driver, object)
+			contains(t, w.trouble(), test.says...)
+			remove(t, driver, object)
+			w.want(plan.Created, plan.Removed)
+		})
+	}
+}
+
+// The names of external targets are resolved before anything is made, and the
+// same addresses go into the object.
+func TestNamesAreResolved(t *testing.T) {
+	m := newMesh(t)
+	asked := map[string]int{}
+	driver := m.open(func(o *chaosmesh.Options) {
+		o.LookUp = func(_ context.Context, _, host string) ([]netip.Addr, error) {
+			asked[host]++
+			switch host {
+			case "edge.example":
+				return []netip.Addr{netip.MustParseAddr("fd00::1"), netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("192.0.2.8")}, nil
+			case "six.example":
+				return []netip.Addr{netip.MustParseAddr("fd00::1")}, nil
+			}
+			addr, err := netip.ParseAddr(host)
+			if err != nil {
+				return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+			}
+			return []netip.Addr{addr}, nil
+		}
+	})
+	to := func(targets ...string) *v1alpha1.NetworkChaos {
+		chaos := partition(t)
+		chaos.Spec.Target, chaos.Spec.ExternalTargets, chaos.Spec.Direction = nil, targets, v1alpha1.To
+		return chaos
+	}
+	for target, says := range map[string]string{
+		"six.example": "has no IPv4 address, only [fd00::1]", "six.example:443": "has no IPv4 address", "fd00::1": "has no IPv4 address",
+		"fd00::/8": "has no IPv4 address", "nobody.example": "no such host",
+	} {
+		for what, err := range map[string]error{
+			"check": driver.Check(t.Context(), to(target)), "apply": driver.Apply(t.Context(), to(target), newWatcher(t).observe),
+		} {
+			t.Log(what)
+			contains(t, err, "spec.externalTargets[0]", says, "give an IPv4 address")
+		}
+	}
+	object := to("edge.example", "192.0.2.9", "198.51.100.7/24")
+	if err := driver.Check(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+	w := apply(t, driver, object)
+	if told := w.event(plan.Created).Detail; !strings.Contains(told, "edge.example is 192.0.2.7 and 192.0.2.8") {
+		t.Errorf("created does not tell the addresses: %s", told)
+	}
+	w.event(plan.Injected)
+	edit(m.apiServer, chaosKey(object), func(chaos *v1alpha1.NetworkChaos) {
+		if want := []string{"192.0.2.7", "192.0.2.8", "192.0.2.9", "198.51.100.7/24"}; !slices.Equal(chaos.Spec.ExternalTargets, want) {
+			t.Errorf("the object is on %v", chaos.Spec.ExternalTargets)
+		}
+	})
+	if asked["edge.example"] != 1 {
+		t.Errorf("the name was looked up %d times", asked["edge.example"])
+	}
+}
+
 func TestPartition(t *testing.T) {
 	m := newMesh(t)
 	driver := m.open(nil)
@@ -379,7 +478,7 @@ func TestInjectedIsCounted(t *testing.T) {
 	at := chaosKey(object)
 	for _, records := range [][]*v1alpha1.Record{
 		{{Id: "emco/orchestrator-1", Phase: v1alpha1.Injected}},
-		{{Id: "emco/orchestrator-1", Phase: v1alpha1.Injected, InjectedCount: 1}, {Id: "emco/etcd-2", Phase: "Not Injected/Wait"}},
+		{recordsOf(".", []string{"orchestrator-1"})[0], {Id: "emco/etcd-2", SelectorKey: ".Target", Phase: "Not Injected/Wait"}},
 	} {
 		m.said(at, func(_ *metav1.ObjectMeta, status *v1alpha1.ChaosStatus) {
 			status.Experiment.DesiredPhase, status.Experiment.Records = v1alpha1.RunningPhase, records
@@ -393,6 +492,7 @@ func TestInjectedIsCounted(t *testing.T) {
 	m.set(func() { m.silent = false })
 	apply(t, driver, other).event(plan.Injected)
 	w.want(plan.Created)
+	m.partition(manner{}, object, []string{"orchestrator-1"})
 	m.said(at, func(_ *metav1.ObjectMeta, status *v1alpha1.ChaosStatus) {
 		for _, record := range status.Experiment.Records {
 			record.Phase, record.InjectedCount = v1alpha1.Injected, 1
@@ -700,7 +800,7 @@ func TestCannotBeInjected(t *testing.T) {
 			w.want(plan.Created, plan.Removed)
 			// A rule that stayed would spoil every later fault on the pod.
 			edit(m.apiServer, key{"podnetworkchaos", namespace, "orchestrator-1"}, func(kept *v1alpha1.PodNetworkChaos) {
-				if rules := kept.Spec.TrafficControls; len(rules) != 1 || rules[0].Source != "emco/another" {
+				if rules := kept.Spec.TrafficControls; len(rules) != 1 || rules[0].Source != "elsewhere/another" {
 					t.Errorf("the pod has the rules %v", rules)
 				}
 			})
@@ -745,6 +845,7 @@ func remembered(t *testing.T, m *mesh, driver *chaosmesh.Driver, object fault.Ob
 		t.Errorf("%d objects are left", len(left))
 	}
 	m.end("orchestrator-1")
+	m.end("etcd-2")
 	m.run("orchestrator")
 	within(t, "the leftovers are free of errors", func() bool { _, err = driver.Leftovers(t.Context()); return err == nil })
 	remove(t, driver, object)
@@ -798,9 +899,10 @@ func TestRetriedInjection(t *testing.T) {
 	w := apply(t, driver, object)
 	m.work.Wait()
 	m.set(func() { m.failing = "" })
+	records := m.partition(manner{}, object, []string{"orchestrator-1"})
 	m.said(chaosKey(object), func(_ *metav1.ObjectMeta, status *v1alpha1.ChaosStatus) {
-		for _, record := range status.Experiment.Records {
-			record.Phase, record.InjectedCount = v1alpha1.Injected, 1
+		status.Experiment.Records = records
+		for _, record := range records {
 			record.Events = append(record.Events, *v1alpha1.NewRecordEvent(v1alpha1.TypeSucceeded, v1alpha1.Apply, "", metav1.Now()))
 		}
 	})
@@ -885,9 +987,8 @@ func TestSlowToWriteDown(t *testing.T) {
 		status.Conditions = []v1alpha1.ChaosCondition{{Type: v1alpha1.ConditionSelected, Status: corev1.ConditionFalse}}
 	})
 	within(t, "it was asked for three times", func() bool { return m.count("get networkchaos") >= 3 })
-	m.said(chaosKey(object), func(_ *metav1.ObjectMeta, status *v1alpha1.ChaosStatus) {
-		status.Experiment.Records = []*v1alpha1.Record{{Id: "emco/orchestrator-1", Phase: v1alpha1.Injected, InjectedCount: 1}}
-	})
+	records := m.partition(manner{}, object, []string{"orchestrator-1"})
+	m.said(chaosKey(object), func(_ *metav1.ObjectMeta, status *v1alpha1.ChaosStatus) { status.Experiment.Records = records })
 	w.event(plan.Injected)
 	w.want(plan.Created, plan.Injected)
 	if text := w.String(); strings.Contains(text, "removed") || strings.Contains(text, "no pod") {
@@ -903,9 +1004,9 @@ func TestWatchIsLate(t *testing.T) {
 	m.interrupt("networkchaos")
 	object := partition(t)
 	w := apply(t, driver, object)
+	records := m.partition(manner{}, object, []string{"orchestrator-1"})
 	m.said(chaosKey(object), func(_ *metav1.ObjectMeta, status *v1alpha1.ChaosStatus) {
-		status.Experiment.DesiredPhase = v1alpha1.RunningPhase
-		status.Experiment.Records = []*v1alpha1.Record{{Id: "emco/orchestrator-1", Phase: v1alpha1.Injected, InjectedCount: 1}}
+		status.Experiment.DesiredPhase, status.Experiment.Records = v1alpha1.RunningPhase, records
 	})
 	w.event(plan.Injected)
 	if text := w.String(); strings.Contains(text, "nobody has touched") {
@@ -1164,6 +1265,48 @@ func TestLeftovers(t *testing.T) {
 	}
 }
 
+// What Chaos Mesh keeps for a pod, and no object accounts for, is a fault that
+// may be on, whoever put it on.
+func TestResiduals(t *testing.T) {
+	rules := func(sources ...string) (spec v1alpha1.PodNetworkChaosSpec) {
+		for _, source := range sources {
+			spec.Iptables = append(spec.Iptables, v1alpha1.RawIptables{Name: source, RawRuleSource: v1alpha1.RawRuleSource{Source: source}})
+		}
+		return spec
+	}
+	for name, test := range map[string]struct {
+		kept v1alpha1.PodNetworkChaos
+		says string
+	}{
+		"nothing":                        {v1alpha1.PodNetworkChaos{}, ""},
+		"rules of an object":             {v1alpha1.PodNetworkChaos{Spec: rules("emco/there")}, ""},
+		"rules of an object that failed": {v1alpha1.PodNetworkChaos{Spec: rules("emco/there"), Status: v1alpha1.PodNetworkChaosStatus{FailedMessage: "no daemon"}}, ""},
+		"of one that is not looked at":   {v1alpha1.PodNetworkChaos{Spec: rules("elsewhere/away")}, ""},
+		"of one that is gone":            {v1alpha1.PodNetworkChaos{Spec: rules("emco/away", "emco/there")}, "whose NetworkChaos is gone: emco/away"},
+		"not taken off":                  {v1alpha1.PodNetworkChaos{Status: v1alpha1.PodNetworkChaosStatus{FailedMessage: "no daemon"}}, "could not take a fault off its network, which may still be on: no daemon"},
+		"yet to be taken off":            {v1alpha1.PodNetworkChaos{ObjectMeta: metav1.ObjectMeta{Generation: 2}}, "has yet to take a fault off"},
+		"of another pod of its name":     {v1alpha1.PodNetworkChaos{ObjectMeta: metav1.ObjectMeta{OwnerReferences: []metav1.OwnerReference{{UID: "another"}}}, Spec: rules("emco/away")}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMesh(t)
+			m.set(func() { m.silent = true })
+			driver := m.open(nil)
+			there := partition(t)
+			there.Kind, there.APIVersion, there.Name, there.Labels = fault.NetworkChaos, fault.GroupVersion, "there", nil
+			m.put(there)
+			test.kept.TypeMeta = metav1.TypeMeta{APIVersion: fault.GroupVersion, Kind: "PodNetworkChaos"}
+			test.kept.Namespace, test.kept.Name = namespace, "etcd-2"
+			m.put(&test.kept)
+			_, err := driver.Leftovers(t.Context())
+			if test.says != "" {
+				contains(t, err, "pod emco/etcd-2: ", test.says, "kubectl --namespace emco delete pod etcd-2")
+			} else if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 func TestRemoveWhatIsNotThere(t *testing.T) {
 	driver := newMesh(t).open(nil)
 	remove(t, driver, partition(t))
@@ -1326,7 +1469,7 @@ func TestPodOfTheSameName(t *testing.T) {
 	m.interrupt("pods")
 	m.erase(podKey("orchestrator-1"))
 	next := m.pod("orchestrator")
-	next.Name, next.UID = "orchestrator-1", "another"
+	next.Name, next.UID, next.Status.PodIP = "orchestrator-1", "another", "10.0.0.1"
 	m.put(next)
 	m.set(func() { m.refuse = func(string, string) *metav1.Status { return nil } })
 	w.event(plan.Ready)

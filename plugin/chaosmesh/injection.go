@@ -27,6 +27,17 @@ func (f *activeFault) superviseInjection() {
 	since, last := time.Now(), ""
 	answer := since.Add(limits.Answer)
 	for f.injecting() {
+		if !f.injected.IsZero() && !f.compared {
+			err := f.readRules()
+			if now := time.Now(); f.injecting() && (err == nil || now.After(answer)) {
+				f.compare(now, err)
+				f.compared = true
+				f.advance(now)
+			} else if d.wait(d.lifetime, now.Add(retryPause)) != nil {
+				return
+			}
+			continue
+		}
 		now, symptom, limit := time.Now(), "", limits.Answer
 		switch {
 		case failure(f.status()) != "":
@@ -49,8 +60,8 @@ func (f *activeFault) superviseInjection() {
 		if object != nil && f.injecting() && !f.gone {
 			f.changed(object, false, false, now)
 		}
-		if !f.injecting() {
-			return
+		if !f.injecting() || !f.injected.IsZero() {
+			continue
 		}
 		switch status, late := f.status(), !now.Before(answer); {
 		case failure(status) != "":
@@ -102,6 +113,23 @@ func (f *activeFault) ask() (object fault.Object, warning string, err error) {
 		err = f.driver.unlocked(func() error { warning = f.driver.warning(ctx, object); return nil })
 	}
 	return object, warning, err
+}
+
+// readRules compares the rules that Chaos Mesh keeps of it with what was
+// announced. It gives up the lock meanwhile. The error is of the request.
+func (f *activeFault) readRules() error {
+	ctx, cancel := context.WithTimeout(f.driver.lifetime, readLimit)
+	defer cancel()
+	var difference error
+	records := f.status().Experiment.Records
+	err := f.driver.unlocked(func() (err error) {
+		difference, err = f.compareRules(ctx, records)
+		return err
+	})
+	if f.injecting() {
+		f.compare(time.Now(), difference)
+	}
+	return err
 }
 
 // discard removes an object that has selected nothing. That is done at once,

@@ -152,6 +152,16 @@ func chaos(name, run string) *v1alpha1.NetworkChaos {
 	return &v1alpha1.NetworkChaos{ObjectMeta: metav1.ObjectMeta{Namespace: "market", Name: name, Labels: map[string]string{fault.RunLabel: run}}}
 }
 
+// kept is what Chaos Mesh keeps for a pod.
+func kept(pod, source, failed string) *v1alpha1.PodNetworkChaos {
+	made := &v1alpha1.PodNetworkChaos{ObjectMeta: metav1.ObjectMeta{Namespace: "market", Name: pod}}
+	if source != "" {
+		made.Spec.Iptables = []v1alpha1.RawIptables{{RawRuleSource: v1alpha1.RawRuleSource{Source: "market/" + source}}}
+	}
+	made.Status.FailedMessage = failed
+	return made
+}
+
 func held(holder, run string, renewed time.Time) *coordinationv1.Lease {
 	return &coordinationv1.Lease{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "market", Name: lease.Name, Annotations: map[string]string{lease.RunAnnotation: run}},
@@ -375,6 +385,13 @@ func TestExamine(t *testing.T) {
 			hanging.DeletionTimestamp, hanging.Finalizers = new(metav1.Now()), []string{"chaos-mesh/records"}
 			p.objects = append(p.objects, hanging, held("anna@laptop_x", "rdead", time.Now().Add(-time.Minute)))
 		}, true},
+		{"rules-stay", func(p *patient) {
+			p.objects = append(p.objects,
+				kept("shop-1", "rdead-1-hold", ""), kept("stock-1", "", "connection refused"),
+				// It goes with its pod.
+				kept("courier-1", "rdead-1-hold", ""),
+			)
+		}, false},
 		{"run-under-way", func(p *patient) {
 			p.objects = append(p.objects, chaos("rlive-1-hold", "rlive"), chaos("rdead-1-hold", "rdead"), held("anna@laptop_x", "rlive", time.Now()))
 			p.open = &lease.HeldError{State: lease.State{Namespace: "market", Holder: "anna@laptop", Run: "rlive"}}

@@ -7,6 +7,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
+	"github.com/emco-chaos/emco-chaos/plugin/chaosmesh"
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
 )
 
@@ -44,6 +45,16 @@ func checkLeftovers(ctx context.Context, e *examination, namespace string) {
 				hangs = "; it was deleted, and hangs on its finalizer"
 			}
 			e.say(Warn, subject, e.command("clean"), "%s is a fault that run %s left%s", object.GetName(), run, hangs)
+		}
+	}
+	residuals, err := chaosmesh.Residuals(ctx, e.Client, e.namespaces())
+	if err != nil {
+		e.say(Fail, subject, kubectl(namespace, "get podnetworkchaos"), "%v", cause(ctx, err))
+		return
+	}
+	for _, residual := range residuals {
+		if residual.Pod.Namespace == namespace {
+			e.say(Fail, "pod "+residual.Pod.String(), residual.Remedy(), "%s; a new pod is free of it", residual.Text)
 		}
 	}
 }

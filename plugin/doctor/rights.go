@@ -53,7 +53,8 @@ func Rights() []Right {
 	for _, kind := range fault.Kinds() {
 		rights = append(rights, Right{Where: InTarget, Group: fault.Group, Resource: kind.Resource(), Verbs: faults, For: "put faults on, watch them and remove them", Optional: kind.Optional})
 		if kind.Kept != "" {
-			rights = append(rights, Right{Where: InTarget, Group: fault.Group, Resource: kind.Kept, Verbs: []string{"get", "patch"}, For: "free a pod of a fault that cannot be injected", Optional: true})
+			rights = append(rights, Right{Where: InTarget, Group: fault.Group, Resource: kind.Kept, Verbs: []string{"get", "list"}, For: "see what is on the network of a pod"})
+			rights = append(rights, Right{Where: InTarget, Group: fault.Group, Resource: kind.Kept, Verbs: []string{"patch"}, For: "free a pod of a fault that cannot be injected", Optional: true})
 		}
 	}
 	return append(rights, []Right{
