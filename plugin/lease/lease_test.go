@@ -380,6 +380,7 @@ func TestShortOutageIsNoLoss(t *testing.T) {
 		held := take(t, c, "alice", "shop")
 		guarded, stop := held.Guard(t.Context())
 		defer stop()
+		holders := *object(t, c).Spec.LeaseTransitions
 		// It goes just before a renewal.
 		time.Sleep(1900 * time.Millisecond)
 		c.unreachable.Store(true)
@@ -391,6 +392,9 @@ func TestShortOutageIsNoLoss(t *testing.T) {
 		time.Sleep(time.Minute)
 		if guarded.Err() != nil {
 			t.Errorf("lost: %v", context.Cause(guarded))
+		}
+		if counted := *object(t, c).Spec.LeaseTransitions; counted != holders {
+			t.Errorf("the lease counts %d changes of its holder after the outages, and %d before", counted, holders)
 		}
 		release(t, held)
 	})
