@@ -10,12 +10,13 @@ import (
 
 // tally passes on what go test -json tells as go test -v would print it,
 // counts the tests by how they ended (one that was skipped has not passed),
-// and keeps what those that failed printed.
+// and keeps what those that failed or were skipped printed: a subtest that is
+// skipped lets its test pass.
 type tally struct {
 	out                     io.Writer
 	line                    []byte
 	printed                 map[testName][]string
-	failures                []failure
+	failures, skips         []unpassed
 	passed, failed, skipped int
 }
 
@@ -23,8 +24,8 @@ type tally struct {
 // that of its test before it.
 type testName struct{ folder, name string }
 
-// failure is a test that failed and what it printed itself.
-type failure struct {
+// unpassed is a test that failed or was skipped, and what it printed itself.
+type unpassed struct {
 	testName
 	printed []string
 }
@@ -78,11 +79,14 @@ func (t *tally) count(one event) {
 			t.passed++
 		}
 	case "skip":
+		if one.Test != "" {
+			t.skips = append(t.skips, unpassed{this, t.printed[this]})
+		}
 		if whole {
 			t.skipped++
 		}
 	case "fail":
-		t.failures = append(t.failures, failure{this, t.printed[this]})
+		t.failures = append(t.failures, unpassed{this, t.printed[this]})
 		if whole {
 			t.failed++
 		}
@@ -92,13 +96,19 @@ func (t *tally) count(one event) {
 	delete(t.printed, this)
 }
 
-// String is what the tests that failed have printed, and the count.
+// String is what the tests that were skipped or failed have printed, and the
+// count.
 func (t *tally) String() string {
 	var text strings.Builder
-	for _, one := range t.failures {
-		fmt.Fprintf(&text, "failed: %s\n", strings.TrimSpace(one.folder+" "+one.name))
-		for _, line := range one.printed {
-			text.WriteString("  " + line)
+	for _, ended := range []struct {
+		how   string
+		tests []unpassed
+	}{{"skipped", t.skips}, {"failed", t.failures}} {
+		for _, one := range ended.tests {
+			fmt.Fprintf(&text, "%s: %s\n", ended.how, strings.TrimSpace(one.folder+" "+one.name))
+			for _, line := range one.printed {
+				text.WriteString("  " + line)
+			}
 		}
 	}
 	fmt.Fprintf(&text, "end-to-end tests: %d passed, %d failed, %d skipped", t.passed, t.failed, t.skipped)

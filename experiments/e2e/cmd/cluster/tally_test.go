@@ -14,23 +14,27 @@ func TestTally(t *testing.T) {
 {"Action":"pass","Package":"p","Test":"TestA"}
 {"Action":"output","Package":"p","Test":"TestB","Output":"    b_test.go:1: no cluster\n"}
 {"Action":"skip","Package":"p","Test":"TestB"}
+{"Action":"output","Package":"p","Test":"TestC/kind","Output":"    c_test.go:3: no netem\n"}
 {"Action":"output","Package":"p","Test":"TestC/fine","Output":"    c_test.go:1: fine\n"}
 {"Action":"output","Package":"p","Test":"TestC/bad","Output":"=== RUN   TestC/bad\n"}
 {"Action":"output","Package":"p","Test":"TestC/bad","Output":"    c_test.go:2: refused\n"}
 {"Action":"output","Package":"p","Test":"TestC","Output":"--- FAIL: TestC (0.00s)\n"}
 {"Action":"output","Package":"p","Test":"TestC/bad","Output":"    --- FAIL: TestC/bad (0.00s)\n"}
 {"Action":"fail","Package":"p","Test":"TestC/bad"}
+{"Action":"skip","Package":"p","Test":"TestC/kind"}
 {"Action":"pass","Package":"p","Test":"TestC/fine"}
 {"Action":"fail","Package":"p","Test":"TestC"}
 # q
 {"ImportPath":"q","Action":"build-output","Output":"q/q.go:1: undefined: x\n"}
 {"Action":"output","Package":"q","Output":"FAIL\tq [build failed]\n"}
 {"Action":"fail","Package":"q"}
+{"Action":"skip","Package":"r"}
 {"Action":"pass","Package":"p","Test":"TestD"}
 `
 	printed := `=== RUN   TestA
     --- PASS: TestA/one (0.00s)
     b_test.go:1: no cluster
+    c_test.go:3: no netem
     c_test.go:1: fine
 === RUN   TestC/bad
     c_test.go:2: refused
@@ -40,7 +44,11 @@ func TestTally(t *testing.T) {
 q/q.go:1: undefined: x
 FAIL	q [build failed]
 `
-	summary := `failed: p TestC/bad
+	summary := `skipped: p TestB
+      b_test.go:1: no cluster
+skipped: p TestC/kind
+      c_test.go:3: no netem
+failed: p TestC/bad
       c_test.go:2: refused
       --- FAIL: TestC/bad (0.00s)
 failed: p TestC
