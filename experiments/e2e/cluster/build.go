@@ -38,6 +38,8 @@ type recipe struct {
 	cgo      bool
 	tags     string
 	ldflags  string
+	// objects are the C files of Chaos Mesh that a package embeds as object files.
+	objects []string
 }
 
 const (
@@ -70,14 +72,16 @@ func recipes() []recipe {
 			ldflags: "-s -w -X " + versionVariable + "gitVersion=" + kubernetesVersion +
 				" -X " + versionVariable + "gitMajor=1 -X " + versionVariable + "gitMinor=34",
 		},
-		{module: chaosMeshModule, packages: []string{chaosMesh + "/cmd/chaos-controller-manager"}, ldflags: "-s -w"},
 		{
-			module:   chaosMeshModule,
-			packages: []string{chaosMesh + "/cmd/chaos-daemon", chaosMesh + "/cmd/chaos-dashboard"},
-			cgo:      true, tags: "netgo osusergo", ldflags: static,
+			module: chaosMeshModule,
+			packages: []string{
+				chaosMesh + "/cmd/chaos-controller-manager", chaosMesh + "/cmd/chaos-daemon", chaosMesh + "/cmd/chaos-dashboard",
+			},
+			cgo: true, tags: "netgo osusergo", ldflags: static,
+			objects: []string{"pkg/time/fakeclock/fake_clock_gettime.c", "pkg/time/fakeclock/fake_gettimeofday.c"},
 		},
 		{module: dnsModule, packages: []string{"."}, ldflags: "-s -w"},
-		{module: ownModule, packages: []string{"./cmd/nsexec", "./cmd/pause"}, ldflags: "-s -w"},
+		{module: ownModule, packages: []string{"./cmd/memStress", "./cmd/nsexec", "./cmd/pause"}, ldflags: "-s -w"},
 		{module: productModule, packages: []string{"./probes/cmd/emco-emulator"}, ldflags: "-s -w"},
 	}
 }
@@ -99,6 +103,9 @@ func (r recipe) pinned() bool { return r.module != ownModule && r.module != prod
 func (r recipe) key(sources, compiler string) (string, error) {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%s\n%t\n%s\n%s\n", compiler, r.cgo, r.tags, r.ldflags)
+	if len(r.objects) > 0 {
+		fmt.Fprintln(sum, r.objects, objectFlags)
+	}
 	files := []string{"go.mod", "go.sum"}
 	if r.module == dnsModule {
 		files = append(files, "main.go")
@@ -192,6 +199,19 @@ func (b *builder) build(ctx context.Context, recipe recipe, of, path string) err
 	if recipe.tags != "" {
 		arguments = append(arguments, "-tags", recipe.tags)
 	}
+	if len(recipe.objects) > 0 {
+		// Its path gets into the program: always the same one.
+		folder := path + ".sources"
+		if err := os.RemoveAll(folder); err != nil {
+			return err
+		}
+		defer os.RemoveAll(folder)
+		modfile, err := b.withObjects(ctx, recipe.objects, folder)
+		if err != nil {
+			return err
+		}
+		arguments = append(arguments, "-modfile", modfile)
+	}
 	command := exec.CommandContext(ctx, "go", append(arguments, of)...)
 	command.Dir = filepath.Join(b.sources, recipe.module)
 	command.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -202,15 +222,6 @@ func (b *builder) build(ctx context.Context, recipe recipe, of, path string) err
 		return errors.Join(err, os.RemoveAll(unfinished))
 	}
 	return os.Rename(unfinished, path)
-}
-
-// chart is the folder of Chaos Mesh's own chart, in its module.
-func (b *builder) chart(ctx context.Context) (string, error) {
-	module, err := ask(ctx, filepath.Join(b.sources, chaosMeshModule), "go", "list", "-m", "-f", "{{.Dir}}", chaosMesh)
-	if err != nil {
-		return "", fmt.Errorf("find Chaos Mesh's chart: %w", err)
-	}
-	return filepath.Join(module, "helm", "chaos-mesh"), nil
 }
 
 // ask is what a program prints.

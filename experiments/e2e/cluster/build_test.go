@@ -49,6 +49,7 @@ func TestRecipeKey(t *testing.T) {
 	check("another compiler", key(base, "go1.27"))
 	check("other flags", key(recipe{module: kubernetesModule, ldflags: "-w"}, "go1.26"))
 	check("with C", key(recipe{module: kubernetesModule, ldflags: "-s", cgo: true}, "go1.26"))
+	check("with objects", key(recipe{module: kubernetesModule, ldflags: "-s", objects: []string{"one.c"}}, "go1.26"))
 	write("go.sum", "another version")
 	check("another pin", key(base, "go1.26"))
 }
@@ -93,7 +94,7 @@ func TestDaemonTools(t *testing.T) {
 		}
 		seen[tool.Path] = true
 	}
-	for _, want := range []string{"/usr/sbin/ipset", "/usr/sbin/iptables", "/usr/sbin/ip", "/usr/sbin/tc"} {
+	for _, want := range []string{"/usr/sbin/ipset", "/usr/sbin/iptables", "/usr/sbin/ip", "/usr/sbin/tc", "/usr/bin/stress-ng"} {
 		if !seen[want] {
 			t.Errorf("%s is not there", want)
 		}

@@ -58,6 +58,7 @@ func (b *builder) images(ctx context.Context, built programs) ([]string, error) 
 			Name: registry + "/chaos-mesh/chaos-daemon:" + imageTag,
 			Files: append(append(writable, tools...),
 				image.Program(bin+"chaos-daemon", built["chaos-daemon"]),
+				image.Program(bin+"memStress", built["memStress"]),
 				image.Program(bin+"nsexec", built["nsexec"]),
 				image.Program(bin+"pause", built["pause"]),
 				image.Folder("/run", 0o755, 0)),
@@ -148,7 +149,7 @@ func daemonTools() ([]image.File, error) {
 	collect := func(at, source string) error { return libraries(at, source, found) }
 	for _, tool := range []struct{ program, source string }{
 		{"/usr/sbin/ipset", "ipset"}, {"/usr/sbin/iptables", "xtables-legacy-multi"},
-		{"/usr/sbin/ip", "ip"}, {"/usr/sbin/tc", "tc"},
+		{"/usr/sbin/ip", "ip"}, {"/usr/sbin/tc", "tc"}, {"/usr/bin/stress-ng", "stress-ng"},
 	} {
 		source, err := locate(tool.source)
 		if err != nil {
@@ -192,7 +193,7 @@ func locate(program string) (string, error) {
 			return filepath.EvalSymlinks(path)
 		}
 	}
-	return "", fmt.Errorf("the program %s is not there: install iptables, ipset and iproute2", program)
+	return "", fmt.Errorf("the program %s is not there: install iptables, ipset, iproute2 and stress-ng", program)
 }
 
 // libraries adds a program, its loader and the libraries that it asks for.

@@ -81,9 +81,11 @@ func Build(ctx context.Context, progress io.Writer) (*Parts, error) {
 	if parts.images, err = builder.images(ctx, parts.programs); err != nil {
 		return nil, err
 	}
-	if parts.chart, err = builder.chart(ctx); err != nil {
+	module, err := builder.chaosMeshModule(ctx)
+	if err != nil {
 		return nil, err
 	}
+	parts.chart = filepath.Join(module, "helm", "chaos-mesh")
 	return &parts, nil
 }
 
@@ -94,7 +96,7 @@ func possible() error {
 	}
 	for program, of := range map[string]string{
 		"etcd": "etcd-server", "containerd": "containerd", "ctr": "containerd", "runc": "runc", "iptables": "iptables",
-		"ip": "iproute2", "nsenter": "util-linux", "conntrack": "conntrack",
+		"ip": "iproute2", "nsenter": "util-linux", "conntrack": "conntrack", "stress-ng": "stress-ng",
 	} {
 		if _, err := locateAny(program); err != nil {
 			return fmt.Errorf("the program %s is not there: install the package %s", program, of)

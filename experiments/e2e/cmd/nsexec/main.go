@@ -8,11 +8,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 
 	"golang.org/x/sys/unix"
@@ -94,8 +96,11 @@ func run(arguments []string) error {
 	}
 	if *pid != "" {
 		// A PID namespace is entered by children alone.
-		command := exec.Command(program, flags.Args()[1:]...)
+		ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM)
+		defer stop()
+		command := exec.CommandContext(ctx, program, flags.Args()[1:]...)
 		command.Args[0] = flags.Arg(0)
+		command.Cancel = func() error { return command.Process.Signal(unix.SIGTERM) }
 		command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
 		return command.Run()
 	}

@@ -1,0 +1,60 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// objectFlags are those of Chaos Mesh's own Makefile.
+const objectFlags = "-fPIE -O2"
+
+// withObjects copies Chaos Mesh's module into the folder, with the object files
+// that the published module lacks beside their sources, and returns a go.mod
+// that takes it from there.
+func (b *builder) withObjects(ctx context.Context, objects []string, folder string) (modfile string, err error) {
+	module, err := b.chaosMeshModule(ctx)
+	if err != nil {
+		return "", err
+	}
+	copied := filepath.Join(folder, "chaos-mesh")
+	if err := os.CopyFS(copied, os.DirFS(module)); err != nil {
+		return "", fmt.Errorf("copy Chaos Mesh's module: %w", err)
+	}
+	flags := strings.Fields(objectFlags)
+	if runtime.GOARCH == "arm64" {
+		flags = append(flags, "-mcmodel=tiny")
+	}
+	for _, source := range objects {
+		object := strings.TrimSuffix(source, ".c") + ".o"
+		compile := exec.CommandContext(ctx, "cc", append(flags, "-c", source, "-o", object)...)
+		compile.Dir = copied
+		if err := explain(compile); err != nil {
+			return "", err
+		}
+	}
+	for _, file := range []string{"go.mod", "go.sum"} {
+		content, err := os.ReadFile(filepath.Join(b.sources, chaosMeshModule, file))
+		if err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(filepath.Join(folder, file), content, 0o644); err != nil {
+			return "", err
+		}
+	}
+	modfile = filepath.Join(folder, "go.mod")
+	return modfile, explain(exec.CommandContext(ctx, "go", "mod", "edit", "-replace", chaosMesh+"="+copied, modfile))
+}
+
+// chaosMeshModule is the folder of Chaos Mesh's module.
+func (b *builder) chaosMeshModule(ctx context.Context) (string, error) {
+	module, err := ask(ctx, filepath.Join(b.sources, chaosMeshModule), "go", "list", "-m", "-f", "{{.Dir}}", chaosMesh)
+	if err != nil {
+		return "", fmt.Errorf("find Chaos Mesh's module: %w", err)
+	}
+	return module, nil
+}
