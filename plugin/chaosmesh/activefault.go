@@ -42,6 +42,8 @@ type activeFault struct {
 	injected          time.Time
 	compared, differs bool
 
+	// after is when the phase began at the earliest.
+	after time.Time
 	// outage is what a PodChaos does to its pods; nil for what stops nothing.
 	outage *outage
 }
@@ -49,10 +51,13 @@ type activeFault struct {
 // start follows the object that the API server has created.
 func (f *activeFault) start(object fault.Object, at time.Time, took time.Duration, told string) {
 	f.object, f.uid = object, object.GetUID()
-	f.enter(plan.Created, at, fmt.Sprintf("%s; the API server took %.1f ms to create it%s", f, float64(took)/float64(time.Millisecond), told))
+	detail := fmt.Sprintf("%s; the API server took %.1f ms to create it%s", f, float64(took)/float64(time.Millisecond), told)
+	f.enter(plan.Created, engine.Moment{At: at, Detail: detail})
 	if f.driver.lifetime.Err() == nil {
 		f.driver.work.Go(f.superviseInjection)
+		f.driver.work.Go(f.superviseWatch)
 	}
+	f.after = at
 	f.advance(at)
 	f.endpointsChanged(at)
 }
@@ -66,6 +71,9 @@ func (f *activeFault) injecting() bool {
 func (f *activeFault) pendingDown() bool {
 	return f.outage != nil && !f.removed && f.phase == plan.Injected
 }
+
+// isDown reports whether what the fault has stopped is not ready again.
+func (f *activeFault) isDown() bool { return f.phase == plan.Down || f.phase == plan.Rescheduled }
 
 // released reports whether the fault is not kept on any more.
 func (f *activeFault) released() bool {
@@ -105,22 +113,26 @@ func (f *activeFault) advance(now time.Time) {
 			f.compare(now, f.announced.compare(status.Experiment.Records))
 		}
 		if f.compared && !f.differs {
-			f.enter(plan.Injected, f.injected, "Chaos Mesh has injected it on "+targets(status))
+			f.enter(plan.Injected, engine.Moment{At: f.injected, Detail: "Chaos Mesh has injected it on " + targets(status)})
 		}
 	case f.phase != plan.Created && !f.ended && !f.removing && all(status, isRecovered):
 		f.end(now, fmt.Errorf("%s ended by itself: its duration is over; give the fault a duration that is longer than it has to stay on", f))
 	}
 	if f.pendingDown() {
-		if at, what, is := f.outage.isDown(); is {
-			f.enter(plan.Down, at, what)
+		if down, is := f.outage.isDown(); is {
+			f.enter(plan.Down, f.bound(down))
 		}
 	}
-	if f.phase == plan.Down {
-		if what, is := f.outage.isReady(f.driver.pods, f.released()); is {
-			f.enter(plan.Ready, now, what)
+	for _, next := range []string{plan.Rescheduled, plan.Ready} {
+		if !f.isDown() || f.phase == next {
+			continue
+		}
+		if back, is := f.outage.isBack(f.driver.pods, f.released(), next == plan.Ready); is {
+			back.At, back.After = now, f.driver.live
+			f.enter(next, f.bound(back))
 		}
 	}
-	if f.removed && f.phase != plan.Down {
+	if f.removed && !f.isDown() {
 		f.forget()
 	}
 }
@@ -131,9 +143,21 @@ func (f *activeFault) forget() {
 	}
 }
 
-func (f *activeFault) enter(phase string, at time.Time, detail string) {
-	f.phase = phase
-	f.emit(engine.Moment{Event: phase, At: at, Detail: detail})
+func (f *activeFault) enter(phase string, moment engine.Moment) {
+	f.phase, moment.Event = phase, phase
+	f.emit(moment)
+}
+
+// bound makes the bound of a moment one that is after that of the phase before,
+// and not after the kubelet's own time of it: the API server may have been told
+// late.
+func (f *activeFault) bound(moment engine.Moment) engine.Moment {
+	if !moment.Told.IsZero() {
+		moment.After = earlier(moment.After, moment.Told)
+	}
+	f.after = later(f.after, moment.After)
+	moment.After = f.after
+	return moment
 }
 
 // end takes note that the fault has ended, and nobody has removed it. For one

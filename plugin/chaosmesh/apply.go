@@ -97,8 +97,7 @@ func (d *Driver) prepare(ctx context.Context, f *activeFault) error {
 	}
 	f.announced = d.announce(f.object, ends)
 	if chaos, ok := f.object.(*v1alpha1.PodChaos); ok {
-		f.outage = newOutage(chaos, ends[0], d.podsOf(ends[0]))
-		f.outage.services = d.servicesOf(f.outage)
+		f.outage = d.newOutage(chaos, ends[0])
 	}
 	d.faults[f.identity] = f
 	return nil
@@ -163,8 +162,8 @@ func (d *Driver) awaitPods(ctx context.Context, object fault.Object, limit time.
 func (d *Driver) unsteady(ends []end, steady bool) (found *corev1.Pod, why string, until time.Time) {
 	for _, end := range ends {
 		for _, pod := range end.of(d.podsOf(end)) {
-			since, ready := readySince(&pod)
-			settled := since.Add(d.options.Limits.Steady)
+			became, ready := since(&pod, corev1.PodReady)
+			settled := became.Add(d.options.Limits.Steady)
 			switch {
 			case pod.DeletionTimestamp != nil:
 				why = "is on its way out since " + pod.DeletionTimestamp.UTC().Format(time.TimeOnly) + ": Chaos Mesh would try to hit it too"
@@ -180,11 +179,11 @@ func (d *Driver) unsteady(ends []end, steady bool) (found *corev1.Pod, why strin
 	return found, why, until
 }
 
-// readySince is when a pod has become ready, if it is. The API server has that
-// in whole seconds: it may be up to one second later.
-func readySince(pod *corev1.Pod) (time.Time, bool) {
+// since is from when a condition of a pod holds, if it does. The API server has
+// that in whole seconds: it may be up to one second later.
+func since(pod *corev1.Pod, kind corev1.PodConditionType) (time.Time, bool) {
 	for _, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue {
+		if condition.Type == kind && condition.Status == corev1.ConditionTrue {
 			return condition.LastTransitionTime.Time, true
 		}
 	}

@@ -78,7 +78,10 @@ func newMesh(t *testing.T) *mesh {
 // open opens a driver that is closed with the test.
 func (m *mesh) open(change func(*chaosmesh.Options)) *chaosmesh.Driver {
 	m.t.Helper()
-	options := chaosmesh.Options{Namespaces: []string{namespace}, Limits: chaosmesh.DefaultLimits()}
+	options := chaosmesh.Options{Namespaces: []string{namespace}, Limits: chaosmesh.DefaultLimits(), Services: map[string]chaosmesh.Service{}}
+	for _, app := range []string{"orchestrator", "etcd", "canary"} {
+		options.Services[app] = chaosmesh.Service{Namespace: namespace, Labels: map[string]string{"app": app}}
+	}
 	if change != nil {
 		change(&options)
 	}

@@ -60,6 +60,9 @@ type Driver struct {
 	// be ahead of that.
 	pods   map[types.UID]*corev1.Pod
 	slices map[types.UID]*discoveryv1.EndpointSlice
+	// live is when the watch of pods was last known to be live.
+	live     time.Time
+	watchers map[*func(engine.Disturbance)]bool
 	// addresses are those of the external targets that were looked up.
 	addresses map[string][]netip.Addr
 	// changed is closed and replaced whenever a watch reports something.
@@ -94,6 +97,7 @@ func Open(ctx context.Context, config *rest.Config, options Options) (*Driver, e
 		residual:  map[identity]residualFault{},
 		pods:      map[types.UID]*corev1.Pod{},
 		slices:    map[types.UID]*discoveryv1.EndpointSlice{},
+		watchers:  map[*func(engine.Disturbance)]bool{},
 		addresses: map[string][]netip.Addr{},
 		changed:   make(chan struct{}),
 	}
@@ -217,6 +221,8 @@ type Options struct {
 	// Namespaces are those that have the pods and the objects of faults.
 	// Nothing outside them is read, watched or written.
 	Namespaces []string
+	// Services are those of the target whose pods are watched, by name.
+	Services map[string]Service
 	// Tell, if not nil, gets what there is to say about the removal of an
 	// object that this driver did not apply.
 	Tell func(text string)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
@@ -209,7 +210,7 @@ func TestKill(t *testing.T) {
 		t.Errorf("ready is wrong: %+v", ready)
 	}
 	remove(t, driver, object)
-	w.want(plan.Created, plan.Injected, plan.Down, plan.Ready, plan.Removed)
+	w.want(plan.Created, plan.Injected, plan.Down, plan.Rescheduled, plan.Ready, plan.Removed)
 }
 
 // A pod that was killed without a grace period is forgotten before its
@@ -239,7 +240,7 @@ func TestServicesAreToldBesides(t *testing.T) {
 	m.run("orchestrator")
 	w.note("service orchestrator has an endpoint again: 10.0.0.3")
 	w.event(plan.Ready)
-	w.want(plan.Created, plan.Injected, plan.Down, plan.Ready)
+	w.want(plan.Created, plan.Injected, plan.Down, plan.Rescheduled, plan.Ready)
 }
 
 // The replacement of a removed kill is observed when it comes.
@@ -253,9 +254,9 @@ func TestReadyAfterRemoved(t *testing.T) {
 	w.want(plan.Created, plan.Injected, plan.Down, plan.Removed)
 	m.run("orchestrator")
 	w.event(plan.Ready)
-	w.want(plan.Created, plan.Injected, plan.Down, plan.Removed, plan.Ready)
+	w.want(plan.Created, plan.Injected, plan.Down, plan.Removed, plan.Rescheduled, plan.Ready)
 	remove(t, driver, object)
-	w.want(plan.Created, plan.Injected, plan.Down, plan.Removed, plan.Ready)
+	w.want(plan.Created, plan.Injected, plan.Down, plan.Removed, plan.Rescheduled, plan.Ready)
 }
 
 func TestContainerKill(t *testing.T) {
@@ -285,7 +286,7 @@ func TestRestartSeenAtOnce(t *testing.T) {
 	w.event(plan.Injected)
 	m.start("orchestrator-1")
 	w.event(plan.Ready)
-	w.want(plan.Created, plan.Injected, plan.Down, plan.Ready)
+	w.want(plan.Created, plan.Injected, plan.Down, plan.Rescheduled, plan.Ready)
 }
 
 // While a pod-failure is on, the pod has a container of its own that runs and
@@ -312,7 +313,7 @@ func TestFailure(t *testing.T) {
 	m.start("orchestrator-1")
 	m.ready("orchestrator-1")
 	w.event(plan.Ready)
-	w.want(plan.Created, plan.Injected, plan.Down, plan.Removed, plan.Ready)
+	w.want(plan.Created, plan.Injected, plan.Down, plan.Removed, plan.Rescheduled, plan.Ready)
 }
 
 // A fault that is on more than was announced, or on less, is an error at once.
@@ -540,7 +541,7 @@ func TestSomebodyElseRemovedAKill(t *testing.T) {
 	w.note("emco-chaos did not remove it")
 	m.run("orchestrator")
 	w.event(plan.Ready)
-	w.want(plan.Created, plan.Injected, plan.Down, plan.Ready)
+	w.want(plan.Created, plan.Injected, plan.Down, plan.Rescheduled, plan.Ready)
 }
 
 func TestSelectionIsRefused(t *testing.T) {
@@ -1455,7 +1456,201 @@ func TestWatchBreaks(t *testing.T) {
 	m.end("orchestrator-1")
 	m.run("orchestrator")
 	w.event(plan.Ready)
-	w.want(plan.Created, plan.Injected, plan.Down, plan.Ready)
+	w.want(plan.Created, plan.Injected, plan.Down, plan.Rescheduled, plan.Ready)
+}
+
+// Down is when what serves has ended, whatever else the pod has.
+func TestDownIsOfWhatServes(t *testing.T) {
+	port := func(number int32) []corev1.ContainerPort { return []corev1.ContainerPort{{ContainerPort: number}} }
+	for name, test := range map[string]struct {
+		containers []corev1.Container
+		serves     string
+	}{
+		"the first, as none has a port":        {[]corev1.Container{{Name: "main"}, {Name: "sidecar"}}, "main"},
+		"that with the port of the Service":    {[]corev1.Container{{Name: "sidecar", Ports: port(15090)}, {Name: "main", Ports: port(9015)}}, "main"},
+		"the first, as the Service has others": {[]corev1.Container{{Name: "main", Ports: port(1)}, {Name: "sidecar", Ports: port(2)}}, "main"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMesh(t)
+			m.set(func() { m.lazy = true })
+			edit(m.apiServer, key{"endpointslices", namespace, "orchestrator"}, func(slice *discoveryv1.EndpointSlice) {
+				slice.Ports = []discoveryv1.EndpointPort{{Port: new(int32(9015))}}
+			})
+			edit(m.apiServer, podKey("orchestrator-1"), func(pod *corev1.Pod) {
+				status := pod.Status.ContainerStatuses[0]
+				pod.Spec.Containers, pod.Status.ContainerStatuses = test.containers, nil
+				for _, container := range test.containers {
+					status.Name, status.ContainerID = container.Name, "containerd://"+container.Name
+					pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, status)
+				}
+			})
+			driver := m.open(nil)
+			w := apply(t, driver, podChaos(t, v1alpha1.PodKillAction))
+			w.event(plan.Injected)
+			ended := time.Now().Add(-time.Hour).Truncate(time.Second)
+			edit(m.apiServer, podKey("orchestrator-1"), func(pod *corev1.Pod) {
+				for i := range pod.Status.ContainerStatuses {
+					if status := &pod.Status.ContainerStatuses[i]; status.Name == test.serves {
+						status.State = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ContainerID: status.ContainerID, FinishedAt: metav1.NewTime(ended)}}
+					}
+				}
+			})
+			if down := w.event(plan.Down); !down.Told.Equal(ended) || strings.Contains(down.Detail, "sidecar") {
+				t.Errorf("down is told at %v, not %v: %s", down.Told, ended, down.Detail)
+			}
+		})
+	}
+}
+
+// What happened while the API server was away lies between when the watch was
+// last known to be live and when it was told.
+func TestMomentsOfAPause(t *testing.T) {
+	m := newMesh(t)
+	m.set(func() { m.lazy = true })
+	driver := m.open(nil)
+	w := apply(t, driver, podChaos(t, v1alpha1.PodKillAction))
+	w.event(plan.Injected)
+	within(t, "the pods are asked for", func() bool { return m.count("list pods") >= 3 })
+	m.interrupt("pods")
+	away := time.Now()
+	m.end("orchestrator-1")
+	next := m.run("orchestrator")
+	was := time.Now().Add(-time.Minute).Truncate(time.Second)
+	edit(m.apiServer, podKey(next), func(pod *corev1.Pod) { pod.Status.Conditions[0].LastTransitionTime = metav1.NewTime(was) })
+	// As long as it takes for the difference to be seen.
+	within(t, "it has been away for a second", func() bool { return time.Since(away) > time.Second })
+	m.set(func() { m.refuse = func(string, string) *metav1.Status { return nil } })
+	created := w.event(plan.Created)
+	down, back, ready := w.event(plan.Down), w.event(plan.Rescheduled), w.event(plan.Ready)
+	for _, moment := range []engine.Moment{down, back, ready} {
+		if moment.After.After(away) || moment.After.Before(created.At) || moment.At.Sub(away) < time.Second {
+			t.Errorf("%s is between %v and %v, and the API server was away from %v", moment.Event, moment.After, moment.At, away)
+		}
+	}
+	if !ready.Told.Equal(was) {
+		t.Errorf("ready is told at %v, not %v", ready.Told, was)
+	}
+}
+
+// disturbances are what a driver tells beside its faults.
+type disturbances struct {
+	mu   sync.Mutex
+	list []engine.Disturbance
+}
+
+func (d *disturbances) observe(one engine.Disturbance) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.list = append(d.list, one)
+}
+
+func (d *disturbances) String() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var list []string
+	for _, one := range d.list {
+		if one.Service != "canary" {
+			list = append(list, one.Service+": "+one.Text)
+		}
+	}
+	return strings.Join(list, "\n")
+}
+
+// watch has a driver watched until the test ends.
+func watch(t *testing.T, m *mesh, driver *chaosmesh.Driver) *disturbances {
+	t.Helper()
+	seen := &disturbances{}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- driver.Watch(ctx, seen.observe) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	within(t, "the watch has begun", func() bool {
+		m.erase(podKey(m.run("canary")))
+		seen.mu.Lock()
+		defer seen.mu.Unlock()
+		return len(seen.list) > 0
+	})
+	return seen
+}
+
+// What happens to a pod of the target without a fault that explains it is told.
+func TestDisturbances(t *testing.T) {
+	for name, test := range map[string]struct {
+		do    func(*mesh)
+		tells string
+	}{
+		"deleted": {func(m *mesh) {
+			edit(m.apiServer, podKey("etcd-2"), func(pod *corev1.Pod) { pod.DeletionTimestamp = new(metav1.Now()) })
+			m.end("etcd-2")
+		}, "etcd: pod etcd-2 is on its way out: somebody deleted it"},
+		"deleted by force":   {func(m *mesh) { m.erase(podKey("etcd-2")) }, "etcd: pod etcd-2 has gone"},
+		"its container ends": {func(m *mesh) { m.stop("etcd-2", 137) }, "etcd: in pod etcd-2 container etcd has ended with exit code 137 (Error)"},
+		"restarted at once":  {func(m *mesh) { m.start("etcd-2") }, "etcd: in pod etcd-2 container etcd has been replaced"},
+		"not ready": {func(m *mesh) {
+			edit(m.apiServer, podKey("orchestrator-1"), func(pod *corev1.Pod) { pod.Status.Conditions[0].Status = corev1.ConditionFalse })
+		}, "orchestrator: pod orchestrator-1 is not ready any more"},
+		"one more":    {func(m *mesh) { m.run("etcd") }, ""},
+		"of nobody's": {func(m *mesh) { m.erase(podKey(m.run("bystander"))) }, ""},
+		"another's labels": {func(m *mesh) {
+			edit(m.apiServer, podKey("etcd-2"), func(pod *corev1.Pod) { pod.Annotations = map[string]string{"a": "b"} })
+		}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMesh(t)
+			seen := watch(t, m, m.open(nil))
+			test.do(m)
+			if test.tells != "" {
+				within(t, test.tells+" is told, not "+seen.String(), func() bool { return seen.String() == test.tells })
+			}
+			// What comes in order has come when this has.
+			m.erase(podKey("orchestrator-1"))
+			last := strings.TrimPrefix(test.tells+"\norchestrator: pod orchestrator-1 has gone", "\n")
+			within(t, last+" is told", func() bool { return seen.String() == last })
+		})
+	}
+}
+
+// A fault explains what happens to the pods that it names from its beginning
+// until what serves in their place is ready, and nothing else.
+func TestFaultsExplainTheirPods(t *testing.T) {
+	m := newMesh(t)
+	driver := m.open(nil)
+	seen := watch(t, m, driver)
+	hold := partition(t)
+	apply(t, driver, hold).event(plan.Injected)
+	unready := func(name string) {
+		edit(m.apiServer, podKey(name), func(pod *corev1.Pod) { pod.Status.Conditions[0].Status = corev1.ConditionFalse })
+	}
+	unready("orchestrator-1")
+	m.ready("orchestrator-1")
+	kill := podChaos(t, v1alpha1.PodKillAction)
+	kill.Name += "-kill"
+	w := apply(t, driver, kill)
+	w.event(plan.Down)
+	m.stop("etcd-2", 1)
+	within(t, "the bystander's end is told", func() bool { return strings.HasPrefix(seen.String(), "etcd: in pod etcd-2") })
+	next := m.run("orchestrator")
+	w.event(plan.Ready)
+	m.erase(podKey(next))
+	want := "etcd: in pod etcd-2 container etcd has ended with exit code 1 (Error)\norchestrator: pod " + next + " has gone"
+	within(t, "the next pod's end is told, and not "+seen.String(), func() bool { return seen.String() == want })
+}
+
+func TestWatchEndsWithTheDriver(t *testing.T) {
+	driver := newMesh(t).open(nil)
+	ended := make(chan error)
+	go func() { ended <- driver.Watch(t.Context(), func(engine.Disturbance) {}) }()
+	if err := driver.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; !errors.Is(err, chaosmesh.ErrClosed) {
+		t.Errorf("it ended with %v", err)
+	}
 }
 
 // Pods of a StatefulSet keep their names: after an interruption the watch reports
@@ -1473,7 +1668,7 @@ func TestPodOfTheSameName(t *testing.T) {
 	m.put(next)
 	m.set(func() { m.refuse = func(string, string) *metav1.Status { return nil } })
 	w.event(plan.Ready)
-	w.want(plan.Created, plan.Injected, plan.Down, plan.Ready)
+	w.want(plan.Created, plan.Injected, plan.Down, plan.Rescheduled, plan.Ready)
 	apply(t, driver, partition(t)).event(plan.Injected)
 }
 

@@ -11,18 +11,17 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	"k8s.io/utils/ptr"
+
+	"github.com/emco-chaos/emco-chaos/plugin/engine"
 )
 
 // outage is what a PodChaos does to its pods.
 type outage struct {
-	action     v1alpha1.PodChaosAction
-	end        end
-	containers []string // those that a container-kill names; nil is all
-	// pods are the pods that the fault hits, and those that came to match
-	// after the selection was read and that Chaos Mesh may have selected too.
-	pods   map[types.UID]*outagePod
-	wanted int // how many pods were ready before
+	action v1alpha1.PodChaosAction
+	end    end
+	pods   map[types.UID]*outagePod // those that the fault hits
+	wanted int                      // how many pods were ready before
 	// services are those that led to the pods that are hit, with whether they
 	// have endpoints; one that has them again is followed no more.
 	services map[types.NamespacedName]bool
@@ -30,53 +29,78 @@ type outage struct {
 
 // outagePod is a pod of an outage.
 type outagePod struct {
-	hit bool // the fault hits it
-	// before is the pod as it was when the fault was made, and current as it
-	// is now; nil when it has gone.
-	before, current *corev1.Pod
+	// before is the pod as it was when the fault was made, current as it is now,
+	// nil when it has gone, and last as it was seen last.
+	before, current, last *corev1.Pod
+	// containers are those that are to go down: the ones that a container-kill
+	// names, else those that serve.
+	containers []string
 	// stale are containers that are not the service come back: those that
 	// were hit, and those that a pod-failure puts in their place.
 	stale map[string]bool
-	// down is when the pod was seen down, and how says what of it.
-	down time.Time
-	how  string
+	down  engine.Moment // without a time until it is down
 }
 
-func newOutage(chaos *v1alpha1.PodChaos, source end, pods []corev1.Pod) *outage {
+// newOutage begins to follow the pods that a fault is about to hit.
+func (d *Driver) newOutage(chaos *v1alpha1.PodChaos, source end) *outage {
 	o := &outage{action: chaos.Spec.Action, end: source, pods: map[types.UID]*outagePod{}}
-	if o.action == v1alpha1.ContainerKillAction {
-		o.containers = chaos.Spec.ContainerNames
-	}
-	for _, pod := range source.of(pods) {
-		o.add(&pod).hit = true
+	for _, pod := range source.of(d.podsOf(source)) {
+		p := &outagePod{before: &pod, current: &pod, last: &pod, containers: d.serving(&pod), stale: map[string]bool{}}
+		if o.action == v1alpha1.ContainerKillAction && len(chaos.Spec.ContainerNames) > 0 {
+			p.containers = chaos.Spec.ContainerNames
+		}
+		for _, container := range p.statuses(&pod) {
+			p.stale[container.ContainerID] = true
+		}
+		o.pods[pod.UID] = p
 		if isReady(&pod) {
 			o.wanted++
 		}
 	}
 	o.wanted = max(o.wanted, 1)
+	o.services = d.servicesOf(o)
 	return o
 }
 
-func (o *outage) add(pod *corev1.Pod) *outagePod {
-	p := &outagePod{before: pod, current: pod, stale: map[string]bool{}}
-	for _, container := range o.containersOf(pod) {
-		p.stale[container.ContainerID] = true
+// serving are the containers of a pod that have a port which a Service sends to,
+// or else its first one: others may outlast them, such as one with a preStop hook.
+func (d *Driver) serving(pod *corev1.Pod) (names []string) {
+	ports := map[int32]bool{}
+	for _, slice := range d.slices {
+		if leadsTo(slice.Endpoints, pod.UID) {
+			for _, port := range slice.Ports {
+				ports[ptr.Deref(port.Port, 0)] = true
+			}
+		}
 	}
-	o.pods[pod.UID] = p
-	return p
+	for _, container := range pod.Spec.Containers {
+		if slices.ContainsFunc(container.Ports, func(port corev1.ContainerPort) bool { return ports[port.ContainerPort] }) {
+			names = append(names, container.Name)
+		}
+	}
+	if len(names) == 0 && len(pod.Spec.Containers) > 0 {
+		names = []string{pod.Spec.Containers[0].Name}
+	}
+	return names
 }
 
-// containersOf are the containers of a pod that the fault is about.
-func (o *outage) containersOf(pod *corev1.Pod) []corev1.ContainerStatus {
+func leadsTo(endpoints []discoveryv1.Endpoint, pod types.UID) bool {
+	return slices.ContainsFunc(endpoints, func(endpoint discoveryv1.Endpoint) bool {
+		return endpoint.TargetRef != nil && endpoint.TargetRef.UID == pod
+	})
+}
+
+// statuses are those of the containers that are to go down.
+func (p *outagePod) statuses(pod *corev1.Pod) []corev1.ContainerStatus {
 	return slices.DeleteFunc(slices.Clone(pod.Status.ContainerStatuses), func(container corev1.ContainerStatus) bool {
-		return len(o.containers) > 0 && !slices.Contains(o.containers, container.Name)
+		return !slices.Contains(p.containers, container.Name)
 	})
 }
 
 // running are those of them that ran when the fault was made, by name.
-func (o *outage) running(p *outagePod) map[string]corev1.ContainerStatus {
+func (p *outagePod) running() map[string]corev1.ContainerStatus {
 	running := map[string]corev1.ContainerStatus{}
-	for _, container := range o.containersOf(p.before) {
+	for _, container := range p.statuses(p.before) {
 		if container.State.Running != nil {
 			running[container.Name] = container
 		}
@@ -84,27 +108,23 @@ func (o *outage) running(p *outagePod) map[string]corev1.ContainerStatus {
 	return running
 }
 
-func (o *outage) podChanged(pod *corev1.Pod, gone bool, now time.Time) {
+// podChanged takes a new state of a pod. Before was when it was last known that
+// there was none.
+func (o *outage) podChanged(pod *corev1.Pod, gone bool, before, now time.Time) {
 	p := o.pods[pod.UID]
-	switch {
-	case p == nil && !gone && o.end.matches(pod):
-		o.add(pod)
-	case p != nil:
-		if p.current = pod; gone {
-			p.current = nil
-		}
-		o.update(p, now)
+	if p == nil {
+		return
 	}
-}
-
-func (o *outage) update(p *outagePod, now time.Time) {
+	if p.current, p.last = pod, pod; gone {
+		p.current = nil
+	}
 	if p.swapped() {
-		for _, container := range p.current.Status.ContainerStatuses {
+		for _, container := range pod.Status.ContainerStatuses {
 			p.stale[container.ContainerID] = true
 		}
 	}
-	if how, ended := o.ended(p); ended && p.down.IsZero() {
-		p.down, p.how = now, how
+	if how, told, ended := o.ended(p); ended && p.down.At.IsZero() {
+		p.down = engine.Moment{At: now, After: before, Told: told, Detail: how}
 	}
 }
 
@@ -115,35 +135,44 @@ func (p *outagePod) swapped() bool {
 	})
 }
 
-// ended reports whether all that ran in the pod has ended, and how.
-func (o *outage) ended(p *outagePod) (string, bool) {
-	if p.current == nil {
-		return fmt.Sprintf("pod %s has gone", p.before.Name), true
-	}
-	running := o.running(p)
-	if len(running) == 0 {
-		return fmt.Sprintf("nothing ran in pod %s", p.before.Name), o.action == v1alpha1.PodFailureAction
+// ended reports whether all that is to go down in the pod has ended, how, and
+// when by the kubelet's account.
+func (o *outage) ended(p *outagePod) (how string, told time.Time, is bool) {
+	running := p.running()
+	if p.current != nil && len(running) == 0 {
+		return fmt.Sprintf("nothing ran in pod %s", p.before.Name), told, o.action == v1alpha1.PodFailureAction
 	}
 	var list []string
 	for _, name := range slices.Sorted(maps.Keys(running)) {
-		how, ended := containerEnded(p.current, name, running[name].ContainerID)
-		if !ended {
-			return "", false
+		how, at, ended := containerEnded(p.last, name, running[name].ContainerID)
+		if !ended && p.current != nil {
+			return "", told, false
 		}
-		list = append(list, how)
+		list, told = append(list, how), later(told, at)
 	}
-	return fmt.Sprintf("in pod %s %s", p.before.Name, strings.Join(list, ", ")), true
+	if p.current == nil {
+		return fmt.Sprintf("pod %s has gone", p.before.Name), told, true
+	}
+	return fmt.Sprintf("in pod %s %s", p.before.Name, strings.Join(list, ", ")), told, true
 }
 
-// containerEnded reports whether the container with that id does not run any more.
-func containerEnded(pod *corev1.Pod, name, id string) (string, bool) {
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// containerEnded reports whether the container with that id does not run any
+// more, how it ended, and when by the kubelet's account.
+func containerEnded(pod *corev1.Pod, name, id string) (how string, told time.Time, is bool) {
 	at := slices.IndexFunc(pod.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool { return c.Name == name })
 	if at < 0 {
-		return "", false
+		return "", told, false
 	}
 	status := pod.Status.ContainerStatuses[at]
 	if status.State.Running != nil && status.ContainerID == id {
-		return "", false
+		return "", told, false
 	}
 	for _, state := range []corev1.ContainerState{status.State, status.LastTerminationState} {
 		if end := state.Terminated; end != nil && (end.ContainerID == id || end.ContainerID == "") {
@@ -151,89 +180,76 @@ func containerEnded(pod *corev1.Pod, name, id string) (string, bool) {
 			if end.Reason != "" {
 				how += " (" + end.Reason + ")"
 			}
-			return how, true
+			return how, end.FinishedAt.Time, true
 		}
 	}
 	if status.State.Waiting != nil && status.ContainerID == id {
 		// The kubelet has lost sight of it for a moment; it may still run.
-		return "", false
+		return "", told, false
 	}
-	return fmt.Sprintf("container %s has been replaced", name), true
+	return fmt.Sprintf("container %s has been replaced", name), told, true
 }
 
-// injected takes from Chaos Mesh's records which pods were hit.
-func (o *outage) injected(records []*v1alpha1.Record, now time.Time) {
-	for _, record := range records {
-		var named []*outagePod
-		for _, p := range o.pods {
-			if client.ObjectKeyFromObject(p.before) == podOf(record) {
-				named = append(named, p)
-			}
-		}
-		// One that was hit is gone if there is another one of its name.
-		if !slices.ContainsFunc(named, func(p *outagePod) bool { return p.hit }) {
-			for _, p := range named {
-				p.hit = true
-			}
-		}
-	}
-	for _, p := range o.pods {
-		o.update(p, now)
-	}
-}
-
-// isDown reports whether all pods that were hit are down, when the last of them
-// was seen to be, and how.
-func (o *outage) isDown() (at time.Time, how string, is bool) {
+// isDown reports whether all pods that were hit are down, and when the last of
+// them was.
+func (o *outage) isDown() (down engine.Moment, is bool) {
 	var list []string
 	for _, p := range o.pods {
-		switch {
-		case !p.hit:
-			continue
-		case p.down.IsZero():
-			return time.Time{}, "", false
-		case p.down.After(at):
-			at = p.down
+		if p.down.At.IsZero() {
+			return down, false
 		}
-		list = append(list, p.how)
+		down.At, down.After, down.Told = later(down.At, p.down.At), later(down.After, p.down.After), later(down.Told, p.down.Told)
+		list = append(list, p.down.Detail)
 	}
-	slices.Sort(list)
-	return at, strings.Join(list, "; "), true
+	down.Detail = strings.Join(distinct(list), "; ")
+	return down, true
 }
 
-// isReady reports whether as many pods serve as did before, by what was started
-// after the fault. Before a pod-failure is released there is no saying what
-// comes back for good.
-func (o *outage) isReady(pods map[types.UID]*corev1.Pod, released bool) (what string, is bool) {
+// isBack reports whether as many pods as served before are there, started after
+// the fault, or are even ready. Before a pod-failure is released there is no
+// saying what comes back for good.
+func (o *outage) isBack(pods map[types.UID]*corev1.Pod, released, ready bool) (back engine.Moment, is bool) {
 	if o.action == v1alpha1.PodFailureAction && !released {
-		return "", false
+		return back, false
 	}
 	var list []string
 	for uid, pod := range pods {
 		p := o.pods[uid]
-		switch {
-		case !isReady(pod) || !o.end.matches(pod):
-		case p == nil || !p.hit:
-			list = append(list, fmt.Sprintf("pod %s is ready", pod.Name))
-		case o.action != v1alpha1.PodKillAction && o.restarted(p):
-			list = append(list, fmt.Sprintf("pod %s is ready again", pod.Name))
+		if !o.end.matches(pod) || pod.DeletionTimestamp != nil || p != nil && (o.action == v1alpha1.PodKillAction || !p.restarted()) {
+			continue
+		}
+		what, again := "is on node "+pod.Spec.NodeName, ""
+		told, is := since(pod, corev1.PodScheduled)
+		if is = pod.Spec.NodeName != ""; p != nil {
+			what, again = "has started again", " again"
+			for _, container := range p.statuses(pod) {
+				told = later(told, container.State.Running.StartedAt.Time)
+			}
+		}
+		if ready {
+			what = "is ready" + again
+			told, is = since(pod, corev1.PodReady)
+		}
+		if is {
+			list = append(list, fmt.Sprintf("pod %s %s", pod.Name, what))
+			back.Told = later(back.Told, told)
 		}
 	}
-	slices.Sort(list)
-	return strings.Join(list, ", "), len(list) >= o.wanted
+	back.Detail = strings.Join(distinct(list), ", ")
+	return back, len(list) >= o.wanted
 }
 
 // restarted reports whether the service was started in the pod since it was hit.
-func (o *outage) restarted(p *outagePod) bool {
-	before := o.running(p)
-	return p.current != nil && !p.swapped() && !slices.ContainsFunc(o.containersOf(p.current), func(container corev1.ContainerStatus) bool {
+func (p *outagePod) restarted() bool {
+	before := p.running()
+	return p.current != nil && !p.swapped() && !slices.ContainsFunc(p.statuses(p.current), func(container corev1.ContainerStatus) bool {
 		built, known := before[container.Name]
 		return container.State.Running == nil || p.stale[container.ContainerID] || known && built.ImageID != container.ImageID
 	})
 }
 
 func isReady(pod *corev1.Pod) bool {
-	_, ready := readySince(pod)
+	_, ready := since(pod, corev1.PodReady)
 	return ready && pod.DeletionTimestamp == nil
 }
 
@@ -255,9 +271,7 @@ func (d *Driver) endpoints() map[types.NamespacedName][]discoveryv1.Endpoint {
 func (d *Driver) servicesOf(o *outage) map[types.NamespacedName]bool {
 	services := map[types.NamespacedName]bool{}
 	for service, endpoints := range d.endpoints() {
-		if slices.ContainsFunc(endpoints, func(endpoint discoveryv1.Endpoint) bool {
-			return endpoint.TargetRef != nil && o.pods[endpoint.TargetRef.UID] != nil
-		}) {
+		if slices.ContainsFunc(slices.Collect(maps.Keys(o.pods)), func(pod types.UID) bool { return leadsTo(endpoints, pod) }) {
 			services[service] = true
 		}
 	}

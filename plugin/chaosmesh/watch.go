@@ -145,6 +145,7 @@ func (d *Driver) handler() toolscache.ResourceEventHandler {
 }
 
 func (d *Driver) podChanged(pod *corev1.Pod, gone bool, now time.Time) {
+	d.disturbed(d.pods[pod.UID], pod, gone, now)
 	d.pods[pod.UID] = pod
 	if gone {
 		delete(d.pods, pod.UID)
@@ -155,7 +156,7 @@ func (d *Driver) podChanged(pod *corev1.Pod, gone bool, now time.Time) {
 	}
 	for _, f := range d.faults {
 		if f.outage != nil {
-			f.outage.podChanged(pod, gone, now)
+			f.outage.podChanged(pod, gone, d.live, now)
 			f.advance(now)
 		}
 	}
