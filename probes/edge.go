@@ -58,7 +58,7 @@ func (t task) lookAt(ctx context.Context, edge *edge, call emco.Call) sample {
 		found, err := edge.has(ctx, object)
 		if err != nil {
 			seen.words = "the edge gives no answer: " + err.Error()
-			seen.note = seen.words
+			seen.note, seen.Outcome = seen.words, emco.Outcome{Kind: emco.Other} // not the status's: no answer
 			return seen
 		}
 		if name := object.Kind + " " + object.Name; found {

@@ -62,7 +62,7 @@ func TestEdge(t *testing.T) {
 	if result, _ := run(t, late, "edge", forCall("dig.instantiate"), Failed); result.Message != "missing on the edge: Deployment edge-1-adservice" {
 		t.Error(result.Message)
 	}
-	timed, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	timed, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	if result := mustNew(t, "edge", forCall("dig.instantiate")).Run(timed, subject, &record{}); result.Conclusion != Failed {
 		t.Errorf("%+v", result)
@@ -77,7 +77,7 @@ func TestEdge(t *testing.T) {
 	if err := emulated.Stop("edge"); err != nil {
 		t.Fatal(err)
 	}
-	timed, cancel = context.WithTimeout(t.Context(), 200*time.Millisecond)
+	timed, cancel = context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	away := mustNew(t, "edge", forCall("dig.terminate")).Run(timed, late, &record{})
 	if away.Conclusion != Inconclusive || !strings.Contains(away.Message, "the edge gives no answer") {

@@ -66,7 +66,7 @@ func (e *emulated) subject(run string) Subject {
 		e.t.Fatal(err)
 	}
 	return Subject{Client: client, Names: names, Setup: Setup{
-		Kubeconfig: e.kubeconfig, Rsync: e.Address("rsync"), Apps: []string{"adservice", "currencyservice"}, Interval: 10 * time.Millisecond,
+		Kubeconfig: e.kubeconfig, Rsync: e.Address("rsync"), Apps: []string{"adservice", "currencyservice"}, Interval: 10 * time.Millisecond, quiet: 50 * time.Millisecond,
 	}}
 }
 

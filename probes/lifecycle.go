@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
@@ -104,6 +105,7 @@ func (p *preparation) call(ctx context.Context, call emco.Call, from emco.State)
 			// Until EMCO has begun, the status is that of before, and the call
 			// must not be made again.
 			_, err = p.await(ctx, call, ended)
+			p.Slowest.see(time.Since(issue.answer.Ended))
 		}
 		return err
 	}

@@ -26,7 +26,7 @@ var noStateKind = Kind{
 			switch reading := sample.reading; {
 			case reading.Progress == emco.Unknown:
 				return w.result(Passed, "status gives %s after %s", reading.Text, w.after())
-			case reading.Ours:
+			case reading.Ours, reading.Progress == emco.Done:
 				return w.result(Inconclusive, "status says %s: %s took effect, or was not cut off", describe(reading), call.Name)
 			}
 		}

@@ -40,6 +40,7 @@ type Subject struct {
 	// Recheck: the probe passed before, and is asked whether what it found still
 	// holds.
 	Recheck bool
+	Slowest *Slowest // of the attempt; may be nil
 }
 
 type task struct {
@@ -68,7 +69,8 @@ type Setup struct {
 	Apps       []string // of the composite app
 	// Interval is the time from an answer to the next question; 0: each probe's own.
 	Interval time.Duration
-	patience time.Duration // if not 0, replaces the limits of probes in tests
+
+	patience, quiet time.Duration // if not 0, replace the limits of probes in tests
 }
 
 const (

@@ -1,11 +1,14 @@
 package probes
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
@@ -37,6 +40,25 @@ func (t task) await(ctx context.Context, call emco.Call, wanted func(emco.Readin
 		}
 	}
 	return w.last.reading, w.err
+}
+
+// Slowest is the longest time that EMCO took from accepting a call to its end.
+type Slowest struct{ took atomic.Int64 }
+
+func (s *Slowest) see(took time.Duration) {
+	if s != nil {
+		s.took.Store(max(s.took.Load(), int64(took)))
+	}
+}
+
+// quiet is how long a final state must hold to count. What a back end still does to it shows in that time: a status
+// can say Terminated by the work of a call that was lost, and TerminateFailed by the next, which meets it.
+func (s Subject) quiet() time.Duration {
+	slowest := 2 * time.Second
+	if s.Slowest != nil {
+		slowest = max(slowest, time.Duration(s.Slowest.took.Load()))
+	}
+	return cmp.Or(s.Setup.quiet, slowest)
 }
 
 // ended reports whether EMCO no longer works on the call.

@@ -145,7 +145,8 @@ func (i *issuing) attempt(ctx context.Context, request emco.Request) error {
 func (i *issuing) settle(ctx context.Context) error {
 	notBegun := 0
 	return i.read(ctx, pace{patience: i.patience}, func() bool {
-		if notBegun++; i.reading.Progress != emco.NotBegun {
+		notBegun++
+		if i.reading.Progress == emco.Unknown || i.reading.Progress == emco.UnderWay {
 			notBegun = 0
 		}
 		return notBegun == 2
@@ -154,19 +155,20 @@ func (i *issuing) settle(ctx context.Context) error {
 
 func (i *issuing) confirm(ctx context.Context) error {
 	left := confirmations
-	err := i.read(ctx, pace{}, func() bool { left--; return left == 0 })
-	if err == nil && !i.reading.Ours {
+	err := i.read(ctx, pace{}, func() bool { left--; return left <= 0 && i.reading.Progress != emco.Done })
+	if err == nil && !i.reading.Ours && i.reading.Progress != emco.Done {
 		return &refusal{answer: i.answer, status: describe(i.reading), final: true}
 	}
 	return err
 }
 
-// read reads the status until it shows the call accepted, or enough was read.
+// read reads the status until it shows the call accepted, and long enough if it shows it done, or enough was read.
 func (i *issuing) read(ctx context.Context, p pace, enough func() bool) error {
 	w := i.watchStatus(i.call)
 	for sample := range w.samples(ctx, i.Setup.pace(p)) {
 		i.reading = sample.reading
-		if i.reading.Ours || enough() {
+		done := ended(i.reading)
+		if i.reading.Ours && !done || done && w.held() >= i.quiet() || !i.reading.Ours && enough() {
 			return nil
 		}
 	}

@@ -17,11 +17,13 @@ var statusKind = Kind{
 		wanted := emco.State(t.text("state")) // empty: any
 		w := t.watchStatus(call)
 		for sample := range w.samples(ctx, t.Setup.pace(pace{})) {
-			switch reading := sample.reading; {
+			reading := sample.reading
+			fits := wanted == "" || wanted == cmp.Or(reading.Status.Deployed, reading.Status.LastAction(), emco.State(reading.Text))
+			switch {
 			case reading.Progress == emco.Unknown:
-			case wanted == "", wanted == cmp.Or(reading.Status.Deployed, reading.Status.LastAction(), emco.State(reading.Text)):
+			case fits && (wanted == "" || !reading.Status.Final() || w.held() >= t.quiet()):
 				return w.result(Passed, "status says %s", reading.Text)
-			default:
+			case !fits && w.held() >= t.quiet(): // the status lags
 				return w.result(Failed, "status says %s, not %s", reading.Text, wanted)
 			}
 		}

@@ -34,11 +34,12 @@ func (t task) awaitUnanswered(ctx context.Context) error {
 	defer cancel()
 	for _, call := range t.Unanswered {
 		t.Note(time.Now(), fmt.Sprintf("%s had no answer and may still take effect: waiting for it, %s at most", call.Name, t.Settle))
-		reading, err := t.await(limited, call, func(r emco.Reading) bool { return r.Ours })
+		tookEffect := func(r emco.Reading) bool { return r.Ours || r.Progress == emco.Done }
+		reading, err := t.await(limited, call, tookEffect)
 		if err != nil {
 			return err
 		}
-		if !reading.Ours {
+		if !tookEffect(reading) {
 			t.Note(time.Now(), fmt.Sprintf("%s has not taken effect (last status: %s)", call.Name, describe(reading)))
 		}
 	}

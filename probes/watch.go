@@ -32,7 +32,8 @@ type watch struct {
 
 	began time.Time
 	last  sample
-	err   error // of the sample that ended the watch
+	same  time.Time // since when the samples are equal
+	err   error     // of the sample that ended the watch
 }
 
 // samples polls until the caller breaks off, the question cannot be asked, or
@@ -46,6 +47,9 @@ func (w *watch) samples(ctx context.Context, p pace) iter.Seq[sample] {
 			}
 			if got.key() != w.last.key() {
 				w.observer.Note(got.Ended, got.note)
+			}
+			if fmt.Sprint(got.reading) != fmt.Sprint(w.last.reading) || w.same.IsZero() {
+				w.same = got.Ended
 			}
 			w.last = got
 			if w.keep != nil {
@@ -64,6 +68,9 @@ func (w *watch) result(conclusion Conclusion, format string, args ...any) Result
 	}
 	return Result{Conclusion: conclusion, Message: fmt.Sprintf(format, args...), Evidence: w.evidence(w.last)}
 }
+
+// held is for how long the status has said the same, history, counts and objects too.
+func (w *watch) held() time.Duration { return w.last.Ended.Sub(w.same) }
 
 func (w *watch) after() string { return rounded(w.last.Ended.Sub(w.began)) }
 

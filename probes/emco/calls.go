@@ -24,8 +24,11 @@ type Call struct {
 	// StatusPath and StatusQuery are where its progress is seen: the status
 	// of what it works on, or the resource that it creates.
 	StatusPath, StatusQuery string
-	// Action is what EMCO adds to the history when it accepts the call.
-	Action State
+	// Action is what EMCO adds to the history when it accepts the call. With
+	// ByDeployment EMCO goes by the deployment alone: dcm, killed between rsync's
+	// work and the history, has done the call all the same.
+	Action       State
+	ByDeployment bool
 	// UnderWay, End and Failure are the states of the deployment while the
 	// call's work goes on, when it is done, and when it failed for good.
 	UnderWay, End, Failure State
@@ -98,7 +101,7 @@ var calls = []Call{
 		Given: Given{LogicalCloud: Created},
 		Also:  []Given{{LogicalCloud: Terminated}},
 		Path:  "{logicalCloud}/instantiate", StatusPath: "{logicalCloud}/status",
-		Action: Instantiated, UnderWay: Instantiating, End: Instantiated, Failure: InstantiateFailed,
+		Action: Instantiated, UnderWay: Instantiating, End: Instantiated, Failure: InstantiateFailed, ByDeployment: true,
 		Refusals: []Refusal{
 			{http.StatusConflict, "The Logical Cloud is already instantiat", Already},
 			{http.StatusConflict, "The Logical Cloud can't be re-instantiated yet", Wait},
@@ -109,7 +112,7 @@ var calls = []Call{
 		// EMCO refuses it while any group is on the logical cloud.
 		Given: Given{LogicalCloud: Instantiated, DIG: Absent},
 		Path:  "{logicalCloud}/terminate", StatusPath: "{logicalCloud}/status",
-		Action: Terminated, UnderWay: Terminating, End: Terminated, Failure: TerminateFailed,
+		Action: Terminated, UnderWay: Terminating, End: Terminated, Failure: TerminateFailed, ByDeployment: true,
 		Refusals: []Refusal{
 			{http.StatusConflict, "The Logical Cloud is already being terminated", Already},
 			{http.StatusConflict, "The Logical Cloud has already been terminated", Already},

@@ -197,7 +197,7 @@ func (c Call) Read(a Answer) Reading {
 		if last != Created {
 			reading.Progress, reading.Ours = Done, true
 		}
-	case reading.Ours && status.Deployed == c.End:
+	case (reading.Ours || c.ByDeployment) && status.Deployed == c.End:
 		reading.Progress = Done
 	case reading.Ours && status.Deployed == c.Failure:
 		reading.Progress = GaveUp

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 
 	"github.com/emco-chaos/emco-chaos/experiments"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
@@ -21,10 +22,10 @@ import (
 // version is set when a release is built.
 var version = "dev"
 
-func main() { sdk.Serve(plugin{}) }
+func main() { sdk.Serve(plugin{slowest: &sync.Map{}}) }
 
 // plugin is the experiments and the probes behind the contract.
-type plugin struct{}
+type plugin struct{ slowest *sync.Map } // of attempts, by their names
 
 func (plugin) Describe(context.Context) (sdk.Description, error) {
 	scenarios, err := experiments.List()
@@ -54,18 +55,22 @@ func (plugin) Compile(_ context.Context, source sdk.Source) (*plan.Plan, error) 
 	return compiled, nil
 }
 
-func (plugin) Run(ctx context.Context, task sdk.Task, observer sdk.Observer) sdk.Result {
-	result, err := run(ctx, task, observer)
+func (p plugin) Run(ctx context.Context, task sdk.Task, observer sdk.Observer) sdk.Result {
+	result, err := p.run(ctx, task, observer)
 	if err != nil {
 		return sdk.Result{Conclusion: sdk.Errored, Message: err.Error()}
 	}
 	return result
 }
 
-func run(ctx context.Context, task sdk.Task, observer sdk.Observer) (sdk.Result, error) {
+func (p plugin) run(ctx context.Context, task sdk.Task, observer sdk.Observer) (sdk.Result, error) {
 	on, err := subject(task)
 	if err != nil {
 		return sdk.Result{}, err
+	}
+	if p.slowest != nil {
+		seen, _ := p.slowest.LoadOrStore(on.Names.String(), &probes.Slowest{})
+		on.Slowest = seen.(*probes.Slowest)
 	}
 	if task.Activity == previewName {
 		return preview(on, task, observer)
