@@ -84,7 +84,13 @@ func (a *attempt) result(p *progress, result sdk.Result) {
 		Kind: journal.Result, Step: p.step.Name, Conclusion: string(result.Conclusion),
 		Outcome: result.Outcome, Text: result.Message, Evidence: result.Evidence,
 	}
+	if p.again {
+		record.Kind = journal.Recheck
+	}
 	a.record(record)
+	if p.again {
+		return
+	}
 	p.giveUp(p.step.Events()...)
 	meaning, reason := verdict.Meaning(p.step, record)
 	switch {

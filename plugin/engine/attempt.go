@@ -35,6 +35,9 @@ type attempt struct {
 	// judged is the verdict that the journal has so far.
 	judged verdict.Verdict
 	work   sync.WaitGroup
+	// watching: the driver watches the services, until stopWatching.
+	watching     bool
+	stopWatching context.CancelFunc
 }
 
 func newAttempt(config *Config, number int) *attempt {
@@ -63,7 +66,9 @@ func newAttempt(config *Config, number int) *attempt {
 	return a
 }
 
-// run does the attempt, takes back all that it did, and judges it.
+// run does the attempt and judges it. It takes back what it did on every way out
+// in the same order: faults deleted and seen gone; calls that were sent awaited;
+// what was made in the system torn down. What cannot be taken back is listed.
 func (a *attempt) run(ctx context.Context) verdict.Judgement {
 	a.record(journal.Record{Kind: journal.Attempt, Attempt: a.number})
 	switch err := a.refused(ctx); {
@@ -75,7 +80,18 @@ func (a *attempt) run(ctx context.Context) verdict.Judgement {
 		a.begin()
 	}
 	a.loop(ctx)
-	a.cleanUp(a.judge())
+	a.removeFaults()
+	a.awaitCalls()
+	a.recheck()
+	a.unwatch()
+	a.tearDown(a.unanswered(a.judge()))
+	a.work.Wait()
+	for _, message := range a.mail.take() {
+		message()
+	}
+	for _, p := range a.steps {
+		p.stopTimer()
+	}
 	return a.judge()
 }
 
@@ -93,11 +109,16 @@ func (a *attempt) refused(ctx context.Context) error {
 	return nil
 }
 
+// records are those of this attempt so far.
+func (a *attempt) records() []journal.Record {
+	attempts := journal.Split(a.Journal.Records(), journal.Attempt)
+	return attempts[len(attempts)-1]
+}
+
 // judge returns the verdict on what the journal has of this attempt so far,
 // and records it when it is another one than before.
 func (a *attempt) judge() verdict.Judgement {
-	attempts := journal.Split(a.Journal.Records(), journal.Attempt)
-	judgement := verdict.Judge(a.Plan, attempts[len(attempts)-1])
+	judgement := verdict.Judge(a.Plan, a.records())
 	if judgement.Verdict != a.judged {
 		a.judged = judgement.Verdict
 		a.record(journal.Record{Kind: journal.Verdict, Attempt: a.number, Verdict: string(judgement.Verdict), Text: judgement.Reason})
@@ -182,12 +203,13 @@ func (a *attempt) decide(why string) {
 func (a *attempt) begin() {
 	a.given.phase = ended
 	a.open = true
+	a.watch()
 	a.advance()
 }
 
 // event takes one event of a step.
 func (a *attempt) event(p *progress, name string, at time.Time, detail map[string]string) {
-	if p.has(name) {
+	if p.has(name) || p.again {
 		return
 	}
 	if !p.step.Emits(name) {

@@ -16,22 +16,6 @@ import (
 // errAbandoned cancels a clean-up that the user does not want to wait for.
 var errAbandoned = errors.New("the clean-up was cut short")
 
-// cleanUp takes back what the attempt did, on every way out in the same
-// order: faults deleted and seen gone; calls that were sent awaited; what was
-// made in the system torn down. What cannot be taken back is listed.
-func (a *attempt) cleanUp(judgement verdict.Judgement) {
-	a.removeFaults()
-	a.awaitCalls()
-	a.tearDown(a.unanswered(judgement))
-	a.work.Wait()
-	for _, message := range a.mail.take() {
-		message()
-	}
-	for _, p := range a.steps {
-		p.stopTimer()
-	}
-}
-
 // removeFaults takes off what is on. What could not be taken off during the
 // attempt is tried once more, unless the user is in a hurry. The first try is
 // never cut short: a fault that stays on harms the system long after.
@@ -94,6 +78,29 @@ func (a *attempt) awaitCalls() {
 		p.cancel(why)
 	}
 	a.pump(done, nil, nil)
+}
+
+// recheck asks those steps once more whose findings must still hold, unless the
+// attempt is Error or Inconclusive already.
+func (a *attempt) recheck() {
+	if v := verdict.BySteps(a.Plan, a.records()).Verdict; v != verdict.Passed && v != verdict.Failed {
+		return
+	}
+	for _, p := range a.steps {
+		if p.step.Activity == nil || !p.step.Activity.Recheck || p.result.Conclusion != sdk.Passed {
+			continue
+		}
+		again := newProgress(p.step)
+		again.again, again.phase = true, running
+		task := a.task(again)
+		task.Recheck, task.Timeout = true, recheckLimit
+		a.do(context.Background(), again, task)
+		done := func() bool { return again.phase == ended }
+		if a.pump(done, a.Abandon, nil) != nil {
+			again.cancel(errAbandoned)
+		}
+		a.pump(done, nil, nil)
+	}
 }
 
 // unanswered are the activities whose requests may still take effect: only the

@@ -40,6 +40,8 @@ const (
 	// probe of EMCO's own chart a killed pod is back after up to 40 s.
 	downLimit  = 30 * time.Second
 	readyLimit = 5 * time.Minute
+	// recheckLimit: what was found is looked at once more within this.
+	recheckLimit = 30 * time.Second
 	// answerLimit: an activity that is past its timeout answers within this.
 	answerLimit = 5 * time.Second
 )

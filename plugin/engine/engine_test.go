@@ -292,6 +292,8 @@ func trace(records []journal.Record) []string {
 			lines = append(lines, "skipped "+r.Step)
 		case journal.Verdict:
 			lines = append(lines, "verdict "+r.Verdict)
+		case journal.Recheck:
+			lines = append(lines, "recheck "+r.Step)
 		case journal.Trouble, journal.Left:
 			lines = append(lines, string(r.Kind)+": "+r.Text)
 		case journal.End:
@@ -328,7 +330,7 @@ func TestVerdicts(t *testing.T) {
 					return nil
 				}
 			},
-			verdict: verdict.Inconclusive, reason: "expected connection-lost, but it was accepted",
+			verdict: verdict.Inconclusive, reason: "call: the hold held nothing: it was answered (202) while partition a b was on",
 			has: []string{"skipped kill", "skipped back", "hold.removed"},
 		},
 		{
@@ -821,8 +823,115 @@ func TestPluginDies(t *testing.T) {
 			t.Errorf("%d restarts, torn down: %v", restarts, torn)
 		}
 		lines := trace(j.Records())
-		before(t, lines, "trouble: the plugin died", "verdict Error")
-		before(t, lines, "verdict Error", "hold.removed")
-		before(t, lines, "hold.removed", "teardown.passed")
+		before(t, lines, "trouble: the plugin died", "hold.removed")
+		before(t, lines, "hold.removed", "verdict Error")
+		before(t, lines, "verdict Error", "teardown.passed")
 	})
+}
+
+// watched is a world whose services are watched.
+type watched struct {
+	*world
+	watch func(ctx context.Context, observe func(engine.Disturbance)) error
+}
+
+func (w watched) Watch(ctx context.Context, observe func(engine.Disturbance)) error {
+	return w.watch(ctx, observe)
+}
+
+func TestDisturbances(t *testing.T) {
+	dies := func(service string, after time.Duration) func(context.Context, func(engine.Disturbance)) error {
+		return func(ctx context.Context, observe func(engine.Disturbance)) error {
+			select {
+			case <-time.After(after):
+				observe(engine.Disturbance{Service: service, At: time.Now(), Text: "process 17 has gone: killed"})
+			case <-ctx.Done():
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		}
+	}
+	for _, test := range []struct {
+		name    string
+		plan    func(*plan.Plan)
+		watch   func(context.Context, func(engine.Disturbance)) error
+		verdict verdict.Verdict
+		reason  string
+	}{
+		{name: "nothing happens", watch: dies("b", time.Hour), verdict: verdict.Passed},
+		{name: "a bystander dies", watch: dies("b", 1700*time.Millisecond), verdict: verdict.Inconclusive, reason: "b died too, at +1.2 s: process 17 has gone: killed"},
+		{name: "one that is expected to", plan: func(p *plan.Plan) { p.Expected = []string{"b"} }, watch: dies("b", 1700*time.Millisecond), verdict: verdict.Passed},
+		{name: "after the last step", watch: dies("b", 5*time.Second), verdict: verdict.Inconclusive, reason: "b died too"},
+		{
+			name: "nothing is watched", verdict: verdict.Error, reason: "the pods of the services are not watched any more: no rights",
+			watch: func(context.Context, func(engine.Disturbance)) error { return errors.New("no rights") },
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				outcome := engine.Run(t.Context(), engine.Config{
+					Run: "r", Plan: inFlight(test.plan), Driver: watched{w, test.watch}, Plugin: newScripted(w.activities()), Journal: journal.New(&bytes.Buffer{}),
+				})
+				if outcome.Verdict != test.verdict || !strings.HasPrefix(outcome.Reason, test.reason) {
+					t.Errorf("%s: %s", outcome.Verdict, outcome.Reason)
+				}
+			})
+		})
+	}
+}
+
+func TestRecheck(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		again   do
+		verdict verdict.Verdict
+		reason  string
+	}{
+		{name: "it still holds", verdict: verdict.Passed},
+		{
+			name: "it does not", verdict: verdict.Failed, reason: "reached passed at +5.2 s and no longer holds: TerminateFailed",
+			again: func(context.Context, sdk.Task, sdk.Observer) sdk.Result {
+				return sdk.Result{Conclusion: sdk.Failed, Message: "TerminateFailed"}
+			},
+		},
+		{
+			name: "nobody can tell", verdict: verdict.Inconclusive, reason: "reached passed at +5.2 s and no longer holds: no answer",
+			again: func(context.Context, sdk.Task, sdk.Observer) sdk.Result {
+				return sdk.Result{Conclusion: sdk.Inconclusive, Message: "no answer"}
+			},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				activities := w.activities()
+				first := activities["reached"]
+				activities["reached"] = func(ctx context.Context, task sdk.Task, o sdk.Observer) sdk.Result {
+					if task.Recheck && test.again != nil {
+						return test.again(ctx, task, o)
+					}
+					return first(ctx, task, o)
+				}
+				plugin := newScripted(activities)
+				j := journal.New(&bytes.Buffer{})
+				outcome := engine.Run(t.Context(), engine.Config{
+					Run: "r", Plan: inFlight(func(p *plan.Plan) { step(p, "reached").Activity.Recheck = true }), Driver: w, Plugin: plugin, Journal: j,
+				})
+				if outcome.Verdict != test.verdict || outcome.Reason != test.reason {
+					t.Errorf("%s: %s", outcome.Verdict, outcome.Reason)
+				}
+				asked := plugin.asked("reached")
+				if len(asked) != 2 || !asked[1].Recheck || asked[1].Timeout != 30*time.Second {
+					t.Errorf("asked %+v", asked)
+				}
+				lines := trace(j.Records())
+				before(t, lines, "kill.removed", "recheck reached")
+				before(t, lines, "recheck reached", "teardown.started")
+				if started := strings.Count(strings.Join(lines, " "), "reached.started"); started != 1 {
+					t.Errorf("reached started %d times", started)
+				}
+			})
+		})
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/journal"
 )
 
 // apply has the driver put the step's fault on.
@@ -43,9 +44,14 @@ func (a *attempt) moment(p *progress, m Moment) {
 		a.note(p, m.At, m.Detail)
 		return
 	}
-	var detail map[string]string
+	detail := map[string]string{}
 	if m.Detail != "" {
-		detail = map[string]string{"what": m.Detail}
+		detail["what"] = m.Detail
+	}
+	for key, at := range map[string]time.Time{journal.NotBefore: m.After, journal.Told: m.Told} {
+		if !at.IsZero() {
+			detail[key] = at.UTC().Format(time.RFC3339Nano)
+		}
 	}
 	switch m.Event {
 	case plan.Injected:

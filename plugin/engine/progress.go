@@ -33,6 +33,8 @@ type progress struct {
 	never map[string]bool
 	// ending: the step's until is met.
 	ending bool
+	// again: it is a step that passed before, and triggers nothing.
+	again bool
 	// cancel ends the activity, or the driver's putting on of the fault.
 	cancel context.CancelCauseFunc
 	// timer is the one thing that the step waits for by the clock.

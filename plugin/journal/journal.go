@@ -80,6 +80,13 @@ type Record struct {
 	Verdict string `json:"verdict,omitempty"`
 }
 
+// Keys of the details of a fault's event: the moment was not before the one, and
+// the other is the system's own time of it. Both are RFC 3339.
+const (
+	NotBefore = "notBefore"
+	Told      = "told"
+)
+
 // Journal is an open journal. Its methods may be called from any goroutine.
 type Journal struct {
 	opened  time.Time
@@ -96,8 +103,9 @@ func New(out io.Writer, follow ...func(Record)) *Journal {
 	return &Journal{opened: time.Now(), out: out, follow: follow}
 }
 
-// Add writes a record of something that happened at the given time.
-func (j *Journal) Add(at time.Time, record Record) {
+// Add writes a record of something that happened at the given time, and returns
+// what it wrote.
+func (j *Journal) Add(at time.Time, record Record) Record {
 	record.At, record.Time = at.Sub(j.opened), at.Round(0).UTC()
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -112,6 +120,7 @@ func (j *Journal) Add(at time.Time, record Record) {
 	for _, follower := range j.follow {
 		follower(record)
 	}
+	return record
 }
 
 // Records returns all records so far, in the order of their writing.

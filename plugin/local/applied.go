@@ -61,6 +61,9 @@ type hit struct {
 func (h *hit) strike() {
 	p, grace := h.pod, h.fault.effect.grace
 	h.process = p.current
+	if h.process != nil && !h.process.dying() && h.process.state() == "Z" {
+		p.disturb(time.Now(), fmt.Sprintf("%s of pod %s had gone before the fault struck", h.process, p.Name))
+	}
 	p.hits = append(p.hits, h)
 	none := ""
 	if h.fault.effect.keepDown {

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emco-chaos/emco-chaos/plugin/engine"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
@@ -65,6 +66,8 @@ type Cluster struct {
 	changed chan struct{}
 	// faults are those that were applied and not removed, by their names.
 	faults map[string]*applied
+	// disturbed observes what happens to the pods beside them; nil is nobody.
+	disturbed func(engine.Disturbance)
 }
 
 // lifeline is a pipe that ends when this process does: the processes of the

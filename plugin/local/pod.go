@@ -138,13 +138,14 @@ func (p *pod) ended(process *process) {
 		after = max(after, retryAfter)
 	}
 	c.dropHeld(p, process)
+	p.disturb(process.at, fmt.Sprintf("%s of pod %s has gone: %s", process, p.Name, process.end))
 	for _, h := range p.hits {
 		if h.process == process && h.phase == struck {
-			h.become(down, process.at, fmt.Sprintf("%s of pod %s has gone: %s", process, p.Name, process.state))
+			h.become(down, process.at, fmt.Sprintf("%s of pod %s has gone: %s", process, p.Name, process.end))
 		}
 	}
 	if !p.answered {
-		p.cannot(fmt.Errorf("pod %s ended before it was ready: %s", p.Name, process.state))
+		p.cannot(fmt.Errorf("pod %s ended before it was ready: %s", p.Name, process.end))
 	}
 	p.startAt(process.at.Add(after))
 	c.notify()

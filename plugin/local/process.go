@@ -28,9 +28,11 @@ type process struct {
 	command *exec.Cmd
 	// gone is closed when the process and its group have gone; what stands
 	// below it may be read then.
-	gone  chan struct{}
-	at    time.Time
-	state string
+	gone chan struct{}
+	at   time.Time
+	end  string
+	// stopped: somebody stopped it by a signal once; see [Cluster.Watch].
+	stopped bool
 
 	mu sync.Mutex
 	// reaped: the process's number may belong to another one.
@@ -80,7 +82,7 @@ func (p *process) wait() {
 	p.mu.Unlock()
 	awaitGroup(p.pid)
 	p.at = time.Now()
-	p.state = p.command.ProcessState.String()
+	p.end = p.command.ProcessState.String()
 	close(p.gone)
 }
 
@@ -130,16 +132,24 @@ func groupRuns(group int) bool {
 	// Something is there, perhaps only zombies that nobody reaps.
 	files, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is one
 	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			continue // it has gone
-		}
-		// pid (name) state parent group …; a name may have any character.
-		text := string(data)
-		fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
+		fields := stat(file)
 		if len(fields) > 2 && fields[2] == strconv.Itoa(group) && fields[0] != "Z" && fields[0] != "X" {
 			return true
 		}
 	}
 	return false
+}
+
+// state is the letter by which the kernel tells the process's state; empty when
+// it has gone.
+func (p *process) state() string {
+	return (append(stat(fmt.Sprintf("/proc/%d/stat", p.pid)), ""))[0]
+}
+
+// stat returns a process's state, parent, group and so on.
+func stat(file string) []string {
+	data, _ := os.ReadFile(file) // without it, it has gone
+	// pid (name) state parent group …; a name may have any character.
+	text := string(data)
+	return strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
 }

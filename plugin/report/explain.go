@@ -15,14 +15,14 @@ import (
 func Explain(out io.Writer, runs ...Run) error { return each(out, runs, explain) }
 
 func explain(b *strings.Builder, r Run) {
-	fmt.Fprintf(b, "%s: %s. Times are from %s. ", r.Plan.Experiment, strings.TrimSuffix(clean(r.Plan.Title), "."), r.since)
+	fmt.Fprintf(b, "%s: %s. Times are from %s. ", r.Plan.Experiment, strings.TrimSuffix(clean(r.Plan.Title), "."), r.origin.Name)
 	down := map[string]time.Duration{}
 	for _, record := range r.records {
 		step, known := r.Plan.Find(record.Step)
 		if !known || !r.isFinding(step, record) {
 			continue
 		}
-		at := fmt.Sprintf("At %+.3f s", (record.At - r.origin).Seconds())
+		at := fmt.Sprintf("At %+.3f s", (record.At - r.origin.At).Seconds())
 		switch {
 		case record.Kind == journal.Skipped:
 			fmt.Fprintf(b, "%s was not started: %s. ", step.Name, clean(record.Text))

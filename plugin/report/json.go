@@ -25,7 +25,7 @@ func JSON(out io.Writer, runs ...Run) error {
 			Left       []string        `json:"left,omitempty"`
 		}{
 			r.Name, r.Plan.Experiment, r.Plan.Target, string(r.Verdict), r.Reason, r.Attempt,
-			r.since, r.Findings(), r.Claims(), r.Left,
+			r.origin.Name, r.Findings(), r.Claims(), r.Left,
 		})
 	})
 }

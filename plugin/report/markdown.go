@@ -28,7 +28,7 @@ func Markdown(out io.Writer, runs ...Run) error {
 
 func markdown(b *strings.Builder, r Run) {
 	fmt.Fprintf(b, "\n## %s: %s\n\n%s. Run %s, attempt %d. Times in seconds from %s.\n\n| time | step | what happened |\n| ---: | --- | --- |\n",
-		escape(r.Plan.Experiment), r.Verdict, escape(r.Plan.Title), escape(r.Name), r.Attempt, escape(r.since))
+		escape(r.Plan.Experiment), r.Verdict, escape(r.Plan.Title), escape(r.Name), r.Attempt, escape(r.origin.Name))
 	for _, finding := range r.Findings() {
 		fmt.Fprintf(b, "| %+.3f | %s | %s |\n", finding.At.Seconds(), escape(finding.Step), escape(finding.Text))
 	}

@@ -4,7 +4,6 @@ package report
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
@@ -28,9 +27,8 @@ type Run struct {
 
 	// first and last are the times of the run's first and last record.
 	first, last time.Duration
-	// origin is the moment that the report counts from, and since its name.
-	origin time.Duration
-	since  string
+	// origin is the moment that the report counts from.
+	origin verdict.Origin
 	// records are those of the attempt that the verdict is of, by time.
 	records []journal.Record
 }
@@ -67,27 +65,11 @@ func newRun(records []journal.Record) Run {
 		one.records = slices.Clone(attempts[len(attempts)-1])
 		slices.SortStableFunc(one.records, func(a, b journal.Record) int { return cmp.Compare(a.At, b.At) })
 	}
-	one.setOrigin()
+	one.origin = verdict.OriginOf(one.Plan, one.records)
 	return one
 }
 
 func (r Run) took() time.Duration { return max(0, r.last-r.first) }
-
-// setOrigin finds the moment that the report counts from: the start of the call
-// under test, or of the attempt when it was never sent.
-func (r *Run) setOrigin() {
-	r.origin, r.since = 0, "the start of the run"
-	if len(r.records) > 0 {
-		r.origin, r.since = r.records[0].At, "the start of the attempt"
-	}
-	for _, record := range r.records {
-		if step, known := r.Plan.Find(record.Step); known && record.Kind == journal.Event && record.Event == plan.Started &&
-			step.Activity != nil && step.Activity.Lasting && step.Expect != "" {
-			r.origin, r.since = record.At, fmt.Sprintf("the start of %s (%s)", step.Name, step.Activity.Summary)
-			return
-		}
-	}
-}
 
 // Finding is one thing that the run found, in the order of time.
 type Finding struct {
@@ -103,7 +85,7 @@ func (r Run) Findings() []Finding {
 	var findings []Finding
 	for _, record := range r.records {
 		if step, known := r.Plan.Find(record.Step); known && r.isFinding(step, record) {
-			findings = append(findings, Finding{At: record.At - r.origin, Step: step.Name, Text: Words(r.Plan, record)})
+			findings = append(findings, Finding{At: record.At - r.origin.At, Step: step.Name, Text: Words(r.Plan, record)})
 		}
 	}
 	return findings

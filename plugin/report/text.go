@@ -19,7 +19,7 @@ func text(b *strings.Builder, r Run) {
 		fmt.Fprintf(b, "  %s\n", clean(r.Reason))
 	}
 	fmt.Fprintf(b, "  run %s, attempt %d, target %s\n", r.Name, r.Attempt, clean(r.Plan.Target))
-	fmt.Fprintf(b, "  what happened, from %s\n", r.since)
+	fmt.Fprintf(b, "  what happened, from %s\n", r.origin.Name)
 	width := 0
 	for _, step := range r.Plan.Steps {
 		width = max(width, len(step.Name))

@@ -4,6 +4,7 @@ package verdict
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -41,12 +42,19 @@ type history struct {
 	plan  *plan.Plan
 	fired map[plan.Ref]time.Duration
 	// results has the first result of each step, in the order of time.
-	results          []journal.Record
-	skipped, trouble []journal.Record
+	results []journal.Record
+	// others are the records of other kinds, in the order of time.
+	others map[journal.Kind][]journal.Record
+	// Origin is what times are told from.
+	origin Origin
 }
 
 func read(p *plan.Plan, attempt []journal.Record) history {
-	h := history{plan: p, fired: map[plan.Ref]time.Duration{}}
+	h := history{plan: p, fired: map[plan.Ref]time.Duration{}, others: map[journal.Kind][]journal.Record{}, origin: OriginOf(p, attempt)}
+	attempt = slices.Clone(attempt)
+	slices.SortStableFunc(attempt, func(a, b journal.Record) int {
+		return cmp.Or(cmp.Compare(a.At, b.At), strings.Compare(a.Step, b.Step))
+	})
 	for _, record := range attempt {
 		switch record.Kind {
 		case journal.Event:
@@ -58,15 +66,10 @@ func read(p *plan.Plan, attempt []journal.Record) history {
 			if _, again := h.result(record.Step); !again {
 				h.results = append(h.results, record)
 			}
-		case journal.Skipped:
-			h.skipped = append(h.skipped, record)
-		case journal.Trouble:
-			h.trouble = append(h.trouble, record)
+		default:
+			h.others[record.Kind] = append(h.others[record.Kind], record)
 		}
 	}
-	slices.SortStableFunc(h.results, func(a, b journal.Record) int {
-		return cmp.Or(cmp.Compare(a.At, b.At), strings.Compare(a.Step, b.Step))
-	})
 	return h
 }
 
@@ -84,11 +87,60 @@ func (h history) result(step string) (journal.Record, bool) {
 // Trouble makes an Error. Else the earliest step that did not end as the plan
 // demands decides; a step that failed makes the attempt Failed only if there
 // are claims due before it, and all of them hold. An attempt with all steps
-// as demanded passes if every claim holds and no step was skipped.
+// as demanded passes if every claim holds, no step was skipped, and what was
+// found still held at the end. A disturbance that the plan does not expect makes
+// all but an Error Inconclusive.
 func Judge(p *plan.Plan, attempt []journal.Record) Judgement {
 	h := read(p, attempt)
-	if len(h.trouble) > 0 {
-		return Judgement{Error, h.trouble[0].Text}
+	judgement := h.bySteps()
+	if judgement.Verdict == Passed {
+		judgement = h.byRechecks()
+	}
+	return judgement
+}
+
+// BySteps is [Judge] before anything was asked again at the end.
+func BySteps(p *plan.Plan, attempt []journal.Record) Judgement { return read(p, attempt).bySteps() }
+
+func (h history) bySteps() Judgement {
+	judgement := h.undisturbed()
+	for _, record := range h.others[journal.Disturbance] {
+		if judgement.Verdict != Error && !slices.Contains(h.plan.Expected, record.Service) {
+			return Judgement{Inconclusive, Disturbed(record, h.origin)}
+		}
+	}
+	return judgement
+}
+
+// Disturbed is the reason of an attempt in which a service was disturbed.
+func Disturbed(record journal.Record, origin Origin) string {
+	return fmt.Sprintf("%s died too, at %s: %s", record.Service, origin.When(record.At), record.Text)
+}
+
+// byRechecks gives the verdict on an attempt that passed by its steps.
+func (h history) byRechecks() Judgement {
+	again := map[string]bool{}
+	for _, record := range h.others[journal.Recheck] {
+		again[record.Step] = true
+		if step, known := h.plan.Find(record.Step); known && record.Conclusion != string(activity.Passed) {
+			passed, _ := h.result(step.Name)
+			return h.judge(step, activity.Conclusion(record.Conclusion),
+				fmt.Sprintf("%s passed at %s and no longer holds: %s", step.Name, h.origin.When(passed.At), record.Text))
+		}
+	}
+	for _, step := range h.plan.Steps {
+		if step.Activity != nil && step.Activity.Recheck && !again[step.Name] {
+			return Judgement{Inconclusive, fmt.Sprintf("step %s was not asked at the end whether what it found still holds", step.Name)}
+		}
+	}
+	return Judgement{Verdict: Passed}
+}
+
+// undisturbed gives the verdict by trouble, steps and evidence.
+func (h history) undisturbed() Judgement {
+	p := h.plan
+	if trouble := h.others[journal.Trouble]; len(trouble) > 0 {
+		return Judgement{Error, trouble[0].Text}
 	}
 	if p.Given.Activity != nil {
 		switch result, ended := h.result(p.Given.Name); {
@@ -104,11 +156,11 @@ func Judge(p *plan.Plan, attempt []journal.Record) Judgement {
 			continue
 		}
 		if meaning, reason := Meaning(step, result); meaning != activity.Passed {
-			return h.judge(step, meaning, reason)
+			return h.judge(step, meaning, cmp.Or(h.answered(step, result), reason))
 		}
 	}
-	if len(h.skipped) > 0 {
-		return Judgement{Inconclusive, fmt.Sprintf("step %s did not start: %s", h.skipped[0].Step, h.skipped[0].Text)}
+	if skipped := h.others[journal.Skipped]; len(skipped) > 0 {
+		return Judgement{Inconclusive, fmt.Sprintf("step %s did not start: %s", skipped[0].Step, skipped[0].Text)}
 	}
 	for _, step := range p.Steps {
 		if _, ended := h.result(step.Name); !ended && step.Activity != nil {
@@ -128,8 +180,8 @@ func (h history) judge(step plan.Step, meaning activity.Conclusion, reason strin
 		return Judgement{Inconclusive, reason}
 	case activity.Failed:
 		due := h.due(step)
-		missing := h.missing(due...)
-		if len(due) == 0 {
+		missing := cmp.Or(h.missing(due...), h.notReady(step))
+		if len(due) == 0 && !h.plan.Control {
 			missing = "no evidence was due yet"
 		}
 		if missing != "" {
@@ -138,6 +190,52 @@ func (h history) judge(step plan.Step, meaning activity.Conclusion, reason strin
 		return Judgement{Failed, reason}
 	}
 	return Judgement{Error, reason}
+}
+
+// notReady returns which fault's target was down, and not Ready again, when a
+// step failed that is none of the outage itself; empty when there is none.
+func (h history) notReady(step plan.Step) string {
+	result, _ := h.result(step.Name)
+	for _, other := range h.plan.Steps {
+		down, gone := h.fired[plan.Ref{Step: other.Name, Event: plan.Down}]
+		ready, back := h.fired[plan.Ref{Step: other.Name, Event: plan.Ready}]
+		within := slices.ContainsFunc(step.Until, func(ref plan.Ref) bool { return ref.Step == other.Name })
+		if other.Fault != nil && !within && gone && down < result.At && (!back || ready > result.At) {
+			return fmt.Sprintf("what %s had stopped was not Ready yet after %v: the cluster was slow, not the system",
+				other.Fault.Summary, (result.At - down).Round(100*time.Millisecond))
+		}
+	}
+	return ""
+}
+
+// answered returns why a call was answered that was to lose its connection;
+// empty when that is not known.
+func (h history) answered(step plan.Step, result journal.Record) string {
+	accepted := result.Outcome == plan.Accepted
+	if step.Expect != plan.ConnectionLost || !accepted && !plan.Matches(plan.Rejected, result.Outcome) {
+		return ""
+	}
+	for _, other := range h.plan.Steps {
+		if other.Fault == nil {
+			continue
+		}
+		at := func(event string) time.Duration {
+			at, fired := h.fired[plan.Ref{Step: other.Name, Event: event}]
+			if !fired {
+				return math.MaxInt64
+			}
+			return at
+		}
+		sent := h.fired[plan.Ref{Step: step.Name, Event: plan.Started}]
+		switch {
+		case other.While == step.Name && sent < at(plan.Down) && at(plan.Down) < result.At:
+			return fmt.Sprintf("%s: it was answered (%s) %v after %s had taken its service down: something in front of it repeats requests",
+				step.Name, result.Text, (result.At - at(plan.Down)).Round(time.Millisecond), other.Fault.Summary)
+		case accepted && !other.Fault.Stops() && at(plan.Injected) <= sent && result.At < at(plan.Removed):
+			return fmt.Sprintf("%s: the hold held nothing: it was answered (%s) while %s was on", step.Name, result.Text, other.Fault.Summary)
+		}
+	}
+	return ""
 }
 
 // Meaning returns what a step's result makes of the run and why: the

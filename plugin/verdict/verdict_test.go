@@ -33,7 +33,7 @@ func twoProbes(t *testing.T) *plan.Plan {
 		Steps: []plan.Step{
 			{Name: "call", Expect: "connection-lost", Otherwise: map[string]string{"rejected": "failed", "tls": "error"}, Activity: &plan.Activity{
 				Name: "call", Events: []string{"started", "sent", "accepted", "rejected", "failed"}, Ends: []string{"accepted", "rejected", "failed"}}},
-			{Name: "kill", After: refs(t, "call.sent"), Fault: &plan.Fault{Kind: "PodChaos"}},
+			{Name: "kill", After: refs(t, "call.sent"), Fault: &plan.Fault{Kind: "PodChaos", Summary: "pod-kill a"}},
 			{Name: "back", After: refs(t, "call.failed"), Activity: probe},
 			{Name: "final", After: refs(t, "back.passed"), Activity: probe},
 		},
@@ -49,7 +49,7 @@ func twoProbes(t *testing.T) *plan.Plan {
 }
 
 // record reads "TIME STEP.EVENT", "TIME STEP = CONCLUSION OUTCOME",
-// "TIME skipped STEP" or "TIME trouble".
+// "skipped STEP", "recheck STEP = CONCLUSION", "disturbance SERVICE" or "trouble".
 func record(t *testing.T, at int, text string) journal.Record {
 	t.Helper()
 	r := journal.Record{At: time.Duration(at), Text: "because"}
@@ -58,6 +58,11 @@ func record(t *testing.T, at int, text string) journal.Record {
 		r.Kind = journal.Trouble
 	case strings.HasPrefix(text, "skipped "):
 		r.Kind, r.Step = journal.Skipped, strings.TrimPrefix(text, "skipped ")
+	case strings.HasPrefix(text, "disturbance "):
+		r.Kind, r.Service = journal.Disturbance, strings.TrimPrefix(text, "disturbance ")
+	case strings.HasPrefix(text, "recheck "):
+		r.Kind = journal.Recheck
+		r.Step, r.Conclusion, _ = strings.Cut(strings.TrimPrefix(text, "recheck "), " = ")
 	case strings.Contains(text, " = "):
 		step, answer, _ := strings.Cut(text, " = ")
 		r.Kind, r.Step = journal.Result, step
@@ -74,7 +79,7 @@ func TestJudge(t *testing.T) {
 		given = "given = passed"
 		lost  = "call = passed connection-lost"
 	)
-	good := []string{given, "call.sent", "kill.created", "kill.down", "call.failed", lost, "back.passed", "back = passed", "final.passed", "final = passed"}
+	good := []string{given, "call.sent", "kill.created", "kill.down", "call.failed", lost, "kill.ready", "back.passed", "back = passed", "final.passed", "final = passed"}
 	without := func(drop ...string) []string {
 		var list []string
 		for _, text := range good {
@@ -107,8 +112,13 @@ func TestJudge(t *testing.T) {
 		{
 			// The claim over back.passed is not due when back itself fails.
 			"the first probe failed",
-			[]string{given, "call.sent", "kill.created", "kill.down", "call.failed", lost, "back.failed", "back = failed", "skipped final"},
+			[]string{given, "call.sent", "kill.created", "kill.down", "call.failed", lost, "kill.ready", "back.failed", "back = failed", "skipped final"},
 			verdict.Failed, "back: because",
+		},
+		{
+			"the first probe failed before the pod was Ready",
+			[]string{given, "call.sent", "kill.created", "kill.down", "call.failed", lost, "back.failed", "back = failed", "skipped final"},
+			verdict.Inconclusive, "back: because; but this says nothing, because what pod-kill a had stopped was not Ready yet after 0s: the cluster was slow, not the system",
 		},
 		{
 			"the first probe failed, and the call broke before the kill",
@@ -142,6 +152,53 @@ func TestJudge(t *testing.T) {
 			}
 			if again := verdict.Judge(twoProbes(t), records); again.Verdict != got.Verdict {
 				t.Errorf("read backwards it is %s: %s", again.Verdict, again.Reason)
+			}
+		})
+	}
+}
+
+// TestWhatComesBeside judges good histories with something more.
+func TestWhatComesBeside(t *testing.T) {
+	good := "given = passed,call.started,call.sent,kill.created,kill.down,call.failed,call = passed connection-lost,kill.ready,back.passed,back = passed,final.passed,final = passed"
+	held := "given = passed,hold.injected,call.started,call.sent,"
+	recheck := func(p *plan.Plan) { p.Steps[3].Activity = &plan.Activity{Ends: []string{"passed"}, Recheck: true} }
+	hold := func(p *plan.Plan) {
+		p.Steps = append(p.Steps, plan.Step{Name: "hold", Fault: &plan.Fault{Kind: "NetworkChaos", Summary: "partition a b"}})
+		p.Steps[1].While = "call"
+	}
+	for _, test := range []struct {
+		name    string
+		plan    func(*plan.Plan)
+		history string
+		verdict verdict.Verdict
+		reason  string
+	}{
+		{"a bystander", nil, good + ",disturbance b", verdict.Inconclusive, "b died too, at +0.0 s: because"},
+		{"a bystander that is expected", func(p *plan.Plan) { p.Expected = []string{"b"} }, good + ",disturbance b", verdict.Passed, ""},
+		{"a bystander hides no failure of the tool", nil, good + ",disturbance b,trouble", verdict.Error, "because"},
+		{"a bystander before a probe that failed", nil, strings.Replace(good, "final = passed", "disturbance b,final = failed", 1), verdict.Inconclusive, "b died too"},
+		{"it still holds", recheck, good + ",recheck final = passed", verdict.Passed, ""},
+		{"it holds no longer", recheck, good + ",recheck final = failed", verdict.Failed, "final passed at +0.0 s and no longer holds: because"},
+		{"it holds no longer, and the kill was never seen", recheck, strings.Replace(good, "kill.down,", "", 1) + ",recheck final = failed", verdict.Inconclusive, "kill.down never happened"},
+		{"nobody asked whether it holds", recheck, good, verdict.Inconclusive, "step final was not asked at the end whether what it found still holds"},
+		{"a failure needs no second look", recheck, strings.Replace(good, "final = passed", "final = failed", 1), verdict.Failed, "final: because"},
+		{"a hold that holds nothing", hold, held + "call.accepted,call = passed accepted,hold.removed", verdict.Inconclusive, "call: the hold held nothing: it was answered (because) while partition a b was on"},
+		{"an answer after the release", hold, held + "hold.removed,call.accepted,call = passed accepted", verdict.Inconclusive, "expected connection-lost, but it was accepted"},
+		{"a service that gives up on what is held", func(p *plan.Plan) { hold(p); p.Steps[0].Otherwise = nil }, held + "call.rejected,call = passed rejected 500,hold.removed", verdict.Inconclusive, "expected connection-lost, but it was rejected 500"},
+		{"an answer of the dead", hold, held + "kill.created,kill.down,call.accepted,call = passed accepted", verdict.Inconclusive, "call: it was answered (because) 0s after pod-kill a had taken its service down: something in front of it repeats requests"},
+		{"a failure without a fault that wants none", func(p *plan.Plan) { p.Control, p.Evidence = true, nil }, "given = passed,back = failed", verdict.Failed, "back: because"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := twoProbes(t)
+			if test.plan != nil {
+				test.plan(p)
+			}
+			var records []journal.Record
+			for i, text := range strings.Split(test.history, ",") {
+				records = append(records, record(t, i, text))
+			}
+			if got := verdict.Judge(p, records); got.Verdict != test.verdict || !strings.Contains(got.Reason, test.reason) {
+				t.Errorf("%s: %q, want %s: %q", got.Verdict, got.Reason, test.verdict, test.reason)
 			}
 		})
 	}

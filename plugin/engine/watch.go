@@ -1,0 +1,48 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/emco-chaos/emco-chaos/plugin/journal"
+	"github.com/emco-chaos/emco-chaos/plugin/verdict"
+)
+
+// watch has the driver watch the services for what no fault of the run does.
+func (a *attempt) watch() {
+	watcher, able := a.Driver.(Watcher)
+	if !able {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	a.watching, a.stopWatching = true, cancel
+	a.work.Go(func() {
+		err := watcher.Watch(ctx, func(d Disturbance) { a.mail.post(func() { a.disturbed(d) }) })
+		stopped := ctx.Err() != nil
+		a.mail.post(func() {
+			a.watching = false
+			if !stopped {
+				// What was not watched proves nothing.
+				a.trouble(fmt.Sprintf("the pods of the services are not watched any more: %v", err))
+			}
+		})
+	})
+}
+
+// unwatch ends that, and takes what was still seen.
+func (a *attempt) unwatch() {
+	if a.stopWatching != nil {
+		a.stopWatching()
+		a.pump(func() bool { return !a.watching }, nil, nil)
+	}
+}
+
+// disturbed ends the attempt if it does not expect what happened.
+func (a *attempt) disturbed(d Disturbance) {
+	record := journal.Record{Kind: journal.Disturbance, Service: d.Service, Text: d.Text}
+	record = a.Journal.Add(d.At, record)
+	if !slices.Contains(a.Plan.Expected, d.Service) {
+		a.decide(verdict.Disturbed(record, verdict.OriginOf(a.Plan, a.records())))
+	}
+}
