@@ -15,7 +15,7 @@ type Driver interface {
 	// What the driver sees of the fault afterwards goes to observe, which
 	// does not block, does not call the driver, and may be called from any
 	// goroutine, one call at a time for one object. After Remove has returned
-	// only Ready may still come.
+	// only Rescheduled and Ready may still come.
 	// Created is observed before Apply returns.
 	// An object that selects nothing is refused, and nothing is left of it.
 	Apply(ctx context.Context, object fault.Object, observe func(Moment)) error

@@ -22,12 +22,14 @@ const (
 	struck
 	// down: the process has gone.
 	down
-	// ready: a process that was started later answers.
+	// started: another process runs.
+	started
+	// ready: that, or a later one, answers.
 	ready
 )
 
 // events are the moments at which all pods of a fault have come to a phase.
-var events = [...]string{struck: plan.Injected, down: plan.Down, ready: plan.Ready}
+var events = [...]string{struck: plan.Injected, down: plan.Down, started: plan.Rescheduled, ready: plan.Ready}
 
 // applied is a fault that was applied. The cluster's lock guards it.
 type applied struct {

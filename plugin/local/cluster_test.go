@@ -288,7 +288,7 @@ func TestCrash(t *testing.T) {
 	for instance(t, outside) == before {
 		time.Sleep(time.Millisecond)
 	}
-	if kill.has(plan.Removed); len(kill.seen) != 5 {
+	if kill.has(plan.Removed); len(kill.seen) != 6 {
 		t.Errorf("observed %v", kill.seen)
 	}
 }

@@ -84,6 +84,11 @@ func (p *pod) start() *process {
 		return nil
 	}
 	p.current = process
+	for _, h := range p.hits {
+		if h.phase == down {
+			h.become(started, time.Now(), fmt.Sprintf("%s of pod %s was started", process, p.Name))
+		}
+	}
 	c.freeReplacement(p)
 	c.notify()
 	c.work.Go(process.wait)
@@ -119,7 +124,7 @@ func (p *pod) answers(process *process) {
 	}
 	p.answered = true
 	p.hits = slices.DeleteFunc(p.hits, func(h *hit) bool {
-		if h.phase == down {
+		if h.phase >= down {
 			h.become(ready, at, fmt.Sprintf("%s of pod %s answers", process, p.Name))
 		}
 		return h.phase == ready

@@ -95,9 +95,9 @@ func (r *record) first(ctx context.Context, system System, is func(engine.Moment
 	}
 }
 
-// order are the events of a fault in the order in which they may come. Ready
-// may come after Removed.
-var order = []string{plan.Created, plan.Injected, plan.Down, plan.Ready}
+// order are the events of a fault in the order in which they may come. The last
+// two may come after Removed.
+var order = []string{plan.Created, plan.Injected, plan.Down, plan.Rescheduled, plan.Ready}
 
 // inOrder checks the order and the times of the moments.
 func (r *record) inOrder() error {
@@ -119,7 +119,7 @@ func (r *record) inOrder() error {
 			return fmt.Errorf("%s was observed twice", moment.Event)
 		}
 		removed, over := seen[plan.Removed]
-		if over && moment.Event != plan.Ready {
+		if over && moment.Event != plan.Ready && moment.Event != plan.Rescheduled {
 			return fmt.Errorf("%s was observed after removed", moment.Event)
 		}
 		if over && moment.At.Before(removed) {
