@@ -67,7 +67,7 @@ func (o observer) Resource(resource sdk.Resource) {
 		} else {
 			o.a.made[resource.Anchor] = resource.State
 		}
-		o.a.Journal.Add(at, journal.Record{
+		o.a.recordAt(at, journal.Record{
 			Kind: journal.Resource, Step: o.p.step.Name,
 			Anchor: resource.Anchor, State: string(resource.State), Text: resource.Reason,
 		})

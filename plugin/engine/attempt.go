@@ -35,6 +35,8 @@ type attempt struct {
 	// judged is the verdict that the journal has so far.
 	judged verdict.Verdict
 	work   sync.WaitGroup
+	// unwritten: the journal could not be written.
+	unwritten bool
 	// watching: the driver watches the services, until stopWatching.
 	watching     bool
 	stopWatching context.CancelFunc
@@ -72,6 +74,7 @@ func newAttempt(config *Config, number int) *attempt {
 func (a *attempt) run(ctx context.Context) verdict.Judgement {
 	a.record(journal.Record{Kind: journal.Attempt, Attempt: a.number})
 	switch err := a.refused(ctx); {
+	case a.decided != "":
 	case err != nil:
 		a.trouble(err.Error())
 	case a.Plan.Given.Activity != nil:
@@ -119,11 +122,12 @@ func (a *attempt) records() []journal.Record {
 // and records it when it is another one than before.
 func (a *attempt) judge() verdict.Judgement {
 	judgement := verdict.Judge(a.Plan, a.records())
-	if judgement.Verdict != a.judged {
-		a.judged = judgement.Verdict
-		a.record(journal.Record{Kind: journal.Verdict, Attempt: a.number, Verdict: string(judgement.Verdict), Text: judgement.Reason})
+	if judgement.Verdict == a.judged {
+		return judgement
 	}
-	return judgement
+	a.judged = judgement.Verdict
+	a.record(journal.Record{Kind: journal.Verdict, Attempt: a.number, Verdict: string(judgement.Verdict), Text: judgement.Reason})
+	return a.judge() // it may not have been written
 }
 
 // loop does what comes in until the attempt has ended.
@@ -166,11 +170,21 @@ func (a *attempt) ended() bool {
 	return a.decided != "" || a.open && !slices.ContainsFunc(a.steps, func(p *progress) bool { return !p.settled() })
 }
 
-func (a *attempt) record(record journal.Record) { a.Journal.Add(time.Now(), record) }
+func (a *attempt) record(record journal.Record) { a.recordAt(time.Now(), record) }
+
+// recordAt adds to the journal. A run whose journal cannot be kept is in Error.
+func (a *attempt) recordAt(at time.Time, record journal.Record) journal.Record {
+	record = a.Journal.Add(at, record)
+	if err := a.Journal.Err(); err != nil && !a.unwritten {
+		a.unwritten = true
+		a.trouble(err.Error())
+	}
+	return record
+}
 
 // note records something that nothing waits for.
 func (a *attempt) note(p *progress, at time.Time, text string) {
-	a.Journal.Add(at, journal.Record{Kind: journal.Note, Step: p.step.Name, Text: text})
+	a.recordAt(at, journal.Record{Kind: journal.Note, Step: p.step.Name, Text: text})
 }
 
 // trouble ends the attempt in Error.
@@ -220,7 +234,7 @@ func (a *attempt) event(p *progress, name string, at time.Time, detail map[strin
 	// The triggers come first: between an event and the fault that it
 	// triggers lies only what cannot be done later.
 	a.advance()
-	a.Journal.Add(at, journal.Record{Kind: journal.Event, Step: p.step.Name, Event: name, Detail: detail})
+	a.recordAt(at, journal.Record{Kind: journal.Event, Step: p.step.Name, Event: name, Detail: detail})
 }
 
 // advance starts and ends whatever the events so far let start and end.

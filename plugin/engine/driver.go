@@ -44,6 +44,11 @@ type Watcher interface {
 	Watch(ctx context.Context, observe func(Disturbance)) error
 }
 
+// Versioned is a Driver that knows the versions of what it works on, by name.
+type Versioned interface {
+	Versions(ctx context.Context) map[string]string
+}
+
 // Disturbance is something that happened to a service beside the run's faults.
 type Disturbance struct {
 	Service string

@@ -11,7 +11,9 @@ package engine
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
@@ -40,6 +42,8 @@ const (
 	// probe of EMCO's own chart a killed pod is back after up to 40 s.
 	downLimit  = 30 * time.Second
 	readyLimit = 5 * time.Minute
+	// versionsLimit: the driver tells versions within this, or not at all.
+	versionsLimit = 10 * time.Second
 	// recheckLimit: what was found is looked at once more within this.
 	recheckLimit = 30 * time.Second
 	// answerLimit: an activity that is past its timeout answers within this.
@@ -58,8 +62,10 @@ type Config struct {
 	// Restart starts the plugin again after it died, for the teardown.
 	Restart func(context.Context) (Plugin, error)
 	Journal *journal.Journal
-	// Version is the version of emco-chaos, for the journal.
-	Version string
+	// Version is the version of emco-chaos, for the journal, and Versions are
+	// those of other parts, by name.
+	Version  string
+	Versions map[string]string
 	// Attempts is how often an Inconclusive run is tried in all; 0 leaves it to
 	// the plan.
 	Attempts int
@@ -68,6 +74,20 @@ type Config struct {
 	// Abandon, when closed, ends the clean-up at once: what may still happen
 	// is then listed. Nil never does.
 	Abandon <-chan struct{}
+}
+
+// versions adds what the driver knows.
+func (c Config) versions(ctx context.Context) map[string]string {
+	versions := maps.Clone(c.Versions)
+	if driver, knows := c.Driver.(Versioned); knows {
+		ctx, cancel := context.WithTimeout(ctx, versionsLimit)
+		defer cancel()
+		if versions == nil {
+			versions = map[string]string{}
+		}
+		maps.Copy(versions, driver.Versions(ctx))
+	}
+	return versions
 }
 
 // Outcome is how a run ended.
@@ -84,7 +104,10 @@ type Outcome struct {
 func Run(ctx context.Context, config Config) Outcome {
 	config.Settle = cmp.Or(config.Settle, settleLimit)
 	attempts := cmp.Or(max(config.Attempts, 0), config.Plan.Attempts)
-	config.Journal.Add(time.Now(), journal.Record{Kind: journal.Run, Run: config.Run, Plan: config.Plan, Version: config.Version})
+	config.Journal.Add(time.Now(), journal.Record{
+		Kind: journal.Run, Run: config.Run, Plan: config.Plan,
+		Version: config.Version, Versions: config.versions(ctx), Target: fmt.Sprintf("%.6x", sha256.Sum256(config.Target)),
+	})
 	var outcome Outcome
 	for again := true; again; {
 		outcome.Attempt++
@@ -100,5 +123,10 @@ func Run(ctx context.Context, config Config) Outcome {
 	config.Journal.Add(time.Now(), journal.Record{
 		Kind: journal.End, Run: config.Run, Attempt: outcome.Attempt, Verdict: string(outcome.Verdict), Text: text,
 	})
+	if err := config.Journal.Err(); err != nil && outcome.Verdict != verdict.Error {
+		outcome.Judgement = verdict.Judgement{Verdict: verdict.Error, Reason: err.Error()}
+		config.Journal.Add(time.Now(), journal.Record{Kind: journal.Trouble, Text: err.Error()})
+		config.Journal.Add(time.Now(), journal.Record{Kind: journal.Verdict, Attempt: outcome.Attempt, Verdict: string(verdict.Error), Text: err.Error()})
+	}
 	return outcome
 }

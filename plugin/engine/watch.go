@@ -40,8 +40,7 @@ func (a *attempt) unwatch() {
 
 // disturbed ends the attempt if it does not expect what happened.
 func (a *attempt) disturbed(d Disturbance) {
-	record := journal.Record{Kind: journal.Disturbance, Service: d.Service, Text: d.Text}
-	record = a.Journal.Add(d.At, record)
+	record := a.recordAt(d.At, journal.Record{Kind: journal.Disturbance, Service: d.Service, Text: d.Text})
 	if !slices.Contains(a.Plan.Expected, d.Service) {
 		a.decide(verdict.Disturbed(record, verdict.OriginOf(a.Plan, a.records())))
 	}

@@ -4,9 +4,7 @@
 package journal
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -48,6 +46,9 @@ const (
 	Left Kind = "left"
 	// End is the last record: everything of the run is cleaned up, or Left.
 	End Kind = "end"
+	// Broken stands for what [Read] cannot take for a record, and is never
+	// written.
+	Broken Kind = "broken"
 )
 
 // Record is one line of a journal. Which fields are set depends on Kind.
@@ -61,7 +62,12 @@ type Record struct {
 	Run     string     `json:"run,omitempty"`
 	Plan    *plan.Plan `json:"plan,omitempty"`
 	Version string     `json:"version,omitempty"`
-	Attempt int        `json:"attempt,omitempty"`
+	// Versions are those of the other parts, by name, and Target is a hash of
+	// the target.
+	Versions map[string]string `json:"versions,omitempty"`
+	Target   string            `json:"target,omitempty"`
+
+	Attempt int `json:"attempt,omitempty"`
 
 	Step   string            `json:"step,omitempty"`
 	Event  string            `json:"event,omitempty"`
@@ -78,6 +84,9 @@ type Record struct {
 	Evidence   map[string]string `json:"evidence,omitempty"`
 
 	Verdict string `json:"verdict,omitempty"`
+
+	// Previous is a hash of the line before; the first line of a run has none.
+	Previous string `json:"previous,omitempty"`
 }
 
 // Keys of the details of a fault's event: the moment was not before the one, and
@@ -89,12 +98,13 @@ const (
 
 // Journal is an open journal. Its methods may be called from any goroutine.
 type Journal struct {
-	opened  time.Time
-	mu      sync.Mutex
-	out     io.Writer
-	records []Record
-	follow  []func(Record)
-	err     error
+	opened   time.Time
+	mu       sync.Mutex
+	out      io.Writer
+	records  []Record
+	previous string
+	follow   []func(Record)
+	err      error
 }
 
 // New opens a journal that is written to out, one line a record. Each
@@ -109,8 +119,10 @@ func (j *Journal) Add(at time.Time, record Record) Record {
 	record.At, record.Time = at.Sub(j.opened), at.Round(0).UTC()
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	record.Previous = j.previous
 	j.records = append(j.records, record)
 	line, err := json.Marshal(record)
+	j.previous = hash(line)
 	if err == nil {
 		_, err = j.out.Write(append(line, '\n'))
 	}
@@ -136,39 +148,6 @@ func (j *Journal) Err() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.err
-}
-
-// maxSize bounds what is read of a journal.
-const maxSize = 1 << 30
-
-// Read reads a journal. A last line that was cut off, as a killed process may
-// leave it, is left out; any other line that is no record is an error.
-func Read(in io.Reader) ([]Record, error) {
-	data, err := io.ReadAll(io.LimitReader(in, maxSize))
-	if err != nil {
-		return nil, fmt.Errorf("read the journal: %w", err)
-	}
-	var records []Record
-	number := 0
-	for line := range bytes.Lines(data) {
-		number++
-		if len(bytes.TrimSpace(line)) == 0 {
-			continue
-		}
-		var record Record
-		err := json.Unmarshal(line, &record)
-		if err != nil && !bytes.HasSuffix(line, []byte("\n")) {
-			break
-		}
-		if err == nil && record.Kind == "" {
-			err = errors.New("it has no kind")
-		}
-		if err != nil {
-			return records, fmt.Errorf("line %d is no journal record: %w", number, err)
-		}
-		records = append(records, record)
-	}
-	return records, nil
 }
 
 // Split splits records before each of a kind, and leaves out those before the first.

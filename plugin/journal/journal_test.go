@@ -3,8 +3,9 @@ package journal_test
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,30 +40,112 @@ func TestWriteAndRead(t *testing.T) {
 	}
 }
 
-func TestReadMistakes(t *testing.T) {
-	good := `{"kind":"note","at":1}` + "\n"
+// written are the lines of a journal of one run.
+func written(run string) []string {
+	var out bytes.Buffer
+	j := journal.New(&out)
+	j.Add(time.Now(), journal.Record{Kind: journal.Run, Run: run})
+	j.Add(time.Now(), journal.Record{Kind: journal.Attempt, Attempt: 1})
+	j.Add(time.Now(), journal.Record{Kind: journal.Note, Text: "one"})
+	j.Add(time.Now(), journal.Record{Kind: journal.End, Run: run})
+	return slices.Collect(strings.Lines(out.String()))
+}
+
+// TestReadBroken changes the lines of two runs, and looks for what is told of it.
+func TestReadBroken(t *testing.T) {
+	const changed = "does not follow the line before it: the journal was changed after it was written"
+	lines := slices.Concat(written("r1"), written("r2"))
 	for _, test := range []struct {
-		name, text string
-		records    int
-		line       int
+		name   string
+		change func(lines []string) []string
+		// records are the kinds that are read.
+		records, says string
 	}{
-		{name: "empty"},
-		{name: "a last line that was cut off", text: good + `{"kind":"no`, records: 1},
-		{name: "a last line without its end", text: good + `{"kind":"note","at":1}`, records: 2},
-		{name: "a line in the middle that is no record", text: good + "{]\n" + good, records: 1, line: 2},
-		{name: "a record of no kind", text: good + good + "{}\n", records: 2, line: 3},
-		{name: "an empty line", text: good + "\n" + good, records: 2},
+		{name: "nothing", records: "run attempt note end run attempt note end"},
+		{name: "an empty line", change: func(l []string) []string { return slices.Insert(l, 2, "\n") }, records: "run attempt note end run attempt note end"},
+		{name: "no last line break", change: func(l []string) []string { l[7] = strings.TrimSpace(l[7]); return l }, records: "run attempt note end run attempt note end"},
+		{name: "cut at the end", change: func(l []string) []string { l[6] = l[6][:20]; return l[:7] }, records: "run attempt note end run attempt broken", says: "line 7 is no record (unexpected end of JSON input)"},
+		{name: "cut, and another run behind it", change: func(l []string) []string { l[2] = l[2][:20]; return slices.Delete(l, 3, 4) }, records: "run attempt broken run attempt note end", says: "line 3 is no record"},
+		{name: "cut, and another run after it", change: func(l []string) []string { l[3] = l[3][:20] + "\n"; return l }, records: "run attempt note broken run attempt note end", says: "line 4 is no record"},
+		{name: "no kind", change: func(l []string) []string { l[7] = "{}\n"; return l }, records: "run attempt note end run attempt note broken", says: "line 8 is no record (it has no kind)"},
+		{name: "edited", change: func(l []string) []string { l[2] = strings.Replace(l[2], "one", "two", 1); return l }, records: "run attempt note broken end run attempt note end", says: "line 4 " + changed},
+		{name: "swapped", change: func(l []string) []string { l[1], l[2] = l[2], l[1]; return l }, records: "run broken note broken attempt broken end run attempt note end", says: "line 2 " + changed},
+		{name: "taken out", change: func(l []string) []string { return slices.Delete(l, 2, 3) }, records: "run attempt broken end run attempt note end", says: "line 3 " + changed},
+		{name: "the first line taken out", change: func(l []string) []string { return slices.Delete(l, 4, 5) }, records: "run attempt note end broken attempt note end", says: "line 5 " + changed},
+		{name: "put in", change: func(l []string) []string { return slices.Insert(l, 3, `{"kind":"note"}`+"\n") }, records: "run attempt note broken note broken end run attempt note end", says: "line 4 " + changed},
+		{name: "reversed", change: func(l []string) []string { slices.Reverse(l); return l[4:] }, records: "broken end broken note broken attempt run", says: "line 1 " + changed},
+		{name: "one run of two taken out", change: func(l []string) []string { return l[4:] }, records: "run attempt note end"},
+		{name: "of an older version", change: func([]string) []string { return []string{`{"kind":"run"}` + "\n", `{"kind":"note"}` + "\n"} }, records: "run note"},
+		{name: "no journal", change: func([]string) []string { return []string{"name: Joe\n"} }, records: "broken", says: "line 1 is no record"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			records, err := journal.Read(strings.NewReader(test.text))
-			line := 0
-			if err != nil {
-				_, _ = fmt.Sscanf(err.Error(), "line %d is no journal record: ", &line)
+			text := slices.Clone(lines)
+			if test.change != nil {
+				text = test.change(text)
 			}
-			if len(records) != test.records || line != test.line {
-				t.Errorf("%d records, %v", len(records), err)
+			records, err := journal.Read(strings.NewReader(strings.Join(text, "")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var kinds []string
+			says := ""
+			for _, record := range records {
+				kinds = append(kinds, string(record.Kind))
+				if record.Kind == journal.Broken && says == "" {
+					says = record.Text
+				}
+			}
+			if got := strings.Join(kinds, " "); got != test.records || !strings.HasPrefix(says, test.says) {
+				t.Errorf("read %s: %s\nwant %s: %s", got, says, test.records, test.says)
 			}
 		})
+	}
+}
+
+// TestOpen adds to files that were something before.
+func TestOpen(t *testing.T) {
+	lines := written("r1")
+	whole := strings.Join(lines, "")
+	for _, test := range []struct {
+		name, before, after string
+		none, told          bool
+	}{
+		{name: "nothing"},
+		{name: "a journal", before: whole, after: whole},
+		{name: "a cut one", before: whole[:len(whole)-9], after: whole[:len(whole)-9] + "\n", told: true},
+		{name: "one that was cut in the first line", before: whole[:50], after: whole[:50] + "\n", told: true},
+		{name: "one that was cut and closed", before: whole[:len(whole)-9] + "\n", after: whole[:len(whole)-9] + "\n"},
+		{name: "a text", before: "Dear Joe,\n", none: true},
+		{name: "another JSON file", before: `{"kind":"Pod"}` + "\n", none: true},
+		{name: "a log that begins as a journal", before: whole + "Dear Joe,\n", none: true},
+		{name: "one line without an end", before: "Dear Joe", none: true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "journal")
+			if test.before != "" {
+				if err := os.WriteFile(path, []byte(test.before), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			told := ""
+			file, err := journal.Open(path, func(text string) { told = text })
+			if errors.Is(err, journal.ErrNoJournal) != test.none || (told != "") != test.told {
+				t.Fatalf("%v, told %q", err, told)
+			}
+			if test.none {
+				test.after = test.before
+			} else {
+				file.Close()
+			}
+			if got, _ := os.ReadFile(path); string(got) != test.after {
+				t.Errorf("it is %q, want %q", got, test.after)
+			}
+		})
+	}
+	if file, err := journal.Open("/dev/null", nil); err != nil {
+		t.Error(err)
+	} else {
+		file.Close()
 	}
 }
 
@@ -90,7 +173,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte("{\"kind\":\"run\"}\n{"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		records, err := journal.Read(bytes.NewReader(data))
-		if err != nil && !strings.HasPrefix(err.Error(), "line ") {
+		if err != nil {
 			t.Errorf("%v", err)
 		}
 		for _, record := range records {

@@ -14,8 +14,10 @@ import (
 )
 
 var (
-	_ engine.Driver  = (*Cluster)(nil)
-	_ engine.Checker = (*Cluster)(nil)
+	_ engine.Driver    = (*Cluster)(nil)
+	_ engine.Checker   = (*Cluster)(nil)
+	_ engine.Watcher   = (*Cluster)(nil)
+	_ engine.Versioned = (*Cluster)(nil)
 )
 
 // Check returns why Apply would refuse the object; see [engine.Checker].
@@ -136,6 +138,11 @@ func (c *Cluster) Leftovers(ctx context.Context) ([]fault.Object, error) {
 		objects = append(objects, c.faults[name].object.DeepCopyObject().(fault.Object))
 	}
 	return objects, nil
+}
+
+// Versions says what stands in for a cluster; see [engine.Versioned].
+func (c *Cluster) Versions(context.Context) map[string]string {
+	return map[string]string{"cluster": "local, " + c.description.Name}
 }
 
 func nameOf(object fault.Object) string {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
@@ -15,8 +14,12 @@ import (
 func Explain(out io.Writer, runs ...Run) error { return each(out, runs, explain) }
 
 func explain(b *strings.Builder, r Run) {
-	fmt.Fprintf(b, "%s: %s. Times are from %s. ", r.Plan.Experiment, strings.TrimSuffix(clean(r.Plan.Title), "."), r.origin.Name)
-	down := map[string]time.Duration{}
+	fmt.Fprintf(b, "%s: %s. ", r.Plan.Experiment, strings.TrimSuffix(clean(r.Plan.Title), "."))
+	for _, fact := range r.facts() {
+		fmt.Fprintf(b, "%s%s: %s. ", strings.ToUpper(fact.name[:1]), fact.name[1:], fact.value)
+	}
+	fmt.Fprintf(b, "Times are from %s. ", r.origin.Name)
+	down := map[string]journal.Record{}
 	for _, record := range r.records {
 		step, known := r.Plan.Find(record.Step)
 		if !known || !r.isFinding(step, record) {
@@ -33,10 +36,10 @@ func explain(b *strings.Builder, r Run) {
 		case record.Event == plan.Injected:
 			fmt.Fprintf(b, "%s, %s was on. ", at, step.Fault.Summary)
 		case record.Event == plan.Down:
-			down[step.Name] = record.At
+			down[step.Name] = record
 		case record.Event == plan.Ready:
 			if from, seen := down[step.Name]; seen {
-				fmt.Fprintf(b, "%s what %s had stopped was ready again, %.3f s after it was seen down. ", at, step.Fault.Summary, (record.At - from).Seconds())
+				fmt.Fprintf(b, "%s what %s had stopped was ready again (since down: %s). ", at, step.Fault.Summary, span("ready", from, record))
 			}
 		case record.Event == plan.Removed:
 			fmt.Fprintf(b, "%s, %s was gone. ", at, step.Fault.Summary)

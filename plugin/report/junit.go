@@ -23,11 +23,18 @@ type junitSuite struct {
 }
 
 type junitCase struct {
-	Class  string `xml:"classname,attr"`
-	Name   string `xml:"name,attr"`
-	Time   string `xml:"time,attr"`
-	Reason *junitReason
-	Out    string `xml:"system-out"`
+	Class string `xml:"classname,attr"`
+	Name  string `xml:"name,attr"`
+	Time  string `xml:"time,attr"`
+	// Properties are numbers of seconds, and texts.
+	Properties []junitProperty `xml:"properties>property"`
+	Reason     *junitReason
+	Out        string `xml:"system-out"`
+}
+
+type junitProperty struct {
+	Name  string `xml:"name,attr"`
+	Value string `xml:"value,attr"`
 }
 
 type junitReason struct {
@@ -46,10 +53,22 @@ func JUnit(out io.Writer, runs ...Run) error {
 	var cases []junitCase
 	for _, r := range runs {
 		tally.Add(r.Verdict)
-		total += r.took()
+		total += r.took
 		var b strings.Builder
 		text(&b, r)
-		one := junitCase{Class: clean(r.Plan.Target), Name: clean(r.Plan.Experiment), Time: junitSeconds(r.took()), Out: b.String()}
+		one := junitCase{Class: clean(r.Plan.Target), Name: clean(r.name()), Time: junitSeconds(r.took), Out: b.String()}
+		for _, fact := range r.facts() {
+			if fact.name != "recovery" {
+				one.Properties = append(one.Properties, junitProperty{fact.name, fact.value})
+			}
+		}
+		for _, recovery := range r.Recoveries() {
+			for _, phase := range recovery.Phases {
+				one.Properties = append(one.Properties,
+					junitProperty{recovery.Step + "." + phase.Name + ".seconds", fmt.Sprintf("%.3f", phase.Seconds)},
+					junitProperty{recovery.Step + "." + phase.Name + ".at-most.seconds", fmt.Sprintf("%.3f", phase.AtMost)})
+			}
+		}
 		if r.Verdict != verdict.Passed {
 			element := cmp.Or(junitElements[r.Verdict], "error")
 			one.Reason = &junitReason{XMLName: xml.Name{Local: element}, Message: clean(r.Reason)}

@@ -27,8 +27,8 @@ func Markdown(out io.Writer, runs ...Run) error {
 }
 
 func markdown(b *strings.Builder, r Run) {
-	fmt.Fprintf(b, "\n## %s: %s\n\n%s. Run %s, attempt %d. Times in seconds from %s.\n\n| time | step | what happened |\n| ---: | --- | --- |\n",
-		escape(r.Plan.Experiment), r.Verdict, escape(r.Plan.Title), escape(r.Name), r.Attempt, escape(r.origin.Name))
+	fmt.Fprintf(b, "\n## %s: %s\n\n%s. Times in seconds from %s.\n\n| time | step | what happened |\n| ---: | --- | --- |\n",
+		escape(r.Plan.Experiment), r.Verdict, escape(r.Plan.Title), escape(r.origin.Name))
 	for _, finding := range r.Findings() {
 		fmt.Fprintf(b, "| %+.3f | %s | %s |\n", finding.At.Seconds(), escape(finding.Step), escape(finding.Text))
 	}
@@ -39,6 +39,7 @@ func markdown(b *strings.Builder, r Run) {
 		}
 		return fmt.Sprintf("| %s | %s |", escape(claim.Text), holds)
 	})
+	list(b, "\n", r.facts(), func(fact fact) string { return fmt.Sprintf("- %s: %s", fact.name, escape(fact.value)) })
 	list(b, "\nLeft behind:\n\n", r.Left, func(left string) string { return "- " + escape(left) })
 }
 

@@ -2,15 +2,20 @@ package report_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"encoding/xml"
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
@@ -104,6 +109,122 @@ func readAll(t *testing.T, name string) []journal.Record {
 		t.Fatal(err)
 	}
 	return records
+}
+
+// lines is a journal of one run with a call, a kill and a probe.
+func lines(t *testing.T, change func(p *plan.Plan, record func(journal.Record))) string {
+	t.Helper()
+	probe := func(measures string) *plan.Activity {
+		return &plan.Activity{Name: "probe", Events: []string{"started", "passed"}, Ends: []string{"passed"}, Measures: measures}
+	}
+	p := &plan.Plan{
+		Experiment: "kill", Title: "A kill", Target: "t", Parameters: map[string]string{"delay": "1s"},
+		Steps: []plan.Step{
+			{Name: "kill", Fault: &plan.Fault{Kind: "PodChaos", Summary: "pod-kill a"}},
+			{Name: "back", Activity: probe("answers")}, {Name: "final", Activity: probe("converged")},
+		},
+		Evidence: []plan.Claim{{Refs: []plan.Ref{{Step: "kill", Event: plan.Down}}}},
+	}
+	var out bytes.Buffer
+	j, at := journal.New(&out), time.Now()
+	record := func(r journal.Record) {
+		at = at.Add(time.Second)
+		j.Add(at, r)
+	}
+	record(journal.Record{Kind: journal.Run, Run: "r", Plan: p, Version: "v1", Versions: map[string]string{"Kubernetes": "v1.36"}, Target: "abc"})
+	record(journal.Record{Kind: journal.Attempt, Attempt: 1})
+	if change != nil {
+		change(p, record)
+		return out.String()
+	}
+	record(journal.Record{Kind: journal.Event, Step: "kill", Event: plan.Down})
+	record(journal.Record{Kind: journal.Event, Step: "kill", Event: plan.Rescheduled})
+	record(journal.Record{Kind: journal.Event, Step: "kill", Event: plan.Ready, Detail: map[string]string{journal.NotBefore: at.Add(-500 * time.Millisecond).UTC().Format(time.RFC3339Nano)}})
+	record(journal.Record{Kind: journal.Result, Step: "back", Conclusion: "passed"})
+	record(journal.Record{Kind: journal.Result, Step: "final", Conclusion: "passed"})
+	record(journal.Record{Kind: journal.Verdict, Attempt: 1, Verdict: "Passed"})
+	record(journal.Record{Kind: journal.Event, Step: "teardown", Event: "passed"})
+	record(journal.Record{Kind: journal.End, Run: "r", Verdict: "Passed"})
+	return out.String()
+}
+
+// TestDamagedJournals reads what somebody or something made of the journals of
+// two runs that passed.
+func TestDamagedJournals(t *testing.T) {
+	const notClean = "the journal ends in the middle of the run, which is not cleaned up: run `emco-chaos clean`"
+	good := lines(t, nil)
+	unchained := regexp.MustCompile(`,"previous":"[0-9a-f]*"`).ReplaceAllString(good, "")
+	for _, test := range []struct {
+		name, journal string
+		// want is the verdicts and what is left, and reason that of the first
+		// that did not pass.
+		want, reason string
+	}{
+		{"two good runs", good + good, "Passed Passed", ""},
+		{"the last one cut in its teardown", good + good[:strings.LastIndex(good, `{"kind":"event"`)], "Passed Passed+left", ""},
+		{"cut within a line", good + good[:strings.LastIndex(good, `{"kind":"event"`)+9], "Passed Error+left", "the journal of this run is damaged: line 19 is no record (unexpected end of JSON input)"},
+		{"cut before the verdict", good[:strings.Index(good, `{"kind":"verdict"`)] + good, "Error+left Passed", "the journal ends before the verdict"},
+		{"cut within a line, and another run behind it", good[:strings.LastIndex(good, `{"kind":"end"`)+9] + good, "Error+left Passed", "the journal of this run is damaged: line 10 is no record"},
+		{"a line edited", strings.Replace(good, `"down"`, `"done"`, 1) + good, "Error Passed", "the journal of this run is damaged: line 4 does not follow the line before it"},
+		{"the first line lost", good + good[strings.Index(good, "\n")+1:], "Passed Error", "the journal of this run is damaged: line 11 does not follow"},
+		{"all lines reversed", reversed(good), "Error Error+left", "the journal of this run is damaged: line 1 does not follow"},
+		{"a verdict made better", strings.Replace(unchained, `"down"`, `"done"`, 1), "Inconclusive", "the journal claims Passed, and its events say Inconclusive: the evidence \"kill.down\" is not there: kill.down never happened"},
+		{"a verdict made worse", strings.Replace(unchained, `"verdict":"Passed"}`+"\n"+`{"kind":"event"`, `"verdict":"Failed"}`+"\n"+`{"kind":"event"`, 1), "Error", "the journal claims Failed, and its events say Passed"},
+		{"no journal", "Dear Joe,\n", "", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			records, err := journal.Read(strings.NewReader(test.journal))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			reason := ""
+			for _, run := range report.Runs(records) {
+				word := string(run.Verdict)
+				if slices.Contains(run.Left, notClean) {
+					word += "+left"
+				}
+				got = append(got, word)
+				reason = cmp.Or(reason, run.Reason)
+			}
+			if strings.Join(got, " ") != test.want || !strings.HasPrefix(reason, test.reason) || test.reason == "" && reason != "" {
+				t.Errorf("%s: %s\nwant %s: %s", got, reason, test.want, test.reason)
+			}
+		})
+	}
+}
+
+func reversed(text string) string {
+	list := slices.Collect(strings.Lines(text))
+	slices.Reverse(list)
+	return strings.Join(list, "")
+}
+
+// TestFacts finds in each report what a reader needs to compare it with others.
+func TestFacts(t *testing.T) {
+	records, err := journal.Read(strings.NewReader(lines(t, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for format, wants := range map[string][]string{
+		"text": {
+			"run r, attempt 1, began 2", "took 9.000 s", "target t (sha256 abc)", "parameters delay=1s", "versions Kubernetes v1.36, emco-chaos v1",
+			"of what pod-kill a had stopped, since down: rescheduled 1.000 s, ready between 0.500 s and 2.000 s, answers 3.000 s, converged 4.000 s",
+		},
+		"markdown": {"target: t (sha256 abc)", "converged 4.000 s"},
+		"json":     {`"seconds":9,`, `"targetSha256":"abc"`, `"parameters":{"delay":"1s"}`, `"unit":"s","phases":[{"name":"rescheduled","seconds":1,"atLeast":1,"atMost":1},{"name":"ready","seconds":2,"atLeast":0.5,"atMost":2}`},
+		"junit":    {`name="kill[delay=1s]"`, `<property name="kill.ready.seconds" value="2.000">`, `<property name="kill.converged.at-most.seconds" value="4.000">`, `value="Kubernetes v1.36, emco-chaos v1"`},
+	} {
+		var out bytes.Buffer
+		if err := report.Formats[format](&out, report.Runs(records)...); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range wants {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("%s has no %s:\n%s", format, want, out.String())
+			}
+		}
+	}
 }
 
 func TestTally(t *testing.T) {

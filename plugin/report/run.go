@@ -4,6 +4,7 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -25,37 +26,52 @@ type Run struct {
 	// Ended: the journal has the run's end.
 	Ended bool
 
-	// first and last are the times of the run's first and last record.
-	first, last time.Duration
+	// first is the run's first record, and took is how long it took.
+	first journal.Record
+	took  time.Duration
 	// origin is the moment that the report counts from.
 	origin verdict.Origin
 	// records are those of the attempt that the verdict is of, by time.
 	records []journal.Record
 }
 
-// Runs are the runs of a journal, which may have several one after another.
+// unknown is the plan of a run whose first line cannot be read.
+var unknown = &plan.Plan{Experiment: "unknown", Title: "A run whose beginning the journal does not have", Target: "unknown"}
+
+// Runs are the runs of a journal, which may have several one after another. Of
+// records that belong to no run that has begun one of its own is made; a journal
+// without any run has none.
 func Runs(records []journal.Record) []Run {
 	var runs []Run
+	begun := slices.IndexFunc(records, func(r journal.Record) bool { return r.Kind == journal.Run })
+	if begun > 0 {
+		runs = append(runs, newRun(unknown, records[:begun]))
+	}
 	for _, part := range journal.Split(records, journal.Run) {
-		if part[0].Plan != nil {
-			runs = append(runs, newRun(part))
+		// Only a verdict that could not be written follows the end.
+		ended := 1 + slices.IndexFunc(part, func(r journal.Record) bool { return r.Kind == journal.End })
+		rest := slices.IndexFunc(part[ended:], func(r journal.Record) bool { return r.Kind == journal.Broken || r.Kind == journal.Attempt })
+		if ended == 0 || rest < 0 {
+			runs = append(runs, newRun(cmp.Or(part[0].Plan, unknown), part))
+			continue
 		}
+		runs = append(runs, newRun(cmp.Or(part[0].Plan, unknown), part[:ended+rest]), newRun(unknown, part[ended+rest:]))
 	}
 	return runs
 }
 
-func newRun(records []journal.Record) Run {
-	first, last := records[0], records[len(records)-1]
-	one := Run{
-		Name: first.Run, Plan: first.Plan, first: first.At, last: last.At,
-		Verdict: verdict.Error, Reason: "the journal ends before the verdict",
-	}
+func newRun(p *plan.Plan, records []journal.Record) Run {
+	one := Run{Name: records[0].Run, Plan: p, first: records[0], took: max(0, records[len(records)-1].At-records[0].At)}
+	var claimed *journal.Record
+	broken := ""
 	for _, record := range records {
 		switch record.Kind {
 		case journal.Verdict:
-			one.Verdict, one.Reason, one.Attempt = verdict.Verdict(record.Verdict), record.Text, record.Attempt
+			claimed = &record
 		case journal.Left:
 			one.Left = append(one.Left, record.Text)
+		case journal.Broken:
+			broken = cmp.Or(broken, record.Text)
 		case journal.End:
 			one.Ended = true
 		}
@@ -66,10 +82,29 @@ func newRun(records []journal.Record) Run {
 		slices.SortStableFunc(one.records, func(a, b journal.Record) int { return cmp.Compare(a.At, b.At) })
 	}
 	one.origin = verdict.OriginOf(one.Plan, one.records)
+	one.judge(claimed, broken)
+	if !one.Ended {
+		one.Left = append(one.Left, "the journal ends in the middle of the run, which is not cleaned up: run `emco-chaos clean`")
+	}
 	return one
 }
 
-func (r Run) took() time.Duration { return max(0, r.last-r.first) }
+// judge takes the verdict from the events; the line that claims one is compared.
+func (r *Run) judge(claimed *journal.Record, broken string) {
+	judged := verdict.Judge(r.Plan, r.records)
+	r.Verdict, r.Reason = judged.Verdict, judged.Reason
+	switch {
+	case broken != "":
+		r.Verdict, r.Reason = verdict.Error, "the journal of this run is damaged: "+broken
+	case claimed == nil || claimed.Attempt != r.Attempt:
+		r.Verdict, r.Reason = verdict.Error, "the journal ends before the verdict"
+	case claimed.Verdict != string(judged.Verdict):
+		r.Reason = fmt.Sprintf("the journal claims %s, and its events say %s", claimed.Verdict, colon(string(judged.Verdict), judged.Reason))
+		if judged.Verdict == verdict.Passed {
+			r.Verdict = verdict.Error
+		}
+	}
+}
 
 // Finding is one thing that the run found, in the order of time.
 type Finding struct {

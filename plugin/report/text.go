@@ -18,7 +18,9 @@ func text(b *strings.Builder, r Run) {
 	if r.Reason != "" {
 		fmt.Fprintf(b, "  %s\n", clean(r.Reason))
 	}
-	fmt.Fprintf(b, "  run %s, attempt %d, target %s\n", r.Name, r.Attempt, clean(r.Plan.Target))
+	for _, fact := range r.facts() {
+		fmt.Fprintf(b, "  %s %s\n", fact.name, fact.value)
+	}
 	fmt.Fprintf(b, "  what happened, from %s\n", r.origin.Name)
 	width := 0
 	for _, step := range r.Plan.Steps {

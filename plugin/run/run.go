@@ -37,6 +37,9 @@ func (t *Target) Run(ctx context.Context, plugin *Plugin, spec Spec) (engine.Out
 	}
 	guarded, stop := t.Guard(ctx)
 	defer stop()
+	if description, err := plugin.Describe(guarded); err == nil {
+		spec.Versions = map[string]string{"plugin " + description.Name: description.Version}
+	}
 	spec.Driver, spec.Target, spec.Plugin, spec.Restart = t.Driver, plugin.target, plugin.process, plugin.restart
 	outcome := engine.Run(guarded, spec)
 	if err := spec.Journal.Err(); err != nil {

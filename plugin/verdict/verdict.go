@@ -193,13 +193,16 @@ func (h history) judge(step plan.Step, meaning activity.Conclusion, reason strin
 }
 
 // notReady returns which fault's target was down, and not Ready again, when a
-// step failed that is none of the outage itself; empty when there is none.
+// step failed; empty when there is none. A step of the outage itself, which is
+// on until some event or ends with it, does not wait for the system to be back.
 func (h history) notReady(step plan.Step) string {
 	result, _ := h.result(step.Name)
 	for _, other := range h.plan.Steps {
 		down, gone := h.fired[plan.Ref{Step: other.Name, Event: plan.Down}]
 		ready, back := h.fired[plan.Ref{Step: other.Name, Event: plan.Ready}]
-		within := slices.ContainsFunc(step.Until, func(ref plan.Ref) bool { return ref.Step == other.Name })
+		removed, over := h.fired[plan.Ref{Step: other.Name, Event: plan.Removed}]
+		within := len(other.Until) > 0 && (!over || removed > result.At) ||
+			slices.ContainsFunc(step.Until, func(ref plan.Ref) bool { return ref.Step == other.Name })
 		if other.Fault != nil && !within && gone && down < result.At && (!back || ready > result.At) {
 			return fmt.Sprintf("what %s had stopped was not Ready yet after %v: the cluster was slow, not the system",
 				other.Fault.Summary, (result.At - down).Round(100*time.Millisecond))

@@ -186,6 +186,9 @@ func TestWhatComesBeside(t *testing.T) {
 		{"an answer after the release", hold, held + "hold.removed,call.accepted,call = passed accepted", verdict.Inconclusive, "expected connection-lost, but it was accepted"},
 		{"a service that gives up on what is held", func(p *plan.Plan) { hold(p); p.Steps[0].Otherwise = nil }, held + "call.rejected,call = passed rejected 500,hold.removed", verdict.Inconclusive, "expected connection-lost, but it was rejected 500"},
 		{"an answer of the dead", hold, held + "kill.created,kill.down,call.accepted,call = passed accepted", verdict.Inconclusive, "call: it was answered (because) 0s after pod-kill a had taken its service down: something in front of it repeats requests"},
+		{"a failure while the outage is still on", func(p *plan.Plan) { p.Steps[1].Until = refs(t, "back.failed") }, strings.Replace(good, "kill.ready,back.passed,back = passed,final.passed,final = passed", "back.failed,back = failed,kill.removed,kill.ready", 1), verdict.Failed, "back: because"},
+		{"a failure after its end", func(p *plan.Plan) { p.Steps[1].Until = refs(t, "call.failed") }, strings.Replace(good, "kill.ready,back.passed,back = passed,final.passed,final = passed", "kill.removed,back.failed,back = failed,kill.ready", 1), verdict.Inconclusive, "the cluster was slow"},
+		{"a failure of a step that ends with the outage", func(p *plan.Plan) { p.Steps[2].Until = refs(t, "kill.ready") }, strings.Replace(good, "kill.ready,back.passed,back = passed,final.passed,final = passed", "back.failed,back = failed", 1), verdict.Failed, "back: because"},
 		{"a failure without a fault that wants none", func(p *plan.Plan) { p.Control, p.Evidence = true, nil }, "given = passed,back = failed", verdict.Failed, "back: because"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

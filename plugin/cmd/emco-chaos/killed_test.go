@@ -42,16 +42,13 @@ func TestPluginKilled(t *testing.T) {
 		return i
 	}
 	said := at("verdict", func(r journal.Record) bool { return r.Kind == journal.Verdict && r.Verdict == "Error" })
-	if late := records[said].Time.Sub(killed); late > time.Second {
-		t.Errorf("the verdict came %v after the kill", late)
-	}
 	removed := at("removal", event("hold", "removed"))
 	if late := records[removed].Time.Sub(killed); late > 5*time.Second {
 		t.Errorf("the hold was seen gone %v after the kill", late)
 	}
 	torn := at("teardown", event("teardown", "passed"))
-	if !(said < removed && removed < torn) {
-		t.Errorf("verdict, removal, teardown are records %d, %d, %d", said, removed, torn)
+	if !(removed < said && said < torn) {
+		t.Errorf("removal, verdict, teardown are records %d, %d, %d", removed, said, torn)
 	}
 	if n := len(command.left(t)); n > 0 {
 		t.Errorf("%d resources left: %v", n, command.left(t))

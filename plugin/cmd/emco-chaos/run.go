@@ -110,6 +110,14 @@ func (s *session) run(ctx context.Context, options runOptions, names []string, t
 			return err
 		}
 	}
+	if options.journal != "" {
+		// Before anything is begun: it may be no journal.
+		file, err := options.open("", "", linesTo(s.errs))
+		if err != nil {
+			return err
+		}
+		file.Close()
+	}
 	// Until here there is nothing to clean up, and an interrupt just ends it.
 	interrupted, abandon, stop := interrupts(ctx, s.errs)
 	defer stop()
@@ -125,7 +133,7 @@ func (s *session) run(ctx context.Context, options runOptions, names []string, t
 	screen := newScreen(s.out, options.output == outputJSON)
 	err = opened.Suite(interrupted, plans, func(compiled *plan.Plan) (engine.Outcome, error) {
 		name := run.NewName()
-		file, err := options.open(compiled.Experiment, name)
+		file, err := options.open(compiled.Experiment, name, linesTo(s.errs))
 		if err != nil {
 			return engine.Outcome{}, err
 		}
@@ -133,10 +141,13 @@ func (s *session) run(ctx context.Context, options runOptions, names []string, t
 		outcome, err := opened.Run(interrupted, plugin, run.Spec{
 			Run: name, Plan: compiled, Attempts: options.attempts, Journal: history, Version: version, Abandon: abandon,
 		})
+		if len(history.Records()) > 0 {
+			err = errors.Join(err, screen.show(outcome, history, file.Name()))
+		}
 		if err := errors.Join(err, file.Close()); err != nil {
 			return outcome, fmt.Errorf("run %s, journal %s: %w", name, file.Name(), err)
 		}
-		return outcome, screen.show(outcome, history, file.Name())
+		return outcome, nil
 	})
 	ended := screen.end()
 	if err != nil {
@@ -146,7 +157,7 @@ func (s *session) run(ctx context.Context, options runOptions, names []string, t
 }
 
 // open opens the journal of a run, to add to it.
-func (o *runOptions) open(experiment, run string) (*os.File, error) {
+func (o *runOptions) open(experiment, run string, tell func(string)) (*os.File, error) {
 	path := o.journal
 	if path == "" {
 		path = filepath.Join(o.journals, experiment+"-"+run+".jsonl")
@@ -154,11 +165,7 @@ func (o *runOptions) open(experiment, run string) (*os.File, error) {
 			return nil, fmt.Errorf("make the folder for journals: %w", err)
 		}
 	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return nil, fmt.Errorf("open the journal: %w", err)
-	}
-	return file, nil
+	return journal.Open(path, tell)
 }
 
 // screen shows runs to the user, and counts their verdicts.

@@ -1,0 +1,70 @@
+package report
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// fact is something about a run that a reader needs to compare it with others.
+type fact struct{ name, value string }
+
+// facts are those of every report.
+func (r Run) facts() []fact {
+	target := r.Plan.Target
+	if r.first.Target != "" {
+		target += " (sha256 " + r.first.Target + ")"
+	}
+	facts := []fact{
+		{"run", fmt.Sprintf("%s, attempt %d, began %s, took %.3f s", r.Name, r.Attempt, r.first.Time.Format(time.RFC3339), r.took.Seconds())},
+		{"target", target},
+	}
+	if len(r.Plan.Parameters) > 0 {
+		facts = append(facts, fact{"parameters", pairs(r.Plan.Parameters, "=")})
+	}
+	if versions := r.Versions(); len(versions) > 0 {
+		facts = append(facts, fact{"versions", pairs(versions, " ")})
+	}
+	for _, recovery := range r.Recoveries() {
+		phases := make([]string, len(recovery.Phases))
+		for i, phase := range recovery.Phases {
+			phases[i] = phase.String()
+		}
+		facts = append(facts, fact{"recovery", fmt.Sprintf("of what %s had stopped, since down: %s", recovery.Fault, strings.Join(phases, ", "))})
+	}
+	for i := range facts {
+		facts[i].value = clean(facts[i].value)
+	}
+	return facts
+}
+
+// Versions are those of all that took part, by name.
+func (r Run) Versions() map[string]string {
+	versions := maps.Clone(r.first.Versions)
+	if r.first.Version != "" {
+		if versions == nil {
+			versions = map[string]string{}
+		}
+		versions["emco-chaos"] = r.first.Version
+	}
+	return versions
+}
+
+// name tells runs of one experiment with other parameters apart.
+func (r Run) name() string {
+	if len(r.Plan.Parameters) == 0 {
+		return r.Plan.Experiment
+	}
+	return r.Plan.Experiment + "[" + pairs(r.Plan.Parameters, "=") + "]"
+}
+
+// pairs lists a map by its keys.
+func pairs(texts map[string]string, between string) string {
+	var list []string
+	for _, key := range slices.Sorted(maps.Keys(texts)) {
+		list = append(list, key+between+texts[key])
+	}
+	return strings.Join(list, ", ")
+}
