@@ -152,7 +152,7 @@ func TestRunFromTheDashboard(t *testing.T) {
 		t.Fatal(err)
 	}
 	messages := stream(t, send(t, w.serve(), "POST", "/v1/runs", userToken, string(asked)).Body)
-	if last := messages[len(messages)-1]; last.End == nil || last.End.Verdict != "Passed" {
+	if last := messages[len(messages)-1]; last.End == nil || last.End.Verdict != "Inconclusive" {
 		t.Fatalf("ended %+v", last)
 	}
 	if len(w.patches) != 1 || !strings.Contains(w.patches[0], `pause":"true"`) {
@@ -165,10 +165,12 @@ func TestRunFromTheDashboard(t *testing.T) {
 	slices.SortFunc(events.Items, func(a, b corev1.Event) int { return strings.Compare(a.Message, b.Message) })
 	for kind, want := range map[string][]string{
 		"Workflow": {
-			"Passed: The orchestrator is killed",
+			"Inconclusive: step back did not start: too late",
+			"back: as planned",
 			"back: not started: too late",
 			"back: orchestrator is available",
 			"back: orchestrator is available (2)",
+			"given: as planned",
 			"kill: pod-kill orchestrator: down",
 			"kill: pod-kill orchestrator: injected",
 			"kill: pod-kill orchestrator: ready",
@@ -176,7 +178,7 @@ func TestRunFromTheDashboard(t *testing.T) {
 			"run r1 of calm-kill: The orchestrator is killed",
 		},
 		"Schedule": {
-			"Passed: The orchestrator is killed (run r1)",
+			"Inconclusive: step back did not start: too late (run r1)",
 			"run r1 of calm-kill: The orchestrator is killed",
 		},
 		"PodChaos": {
@@ -341,7 +343,7 @@ func TestEventsThatAreNotTakenHoldNothingUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := end(asked); got.Verdict != "Passed" {
+		if got := end(asked); got.Verdict != "Inconclusive" {
 			t.Errorf("ended %+v", got)
 		}
 		if took := time.Since(began); took != announceLimit {

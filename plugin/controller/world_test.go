@@ -303,18 +303,29 @@ func (s *scripted) Run(ctx context.Context, spec runs.Spec) (engine.Outcome, err
 	now := func(record journal.Record) { spec.Journal.Add(time.Now(), record) }
 	now(journal.Record{Kind: journal.Run, Run: spec.Run, Plan: spec.Plan})
 	now(journal.Record{Kind: journal.Attempt, Attempt: 1})
-	said, why := verdict.Passed, ""
 	if during != nil {
 		if err := during(ctx, spec); err != nil {
-			said, why = verdict.Error, err.Error()
+			now(journal.Record{Kind: journal.Trouble, Text: err.Error()})
+		}
+	}
+	for _, step := range append([]plan.Step{spec.Plan.Given}, spec.Plan.Steps...) {
+		if step.Activity != nil {
+			now(journal.Record{Kind: journal.Result, Step: step.Name, Conclusion: "passed", Outcome: step.Expect, Text: "as planned"})
+		}
+	}
+	for _, claim := range spec.Plan.Evidence {
+		for _, ref := range claim.Refs {
+			now(journal.Record{Kind: journal.Event, Step: ref.Step, Event: ref.Event})
 		}
 	}
 	for _, one := range s.left {
 		now(journal.Record{Kind: journal.Left, Text: one})
 	}
-	now(journal.Record{Kind: journal.Verdict, Attempt: 1, Verdict: string(said), Text: why})
-	now(journal.Record{Kind: journal.End, Run: spec.Run, Attempt: 1, Verdict: string(said)})
-	return engine.Outcome{Judgement: verdict.Judgement{Verdict: said, Reason: why}, Attempt: 1, Left: s.left}, nil
+	attempts := journal.Split(spec.Journal.Records(), journal.Attempt)
+	judged := verdict.Judge(spec.Plan, attempts[len(attempts)-1])
+	now(journal.Record{Kind: journal.Verdict, Attempt: 1, Verdict: string(judged.Verdict), Text: judged.Reason})
+	now(journal.Record{Kind: journal.End, Run: spec.Run, Attempt: 1, Verdict: string(judged.Verdict)})
+	return engine.Outcome{Judgement: judged, Attempt: 1, Left: s.left}, nil
 }
 
 func (s *scripted) Sweep(ctx context.Context, tell func(string)) (runs.Swept, error) {

@@ -22,11 +22,13 @@ func explain(b *strings.Builder, r Run) {
 	down := map[string]journal.Record{}
 	for _, record := range r.records {
 		step, known := r.Plan.Find(record.Step)
-		if !known || !r.isFinding(step, record) {
-			continue
-		}
 		at := fmt.Sprintf("At %+.3f s", (record.At - r.origin.At).Seconds())
 		switch {
+		case record.Kind == journal.Disturbance:
+			fmt.Fprintf(b, "%s, %s. ", at, Words(r.Plan, record))
+		case !known || !r.isFinding(step, record):
+		case record.Kind == journal.Recheck:
+			fmt.Fprintf(b, "%s, %s was %s. ", at, step.Name, Words(r.Plan, record))
 		case record.Kind == journal.Skipped:
 			fmt.Fprintf(b, "%s was not started: %s. ", step.Name, clean(record.Text))
 		case step.Name == plan.GivenStep:
@@ -51,7 +53,10 @@ func explain(b *strings.Builder, r Run) {
 			held++
 		}
 	}
-	fmt.Fprintf(b, "Of %d pieces of evidence %d are there. Verdict: %s%s.", len(claims), held, r.Verdict, meaning(r))
+	if len(claims) > 0 {
+		fmt.Fprintf(b, "Of %d pieces of evidence %d are there. ", len(claims), held)
+	}
+	fmt.Fprintf(b, "Verdict: %s%s.", r.Verdict, meaning(r))
 	if len(r.Left) > 0 {
 		fmt.Fprintf(b, " Left behind: %s.", clean(strings.Join(r.Left, "; ")))
 	}

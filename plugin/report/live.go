@@ -149,6 +149,8 @@ var colours = map[string]string{
 	string(journal.Trouble):      red,
 	string(journal.Left):         red,
 	string(journal.Skipped):      yellow,
+	string(journal.Disturbance):  yellow,
+	string(journal.Recheck):      cyan,
 	string(journal.Note):         grey,
 	string(journal.End):          grey,
 	string(journal.Result):       cyan,

@@ -66,6 +66,8 @@ func newRun(p *plan.Plan, records []journal.Record) Run {
 	broken := ""
 	for _, record := range records {
 		switch record.Kind {
+		case journal.Attempt:
+			claimed = nil
 		case journal.Verdict:
 			claimed = &record
 		case journal.Left:
@@ -96,7 +98,7 @@ func (r *Run) judge(claimed *journal.Record, broken string) {
 	switch {
 	case broken != "":
 		r.Verdict, r.Reason = verdict.Error, "the journal of this run is damaged: "+broken
-	case claimed == nil || claimed.Attempt != r.Attempt:
+	case claimed == nil:
 		r.Verdict, r.Reason = verdict.Error, "the journal ends before the verdict"
 	case claimed.Verdict != string(judged.Verdict):
 		r.Reason = fmt.Sprintf("the journal claims %s, and its events say %s", claimed.Verdict, colon(string(judged.Verdict), judged.Reason))
@@ -119,7 +121,8 @@ type Finding struct {
 func (r Run) Findings() []Finding {
 	var findings []Finding
 	for _, record := range r.records {
-		if step, known := r.Plan.Find(record.Step); known && r.isFinding(step, record) {
+		step, known := r.Plan.Find(record.Step)
+		if known && r.isFinding(step, record) || record.Kind == journal.Disturbance {
 			findings = append(findings, Finding{At: record.At - r.origin.At, Step: step.Name, Text: Words(r.Plan, record)})
 		}
 	}
@@ -135,7 +138,7 @@ func (r Run) isFinding(step plan.Step, record journal.Record) bool {
 	case journal.Event:
 		return step.Fault != nil && record.Event != plan.Created
 	}
-	return record.Kind == journal.Skipped
+	return record.Kind == journal.Skipped || record.Kind == journal.Recheck
 }
 
 // Claims are the plan's evidence against the journal.

@@ -31,10 +31,16 @@ func Words(p *plan.Plan, record journal.Record) string {
 		text = eventWords(step, record)
 	case journal.Resource:
 		text = colon(record.State+" "+record.Anchor, text)
-	case journal.Result:
+	case journal.Result, journal.Recheck:
+		text = verdict.Said(record)
 		if record.Conclusion != string(activity.Passed) {
 			text = record.Conclusion + ": " + text
 		}
+		if record.Kind == journal.Recheck {
+			text = "asked again: " + text
+		}
+	case journal.Disturbance:
+		text = record.Service + " died too: " + text
 	case journal.Skipped:
 		text = "not started: " + text
 	case journal.Trouble:
@@ -62,12 +68,15 @@ func eventWords(step plan.Step, record journal.Record) string {
 
 // meaning explains a verdict, in a sentence that begins with it.
 func meaning(r Run) string {
-	const hit = ": the fault hit where it was aimed, and the system "
+	hit, do, did := ": the fault hit where it was aimed, and the system ", "recover", "recovered"
+	if r.Plan.Control {
+		hit, do, did = ": the system ", "do", "did"
+	}
 	switch r.Verdict {
 	case verdict.Passed:
-		return hit + "recovered as it promises"
+		return hit + did + " as it promises"
 	case verdict.Failed:
-		return hit + "did not recover as it promises: " + clean(r.Reason)
+		return hit + "did not " + do + " as it promises: " + clean(r.Reason)
 	}
 	return ", which says nothing of the system: " + clean(r.Reason)
 }

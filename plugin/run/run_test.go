@@ -42,6 +42,10 @@ func (s *scripted) Gone() <-chan struct{} { return s.gone }
 
 func (s *scripted) Close() { s.closed = true }
 
+func (s *scripted) Describe(context.Context) (sdk.Description, error) {
+	return sdk.Description{Name: "sample", Version: "v2"}, nil
+}
+
 func (s *scripted) Run(_ context.Context, task sdk.Task, observer sdk.Observer) (sdk.Result, error) {
 	s.asked = append(s.asked, string(task.Target))
 	return sdk.Result{Conclusion: sdk.Passed, Message: "it answers"}, nil
@@ -87,7 +91,7 @@ func TestRun(t *testing.T) {
 		t.Fatalf("%+v, %v\n%s", outcome, err, &out)
 	}
 	records := history.Records()
-	if begin, end := records[0], records[len(records)-1]; begin.Run != "rone" || begin.Version != "v1" || end.Kind != journal.End || end.Verdict != "Passed" {
+	if begin, end := records[0], records[len(records)-1]; begin.Run != "rone" || begin.Version != "v1" || begin.Versions["plugin sample"] != "v2" || end.Kind != journal.End || end.Verdict != "Passed" {
 		t.Errorf("the journal is\n%s", &out)
 	}
 	if len(lock.runs) != 1 || lock.runs[0] != "rone" || !slices.Equal(first.asked, []string{"{}", "{}"}) {

@@ -125,7 +125,7 @@ func (h history) byRechecks() Judgement {
 		if step, known := h.plan.Find(record.Step); known && record.Conclusion != string(activity.Passed) {
 			passed, _ := h.result(step.Name)
 			return h.judge(step, activity.Conclusion(record.Conclusion),
-				fmt.Sprintf("%s passed at %s and no longer holds: %s", step.Name, h.origin.When(passed.At), record.Text))
+				fmt.Sprintf("%s passed at %s and no longer holds: %s", step.Name, h.origin.When(passed.At), Said(record)))
 		}
 	}
 	for _, step := range h.plan.Steps {
@@ -241,12 +241,24 @@ func (h history) answered(step plan.Step, result journal.Record) string {
 	return ""
 }
 
+// Said is what an activity says: also of what is wedged in the system, so that
+// it refuses everything for good.
+func Said(result journal.Record) string {
+	text := result.Text
+	for _, part := range []struct{ key, words string }{{"wedged", "; wedged: "}, {"blocks", ", which blocks "}, {"tried", "; tried: "}} {
+		if value := result.Evidence[part.key]; value != "" && result.Evidence["wedged"] != "" {
+			text += part.words + value
+		}
+	}
+	return text
+}
+
 // Meaning returns what a step's result makes of the run and why: the
 // activity's own conclusion, or, where the plan expects an outcome, the
 // outcome against the plan.
 func Meaning(step plan.Step, result journal.Record) (meaning activity.Conclusion, reason string) {
 	if result.Conclusion != string(activity.Passed) {
-		return activity.Conclusion(result.Conclusion), fmt.Sprintf("%s: %s", step.Name, result.Text)
+		return activity.Conclusion(result.Conclusion), fmt.Sprintf("%s: %s", step.Name, Said(result))
 	}
 	if plan.Matches(step.Expect, result.Outcome) {
 		return activity.Passed, ""

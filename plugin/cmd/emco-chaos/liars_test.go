@@ -7,8 +7,13 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -31,8 +36,10 @@ type liar struct {
 	honest func(fault.Object) bool
 	// ready is how long after the lie about down comes the one about ready.
 	ready time.Duration
-	// instead is what it does at the moment of the lie; may be nil.
-	instead func()
+	// instead is what it does at the moment of the lie; may be nil. Beside is what
+	// it does when it puts on a fault that stops something, and before when the
+	// steps begin.
+	instead, beside, before func()
 
 	mu  sync.Mutex
 	lie map[string]func(engine.Moment)
@@ -40,6 +47,9 @@ type liar struct {
 }
 
 func (l *liar) Apply(ctx context.Context, object fault.Object, observe func(engine.Moment)) error {
+	if l.beside != nil && !holds(object) {
+		l.beside()
+	}
 	if l.honest(object) {
 		return l.Driver.Apply(ctx, object, observe)
 	}
@@ -76,7 +86,47 @@ func (l *liar) Remove(ctx context.Context, object fault.Object) error {
 	return l.Driver.Remove(ctx, object)
 }
 
+// Watch tells the truth, after what the liar does before.
+func (l *liar) Watch(ctx context.Context, observe func(engine.Disturbance)) error {
+	if l.before != nil {
+		l.all.Go(func() {
+			pause(ctx, 20*time.Millisecond)
+			l.before()
+		})
+	}
+	return l.Driver.(*run.Target).Driver.(engine.Watcher).Watch(ctx, observe)
+}
+
+// killed kills the process of a service of the emulated EMCO, as somebody else
+// on this machine would.
+func killed(t *testing.T, target *target.Target, service string) {
+	t.Helper()
+	folder, err := filepath.EvalSymlinks(filepath.Dir(target.Driver.Local.Cluster))
+	if err != nil {
+		t.Error(err)
+	}
+	files, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, file := range files {
+		stat, _ := os.ReadFile(file)
+		command, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))
+		words := strings.Split(string(command), "\x00")
+		in, _ := os.Readlink(filepath.Join(filepath.Dir(file), "cwd"))
+		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		if len(fields) < 2 || fields[1] != strconv.Itoa(os.Getpid()) || in != folder || !slices.Contains(words, service) {
+			continue
+		}
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	t.Errorf("no process of %s", service)
+}
+
 func nothing(fault.Object) bool { return false }
+
+func everything(fault.Object) bool { return true }
 
 func holds(object fault.Object) bool {
 	_, hold := object.(*v1alpha1.NetworkChaos)
@@ -179,6 +229,12 @@ func hopeless(experiment string) []string {
 // client sees from outside.
 func TestLyingDrivers(t *testing.T) {
 	liars := map[string]func(*testing.T, *target.Target, engine.Driver) *liar{
+		"kills a bystander too": func(t *testing.T, target *target.Target, real engine.Driver) *liar {
+			return &liar{Driver: real, honest: everything, beside: func() { killed(t, target, "rsync") }}
+		},
+		tooEarly: func(_ *testing.T, _ *target.Target, real engine.Driver) *liar {
+			return &liar{Driver: real, honest: holds, ready: 500 * time.Millisecond}
+		},
 		"reports everything and does nothing": func(_ *testing.T, _ *target.Target, real engine.Driver) *liar {
 			return &liar{Driver: real, honest: nothing, ready: 500 * time.Millisecond}
 		},
@@ -200,6 +256,9 @@ func TestLyingDrivers(t *testing.T) {
 			for _, experiment := range experiments.Names() {
 				t.Run(experiment, func(t *testing.T) {
 					p := compiled(t, s, target, experiment, hopeless(experiment)...)
+					if name == tooEarly {
+						driver.before = func() { killed(t, target, stopped(p)) }
+					}
 					outcome, records := runWith(t, s, target, driver, p)
 					if outcome.Verdict != verdict.Inconclusive {
 						t.Errorf("%s: %s", outcome.Verdict, outcome.Reason)
@@ -219,6 +278,19 @@ func TestLyingDrivers(t *testing.T) {
 
 // timesOut is the liar that only the client's own timeout gives away.
 const timesOut = "holds, and kills nothing"
+
+// tooEarly is the liar that kills the right pod, but before the call.
+const tooEarly = "kills the right pod, but before the call"
+
+// stopped is the service that a plan's first fault of that kind stops.
+func stopped(p *plan.Plan) string {
+	for _, step := range p.Steps {
+		if step.Fault != nil && step.Fault.Stops() {
+			return step.Fault.Summary[strings.LastIndexByte(step.Fault.Summary, ' ')+1:]
+		}
+	}
+	return ""
+}
 
 // driven starts the target's own driver.
 func driven(t *testing.T, target *target.Target) engine.Driver {
