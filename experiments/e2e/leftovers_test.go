@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -26,20 +27,15 @@ const runLabel = "emco-chaos.io/run"
 
 // faults are the chaos objects of ours that are there.
 func (s *site) faults(ctx context.Context) ([]client.Object, error) {
-	var pods v1alpha1.PodChaosList
-	if err := s.client.List(ctx, &pods, client.InNamespace(emco), client.HasLabels{runLabel}); err != nil {
-		return nil, fmt.Errorf("list the PodChaos: %w", err)
-	}
-	var network v1alpha1.NetworkChaosList
-	if err := s.client.List(ctx, &network, client.InNamespace(emco), client.HasLabels{runLabel}); err != nil {
-		return nil, fmt.Errorf("list the NetworkChaos: %w", err)
-	}
 	var found []client.Object
-	for i := range pods.Items {
-		found = append(found, &pods.Items[i])
-	}
-	for i := range network.Items {
-		found = append(found, &network.Items[i])
+	for _, kind := range fault.Kinds() {
+		list := kind.NewList()
+		if err := s.client.List(ctx, list, client.InNamespace(emco), client.HasLabels{runLabel}); err != nil {
+			return nil, fmt.Errorf("list the %s: %w", kind.Name, err)
+		}
+		for _, object := range fault.Objects(list) {
+			found = append(found, object)
+		}
 	}
 	return found, nil
 }
