@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"path"
-	"slices"
 	"strings"
 	"time"
 
@@ -58,7 +56,10 @@ type Options struct {
 	KeepGoing bool
 	// NoWait does not wait for the state that the last call leads to. What a
 	// call follows on is always waited for.
-	NoWait   bool
+	NoWait bool
+	// Also are anchors of what Delete takes back with all that is below it, be
+	// it shared, or there before Apply.
+	Also     []string
 	Patience time.Duration // bounds the wait for one state; 0 means five minutes
 	Interval time.Duration // between two readings of a state; 0 means 200 ms
 }
@@ -71,7 +72,7 @@ var (
 	ErrUnreachable = errors.New("EMCO could not be reached")
 )
 
-// Apply posts resources in their order. After instantiate and terminate it
+// Apply posts resources in their order, and marks what it makes. After instantiate and terminate it
 // waits until EMCO has done them, since what comes next may need it. It
 // returns an error that wraps [ErrRefused] or [ErrUnreachable].
 func Apply(ctx context.Context, client *emco.Client, resources []Resource, options Options, observer Observer) error {
@@ -79,22 +80,13 @@ func Apply(ctx context.Context, client *emco.Client, resources []Resource, optio
 	return o.all(ctx, resources, o.apply)
 }
 
-// Delete takes resources back in the reverse order, as emcoctl does: what
-// was instantiated is terminated, other calls are left out, and the rest is
-// deleted. It returns an error that wraps [ErrRefused] or [ErrUnreachable].
-func Delete(ctx context.Context, client *emco.Client, resources []Resource, options Options, observer Observer) error {
-	o := operation{client: client, options: options, observer: observer}
-	backwards := slices.Clone(resources)
-	slices.Reverse(backwards)
-	return o.all(ctx, backwards, o.delete)
-}
-
 // operation is one Apply or Delete.
 type operation struct {
 	client   *emco.Client
 	options  Options
 	observer Observer
-	last     bool // the last resource is being worked on
+	last     bool     // the last resource is being worked on
+	named    []string // anchors of what the files of a Delete describe
 }
 
 func (o *operation) all(ctx context.Context, resources []Resource, do func(context.Context, Resource) Step) error {
@@ -124,7 +116,7 @@ func (o *operation) all(ctx context.Context, resources []Resource, do func(conte
 }
 
 func (o *operation) apply(ctx context.Context, resource Resource) Step {
-	step := o.send(ctx, resource.Post())
+	step := o.send(ctx, resource.marked().Post())
 	switch {
 	case resource.Call() != "":
 		return o.follow(ctx, step, trackedAt(resource.Anchor))
@@ -132,51 +124,6 @@ func (o *operation) apply(ctx context.Context, resource Resource) Step {
 		return o.already(step, resource.Own()+" is there already, and is left as it is")
 	}
 	return step
-}
-
-func (o *operation) delete(ctx context.Context, resource Resource) Step {
-	switch resource.Call() {
-	case "":
-		step := o.send(ctx, emco.Delete(resource.Own()))
-		if step.Verdict == Refused && step.Answer.Missing() {
-			return o.already(step, "was not there")
-		}
-		return step
-	case "instantiate":
-		return o.terminate(ctx, resource.on()+"/terminate")
-	case "apply":
-		return o.send(ctx, emco.Post(resource.on()+"/terminate"))
-	}
-	return Step{Anchor: resource.Anchor, Verdict: Skipped, Text: "there is nothing to take back from " + path.Base(resource.Anchor)}
-}
-
-// terminate terminates and waits: EMCO deletes nothing that is deployed.
-func (o *operation) terminate(ctx context.Context, anchor string) Step {
-	call := trackedAt(anchor)
-	if call == nil {
-		return o.send(ctx, emco.Post(anchor))
-	}
-	step := Step{Anchor: anchor}
-	reading, answer, err := o.read(ctx, call)
-	switch {
-	case err != nil:
-		return step.end(Unreachable, err.Error())
-	case !answer.Outcome.Answered():
-		o.observer.Call(answer.Request.Anchor, answer)
-		step.Answer = &answer
-		return step.end(Unreachable, answer.String())
-	case answer.Outcome.Kind == emco.Rejected && answer.Code < 500 && strings.Contains(string(answer.Body), "not found"):
-		return o.already(step, "was not there")
-	case reading.Progress == emco.Done:
-		return o.already(step, "was terminated already")
-	case reading.Progress == emco.UnderWay && reading.Ours:
-		return o.follow(ctx, step.end(Already, "is being terminated already"), call)
-	case reading.Progress != emco.Unknown && reading.Status.ContextID == "":
-		// EMCO accepts the terminate of a logical cloud that was never
-		// instantiated, and then does nothing.
-		return step.end(Skipped, "was never instantiated")
-	}
-	return o.follow(ctx, o.send(ctx, emco.Post(anchor)), call)
 }
 
 // send makes one call.
@@ -188,13 +135,17 @@ func (o *operation) send(ctx context.Context, request emco.Request) Step {
 	}
 	o.observer.Call(request.Anchor, answer)
 	step.Answer = &answer
+	return step.end(o.verdict(answer), answer.String())
+}
+
+func (o *operation) verdict(answer emco.Answer) Verdict {
 	switch answer.Outcome.Kind {
 	case emco.Accepted:
-		return step.end(Done, answer.String())
+		return Done
 	case emco.Rejected:
-		return step.end(Refused, answer.String())
+		return Refused
 	}
-	return step.end(Unreachable, answer.String())
+	return Unreachable
 }
 
 // already ends the step of what needed nothing.
@@ -251,7 +202,8 @@ func (o *operation) follow(ctx context.Context, step Step, call *trackedCall) St
 		switch {
 		case err != nil:
 			return step.end(Unreachable, err.Error())
-		case claimed && reading.Progress == emco.Done:
+		case claimed && (reading.Progress == emco.Done || reading.Status.Deployed == call.End):
+			// The history of what was killed in its terminate need not have it.
 			return o.already(step, "was done already: status says "+reading.Text)
 		case claimed && (reading.Progress != emco.UnderWay || o.options.Strict):
 			return step.end(Refused, step.Text+"; status says "+reading.Text)

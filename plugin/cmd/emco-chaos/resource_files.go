@@ -41,13 +41,17 @@ Exit codes: 0 all is done, 1 EMCO refused something, 2 usage, 4 EMCO could not b
 
 func newDelete(s *session) *cobra.Command {
 	f := &resourceFiles{do: emcoctl.Delete, sources: emcoctl.Sources{WithoutAttachments: true}}
-	return f.command(s, "gone already", &cobra.Command{
+	command := f.command(s, "gone already", &cobra.Command{
 		Use:   "delete -f FILE...",
 		Short: "Take back what emcoctl's resource files describe, the last first",
 		Long: `Take back what emcoctl's resource files describe, the last first: what was
 instantiated is terminated and waited for, the rest is deleted. What is gone
-already is told. Exit codes as of apply.`,
+already is told. What apply did not make is left, controllers always, unless
+--also names it; and so is what something hangs on that the files do not name:
+EMCO can destroy what it refuses to delete. Exit codes as of apply.`,
 	})
+	command.Flags().StringSliceVar(&f.options.Also, "also", nil, "delete too what apply did not make: the `ANCHOR`, and what is below it in the files")
+	return command
 }
 
 // command completes a command; already is what needs nothing to be done.

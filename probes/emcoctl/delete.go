@@ -1,0 +1,242 @@
+package emcoctl
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/emco-chaos/emco-chaos/probes/document"
+	"github.com/emco-chaos/emco-chaos/probes/emco"
+)
+
+// Delete takes resources back in the reverse order, as emcoctl does: what was
+// instantiated is terminated, other calls are left out, and the rest is deleted.
+// It leaves what [Apply] has not made. What something hangs on it does not touch
+// either: EMCO can destroy what it refuses to delete. It returns an error that
+// wraps [ErrRefused] or [ErrUnreachable].
+func Delete(ctx context.Context, client *emco.Client, resources []Resource, options Options, observer Observer) error {
+	o := operation{client: client, options: options, observer: observer}
+	for _, resource := range resources {
+		o.named = append(o.named, resource.Own())
+	}
+	backwards := slices.Clone(resources)
+	slices.Reverse(backwards)
+	return o.all(ctx, backwards, o.delete)
+}
+
+// mark is in the userData2 of what Apply makes.
+const mark = "made by emco-chaos apply"
+
+// marked is the resource with the mark, if its kind has metadata.
+func (r Resource) marked() Resource {
+	if r.Name() != "" && r.Metadata != nil {
+		metadata := *r.Metadata
+		metadata.UserData2 = strings.TrimSpace(metadata.UserData2 + " " + mark)
+		r.Metadata = &metadata
+	}
+	return r
+}
+
+// found is a resource as EMCO tells of it.
+type found struct {
+	anchor       string
+	Metadata     struct{ Name, UserData2 string }
+	ClusterLabel string
+	Spec         struct{ CompositeAppVersion, LogicalCloud, ClusterProvider, Cluster string }
+}
+
+func (o *operation) delete(ctx context.Context, resource Resource) Step {
+	call := resource.Call()
+	step := Step{Anchor: cmp.Or(resource.Own(), resource.on())}
+	if call != "" && call != "instantiate" && call != "apply" {
+		return Step{Anchor: resource.Anchor, Verdict: Skipped, Text: "there is nothing to take back from " + path.Base(resource.Anchor)}
+	}
+	if step = o.mayTouch(ctx, step, step.Anchor); step.Verdict != "" {
+		return step
+	}
+	hanging, err := o.hanging(ctx, step.Anchor, call == "")
+	switch {
+	case err != nil:
+		return step.end(Refused, "left as it is, because what hangs on it cannot be read: "+err.Error())
+	case len(hanging) > 0:
+		return step.end(Refused, "left as it is, because EMCO could destroy it: "+o.told(hanging))
+	case call == "apply":
+		return o.send(ctx, emco.Post(step.Anchor+"/terminate"))
+	case call != "":
+		return o.terminate(ctx, step.Anchor+"/terminate")
+	}
+	if state := o.deployed(ctx, step.Anchor); state != "" {
+		return step.end(Refused, "left as it is, because EMCO could destroy it: "+state)
+	}
+	sent := o.send(ctx, emco.Delete(step.Anchor))
+	if sent.Verdict == Refused && sent.Answer.Missing() {
+		return o.already(sent, "was not there")
+	}
+	return sent
+}
+
+// mayTouch ends the step unless the resource at the anchor is there, and is to
+// be taken back: Apply has marked it, or the options name it. Labels
+// and app intents have no mark, and belong to who made what they are in.
+func (o *operation) mayTouch(ctx context.Context, step Step, anchor string) Step {
+	answer, err := o.client.Do(ctx, emco.Get(anchor))
+	if err != nil {
+		return step.end(Unreachable, err.Error())
+	}
+	var resource found
+	unread := json.Unmarshal(answer.Body, &resource)
+	also := func(named string) bool { return anchor == named || strings.HasPrefix(anchor, named+"/") }
+	switch {
+	case answer.Missing():
+		return o.already(step, "was not there")
+	case answer.Outcome.Kind != emco.Accepted || unread != nil:
+		step.Answer = &answer
+		o.observer.Call(step.Anchor, answer)
+		return step.end(o.verdict(answer), "GET: "+answer.String())
+	case slices.ContainsFunc(o.options.Also, also):
+		return step
+	case strings.Contains(strings.Split(anchor, "/")[0], "controllers"):
+		return step.end(Skipped, "is left: all users of this EMCO share it; --also "+anchor+" deletes it too")
+	case slices.Contains([]string{"labels", "app-intents"}, path.Base(path.Dir(anchor))):
+		return o.mayTouch(ctx, step, path.Dir(path.Dir(anchor)))
+	case !strings.HasSuffix(resource.Metadata.UserData2, mark):
+		return step.end(Skipped, fmt.Sprintf("is left: emco-chaos apply did not make %s; --also %s deletes it too", anchor, anchor))
+	}
+	return step
+}
+
+// hanging are the resources that are below another one, if below is set, or
+// that refer to it.
+func (o *operation) hanging(ctx context.Context, anchor string, below bool) ([]string, error) {
+	var anchors, collections []string
+	if below {
+		collections = emco.Collections(anchor)
+	}
+	list, err := o.list(ctx, collections...)
+	for _, child := range list {
+		anchors = append(anchors, child.anchor)
+	}
+	in, name := path.Dir(path.Dir(anchor)), path.Base(anchor)
+	var users []found
+	uses := func(found) bool { return true }
+	switch {
+	case err != nil:
+	case path.Base(path.Dir(anchor)) == "logical-clouds":
+		users, err = o.lists(ctx, in+"/composite-apps", "/deployment-intent-groups")
+		uses = func(group found) bool { return group.Spec.LogicalCloud == name }
+	case path.Base(path.Dir(anchor)) == "clusters":
+		users, err = o.lists(ctx, "projects", "/logical-clouds", "/cluster-references")
+		uses = func(reference found) bool {
+			return reference.Spec.Cluster == name && reference.Spec.ClusterProvider == path.Base(in)
+		}
+	}
+	for _, user := range users {
+		if uses(user) {
+			anchors = append(anchors, user.anchor)
+		}
+	}
+	return anchors, err
+}
+
+// lists lists a collection, the collections in each of its resources, and so on.
+func (o *operation) lists(ctx context.Context, collection string, inner ...string) ([]found, error) {
+	list, err := o.list(ctx, collection)
+	for _, name := range inner {
+		var collections []string
+		for _, resource := range list {
+			collections = append(collections, resource.anchor+name)
+		}
+		if err == nil {
+			list, err = o.list(ctx, collections...)
+		}
+	}
+	return list, err
+}
+
+// list lists what is in collections. One that this EMCO does not have is empty.
+func (o *operation) list(ctx context.Context, collections ...string) ([]found, error) {
+	var all []found
+	for _, collection := range collections {
+		answer, err := o.client.Do(ctx, emco.Get(collection))
+		if err != nil {
+			return nil, err
+		}
+		var list []found
+		switch {
+		case answer.Outcome.Kind == emco.Accepted && !answer.Cut && json.Unmarshal(answer.Body, &list) == nil:
+		case answer.Code == 404, answer.Code == 405, answer.Code == 400 && answer.Text() == "No Cluster References associated":
+		default:
+			return nil, fmt.Errorf("GET %s: %s", collection, answer)
+		}
+		for _, resource := range list {
+			resource.anchor = path.Join(collection, cmp.Or(resource.Metadata.Name, resource.ClusterLabel), resource.Spec.CompositeAppVersion)
+			all = append(all, resource)
+		}
+	}
+	return all, nil
+}
+
+// told names what hangs on a resource for a message.
+func (o *operation) told(hanging []string) string {
+	text := document.Shown(strings.Join(hanging[:min(3, len(hanging))], ", "))
+	if more := len(hanging) - 3; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	if slices.ContainsFunc(hanging, func(anchor string) bool { return !slices.Contains(o.named, anchor) }) {
+		return text + " hangs on it, and the files do not name it"
+	}
+	return text + " hangs on it, and stayed"
+}
+
+// deployed says why EMCO would refuse to delete a logical cloud or a deployment
+// intent group, or a reference of one: it is deployed, or its status tells
+// nothing. Else it is empty.
+func (o *operation) deployed(ctx context.Context, anchor string) string {
+	anchors := []string{anchor, strings.TrimSuffix(anchor, "/cluster-references/"+path.Base(anchor))}
+	for _, anchor := range slices.Compact(anchors) {
+		call := trackedAt(anchor + "/terminate")
+		if call == nil {
+			continue
+		}
+		reading, _, err := o.read(ctx, call)
+		gone := reading.Progress == emco.GaveUp || reading.Status.Deployed == emco.Terminated || reading.Status.ContextID == ""
+		switch {
+		case err != nil:
+			return err.Error()
+		case reading.Progress == emco.Unknown || !gone:
+			return fmt.Sprintf("the status of %s says %s; name the file with its instantiate too", anchor, reading.Text)
+		}
+	}
+	return ""
+}
+
+// terminate terminates and waits: EMCO deletes nothing that is deployed.
+func (o *operation) terminate(ctx context.Context, anchor string) Step {
+	call := trackedAt(anchor)
+	if call == nil {
+		return o.send(ctx, emco.Post(anchor))
+	}
+	step := Step{Anchor: anchor}
+	reading, answer, err := o.read(ctx, call)
+	switch {
+	case err != nil:
+		return step.end(Unreachable, err.Error())
+	case !answer.Outcome.Answered():
+		o.observer.Call(answer.Request.Anchor, answer)
+		step.Answer = &answer
+		return step.end(Unreachable, answer.String())
+	case reading.Progress == emco.Done:
+		return o.already(step, "was terminated already")
+	case reading.Progress == emco.UnderWay && reading.Ours:
+		return o.follow(ctx, step.end(Already, "is being terminated already"), call)
+	case reading.Progress != emco.Unknown && reading.Status.ContextID == "":
+		// EMCO accepts the terminate of a logical cloud that was never
+		// instantiated, and then does nothing.
+		return step.end(Skipped, "was never instantiated")
+	}
+	return o.follow(ctx, o.send(ctx, emco.Post(anchor)), call)
+}
