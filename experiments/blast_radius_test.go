@@ -158,6 +158,25 @@ func TestSettingsRefuses(t *testing.T) {
 	}
 }
 
+// TestTheEdgeIsNamed: what looks at the edge is told before anything is touched
+// that nobody named it.
+func TestTheEdgeIsNamed(t *testing.T) {
+	for name, want := range map[string]string{
+		"dig-terminate-in-flight":           "target.yaml:17:3: spec.settings.edge: is missing, and dig-terminate-in-flight looks at the edge; write settings: {edge: {kubeconfig: {file: FILE}}}",
+		"logical-cloud-terminate-in-flight": "",
+	} {
+		source, err := experiments.Read(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		edgeless := existing(t, shop)
+		delete(edgeless.Settings, "edge")
+		if _, problems := experiments.Compile(source, edgeless, nil); problems.Error() != want {
+			t.Errorf("%s: got %v", name, problems)
+		}
+	}
+}
+
 // TestNoTargetFileSaysUseExisting: only who starts a run does.
 func TestNoTargetFileSaysUseExisting(t *testing.T) {
 	for _, line := range []string{"useExisting: true", "UseExisting: true"} {

@@ -74,6 +74,9 @@ func TestEdge(t *testing.T) {
 	if !strings.HasPrefix(gone.Message, "0 of 4 objects are on the edge: ") {
 		t.Error(gone.Message)
 	}
+	if result, _ := run(t, subject, "edge", forCall("logical-cloud.instantiate"), Passed); !strings.HasPrefix(result.Message, "EMCO lists no objects of logical-cloud.instantiate") {
+		t.Error(result.Message)
+	}
 	if err := emulated.Stop("edge"); err != nil {
 		t.Fatal(err)
 	}

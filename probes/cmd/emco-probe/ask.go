@@ -70,7 +70,7 @@ func newProbe(kind probes.Kind) *cobra.Command {
 	if kind.Changes() {
 		flags.BoolVar(&p.dryRun, "dry-run", false, "say what would be done, and do nothing")
 		if p.action.scope != ofAllRuns {
-			p.endpoints.materialFlags(command)
+			flags.StringSliceVar(&p.endpoints.setup.Apps, "apps", nil, "the `NAMES` of the apps that are deployed")
 		}
 	}
 	if kind.HasOutcome {

@@ -39,13 +39,7 @@ func (e *endpoints) flags(command *cobra.Command) {
 	flags.StringVar(&e.client.Token.Env, "token-env", "", "the `NAME` of the environment variable with the bearer token")
 	flags.StringVar(&e.client.Token.File, "token-file", "", "the `FILE` with the bearer token")
 	flags.StringVar(&e.client.CAFile, "ca", "", "the `FILE` with the certificate authority to trust")
-}
-
-// materialFlags adds the flags for what a probe makes resources of.
-func (e *endpoints) materialFlags(command *cobra.Command) {
-	flags := command.Flags()
-	flags.StringVar(&e.setup.Kubeconfig, "kubeconfig", "", "the edge cluster's kubeconfig `FILE`, for what registers a cluster")
-	flags.StringSliceVar(&e.setup.Apps, "apps", nil, "the `NAMES` of the apps that are deployed")
+	flags.StringVar(&e.setup.Kubeconfig, "kubeconfig", "", "the edge cluster's kubeconfig `FILE`, to register the cluster and to look at it")
 }
 
 // open makes a subject without names. Flags go before what the files say.

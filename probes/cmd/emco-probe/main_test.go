@@ -50,7 +50,13 @@ func TestProbes(t *testing.T) {
 	server := emcotest.Start(t, emcotest.Options{Token: token})
 	t.Setenv("EMCO_TEST_TOKEN", token)
 	config := configOf(t, server)
-	kubeconfig := write(t, "edge.kubeconfig", "apiVersion: v1\nkind: Config\n")
+	kubeconfig := write(t, "edge.kubeconfig", `apiVersion: v1
+kind: Config
+clusters: [{name: edge, cluster: {server: "`+server.URL("edge")+`"}}]
+contexts: [{name: edge, context: {cluster: edge, user: nobody}}]
+users: [{name: nobody, user: {}}]
+current-context: edge
+`)
 	resources := write(t, "instantiate.yaml", "version: emco/v2\nresourceContext:\n  anchor: projects/{{ .Project }}/composite-apps/run-1-app/v1/deployment-intent-groups/run-1-dig/instantiate\n")
 	values := write(t, "values.yaml", "Project: run-1\n")
 	dig := "projects/run-1/composite-apps/run-1-app/v1/deployment-intent-groups/run-1-dig"
@@ -76,6 +82,9 @@ func TestProbes(t *testing.T) {
 		{"another state", "status --call dig.instantiate --state Instantiated --anchor " + dig, 1, "failed: status says Approved, not Instantiated", ""},
 		{"call", "call --call dig.instantiate --anchor " + dig, 0, "passed: dig.instantiate: 202 Accepted", "will POST " + server.URL("orchestrator") + "/v2/" + dig + "/instantiate, once"},
 		{"reached", "reached --call dig.instantiate --run run", 0, "passed: Instantiated after", ""},
+		{"on the edge", "edge --call dig.instantiate --run run --kubeconfig " + kubeconfig, 0, "passed: 4 of 4 objects are on the edge: Deployment run-1-adservice", ""},
+		{"not off the edge", "edge --call dig.terminate --anchor " + dig + " --timeout 1s --kubeconfig " + kubeconfig, 1, "still on the edge: Deployment run-1-adservice", ""},
+		{"on no edge", "edge --call dig.instantiate --run run", 4, "error: ", ""},
 		{"call once more", "call --call dig.instantiate --run run", 1, "500 Internal Server Error: DeploymentIntentGroup has already been instantiatedrun-1-dig (expected accepted)", ""},
 		{"expected so", "call --call dig.instantiate --run run --expect rejected", 0, "passed", ""},
 		{"not with this code", "call --call dig.instantiate --run run --expect", 1, "(expected rejected 409)", ""},
@@ -85,6 +94,7 @@ func TestProbes(t *testing.T) {
 		{"final", "not-final --call dig.instantiate --run run", 3, "inconclusive: status was final before it was seen under way", ""},
 		{"reissue", "reissue --call dig.terminate --run run", 0, "passed: reissued: 202 Accepted", "unless it shows the call under way or done, POST"},
 		{"terminated", "reached --call dig.terminate --run run", 0, "passed: Terminated after", ""},
+		{"off the edge", "edge --call dig.terminate --run run --kubeconfig " + kubeconfig, 0, "passed: 0 of 4 objects are on the edge", ""},
 		{"teardown", "teardown --run run", 0, "resources removed in", "will terminate and remove projects/run-1 and cluster-providers/run-1"},
 		{"nothing to clean", "clean", 0, "passed: 0 resources of 0 attempts removed", ""},
 	} {
