@@ -112,6 +112,7 @@ func TestApplyAndDelete(t *testing.T) {
 	}
 
 	log.Reset()
+	options.Also = []string{"controllers"}
 	if err := emcoctl.Delete(t.Context(), client, resources, options, emcoctl.NewPrinter(&log, emcoctl.Plain, "Delete")); err != nil {
 		t.Fatalf("%v\n%s", err, &log)
 	}
