@@ -176,14 +176,14 @@ func event(step, name string) func(journal.Record) bool {
 	return func(r journal.Record) bool { return r.Kind == journal.Event && r.Step == step && r.Event == name }
 }
 
-// descendants are the processes below one, with their command lines.
-func descendants(t *testing.T, pid int) map[int]string {
+// processes are all on this machine: the parent of each, and its command line.
+func processes(t *testing.T) (parents map[int]int, lines map[int]string) {
 	t.Helper()
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		t.Fatal(err)
 	}
-	parents, lines := map[int]int{}, map[int]string{}
+	parents, lines = map[int]int{}, map[int]string{}
 	for _, entry := range entries {
 		child, err := strconv.Atoi(entry.Name())
 		if err != nil {
@@ -202,6 +202,13 @@ func descendants(t *testing.T, pid int) map[int]string {
 		line, _ := os.ReadFile(filepath.Join("/proc", entry.Name(), "cmdline"))
 		lines[child] = strings.ReplaceAll(string(line), "\x00", " ")
 	}
+	return parents, lines
+}
+
+// descendants are the processes below one, with their command lines.
+func descendants(t *testing.T, pid int) map[int]string {
+	t.Helper()
+	parents, lines := processes(t)
 	below := map[int]string{}
 	for grown := true; grown; {
 		grown = false
