@@ -71,6 +71,13 @@ fuzz: ## Fuzz every parser, FUZZTIME each (1m)
 		done; \
 	done
 
+KILLS ?= 200
+SEED ?= 1
+
+.PHONY: kills
+kills: ## Kill processes of KILLS runs (200) at random moments that SEED (1) decides; nothing may be left, and no verdict be false
+	$(GO) test -count 1 -timeout 60m ./plugin/cmd/emco-chaos -run '^TestKills$$' -kills $(KILLS) -kill-seed $(SEED)
+
 .PHONY: bench
 bench: ## Measure the way from an event in the plugin to the driver
 	$(GO) test -run '^$$' -bench . -benchtime 10000x ./plugin/host ./plugin/cmd/emco-chaos-plugin-emco
