@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -24,7 +25,8 @@ type tally struct {
 // that of its test before it.
 type testName struct{ folder, name string }
 
-// unpassed is a test that failed or was skipped, and what it printed itself.
+// unpassed is a test that failed, with what it printed itself, or was skipped,
+// with the reason.
 type unpassed struct {
 	testName
 	printed []string
@@ -80,7 +82,7 @@ func (t *tally) count(one event) {
 		}
 	case "skip":
 		if one.Test != "" {
-			t.skips = append(t.skips, unpassed{this, t.printed[this]})
+			t.skips = append(t.skips, unpassed{this, reason(t.printed[this])})
 		}
 		if whole {
 			t.skipped++
@@ -96,8 +98,19 @@ func (t *tally) count(one event) {
 	delete(t.printed, this)
 }
 
-// String is what the tests that were skipped or failed have printed, and the
-// count.
+// reason is what a test printed last, when it was skipped.
+func reason(printed []string) []string {
+	lines := slices.DeleteFunc(slices.Clone(printed), func(line string) bool { return strings.Contains(line, "--- SKIP: ") })
+	for at := len(lines) - 1; at > 0; at-- {
+		if strings.Contains(lines[at], "_test.go:") {
+			return lines[at:]
+		}
+	}
+	return lines
+}
+
+// String is why tests were skipped, what those that failed have printed, and
+// the count.
 func (t *tally) String() string {
 	var text strings.Builder
 	for _, ended := range []struct {
@@ -112,5 +125,8 @@ func (t *tally) String() string {
 		}
 	}
 	fmt.Fprintf(&text, "end-to-end tests: %d passed, %d failed, %d skipped", t.passed, t.failed, t.skipped)
+	if subtests := len(t.skips) - t.skipped; subtests > 0 {
+		fmt.Fprintf(&text, "; subtests skipped: %d", subtests)
+	}
 	return text.String()
 }

@@ -14,7 +14,10 @@ func TestTally(t *testing.T) {
 {"Action":"pass","Package":"p","Test":"TestA"}
 {"Action":"output","Package":"p","Test":"TestB","Output":"    b_test.go:1: no cluster\n"}
 {"Action":"skip","Package":"p","Test":"TestB"}
+{"Action":"output","Package":"p","Test":"TestC/kind","Output":"    c_test.go:9: it is created\n"}
 {"Action":"output","Package":"p","Test":"TestC/kind","Output":"    c_test.go:3: no netem\n"}
+{"Action":"output","Package":"p","Test":"TestC/kind","Output":"        in the kernel\n"}
+{"Action":"output","Package":"p","Test":"TestC/kind","Output":"    --- SKIP: TestC/kind (0.00s)\n"}
 {"Action":"output","Package":"p","Test":"TestC/fine","Output":"    c_test.go:1: fine\n"}
 {"Action":"output","Package":"p","Test":"TestC/bad","Output":"=== RUN   TestC/bad\n"}
 {"Action":"output","Package":"p","Test":"TestC/bad","Output":"    c_test.go:2: refused\n"}
@@ -34,7 +37,10 @@ func TestTally(t *testing.T) {
 	printed := `=== RUN   TestA
     --- PASS: TestA/one (0.00s)
     b_test.go:1: no cluster
+    c_test.go:9: it is created
     c_test.go:3: no netem
+        in the kernel
+    --- SKIP: TestC/kind (0.00s)
     c_test.go:1: fine
 === RUN   TestC/bad
     c_test.go:2: refused
@@ -48,6 +54,7 @@ FAIL	q [build failed]
       b_test.go:1: no cluster
 skipped: p TestC/kind
       c_test.go:3: no netem
+          in the kernel
 failed: p TestC/bad
       c_test.go:2: refused
       --- FAIL: TestC/bad (0.00s)
@@ -55,7 +62,7 @@ failed: p TestC
   --- FAIL: TestC (0.00s)
 failed: q
   FAIL	q [build failed]
-end-to-end tests: 2 passed, 1 failed, 1 skipped`
+end-to-end tests: 2 passed, 1 failed, 1 skipped; subtests skipped: 1`
 	var out bytes.Buffer
 	counted := newTally(&out)
 	// In pieces, as a pipe gives them.
