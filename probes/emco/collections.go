@@ -1,6 +1,9 @@
 package emco
 
-import "path"
+import (
+	"path"
+	"slices"
+)
 
 // collections are those below the resources of EMCO's, by the pattern of the
 // resource's anchor.
@@ -18,7 +21,6 @@ var collections = map[string][]string{
 
 // Collections are the anchors of the collections below a resource. EMCO refuses
 // to delete it while there is something in one, and can destroy it all the same.
-// A release of EMCO's need not have them all.
 func Collections(anchor string) []string {
 	var list []string
 	for pattern, names := range collections {
@@ -29,4 +31,9 @@ func Collections(anchor string) []string {
 		}
 	}
 	return list
+}
+
+// Optional reports whether an EMCO may answer that it has no such collection.
+func Optional(collection string) bool {
+	return slices.Contains([]string{"cluster-quotas", "user-permissions", "kv-pairs", "dependency", "cluster-sync-objects"}, path.Base(collection))
 }

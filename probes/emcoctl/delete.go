@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"path"
 	"slices"
 	"strings"
@@ -60,6 +62,8 @@ func (o *operation) delete(ctx context.Context, resource Resource) Step {
 	}
 	hanging, err := o.hanging(ctx, step.Anchor, call == "")
 	switch {
+	case errors.Is(err, ErrUnreachable):
+		return step.end(Unreachable, err.Error())
 	case err != nil:
 		return step.end(Refused, "left as it is, because what hangs on it cannot be read: "+err.Error())
 	case len(hanging) > 0:
@@ -157,7 +161,7 @@ func (o *operation) lists(ctx context.Context, collection string, inner ...strin
 	return list, err
 }
 
-// list lists what is in collections. One that this EMCO does not have is empty.
+// list lists what is in collections.
 func (o *operation) list(ctx context.Context, collections ...string) ([]found, error) {
 	var all []found
 	for _, collection := range collections {
@@ -168,7 +172,10 @@ func (o *operation) list(ctx context.Context, collections ...string) ([]found, e
 		var list []found
 		switch {
 		case answer.Outcome.Kind == emco.Accepted && !answer.Cut && json.Unmarshal(answer.Body, &list) == nil:
-		case answer.Code == 404, answer.Code == 405, answer.Code == 400 && answer.Text() == "No Cluster References associated":
+		case answer.Missing(), answer.Code == http.StatusBadRequest && answer.Text() == "No Cluster References associated":
+		case answer.Code == http.StatusNotFound && emco.Optional(collection):
+		case !answer.Outcome.Answered():
+			return nil, fmt.Errorf("GET %s: %s: %w", collection, answer, ErrUnreachable)
 		default:
 			return nil, fmt.Errorf("GET %s: %s", collection, answer)
 		}

@@ -19,7 +19,8 @@ type world struct {
 	*testing.T
 	client  *emco.Client
 	deletes []string // anchors
-	broken  string   // a path that is answered with 500
+	broken  string   // a path that is answered otherwise
+	answer  int      // with this code, or not at all
 	rsync   string
 }
 
@@ -40,7 +41,7 @@ func newWorld(t *testing.T) *world {
 			case r.Method == http.MethodDelete:
 				w.deletes = append(w.deletes, anchor)
 			case anchor == w.broken:
-				http.Error(out, "The server encountered an internal error", http.StatusInternalServerError)
+				w.refuse(out)
 				return
 			}
 			proxy.ServeHTTP(out, r)
@@ -54,6 +55,13 @@ func newWorld(t *testing.T) *world {
 	}
 	w.client = client
 	return w
+}
+
+func (w *world) refuse(out http.ResponseWriter) {
+	if w.answer == 0 {
+		panic(http.ErrAbortHandler)
+	}
+	http.Error(out, "404 page not found", w.answer)
 }
 
 func (w *world) post(anchor, body string) {
@@ -156,25 +164,28 @@ func TestDeleteLeavesWhatSomethingHangsOn(t *testing.T) {
 		"reference":      "projects/p/logical-clouds/lc/cluster-references/ref hangs on it, and the files do not name it",
 		"deployed":       "the status of projects/p/logical-clouds/lc says Instantiated; name the file with its instantiate too",
 		"logical clouds": "projects/p/logical-clouds/lc, projects/p/composite-apps/a/v1 hangs on it, and the files do not name it",
-		"unreadable":     "left as it is, because what hangs on it cannot be read: GET projects/p/composite-apps: 500 ",
+		"unreadable":     "left as it is, because what hangs on it cannot be read: GET projects/p/composite-apps: ",
 	}
 	keepGoing := quick
 	keepGoing.KeepGoing = true
 	for _, test := range []struct {
 		name, broken string
+		answer       int
 		resources    []emcoctl.Resource
 		options      emcoctl.Options
 		verdicts     string
 		last         string
 	}{
-		{"a project with others in it", "", all[1:2], quick, "refused", on["logical clouds"]},
-		{"a list that cannot be read", "projects/p/composite-apps", all[1:2], quick, "refused", on["unreadable"]},
-		{"a logical cloud with a group on it", "", all[4:], quick, "refused", on["group"]},
-		{"a logical cloud that is instantiated", "", all[3:4], quick, "refused", on["deployed"]},
-		{"a cluster that is referred to", "", edge[1:], quick, "refused", on["reference"]},
-		{"no further up", "", all[1:], keepGoing, "refused refused refused refused", on["logical clouds"]},
+		{"a project with others in it", "", 0, all[1:2], quick, "refused", on["logical clouds"]},
+		{"a list that cannot be read", "projects/p/composite-apps", http.StatusInternalServerError, all[1:2], quick, "refused", on["unreadable"]},
+		{"a list that something in front does not know", "projects/p/composite-apps", http.StatusNotFound, all[1:2], quick, "refused", on["unreadable"]},
+		{"a list that does not come", "projects/p/composite-apps", 0, all[1:2], quick, "unreachable", "GET projects/p/composite-apps: connection-lost"},
+		{"a logical cloud with a group on it", "", 0, all[4:], quick, "refused", on["group"]},
+		{"a logical cloud that is instantiated", "", 0, all[3:4], quick, "refused", on["deployed"]},
+		{"a cluster that is referred to", "", 0, edge[1:], quick, "refused", on["reference"]},
+		{"no further up", "", 0, all[1:], keepGoing, "refused refused refused refused", on["logical clouds"]},
 	} {
-		w.broken = test.broken
+		w.broken, w.answer = test.broken, test.answer
 		verdicts, last := w.delete(test.resources, test.options)
 		if verdicts != test.verdicts || !strings.Contains(last, test.last) || len(w.deletes) > 0 {
 			t.Errorf("%s: %s: %s\nDELETEs: %q", test.name, verdicts, last, w.deletes)
