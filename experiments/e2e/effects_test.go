@@ -89,10 +89,14 @@ func TestEffects(t *testing.T) {
 			return errors.New("look again")
 		})
 	})
+	stop := func() {
+		cancel()
+		looking.Wait()
+	}
+	t.Cleanup(stop)
 	journal := artefact(t, "strained.jsonl")
 	_, code := s.chaos(t, "run", "-f", file, "--target", s.target, "--journal", journal)
-	cancel()
-	looking.Wait()
+	stop()
 	if code != 0 {
 		t.Errorf("exit code %d", code)
 	}
