@@ -42,6 +42,7 @@ var ErrClosed = errors.New("the driver of the cluster is closed")
 type Driver struct {
 	options Options
 	client  client.WithWatch
+	config  *rest.Config
 	// lifetime ends when stop is called, with the lock held. Until then the
 	// watches run, and work waits for all that the driver started.
 	lifetime context.Context
@@ -92,6 +93,7 @@ func Open(ctx context.Context, config *rest.Config, options Options) (*Driver, e
 	d := &Driver{
 		options:   options,
 		client:    direct,
+		config:    config,
 		unwatched: map[string]error{},
 		faults:    map[identity]*activeFault{},
 		residual:  map[identity]residualFault{},
