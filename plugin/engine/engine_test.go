@@ -16,6 +16,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
+	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 )
@@ -932,6 +933,45 @@ func TestRecheck(t *testing.T) {
 					t.Errorf("reached started %d times", started)
 				}
 			})
+		})
+	}
+}
+
+// filling is a disk that is full after some lines.
+type filling struct{ lines int }
+
+func (f *filling) Write(line []byte) (int, error) {
+	if f.lines--; f.lines < 0 {
+		return 0, errors.New("no space left on device")
+	}
+	return len(line), nil
+}
+
+// TestJournalIsNotKept ends in Error wherever the disk is full, and says so in
+// what is still told of the run.
+func TestJournalIsNotKept(t *testing.T) {
+	whole := 0
+	for lines := 0; whole == 0 || lines < whole; lines++ {
+		synctest.Test(t, func(t *testing.T) {
+			w, disk := newWorld(), &filling{lines: lines}
+			plugin, j := newScripted(w.activities()), journal.New(disk)
+			outcome := engine.Run(t.Context(), engine.Config{Run: "r", Plan: inFlight(nil), Driver: w, Plugin: plugin, Journal: j})
+			if j.Err() == nil {
+				whole = lines
+				return
+			}
+			told := report.Runs(j.Records())[0]
+			if outcome.Verdict != verdict.Error || told.Verdict != verdict.Error || !strings.Contains(outcome.Reason+told.Reason, "no space left on device") {
+				t.Errorf("after %d lines: %s: %s; told as %s: %s", lines, outcome.Verdict, outcome.Reason, told.Verdict, told.Reason)
+			}
+			if asked := len(plugin.asked("ensure")); asked > 0 && lines < 2 {
+				t.Errorf("after %d lines the run began all the same", lines)
+			}
+			for name := range w.observe {
+				if !slices.Contains(w.log, "remove "+name) {
+					t.Errorf("after %d lines %s was not removed", lines, name)
+				}
+			}
 		})
 	}
 }

@@ -70,7 +70,10 @@ func (r Run) Recoveries() []Recovery {
 				events[record.Event] = record
 			case record.Kind == journal.Result && record.Conclusion == string(activity.Passed) && of.Activity != nil:
 				// It answers when it did for the first time, and has converged
-				// when all has.
+				// when all has: since then it has held.
+				if held, err := time.ParseDuration(record.Evidence["held"]); err == nil {
+					record.At -= held
+				}
 				if _, again := events[of.Activity.Measures]; !again || of.Activity.Measures == activity.Converged {
 					events[of.Activity.Measures] = record
 				}

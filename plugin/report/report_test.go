@@ -141,7 +141,7 @@ func lines(t *testing.T, change func(p *plan.Plan, record func(journal.Record)))
 	record(journal.Record{Kind: journal.Event, Step: "kill", Event: plan.Rescheduled})
 	record(journal.Record{Kind: journal.Event, Step: "kill", Event: plan.Ready, Detail: map[string]string{journal.NotBefore: at.Add(-500 * time.Millisecond).UTC().Format(time.RFC3339Nano)}})
 	record(journal.Record{Kind: journal.Result, Step: "back", Conclusion: "passed"})
-	record(journal.Record{Kind: journal.Result, Step: "final", Conclusion: "passed"})
+	record(journal.Record{Kind: journal.Result, Step: "final", Conclusion: "passed", Evidence: map[string]string{"held": "500ms"}})
 	record(journal.Record{Kind: journal.Verdict, Attempt: 1, Verdict: "Passed"})
 	record(journal.Record{Kind: journal.Event, Step: "teardown", Event: "passed"})
 	record(journal.Record{Kind: journal.End, Run: "r", Verdict: "Passed"})
@@ -209,11 +209,11 @@ func TestFacts(t *testing.T) {
 	for format, wants := range map[string][]string{
 		"text": {
 			"run r, attempt 1, began 2", "took 9.000 s", "target t (sha256 abc)", "parameters delay=1s", "versions Kubernetes v1.36, emco-chaos v1",
-			"of what pod-kill a had stopped, since down: rescheduled 1.000 s, ready between 0.500 s and 2.000 s, answers 3.000 s, converged 4.000 s",
+			"of what pod-kill a had stopped, since down: rescheduled 1.000 s, ready between 0.500 s and 2.000 s, answers 3.000 s, converged 3.500 s",
 		},
-		"markdown": {"target: t (sha256 abc)", "converged 4.000 s"},
+		"markdown": {"target: t (sha256 abc)", "converged 3.500 s"},
 		"json":     {`"seconds":9,`, `"targetSha256":"abc"`, `"parameters":{"delay":"1s"}`, `"unit":"s","phases":[{"name":"rescheduled","seconds":1,"atLeast":1,"atMost":1},{"name":"ready","seconds":2,"atLeast":0.5,"atMost":2}`},
-		"junit":    {`name="kill[delay=1s]"`, `<property name="kill.ready.seconds" value="2.000">`, `<property name="kill.converged.at-most.seconds" value="4.000">`, `value="Kubernetes v1.36, emco-chaos v1"`},
+		"junit":    {`name="kill[delay=1s]"`, `<property name="kill.ready.seconds" value="2.000">`, `<property name="kill.converged.at-most.seconds" value="3.500">`, `value="Kubernetes v1.36, emco-chaos v1"`},
 	} {
 		var out bytes.Buffer
 		if err := report.Formats[format](&out, report.Runs(records)...); err != nil {

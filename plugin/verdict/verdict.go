@@ -92,11 +92,10 @@ func (h history) result(step string) (journal.Record, bool) {
 // all but an Error Inconclusive.
 func Judge(p *plan.Plan, attempt []journal.Record) Judgement {
 	h := read(p, attempt)
-	judgement := h.bySteps()
-	if judgement.Verdict == Passed {
-		judgement = h.byRechecks()
+	if judgement := h.bySteps(); judgement.Verdict != Passed {
+		return judgement
 	}
-	return judgement
+	return h.byRechecks()
 }
 
 // BySteps is [Judge] before anything was asked again at the end.
@@ -198,17 +197,23 @@ func (h history) judge(step plan.Step, meaning activity.Conclusion, reason strin
 func (h history) notReady(step plan.Step) string {
 	result, _ := h.result(step.Name)
 	for _, other := range h.plan.Steps {
-		down, gone := h.fired[plan.Ref{Step: other.Name, Event: plan.Down}]
-		ready, back := h.fired[plan.Ref{Step: other.Name, Event: plan.Ready}]
-		removed, over := h.fired[plan.Ref{Step: other.Name, Event: plan.Removed}]
-		within := len(other.Until) > 0 && (!over || removed > result.At) ||
+		down := h.at(other, plan.Down)
+		within := len(other.Until) > 0 && h.at(other, plan.Removed) > result.At ||
 			slices.ContainsFunc(step.Until, func(ref plan.Ref) bool { return ref.Step == other.Name })
-		if other.Fault != nil && !within && gone && down < result.At && (!back || ready > result.At) {
+		if !within && down < result.At && h.at(other, plan.Ready) > result.At {
 			return fmt.Sprintf("what %s had stopped was not Ready yet after %v: the cluster was slow, not the system",
 				other.Fault.Summary, (result.At - down).Round(100*time.Millisecond))
 		}
 	}
 	return ""
+}
+
+// at is when a step emitted an event; in the far future when it did not.
+func (h history) at(step plan.Step, event string) time.Duration {
+	if at, fired := h.fired[plan.Ref{Step: step.Name, Event: event}]; fired {
+		return at
+	}
+	return math.MaxInt64
 }
 
 // answered returns why a call was answered that was to lose its connection;
@@ -218,23 +223,13 @@ func (h history) answered(step plan.Step, result journal.Record) string {
 	if step.Expect != plan.ConnectionLost || !accepted && !plan.Matches(plan.Rejected, result.Outcome) {
 		return ""
 	}
+	started := h.at(step, plan.Started)
 	for _, other := range h.plan.Steps {
-		if other.Fault == nil {
-			continue
-		}
-		at := func(event string) time.Duration {
-			at, fired := h.fired[plan.Ref{Step: other.Name, Event: event}]
-			if !fired {
-				return math.MaxInt64
-			}
-			return at
-		}
-		sent := h.fired[plan.Ref{Step: step.Name, Event: plan.Started}]
-		switch {
-		case other.While == step.Name && sent < at(plan.Down) && at(plan.Down) < result.At:
+		switch down := h.at(other, plan.Down); {
+		case other.While == step.Name && started < down && down < result.At:
 			return fmt.Sprintf("%s: it was answered (%s) %v after %s had taken its service down: something in front of it repeats requests",
-				step.Name, result.Text, (result.At - at(plan.Down)).Round(time.Millisecond), other.Fault.Summary)
-		case accepted && !other.Fault.Stops() && at(plan.Injected) <= sent && result.At < at(plan.Removed):
+				step.Name, result.Text, (result.At - down).Round(time.Millisecond), other.Fault.Summary)
+		case accepted && other.Fault != nil && !other.Fault.Stops() && h.at(other, plan.Injected) <= started && result.At < h.at(other, plan.Removed):
 			return fmt.Sprintf("%s: the hold held nothing: it was answered (%s) while %s was on", step.Name, result.Text, other.Fault.Summary)
 		}
 	}
