@@ -78,13 +78,11 @@ type Config struct {
 
 // versions adds what the driver knows.
 func (c Config) versions(ctx context.Context) map[string]string {
-	versions := maps.Clone(c.Versions)
+	versions := map[string]string{}
+	maps.Copy(versions, c.Versions)
 	if driver, knows := c.Driver.(Versioned); knows {
 		ctx, cancel := context.WithTimeout(ctx, versionsLimit)
 		defer cancel()
-		if versions == nil {
-			versions = map[string]string{}
-		}
 		maps.Copy(versions, driver.Versions(ctx))
 	}
 	return versions

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -24,9 +25,7 @@ func (r Run) facts() []fact {
 	if len(r.Plan.Parameters) > 0 {
 		facts = append(facts, fact{"parameters", pairs(r.Plan.Parameters, "=")})
 	}
-	if versions := r.Versions(); len(versions) > 0 {
-		facts = append(facts, fact{"versions", pairs(versions, " ")})
-	}
+	facts = append(facts, fact{"versions", pairs(r.versions(), " ")})
 	for _, recovery := range r.Recoveries() {
 		phases := make([]string, len(recovery.Phases))
 		for i, phase := range recovery.Phases {
@@ -40,15 +39,10 @@ func (r Run) facts() []fact {
 	return facts
 }
 
-// Versions are those of all that took part, by name.
-func (r Run) Versions() map[string]string {
-	versions := maps.Clone(r.first.Versions)
-	if r.first.Version != "" {
-		if versions == nil {
-			versions = map[string]string{}
-		}
-		versions["emco-chaos"] = r.first.Version
-	}
+// versions are those of all that took part, by name.
+func (r Run) versions() map[string]string {
+	versions := map[string]string{"emco-chaos": cmp.Or(r.first.Version, "unknown")}
+	maps.Copy(versions, r.first.Versions)
 	return versions
 }
 

@@ -33,7 +33,7 @@ func JSON(out io.Writer, runs ...Run) error {
 			Left       []string          `json:"left,omitempty"`
 		}{
 			r.Name, r.Plan.Experiment, r.Plan.Target, string(r.Verdict), r.Reason, r.Attempt,
-			r.first.Time, r.took.Seconds(), r.Ended, r.first.Target, r.Versions(), r.Plan.Parameters, r.Recoveries(),
+			r.first.Time, r.took.Seconds(), r.Ended, r.first.Target, r.versions(), r.Plan.Parameters, r.Recoveries(),
 			r.origin.Name, r.Findings(), r.Claims(), r.Left,
 		})
 	})

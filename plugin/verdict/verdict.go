@@ -200,7 +200,7 @@ func (h history) notReady(step plan.Step) string {
 		down := h.at(other, plan.Down)
 		within := len(other.Until) > 0 && h.at(other, plan.Removed) > result.At ||
 			slices.ContainsFunc(step.Until, func(ref plan.Ref) bool { return ref.Step == other.Name })
-		if !within && down < result.At && h.at(other, plan.Ready) > result.At {
+		if other.Fault != nil && !within && down < result.At && h.at(other, plan.Ready) > result.At {
 			return fmt.Sprintf("what %s had stopped was not Ready yet after %v: the cluster was slow, not the system",
 				other.Fault.Summary, (result.At - down).Round(100*time.Millisecond))
 		}
@@ -226,10 +226,11 @@ func (h history) answered(step plan.Step, result journal.Record) string {
 	started := h.at(step, plan.Started)
 	for _, other := range h.plan.Steps {
 		switch down := h.at(other, plan.Down); {
+		case other.Fault == nil:
 		case other.While == step.Name && started < down && down < result.At:
 			return fmt.Sprintf("%s: it was answered (%s) %v after %s had taken its service down: something in front of it repeats requests",
 				step.Name, result.Text, (result.At - down).Round(time.Millisecond), other.Fault.Summary)
-		case accepted && other.Fault != nil && !other.Fault.Stops() && h.at(other, plan.Injected) <= started && result.At < h.at(other, plan.Removed):
+		case accepted && !other.Fault.Stops() && h.at(other, plan.Injected) <= started && result.At < h.at(other, plan.Removed):
 			return fmt.Sprintf("%s: the hold held nothing: it was answered (%s) while %s was on", step.Name, result.Text, other.Fault.Summary)
 		}
 	}
@@ -239,11 +240,14 @@ func (h history) answered(step plan.Step, result journal.Record) string {
 // Said is what an activity says: also of what is wedged in the system, so that
 // it refuses everything for good.
 func Said(result journal.Record) string {
-	text := result.Text
-	for _, part := range []struct{ key, words string }{{"wedged", "; wedged: "}, {"blocks", ", which blocks "}, {"tried", "; tried: "}} {
-		if value := result.Evidence[part.key]; value != "" && result.Evidence["wedged"] != "" {
-			text += part.words + value
+	text, evidence := result.Text, result.Evidence
+	for _, part := range []struct{ value, words string }{{evidence["wedged"], "; wedged: "}, {evidence["tried"], "; tried: "}} {
+		if !strings.Contains(text, part.value) {
+			text += part.words + part.value
 		}
+	}
+	if evidence["wedged"] != "" && evidence["blocks"] != "" {
+		text += "; it blocks " + evidence["blocks"]
 	}
 	return text
 }

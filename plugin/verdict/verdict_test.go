@@ -186,6 +186,8 @@ func TestWhatComesBeside(t *testing.T) {
 		{"an answer after the release", hold, held + "hold.removed,call.accepted,call = passed accepted", verdict.Inconclusive, "expected connection-lost, but it was accepted"},
 		{"a service that gives up on what is held", func(p *plan.Plan) { hold(p); p.Steps[0].Otherwise = nil }, held + "call.rejected,call = passed rejected 500,hold.removed", verdict.Inconclusive, "expected connection-lost, but it was rejected 500"},
 		{"an answer of the dead", hold, held + "kill.created,kill.down,call.accepted,call = passed accepted", verdict.Inconclusive, "call: it was answered (because) 0s after pod-kill a had taken its service down: something in front of it repeats requests"},
+		{"an activity that has an event down", func(p *plan.Plan) { p.Steps[2].While = "call" }, "given = passed,call.started,back.down,call.accepted,call = passed accepted", verdict.Inconclusive, "expected connection-lost"},
+		{"a failure after an activity's event down", nil, strings.Replace(good, "final.passed,final = passed", "back.down,final = failed", 1), verdict.Failed, "final: because"},
 		{"a failure while the outage is still on", func(p *plan.Plan) { p.Steps[1].Until = refs(t, "back.failed") }, strings.Replace(good, "kill.ready,back.passed,back = passed,final.passed,final = passed", "back.failed,back = failed,kill.removed,kill.ready", 1), verdict.Failed, "back: because"},
 		{"a failure after its end", func(p *plan.Plan) { p.Steps[1].Until = refs(t, "call.failed") }, strings.Replace(good, "kill.ready,back.passed,back = passed,final.passed,final = passed", "kill.removed,back.failed,back = failed,kill.ready", 1), verdict.Inconclusive, "the cluster was slow"},
 		{"a failure of a step that ends with the outage", func(p *plan.Plan) { p.Steps[2].Until = refs(t, "kill.ready") }, strings.Replace(good, "kill.ready,back.passed,back = passed,final.passed,final = passed", "back.failed,back = failed", 1), verdict.Failed, "back: because"},
@@ -204,6 +206,21 @@ func TestWhatComesBeside(t *testing.T) {
 				t.Errorf("%s: %q, want %s: %q", got.Verdict, got.Reason, test.verdict, test.reason)
 			}
 		})
+	}
+}
+
+func TestSaid(t *testing.T) {
+	wedge := map[string]string{"wedged": "projects/p/dig", "blocks": "projects/p", "tried": "GET: 200; DELETE: 500", "status": "no state"}
+	for text, want := range map[string]string{
+		"projects/p/dig is wedged: GET: 200; DELETE: 500": "projects/p/dig is wedged: GET: 200; DELETE: 500; it blocks projects/p",
+		"was not accepted": "was not accepted; wedged: projects/p/dig; tried: GET: 200; DELETE: 500; it blocks projects/p",
+	} {
+		if got := verdict.Said(journal.Record{Text: text, Evidence: wedge}); got != want {
+			t.Errorf("%s", got)
+		}
+	}
+	if got := verdict.Said(journal.Record{Text: "fine", Evidence: map[string]string{"status": "Instantiated"}}); got != "fine" {
+		t.Errorf("%s", got)
 	}
 }
 

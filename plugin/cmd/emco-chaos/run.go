@@ -142,7 +142,7 @@ func (s *session) run(ctx context.Context, options runOptions, names []string, t
 			Run: name, Plan: compiled, Attempts: options.attempts, Journal: history, Version: version, Abandon: abandon,
 		})
 		if len(history.Records()) > 0 {
-			err = errors.Join(err, screen.show(outcome, history, file.Name()))
+			err = errors.Join(err, screen.show(history, file.Name()))
 		}
 		if err := errors.Join(err, file.Close()); err != nil {
 			return outcome, fmt.Errorf("run %s, journal %s: %w", name, file.Name(), err)
@@ -190,9 +190,9 @@ func isTerminal(stream any) bool {
 }
 
 // show prints the report of a run, which is made from its journal alone.
-func (s *screen) show(outcome engine.Outcome, history *journal.Journal, file string) error {
-	s.tally.Add(outcome.Verdict)
+func (s *screen) show(history *journal.Journal, file string) error {
 	told := report.Runs(history.Records())[0]
+	s.tally.Add(told.Verdict)
 	if s.json {
 		return report.JSON(s.out, told)
 	}
