@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -13,13 +14,26 @@ func (c *checker) aim() {
 	for _, claim := range c.plan.Evidence {
 		claimed = append(claimed, claim.Refs...)
 	}
+	waiting := map[string]*Step{} // an activity that starts only after an event of the fault
 	for _, step := range c.plan.Steps {
 		until = append(until, step.Until...)
+		if step.Activity == nil {
+			continue
+		}
+		for ref := range reach(step.After, c.links) {
+			waiting[ref.Step] = cmp.Or(waiting[ref.Step], &step)
+		}
 	}
 	order := c.order(c.needed(slices.Concat(claimed, until)...))
 	for _, claim := range c.plan.Evidence {
 		for at := 1; at < len(claim.Refs); at++ {
 			order[claim.Refs[at]] = append(order[claim.Refs[at]], link{to: claim.Refs[at-1]})
+		}
+	}
+	reversed := map[Ref][]link{}
+	for later, links := range order {
+		for _, earlier := range links {
+			reversed[earlier.to] = append(reversed[earlier.to], link{to: later})
 		}
 	}
 	faults := 0
@@ -32,51 +46,37 @@ func (c *checker) aim() {
 		if step.Fault.Stops() {
 			effect.Event = Down
 		}
-		// ends are the events at one of which a fault that lasts is taken off.
+		before := reach([]Ref{effect}, func(ref Ref) []link { return order[ref] })
+		after := reach([]Ref{effect}, func(ref Ref) []link { return reversed[ref] })
+		// A fault that lasts is taken off at one of these events.
 		ends := step.Until
 		if slices.Contains(claimed, removed) {
 			ends = []Ref{removed}
 		}
+		lasted := reach(ends, func(ref Ref) []link { return order[ref] })
 		aimed := slices.Contains(claimed, effect) && slices.ContainsFunc(claimed, func(ref Ref) bool {
-			return c.steps[ref.Step].Activity != nil && ref.Event != Started && path(order, ref, effect) != nil &&
-				(step.Fault.Stops() || len(ends) == 0 ||
-					slices.ContainsFunc(ends, func(end Ref) bool { return end == ref || path(order, end, ref) != nil }))
+			return c.steps[ref.Step].Activity != nil && ref.Event != Started && after[ref] &&
+				(step.Fault.Stops() || len(ends) == 0 || lasted[ref])
 		})
-		field, waiting := stepField(step.Name, "fault"), c.waitingFor(step.Name)
+		field := stepField(step.Name, "fault")
 		switch {
 		case c.plan.Control:
 			c.add(field, "stands in a control experiment", "leave it out, or leave control: true out")
-		case waiting == nil:
+		case waiting[step.Name] == nil:
 			c.add(field, "no call and no probe waits for it", fmt.Sprintf("let one start after it: after: [%s]", effect))
-		case c.late(step, effect, order):
+		case c.late(step, before):
 			c.add(field, "comes only after what the run is judged by", "let it come before, or look again after it")
 		case !aimed:
 			c.add("evidence", fmt.Sprintf("does not say that %s hit: %s comes in it before no event of a call or a probe that it was aimed at", step.Name, effect),
-				"write evidence such as "+c.example(step, effect, waiting))
+				"write evidence such as "+c.example(step, effect, waiting[step.Name]))
 		}
 	}
 	c.want(c.plan.Control || faults > 0, "steps", "no step puts a fault on anything", "write one, or control: true if the run is to show what happens without")
 }
 
-// waitingFor finds an activity that starts only after an event of the fault; nil
-// if there is none.
-func (c *checker) waitingFor(fault string) *Step {
-	for _, step := range c.plan.Steps {
-		if step.Activity == nil {
-			continue
-		}
-		for ref := range c.before(step.After, func(link) bool { return true }) {
-			if ref.Step == fault {
-				return &step
-			}
-		}
-	}
-	return nil
-}
-
 // late reports whether all that is asked again at the end was found before the
-// fault.
-func (c *checker) late(step Step, effect Ref, order map[Ref][]link) bool {
+// fault: the step waits for it, or it is among the events before.
+func (c *checker) late(step Step, before map[Ref]bool) bool {
 	judged := false
 	needed := c.needed(step.After...)
 	for _, judge := range c.plan.Steps {
@@ -84,10 +84,7 @@ func (c *checker) late(step Step, effect Ref, order map[Ref][]link) bool {
 			continue
 		}
 		judged = true
-		if !slices.ContainsFunc(judge.Activity.Ends, func(end string) bool {
-			ref := Ref{judge.Name, end}
-			return needed[ref] || path(order, effect, ref) != nil
-		}) {
+		if !slices.ContainsFunc(judge.Activity.Ends, func(end string) bool { return needed[Ref{judge.Name, end}] || before[Ref{judge.Name, end}] }) {
 			return false
 		}
 	}

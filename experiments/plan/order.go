@@ -67,19 +67,19 @@ func waitsFor(step, field string, refs []Ref, like link) []link {
 
 // needed is the events, and all that must have fired before them.
 func (c *checker) needed(refs ...Ref) map[Ref]bool {
-	return c.before(refs, func(link link) bool { return link.sure })
+	return reach(refs, func(ref Ref) []link {
+		return slices.DeleteFunc(c.links(ref), func(link link) bool { return !link.sure })
+	})
 }
 
-// before is the events, and those that links of a kind lead back to.
-func (c *checker) before(refs []Ref, follow func(link) bool) map[Ref]bool {
+// reach is the events, and those that the links of each lead to.
+func reach(refs []Ref, links func(Ref) []link) map[Ref]bool {
 	seen := map[Ref]bool{}
 	for waiting := slices.Clone(refs); len(waiting) > 0; waiting = waiting[1:] {
 		if ref := waiting[0]; !seen[ref] {
 			seen[ref] = true
-			for _, link := range c.links(ref) {
-				if follow(link) {
-					waiting = append(waiting, link.to)
-				}
+			for _, link := range links(ref) {
+				waiting = append(waiting, link.to)
 			}
 		}
 	}
