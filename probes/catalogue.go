@@ -49,7 +49,7 @@ func callArgument(description string) activity.Argument {
 func Catalogue() []Kind {
 	return []Kind{
 		callKind, availableKind, unavailableKind, existsKind, statusKind, notFinalKind, noStateKind,
-		reachedKind, edgeKind, reissueKind, ensureKind, teardownKind, cleanKind,
+		reachedKind, edgeKind, reissueKind, ensureKind, teardownKind, cleanKind, leftoversKind,
 	}
 }
 

@@ -20,6 +20,7 @@ type lifecycle struct {
 	// complete is the kind of resource that must exist before calls are made.
 	complete               emco.Kind
 	instantiate, terminate string
+	blocks                 string // what cannot go before it, as a template
 	// next has the call to make in a state on the way to another.
 	next map[emco.State]map[emco.State]string
 }
@@ -30,6 +31,7 @@ var lifecycles = []lifecycle{
 		kind: emco.LogicalCloud, word: "{logicalCloud}", field: "logicalCloud",
 		state:    func(g emco.Given) emco.State { return g.Full().LogicalCloud },
 		complete: emco.ClusterReference, instantiate: "logical-cloud.instantiate", terminate: "logical-cloud.terminate",
+		blocks: "{project}, {provider}",
 		next: map[emco.State]map[emco.State]string{
 			emco.Created:      {emco.Instantiated: "logical-cloud.instantiate", emco.Terminated: "logical-cloud.instantiate"},
 			emco.Instantiated: {emco.Terminated: "logical-cloud.terminate"},
@@ -40,6 +42,7 @@ var lifecycles = []lifecycle{
 		kind: emco.DeploymentIntentGroup, word: "{dig}", field: "dig",
 		state:    func(g emco.Given) emco.State { return g.Full().DIG },
 		complete: emco.Intent, instantiate: "dig.instantiate", terminate: "dig.terminate",
+		blocks: "{logicalCloud}, {compositeApp}, {project}, {provider}",
 		next: map[emco.State]map[emco.State]string{
 			emco.Created:      {emco.Approved: "dig.approve", emco.Instantiated: "dig.approve", emco.Terminated: "dig.approve"},
 			emco.Approved:     {emco.Instantiated: "dig.instantiate", emco.Terminated: "dig.instantiate"},

@@ -15,6 +15,9 @@ var reachedKind = Kind{
 		call, _ := t.call()
 		w := t.watchStatus(call)
 		for sample := range w.samples(ctx, t.Setup.pace(pace{longest: longestInterval})) {
+			if wedged := t.stuck(ctx, w, call, 3*t.wedgeTime()); wedged != nil {
+				return wedged.result(w.evidence(w.last))
+			}
 			switch progress := sample.reading.Progress; {
 			case t.Recheck && progress != emco.Unknown && progress != emco.Done:
 				return w.result(Failed, "no longer %s: status says %s", call.End, describe(sample.reading))

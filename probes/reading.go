@@ -31,11 +31,11 @@ func (s Subject) read(ctx context.Context, call emco.Call) sample {
 	return seen
 }
 
-// await reads a call's status until it is as wanted or ctx ends.
+// await reads a call's status until it is as wanted, EMCO refuses it for long, or ctx ends.
 func (t task) await(ctx context.Context, call emco.Call, wanted func(emco.Reading) bool) (emco.Reading, error) {
 	w := t.watchStatus(call)
 	for sample := range w.samples(ctx, t.Setup.pace(pace{longest: longestInterval})) {
-		if wanted(sample.reading) {
+		if wanted(sample.reading) || t.stuck(ctx, w, call, t.wedgeTime()) != nil {
 			break
 		}
 	}

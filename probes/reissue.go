@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"strconv"
 	"time"
 
@@ -31,6 +32,7 @@ func reissue(ctx context.Context, t task) Result {
 	err := issue.run(ctx)
 
 	var refused *refusal
+	var wedged *wedge
 	status, last := describe(issue.reading), "no status was read"
 	if status != "" {
 		last = "last status: " + status
@@ -40,6 +42,7 @@ func reissue(ctx context.Context, t task) Result {
 	}
 	result := Result{Conclusion: Passed}
 	switch {
+	case errors.As(err, &wedged):
 	case errors.As(err, &refused):
 		result = Result{Conclusion: Failed, Message: "reissued, and refused: " + refused.Error()}
 	case ctx.Err() != nil && err != nil:
@@ -56,16 +59,20 @@ func reissue(ctx context.Context, t task) Result {
 		// The answer was lost or said "already", and the status shows the call accepted.
 		result.Message = fmt.Sprintf("reissued: %s; status says %s", issue.answer, status)
 	}
-	result.Evidence = map[string]string{"posts": strconv.Itoa(issue.posts)}
+	evidence := map[string]string{"posts": strconv.Itoa(issue.posts)}
 	if status != "" {
-		result.Evidence["status"] = status
+		evidence["status"] = status
 	}
 	if issue.posts > 0 {
-		result.Evidence["answer"] = issue.answer.Outcome.String()
+		evidence["answer"] = issue.answer.Outcome.String()
 		if issue.answer.Code != 0 {
-			result.Evidence["answer"] = strconv.Itoa(issue.answer.Code)
+			evidence["answer"] = strconv.Itoa(issue.answer.Code)
 		}
 	}
+	if wedged != nil {
+		return wedged.result(evidence)
+	}
+	result.Evidence = evidence
 	return result
 }
 
@@ -81,6 +88,8 @@ type issuing struct {
 	posts   int
 	answer  emco.Answer // to the last POST
 	reading emco.Reading
+	wedge   *wedge // of which the status was refused for long; it is one when the call was refused twice too
+	refused int
 }
 
 // refusal is the error of a call that EMCO did not accept.
@@ -134,6 +143,13 @@ func (i *issuing) attempt(ctx context.Context, request emco.Request) error {
 		return posted.err
 	}
 	meaning := i.call.Meaning(posted.Answer)
+	if i.wedge != nil && posted.Code >= 500 {
+		if i.refused++; i.refused == 2 {
+			i.wedge.tried += fmt.Sprintf("; POST %s, twice: %s", path.Base(request.Anchor), posted.Answer)
+			return i.wedge
+		}
+		return &refusal{answer: posted.Answer}
+	}
 	if meaning == emco.Already {
 		return i.confirm(ctx)
 	}
@@ -167,6 +183,9 @@ func (i *issuing) read(ctx context.Context, p pace, enough func() bool) error {
 	w := i.watchStatus(i.call)
 	for sample := range w.samples(ctx, i.Setup.pace(p)) {
 		i.reading = sample.reading
+		if i.wedge = i.stuck(ctx, w, i.call, i.wedgeTime()); i.wedge != nil {
+			return nil
+		}
 		done := ended(i.reading)
 		if i.reading.Ours && !done || done && w.held() >= i.quiet() || !i.reading.Ours && enough() {
 			return nil

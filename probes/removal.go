@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
@@ -21,13 +24,15 @@ type removal struct {
 	began   time.Time
 	removed int
 	left    stays
+	wedges  []*wedge
 
 	// Of the attempt that is being removed:
 	apps    []string
 	deleted map[string]bool // anchors that a DELETE was sent for
 	found   []emco.Resource // what is there and ours, parents first
-	kept    stays           // not ours, or holds what is not ours
+	kept    stays           // not ours, holds what is not ours, or wedged
 	pending stays           // not removed in the last round
+	suspect *wedge          // whose status and calls are refused: DELETE decides
 }
 
 // stays are resources that are not removed, each once, with the reasons.
@@ -60,7 +65,7 @@ func newRemoval(t task) *removal { return &removal{task: t, began: time.Now()} }
 
 func (r *removal) attempt(ctx context.Context, names emco.Names) error {
 	r.Names, r.apps = names, slices.Clone(r.Setup.Apps)
-	r.deleted, r.kept, r.pending = map[string]bool{}, nil, nil
+	r.deleted, r.kept, r.pending, r.suspect = map[string]bool{}, nil, nil, nil
 	var err error
 	for err = range poll(ctx, r.Setup.pace(pace{longest: longestInterval}), r.round) {
 		if err != nil || len(r.pending) == 0 {
@@ -92,6 +97,7 @@ func (r *removal) result(of string, errs ...error) Result {
 			result.Message += " (" + reason + ")"
 		}
 	}
+	maps.Copy(result.Evidence, wedgeEvidence(r.wedges...))
 	if err := errors.Join(errs...); err != nil {
 		result.Conclusion = Errored
 		result.Message += ": " + strings.ReplaceAll(err.Error(), "\n", "; ")
@@ -123,6 +129,10 @@ func (r *removal) round(ctx context.Context) error {
 	// either rests on must stay until it is terminated.
 	for _, l := range slices.Backward(lifecycles) {
 		anchor := r.Names.Anchor(l.word)
+		group := r.Names.Anchor("{dig}")
+		if _, ok := r.kept.at(group); ok && l.kind == emco.LogicalCloud {
+			r.block(group)
+		}
 		if reason, err := r.quiesce(ctx, l); err != nil || reason != "" {
 			r.waitFor(anchor, reason)
 			return err
@@ -144,6 +154,14 @@ func (r *removal) waitFor(anchor, reason string) {
 	for _, f := range r.found {
 		r.pending.add(f.Anchor, "it waits for "+anchor)
 	}
+}
+
+// block keeps all that was found, because of one that stays: EMCO lets go of nothing that it rests on.
+func (r *removal) block(anchor string) {
+	for _, f := range r.found {
+		r.kept.add(f.Anchor, "blocked by "+anchor+", which stays")
+	}
+	r.found = nil
 }
 
 func (r *removal) find(ctx context.Context) error {
@@ -222,33 +240,71 @@ func (r *removal) gone(anchor string) {
 
 // delete deletes what was found at the wanted anchors, children first.
 func (r *removal) delete(ctx context.Context, wanted func(anchor string) bool) error {
-	var rest []emco.Resource
-	for _, resource := range slices.Backward(r.found) {
-		child, holds := r.pending.in(resource.Anchor)
-		switch {
-		case !wanted(resource.Anchor):
-		case ctx.Err() != nil:
-			r.pending.add(resource.Anchor, "there was no time left")
-		case holds:
-			// EMCO refuses to delete it then, and can destroy it all the same.
-			r.pending.add(resource.Anchor, "it holds "+child.Anchor)
-		default:
-			r.deleted[resource.Anchor] = true
-			answer := r.send(ctx, emco.Delete(resource.Anchor))
-			if answer.err != nil {
-				return answer.err
-			}
-			if answer.Outcome.Kind == emco.Accepted || answer.Missing() {
-				r.gone(resource.Anchor)
-				continue
-			}
-			r.pending.add(resource.Anchor, "DELETE: "+answer.String())
+	for _, resource := range slices.Backward(slices.Clone(r.found)) {
+		anchor := resource.Anchor
+		if !wanted(anchor) {
+			continue
 		}
-		rest = append(rest, resource)
+		if ctx.Err() != nil {
+			r.pending.add(anchor, "there was no time left")
+			continue
+		}
+		holds, err := r.holds(ctx, resource)
+		if err != nil {
+			return err
+		}
+		if holds != "" {
+			// EMCO refuses to delete it then, and can destroy it all the same.
+			r.pending.add(anchor, holds)
+			continue
+		}
+		r.deleted[anchor] = true
+		answer := r.send(ctx, emco.Delete(anchor))
+		w := r.suspect
+		switch {
+		case answer.err != nil:
+			return answer.err
+		case answer.Outcome.Kind == emco.Accepted || answer.Missing():
+			r.gone(anchor)
+			r.found = slices.DeleteFunc(r.found, func(f emco.Resource) bool { return f.Anchor == anchor })
+		case w != nil && answer.Outcome.Kind == emco.Rejected && (anchor == w.anchor || below(anchor, w.anchor)):
+			w.tried += fmt.Sprintf("; DELETE %s: %s", path.Base(anchor), answer)
+			r.wedges = append(r.wedges, w)
+			r.kept.add(w.anchor, "wedged: "+w.tried)
+			r.block(w.anchor)
+			return nil
+		default:
+			r.pending.add(anchor, "DELETE: "+answer.String())
+		}
 	}
-	slices.Reverse(rest)
-	r.found = rest
 	return nil
+}
+
+// holds tells what lies below a resource, whoever made it, or that this cannot be told.
+func (r *removal) holds(ctx context.Context, resource emco.Resource) (reason string, err error) {
+	for _, stay := range []stays{r.pending, r.kept} {
+		if child, ok := stay.in(resource.Anchor); ok {
+			return "it holds " + child.Anchor, nil
+		}
+	}
+	for _, list := range emco.Collections(resource.Anchor) {
+		if !r.Client.Reaches(emco.ServiceOf(list)) {
+			continue
+		}
+		answer := r.get(ctx, list)
+		children, ok := emco.Children[emco.Found](answer.Answer)
+		switch {
+		case answer.err != nil:
+			return "", answer.err
+		case len(children) > 0:
+			reason = fmt.Sprintf("it holds %s/%s, which this run did not make", path.Base(list), document.Shown(children[0].Name()))
+			r.kept.add(resource.Anchor, reason)
+			return reason, nil
+		case !ok:
+			return fmt.Sprintf("GET %s: %s", path.Base(list), answer), nil
+		}
+	}
+	return "", nil
 }
 
 // quiesce terminates what is instantiated and waits for what is under way, or
@@ -263,22 +319,28 @@ func (r *removal) quiesce(ctx context.Context, l lifecycle) (reason string, err 
 		return "", seen.err
 	}
 	r.Note(seen.Ended, fmt.Sprintf("teardown: %s: %s", seen.Request.Anchor, seen.note))
-	if seen.reading.Progress == emco.Unknown {
+	last := seen.reading.Status.LastAction()
+	unknown := seen.reading.Progress == emco.Unknown
+	switch {
+	case unknown && !refuses(seen):
 		return seen.reading.Text, nil
-	}
-	switch seen.reading.Status.LastAction() {
-	case emco.Instantiated:
+	case unknown, last == emco.Instantiated:
 		limited, cancel := context.WithTimeout(ctx, instantiatingPatience)
 		defer cancel()
-		if _, err := r.await(limited, instantiate, func(reading emco.Reading) bool { return reading.Status.Final() }); err != nil {
-			return "", err
+		if !unknown {
+			if _, err := r.await(limited, instantiate, func(reading emco.Reading) bool { return reading.Status.Final() }); err != nil {
+				return "", err
+			}
 		}
 		issue := &issuing{task: r.task, call: terminate, patience: instantiatingPatience}
-		if err := issue.run(ctx); err != nil {
+		if err := issue.run(ctx); err != nil && issue.wedge != nil {
+			r.suspect = issue.wedge
+			return "", nil
+		} else if err != nil {
 			// The next round begins anew, from the status.
 			return err.Error(), nil
 		}
-	case emco.Terminated:
+	case last == emco.Terminated:
 	default:
 		// Never instantiated, or approved anew since it was terminated.
 		return "", nil

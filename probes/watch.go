@@ -30,10 +30,11 @@ type watch struct {
 	keep     func(sample) // may be nil
 	evidence func(sample) map[string]string
 
-	began time.Time
-	last  sample
-	same  time.Time // since when the samples are equal
-	err   error     // of the sample that ended the watch
+	began   time.Time
+	last    sample
+	same    time.Time // since when the samples are equal
+	refused time.Time // since when EMCO refuses to give the state
+	err     error     // of the sample that ended the watch
 }
 
 // samples polls until the caller breaks off, the question cannot be asked, or
@@ -51,6 +52,11 @@ func (w *watch) samples(ctx context.Context, p pace) iter.Seq[sample] {
 			if fmt.Sprint(got.reading) != fmt.Sprint(w.last.reading) || w.same.IsZero() {
 				w.same = got.Ended
 			}
+			if !refuses(got) {
+				w.refused = time.Time{}
+			} else if w.refused.IsZero() {
+				w.refused = got.Started
+			}
 			w.last = got
 			if w.keep != nil {
 				w.keep(got)
@@ -60,6 +66,14 @@ func (w *watch) samples(ctx context.Context, p pace) iter.Seq[sample] {
 			}
 		}
 	}
+}
+
+// once asks once.
+func (w *watch) once(ctx context.Context) sample {
+	for range w.samples(ctx, pace{}) {
+		break
+	}
+	return w.last
 }
 
 func (w *watch) result(conclusion Conclusion, format string, args ...any) Result {

@@ -1,6 +1,7 @@
 package emco
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -74,7 +75,11 @@ type Found struct {
 		Host         string `json:"host"`                // of a controller
 		Port         int    `json:"port"`
 	} `json:"spec"`
+	Label string `json:"clusterLabel"` // of a cluster's label, which has no more
 }
+
+// Name is the resource's name.
+func (f Found) Name() string { return cmp.Or(f.Metadata.Name, f.Label, "something without a name") }
 
 // Found reads the resource that a GET answered with; false if there is none.
 func (a Answer) Found() (Found, bool) {

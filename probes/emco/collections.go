@@ -1,6 +1,9 @@
 package emco
 
 import (
+	"encoding/json"
+	"maps"
+	"net/http"
 	"path"
 	"slices"
 )
@@ -30,10 +33,36 @@ func Collections(anchor string) []string {
 			}
 		}
 	}
+	for _, r := range routes {
+		if matches, _ := path.Match(r.below, anchor); matches && r.below == belowGroup {
+			list = append(list, anchor+"/"+r.pieces[0]) // intents of other controllers
+		}
+	}
 	return list
 }
 
 // Optional reports whether an EMCO may answer that it has no such collection.
 func Optional(collection string) bool {
-	return slices.Contains([]string{"cluster-quotas", "user-permissions", "kv-pairs", "dependency", "cluster-sync-objects"}, path.Base(collection))
+	name := path.Base(collection)
+	return slices.Contains([]string{"cluster-quotas", "user-permissions", "kv-pairs", "dependency", "cluster-sync-objects"}, name) ||
+		slices.ContainsFunc(routes, func(r route) bool { return r.below == belowGroup && slices.Contains(r.pieces, name) })
+}
+
+// Children reads an answer that lists a collection below a resource: an array, or an object with arrays. It is false if
+// the answer is no such list, nor says that there is none.
+func Children[T any](a Answer) (list []T, ok bool) {
+	switch {
+	case a.Missing(), a.Code == http.StatusBadRequest && a.Text() == "No Cluster References associated",
+		(a.Code == http.StatusNotFound || a.Code == http.StatusMethodNotAllowed) && Optional(a.Request.Anchor):
+		return nil, true
+	case a.Outcome.Kind != Accepted || a.Cut:
+		return nil, false
+	case json.Unmarshal(a.Body, &list) == nil:
+		return list, true
+	}
+	var arrays map[string][]T
+	if json.Unmarshal(a.Body, &arrays) != nil {
+		return nil, false
+	}
+	return slices.Concat(slices.Collect(maps.Values(arrays))...), true
 }

@@ -31,13 +31,15 @@ func RESTServices() []Service {
 	return services
 }
 
-// routes find the microservice that answers, by the piece of a path that follows
-// some others, as in emcoctl; the orchestrator answers for the rest.
-var routes = []struct {
+type route struct {
 	service Service
 	below   string // a pattern of [path.Match]
 	pieces  []string
-}{
+}
+
+// routes find the microservice that answers, by the piece of a path that follows
+// some others, as in emcoctl; the orchestrator answers for the rest.
+var routes = []route{
 	{"ncm", "cluster-providers/*/*/*", []string{"networks", "provider-networks", "apply", "terminate", "status", "stop"}},
 	{"cacert", "cluster-providers/*", []string{"ca-certs"}},
 	{CLM, "", []string{"cluster-providers", "clm-controllers"}},

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"path"
 	"slices"
 	"strings"
@@ -165,18 +164,18 @@ func (o *operation) lists(ctx context.Context, collection string, inner ...strin
 func (o *operation) list(ctx context.Context, collections ...string) ([]found, error) {
 	var all []found
 	for _, collection := range collections {
+		if !o.client.Reaches(emco.ServiceOf(collection)) {
+			continue
+		}
 		answer, err := o.client.Do(ctx, emco.Get(collection))
 		if err != nil {
 			return nil, err
 		}
-		var list []found
+		list, ok := emco.Children[found](answer)
 		switch {
-		case answer.Outcome.Kind == emco.Accepted && !answer.Cut && json.Unmarshal(answer.Body, &list) == nil:
-		case answer.Missing(), answer.Code == http.StatusBadRequest && answer.Text() == "No Cluster References associated":
-		case answer.Code == http.StatusNotFound && emco.Optional(collection):
 		case !answer.Outcome.Answered():
 			return nil, fmt.Errorf("GET %s: %s: %w", collection, answer, ErrUnreachable)
-		default:
+		case !ok:
 			return nil, fmt.Errorf("GET %s: %s", collection, answer)
 		}
 		for _, resource := range list {

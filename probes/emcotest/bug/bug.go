@@ -22,6 +22,9 @@ const (
 	// AnswersAfterKill answers an instantiate or terminate at once and does its work a little later: the answer stands
 	// after a kill in between, and nothing is done.
 	AnswersAfterKill Bug = "answers-after-kill"
+	// Wedges refuses everything but a GET of what was there when the service was first killed, for good: its status,
+	// its calls, and the DELETE of it and of what lies below it.
+	Wedges Bug = "wedges"
 )
 
 // carriers are the services that have each bug.
@@ -30,6 +33,7 @@ var carriers = map[Bug][]string{
 	NeverTerminates:    {"rsync"},
 	WrongCodeOnReissue: {"orchestrator", "dcm"},
 	AnswersAfterKill:   {"orchestrator", "dcm"},
+	Wedges:             {"orchestrator", "dcm"},
 }
 
 // Set is the bugs that are on.

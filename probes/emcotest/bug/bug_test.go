@@ -18,7 +18,7 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s has %v, want %v", service, got, want)
 		}
 	}
-	const want = `unknown bug "nope": use one of answers-after-kill, lose-state, never-terminates, wrong-code-on-reissue`
+	const want = `unknown bug "nope": use one of answers-after-kill, lose-state, never-terminates, wedges, wrong-code-on-reissue`
 	if _, err := Parse([]string{"nope"}); err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}

@@ -57,8 +57,8 @@ func Serve(ctx context.Context, listen func() (net.Listener, error), config Conf
 	}
 	service.rsync.Client.ConnectTimeout = config.RsyncTimeout
 	defer service.rsync.Close()
-	if config.Bugs[bug.LoseState] {
-		memory := lifecycle.Forgetful{Service: "dcm", Store: config.Store, Contexts: service.contexts, Depth: cloudDepth}
+	memory := lifecycle.Forgetful{Service: "dcm", Store: config.Store, Contexts: service.contexts, Depth: cloudDepth, Bugs: config.Bugs}
+	if config.Bugs[bug.LoseState] || config.Bugs[bug.Wedges] {
 		wait := memory.Start(ctx)
 		defer memory.Stop(ctx)
 		defer wait()
@@ -70,6 +70,7 @@ func Serve(ctx context.Context, listen func() (net.Listener, error), config Conf
 	hasty := lifecycle.NewHasty(ctx, config.Bugs)
 	defer hasty.Wait()
 	router := rest.NewRouter(config.Token)
+	router.Refuse = memory.Refuse
 	service.registerResources(router)
 	cloud := "/v2/" + clouds + "/{logicalCloud}/"
 	router.Handle(http.MethodPost, cloud+"instantiate", hasty.Wrap(lifecycle.OnceOnly(config.Bugs, config.Store, service.instantiate)))

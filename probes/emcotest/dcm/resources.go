@@ -118,9 +118,7 @@ func (d *dcm) removeCloud(ctx context.Context, key string) error {
 	case appcontext.InstantiateFailed:
 		return rest.Conflict("The Logical Cloud has failed instantiating, for safety please terminate and try again")
 	}
-	if err := d.Store.Remove(ctx, key); err != nil {
-		return err
-	}
+	// EMCO deletes the AppContexts first: a DELETE that references refuse destroys what it was sent to all the same.
 	for _, action := range info.Actions {
 		if action.Instance != "" {
 			if err := d.contexts.Delete(ctx, action.Instance); err != nil {
@@ -128,7 +126,7 @@ func (d *dcm) removeCloud(ctx context.Context, key string) error {
 			}
 		}
 	}
-	return nil
+	return d.Store.Remove(ctx, key)
 }
 
 // removeReference deletes a reference of a logical cloud that is not in use.

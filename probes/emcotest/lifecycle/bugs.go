@@ -19,19 +19,21 @@ import (
 const (
 	runningKeys = "emulator/running/"
 	askedKeys   = "emulator/asked/"
+	wedgedKeys  = "emulator/wedged/"
 	mark        = "mark"
 )
 
 // forgetPatience is how long a service waits for its bug before it listens.
 const forgetPatience = 2 * time.Second
 
-// Forgetful is bug.LoseState of one service: it notices that the service was killed, and then makes it forget what it
-// had accepted and had not finished.
+// Forgetful is bug.LoseState and bug.Wedges of one service: it notices that the service was killed, and then makes it
+// forget what it had accepted and had not finished, or wedges it.
 type Forgetful struct {
 	Service  string
 	Store    *docstore.Client
 	Contexts appcontext.Contexts
 	Depth    int // of the keys, below projects/, of what has a state
+	Bugs     bug.Set
 }
 
 // Start is called before the service listens. It returns when everything is forgotten, or after a while, so that a
@@ -77,7 +79,15 @@ func (f Forgetful) forget(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if f.Bugs[bug.Wedges] {
+		if err := f.wedge(ctx, entries); err != nil {
+			return err
+		}
+	}
 	for _, entry := range entries {
+		if !f.Bugs[bug.LoseState] {
+			break
+		}
 		var info Info
 		if err := json.Unmarshal(entry.Value, &info); err != nil {
 			return fmt.Errorf("state of %s: %w", entry.Key, err)
@@ -87,6 +97,33 @@ func (f Forgetful) forget(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// wedge remembers, once, what bug.Wedges is about.
+func (f Forgetful) wedge(ctx context.Context, entries []docstore.Entry) error {
+	var before bool
+	if err := f.Store.Find(ctx, wedgedKeys+f.Service, mark, &before); !errors.Is(err, docstore.ErrNotFound) {
+		return err
+	}
+	for _, entry := range entries {
+		if err := f.Store.Insert(ctx, wedgedKeys+entry.Key, "", mark, true); err != nil {
+			return err
+		}
+	}
+	return f.Store.Insert(ctx, wedgedKeys+f.Service, "", mark, true)
+}
+
+// Refuse refuses what is asked of something that is wedged.
+func (f Forgetful) Refuse(r *http.Request) error {
+	pieces := strings.Split(strings.Trim(strings.TrimPrefix(r.URL.Path, "/v2/"), "/"), "/")
+	if !f.Bugs[bug.Wedges] || len(pieces) <= f.Depth || r.Method == http.MethodGet && pieces[len(pieces)-1] != "status" {
+		return nil
+	}
+	var wedged bool
+	if f.Store.Find(r.Context(), wedgedKeys+strings.Join(pieces[:f.Depth+1], "/"), mark, &wedged) != nil {
+		return nil
+	}
+	return rest.Failure(rest.InternalError)
 }
 
 func (f Forgetful) forgetOne(ctx context.Context, key string, info Info) error {

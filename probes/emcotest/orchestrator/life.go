@@ -322,9 +322,7 @@ func (o *orchestrator) removeDIG(ctx context.Context, key string) error {
 			return nil // EMCO answers 204 here and keeps it
 		}
 	}
-	if err := o.Store.Remove(ctx, key); err != nil {
-		return err
-	}
+	// EMCO deletes the AppContexts first: a DELETE that children refuse destroys what it was sent to all the same.
 	for _, action := range info.Actions {
 		if action.Instance != "" {
 			if err := o.contexts.Delete(ctx, action.Instance); err != nil {
@@ -332,7 +330,7 @@ func (o *orchestrator) removeDIG(ctx context.Context, key string) error {
 			}
 		}
 	}
-	return nil
+	return o.Store.Remove(ctx, key)
 }
 
 func pause(ctx context.Context, length time.Duration) error {

@@ -49,8 +49,8 @@ func Serve(ctx context.Context, listen func() (net.Listener, error), config Conf
 	}
 	service.rsync.Client.ConnectTimeout = config.RsyncTimeout
 	defer service.rsync.Close()
-	if config.Bugs[bug.LoseState] {
-		memory := lifecycle.Forgetful{Service: "orchestrator", Store: config.Store, Contexts: service.contexts, Depth: digDepth}
+	memory := lifecycle.Forgetful{Service: "orchestrator", Store: config.Store, Contexts: service.contexts, Depth: digDepth, Bugs: config.Bugs}
+	if config.Bugs[bug.LoseState] || config.Bugs[bug.Wedges] {
 		wait := memory.Start(ctx)
 		defer memory.Stop(ctx)
 		defer wait()
@@ -67,11 +67,12 @@ func Serve(ctx context.Context, listen func() (net.Listener, error), config Conf
 	defer func() { <-dialled }()
 	hasty := lifecycle.NewHasty(ctx, config.Bugs)
 	defer hasty.Wait()
-	return rest.Serve(ctx, listener, service.routes(hasty))
+	return rest.Serve(ctx, listener, service.routes(hasty, memory.Refuse))
 }
 
-func (o *orchestrator) routes(hasty *lifecycle.Hasty) http.Handler {
+func (o *orchestrator) routes(hasty *lifecycle.Hasty, refuse func(*http.Request) error) http.Handler {
 	router := rest.NewRouter(o.Token)
+	router.Refuse = refuse
 	o.registerResources(router)
 	dig := "/v2/" + digs + "/{deploymentIntentGroup}/"
 	router.Handle(http.MethodPost, dig+"approve", o.approve)

@@ -18,6 +18,7 @@ type Router struct {
 	mux     *http.ServeMux
 	methods map[string]map[string]Handler
 	token   string
+	Refuse  func(r *http.Request) error // asked before every handler, if not nil
 }
 
 // NewRouter returns a router that knows /metrics alone. With a token, all other paths demand it as a bearer token.
@@ -43,7 +44,14 @@ func (ro *Router) Handle(method, pattern string, handler Handler) {
 				w.WriteHeader(http.StatusMethodNotAllowed)
 				return
 			}
-			if err := chosen(w, r); err != nil {
+			var err error
+			if ro.Refuse != nil {
+				err = ro.Refuse(r)
+			}
+			if err == nil {
+				err = chosen(w, r)
+			}
+			if err != nil {
 				Fail(w, err)
 			}
 		})
