@@ -295,9 +295,9 @@ func TestCall(t *testing.T) {
 			detail: map[string]string{"outcome": "rejected 500", "code": "500", "sent": "true"}},
 		{name: "lost", reply: lost, outcome: "connection-lost", events: []string{"started", "connected", "sent", "failed"},
 			detail: map[string]string{"outcome": "connection-lost", "words": "EOF", "sent": "true"}},
-		{name: "ingress", reply: reply{code: 503}, outcome: "refused", events: []string{"started", "connected", "sent", "first-byte", "failed"},
+		{name: "ingress", reply: reply{code: 503}, outcome: "connection-lost", events: []string{"started", "connected", "sent", "first-byte", "failed"},
 			change: behindIngress,
-			detail: map[string]string{"outcome": "refused", "words": "the ingress answered 503 Service Unavailable", "code": "503", "gateway": "true", "sent": "true"}},
+			detail: map[string]string{"outcome": "connection-lost", "words": "the ingress answered 503 Service Unavailable", "code": "503", "gateway": "true", "sent": "true"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

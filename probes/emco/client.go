@@ -144,12 +144,27 @@ func (c *Client) route(request Request) (endpoint, *url.URL, error) {
 // outcome. An error means that it could not be tried, by an unreadable token for
 // instance.
 func (c *Client) Do(ctx context.Context, request Request) (Answer, error) {
-	return c.Watch(ctx, request, func(Moment) {})
+	return c.send(ctx, request, func(Moment) {}, false)
 }
 
 // Watch does what Do does and calls on with each moment of the call when it
 // happens, one at a time. on runs in the middle of the call and must not block.
+//
+// An ingress answers by 502, 503 or 504 both for a service that is down and for one that dies while it works. Which of
+// the two it was, a request beforehand tells that needs no more of EMCO than its router.
 func (c *Client) Watch(ctx context.Context, request Request, on func(Moment)) (Answer, error) {
+	down := false
+	if e, _, err := c.route(request); err == nil && e.ingress {
+		limited, cancel := context.WithTimeout(ctx, c.config.DialTimeout)
+		before, _ := c.send(limited, Get(request.Anchor+"/-/-"), func(Moment) {}, false)
+		cancel()
+		down = before.Outcome.Gateway
+	}
+	return c.send(ctx, request, on, down)
+}
+
+// send makes a call; down says that its service was down before.
+func (c *Client) send(ctx context.Context, request Request, on func(Moment), down bool) (Answer, error) {
 	e, u, err := c.route(request)
 	if err != nil {
 		return Answer{}, err
@@ -186,7 +201,14 @@ func (c *Client) Watch(ctx context.Context, request Request, on func(Moment)) (A
 	if err == nil {
 		err = answer.read(response, token)
 	}
-	answer.Outcome = outcome(ctx, answer.Code, err, e.ingress)
+	var gateway OutcomeKind // what an ingress's own answer means
+	switch {
+	case e.ingress && (down || request.Method == http.MethodGet):
+		gateway = Refused
+	case e.ingress:
+		gateway = ConnectionLost
+	}
+	answer.Outcome = outcome(ctx, answer.Code, err, gateway)
 	answer.Outcome.Words = withoutToken(answer.Outcome.Words, token)
 	answer.Ended, answer.Outcome.Sent = w.end(answer.Outcome)
 	if c.config.Answered != nil {

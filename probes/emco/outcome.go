@@ -22,10 +22,11 @@ type OutcomeKind string
 const (
 	Accepted OutcomeKind = "accepted" // EMCO answered 2xx
 	Rejected OutcomeKind = "rejected" // EMCO answered with another code
-	// Refused: connect: connection refused; behind an ingress its 502, 503 or 504.
+	// Refused: connect: connection refused; behind an ingress its 502, 503 or
+	// 504 for a service that was down before.
 	Refused OutcomeKind = "refused"
-	// ConnectionLost: the connection was made and broke before an answer
-	// was here whole: EOF, connection reset by peer, broken pipe.
+	// ConnectionLost: the connection was made and broke before an answer was here
+	// whole: EOF, connection reset by peer, broken pipe, an ingress's 502, 503 or 504.
 	ConnectionLost OutcomeKind = "connection-lost"
 	Timeout        OutcomeKind = "timeout" // the limit of the call or of its dialling passed
 	DNSFailure     OutcomeKind = "dns"     // the name was not found
@@ -67,6 +68,9 @@ func (o Outcome) Down() string {
 	case Refused:
 		return "refused"
 	case ConnectionLost:
+		if o.Gateway {
+			return "refused"
+		}
 		if strings.Contains(o.Words, "EOF") {
 			return "EOF"
 		}
@@ -91,7 +95,7 @@ func Dial(ctx context.Context, address string, limit time.Duration) Answer {
 		answer.Outcome = Outcome{Kind: Accepted, Words: "connected to " + address}
 		connection.Close()
 	} else {
-		answer.Outcome = outcome(ctx, 0, err, false)
+		answer.Outcome = outcome(ctx, 0, err, "")
 	}
 	answer.Ended = time.Now()
 	return answer
@@ -106,13 +110,13 @@ func (e *handshakeError) Error() string { return e.err.Error() }
 func (e *handshakeError) Unwrap() error { return e.err }
 
 // outcome sorts the end of a round trip. ctx is the caller's, without the
-// client's own timeout.
-func outcome(ctx context.Context, code int, err error, ingress bool) Outcome {
+// client's own timeout, and gateway the kind of an answer that is an ingress's.
+func outcome(ctx context.Context, code int, err error, gateway OutcomeKind) Outcome {
 	switch {
 	case err == nil && code >= 200 && code < 300:
 		return Outcome{Kind: Accepted, Code: code}
-	case err == nil && ingress && (code == http.StatusBadGateway || code == http.StatusServiceUnavailable || code == http.StatusGatewayTimeout):
-		return Outcome{Kind: Refused, Code: code, Gateway: true,
+	case err == nil && gateway != "" && (code == http.StatusBadGateway || code == http.StatusServiceUnavailable || code == http.StatusGatewayTimeout):
+		return Outcome{Kind: gateway, Code: code, Gateway: true,
 			Words: fmt.Sprintf("the ingress answered %d %s", code, http.StatusText(code))}
 	case err == nil:
 		return Outcome{Kind: Rejected, Code: code}
