@@ -3,6 +3,7 @@ package conformance
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/emco-chaos/emco-chaos/probes/document"
@@ -33,6 +34,11 @@ func normal(body string) string {
 	})
 	body = anyEnd.ReplaceAllString(body, "END")
 	body = anyAddress.ReplaceAllString(body, "ADDRESS")
+	if problems, ok := strings.CutPrefix(body, "Invalid Input:\n"); ok { // in random order
+		lines := strings.Split(problems, "\n")
+		slices.Sort(lines)
+		body = "Invalid Input:\n" + strings.Join(lines, "\n")
+	}
 	return anyConnection.ReplaceAllString(body, "[-N]")
 }
 

@@ -92,7 +92,7 @@ func (d dig) Problems() []string {
 	if d.Spec.OverrideValues == nil {
 		problems = append(problems, "Invalid type. Expected: array, given: null")
 	}
-	return append(problems, rest.NameProblems(d.Spec.CompositeProfile, d.Spec.LogicalCloud)...)
+	return append(problems, rest.NameProblems(d.Spec.CompositeProfile, d.Spec.Version, d.Spec.LogicalCloud)...)
 }
 
 type intent struct {

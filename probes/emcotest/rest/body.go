@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"regexp"
 	"strings"
@@ -54,6 +55,7 @@ func validate(problems []string) error {
 	if len(problems) == 0 {
 		return nil
 	}
+	rand.Shuffle(len(problems), func(i, j int) { problems[i], problems[j] = problems[j], problems[i] })
 	return BadRequest("Invalid Input:\n" + strings.Join(problems, "\n"))
 }
 
