@@ -73,7 +73,9 @@ func (r *removal) attempt(ctx context.Context, names emco.Names) error {
 		}
 	}
 	for _, resource := range slices.Concat(r.kept, r.pending) {
-		r.leave(resource)
+		if resource.Reason != blocked { // what blocks it tells of it
+			r.leave(resource)
+		}
 	}
 	return err
 }
@@ -131,7 +133,7 @@ func (r *removal) round(ctx context.Context) error {
 		anchor := r.Names.Anchor(l.word)
 		group := r.Names.Anchor("{dig}")
 		if _, ok := r.kept.at(group); ok && l.kind == emco.LogicalCloud {
-			r.block(group)
+			r.block(group, "")
 		}
 		if reason, err := r.quiesce(ctx, l); err != nil || reason != "" {
 			r.waitFor(anchor, reason)
@@ -156,10 +158,13 @@ func (r *removal) waitFor(anchor, reason string) {
 	}
 }
 
+const blocked = "it is blocked"
+
 // block keeps all that was found, because of one that stays: EMCO lets go of nothing that it rests on.
-func (r *removal) block(anchor string) {
+func (r *removal) block(anchor, reason string) {
+	r.kept.add(anchor, fmt.Sprintf("%s; %d more of the attempt stay because of it", reason, len(r.found)))
 	for _, f := range r.found {
-		r.kept.add(f.Anchor, "blocked by "+anchor+", which stays")
+		r.kept.add(f.Anchor, blocked)
 	}
 	r.found = nil
 }
@@ -270,8 +275,7 @@ func (r *removal) delete(ctx context.Context, wanted func(anchor string) bool) e
 		case w != nil && answer.Outcome.Kind == emco.Rejected && (anchor == w.anchor || below(anchor, w.anchor)):
 			w.tried += fmt.Sprintf("; DELETE %s: %s", path.Base(anchor), answer)
 			r.wedges = append(r.wedges, w)
-			r.kept.add(w.anchor, "wedged: "+w.tried)
-			r.block(w.anchor)
+			r.block(w.anchor, "wedged: "+w.tried)
 			return nil
 		default:
 			r.pending.add(anchor, "DELETE: "+answer.String())
