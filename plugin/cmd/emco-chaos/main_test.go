@@ -93,7 +93,11 @@ func compiled(t *testing.T, s *session, target *target.Target, experiment string
 			t.Fatal(err)
 		}
 	}
-	plans, err := choice.compile(t.Context(), plugin, []string{experiment})
+	names := []string{experiment}
+	if filepath.Ext(experiment) == ".yaml" {
+		choice.files, names = names, nil
+	}
+	plans, err := choice.compile(t.Context(), plugin, names)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -147,6 +149,36 @@ func TestVerdicts(t *testing.T) {
 						t.Errorf("left: %v", outcome.Left)
 					}
 				})
+			}
+		})
+	}
+}
+
+// TestAnswerHeld: the service hears nothing of rsync's answer, and dies after rsync's work. The status says Terminated
+// then by a call that was lost. EMCO fails the group that is terminated again, and has done with the logical cloud.
+func TestAnswerHeld(t *testing.T) {
+	t.Parallel()
+	s := newSession(t)
+	target := readTarget(t, emulated(t))
+	driver := driven(t, target)
+	for name, must := range map[string]must{
+		"dig-terminate-in-flight":           {verdict.Failed, "final: status says TerminateFailed"},
+		"logical-cloud-terminate-in-flight": passes,
+	} {
+		t.Run(name, func(t *testing.T) {
+			source, err := experiments.Read(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := strings.Replace(string(source.Data), "between: [", "direction: from, between: [", 1)
+			text = strings.Replace(text, ", etcd]}}", ", rsync]}}", 1)
+			file := filepath.Join(t.TempDir(), "experiment.yaml")
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			outcome, records := runWith(t, s, target, driver, compiled(t, s, target, file))
+			if outcome.Verdict != must.verdict || !strings.Contains(outcome.Reason, must.reason) || len(outcome.Left) > 0 {
+				t.Errorf("%s: %s, left %v\n%s", outcome.Verdict, outcome.Reason, outcome.Left, records)
 			}
 		})
 	}
