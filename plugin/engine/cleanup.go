@@ -86,8 +86,9 @@ func (a *attempt) recheck() {
 	if v := verdict.BySteps(a.Plan, a.records()).Verdict; v != verdict.Passed && v != verdict.Failed {
 		return
 	}
+	names := verdict.Rechecks(a.Plan, a.records())
 	for _, p := range a.steps {
-		if p.step.Activity == nil || !p.step.Activity.Recheck || p.result.Conclusion != sdk.Passed {
+		if !slices.Contains(names, p.step.Name) {
 			continue
 		}
 		again := newProgress(p.step)

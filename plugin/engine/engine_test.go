@@ -937,6 +937,27 @@ func TestRecheck(t *testing.T) {
 	}
 }
 
+// TestRecheckOvertaken does not ask for what the run itself has changed since.
+func TestRecheckOvertaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		activities := w.activities()
+		activities["more"] = activities["back"]
+		plugin := newScripted(activities)
+		outcome := engine.Run(t.Context(), engine.Config{
+			Run: "r", Driver: w, Plugin: plugin, Journal: journal.New(&bytes.Buffer{}), Plan: inFlight(func(p *plan.Plan) {
+				step(p, "reached").Activity.Recheck = true
+				more := activity("more", false)
+				more.Lasting = true
+				p.Steps = append(p.Steps, plan.Step{Name: "more", After: refs("reached.passed"), Timeout: plan.Duration(time.Minute), Activity: more})
+			}),
+		})
+		if asked := len(plugin.asked("reached")); outcome.Verdict != verdict.Passed || asked != 1 {
+			t.Errorf("%s: %s; asked %d times", outcome.Verdict, outcome.Reason, asked)
+		}
+	})
+}
+
 // filling is a disk that is full after some lines.
 type filling struct{ lines int }
 

@@ -127,12 +127,41 @@ func (h history) byRechecks() Judgement {
 				fmt.Sprintf("%s passed at %s and no longer holds: %s", step.Name, h.origin.When(passed.At), Said(record)))
 		}
 	}
-	for _, step := range h.plan.Steps {
-		if step.Activity != nil && step.Activity.Recheck && !again[step.Name] {
-			return Judgement{Inconclusive, fmt.Sprintf("step %s was not asked at the end whether what it found still holds", step.Name)}
+	for _, step := range h.rechecks() {
+		if !again[step] {
+			return Judgement{Inconclusive, fmt.Sprintf("step %s was not asked at the end whether what it found still holds", step)}
 		}
 	}
 	return Judgement{Verdict: Passed}
+}
+
+// Rechecks are the steps whose findings must still hold at the end. What a step found need not, when the run has asked
+// more of the system since, that lasts.
+func Rechecks(p *plan.Plan, attempt []journal.Record) []string { return read(p, attempt).rechecks() }
+
+func (h history) rechecks() (names []string) {
+	for _, step := range h.plan.Steps {
+		result, _ := h.result(step.Name)
+		overtaken := false
+		for ref, at := range h.fired {
+			other, _ := h.plan.Find(ref.Step)
+			overtaken = overtaken || other.Activity != nil && other.Activity.Lasting && ref.Step != step.Name && at >= result.At && h.first(ref)
+		}
+		if step.Activity != nil && step.Activity.Recheck && result.Conclusion == string(activity.Passed) && !overtaken {
+			names = append(names, step.Name)
+		}
+	}
+	return names
+}
+
+// first reports whether an event is the first of its step.
+func (h history) first(event plan.Ref) bool {
+	for ref, at := range h.fired {
+		if ref.Step == event.Step && at < h.fired[event] {
+			return false
+		}
+	}
+	return true
 }
 
 // undisturbed gives the verdict by trouble, steps and evidence.
