@@ -10,7 +10,7 @@ import (
 )
 
 var availableKind = Kind{
-	Activity: measuring(activity.Answers, question("available", "waits until a real GET of a microservice succeeds",
+	Activity: with(func(a *activity.Activity) { a.Measures = activity.Answers }, question("available", "waits until a real GET of a microservice succeeds",
 		activity.Argument{Name: "service", Type: activity.ServiceName, Required: true, Allowed: serviceNames(), Description: "the microservice"})),
 	// Success, or EMCO's own word that there is no such resource, is out of its database.
 	run: func(ctx context.Context, t task) Result {

@@ -41,6 +41,14 @@ func question(name, summary string, arguments ...activity.Argument) activity.Act
 	return described
 }
 
+func with(more func(*activity.Activity), described activity.Activity) activity.Activity {
+	more(&described)
+	return described
+}
+
+// following is for a probe of what a step's call has led to, which must still be so at the end.
+func following(a *activity.Activity) { a.Follows, a.Recheck = true, true }
+
 func callArgument(description string) activity.Argument {
 	return activity.Argument{Name: "call", Type: activity.CallName, Required: true, Allowed: emco.CallNames(), Description: description}
 }

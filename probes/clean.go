@@ -3,8 +3,10 @@ package probes
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/probes/activity"
@@ -64,4 +66,44 @@ func (s Subject) marked(ctx context.Context, only string) (attempts []emco.Names
 		}
 	}
 	return attempts, strays, nil
+}
+
+var leftoversKind = Kind{
+	Activity: question("leftovers", "lists what runs have left in EMCO, by their mark, and what of it is wedged; it changes nothing"),
+	run: func(ctx context.Context, t task) Result {
+		attempts, strays, err := t.marked(ctx, "")
+		if err != nil {
+			return errored(err)
+		}
+		evidence := map[string]string{}
+		for _, anchor := range strays {
+			evidence[anchor] = "it carries a run's mark, but no name that a run gives"
+		}
+		// What refuses its status for long is wedged: no call is made to see whether that is refused too.
+		var wedges []*wedge
+		for _, t.Names = range attempts {
+			evidence[fmt.Sprintf("run %s, attempt %d", t.Names.Run(), t.Names.Attempt())] = t.Names.Anchor("{project}, {provider}")
+			for _, l := range lifecycles {
+				if t.get(ctx, t.Names.Anchor(l.word)).Outcome.Kind != emco.Accepted {
+					continue
+				}
+				w := t.watchStatus(callNamed(l.instantiate))
+				for sample := range w.samples(ctx, t.Setup.pace(pace{patience: 2 * t.wedgeTime()})) {
+					wedged := t.stuck(ctx, w, callNamed(l.instantiate), t.wedgeTime())
+					if wedged != nil {
+						wedges = append(wedges, wedged)
+					}
+					if wedged != nil || !refuses(sample) {
+						break
+					}
+				}
+			}
+		}
+		maps.Copy(evidence, wedgeEvidence(wedges...))
+		message := fmt.Sprintf("%d attempts have left something", len(attempts))
+		if len(wedges) > 0 {
+			message += "; wedged: " + strings.ReplaceAll(evidence["wedged"], "; ", ", ")
+		}
+		return Result{Conclusion: Passed, Message: message, Evidence: evidence}
+	},
 }

@@ -10,7 +10,7 @@ import (
 )
 
 var edgeKind = Kind{
-	Activity: following(question("edge", "waits until the objects on the edge are as a call must leave them, by the target's edge kubeconfig",
+	Activity: with(following, question("edge", "waits until the objects on the edge are as a call must leave them, by the target's edge kubeconfig",
 		callArgument("the call: all that the status lists must be on the edge, or none of it; of calls other than dig.instantiate and dig.terminate it lists nothing"))),
 	run: func(ctx context.Context, t task) Result {
 		call, _ := t.call()

@@ -27,37 +27,38 @@ type edge struct {
 	http          http.Client
 }
 
-// kubeconfig is what is read of one.
 type kubeconfig struct {
-	Current  string `json:"current-context"`
-	Contexts []struct {
-		Name    string
-		Context struct{ Cluster, User string }
-	}
-	Clusters []struct {
-		Name    string
-		Cluster credentials
-	}
-	Users []struct {
-		Name string
-		User credentials
-	}
+	Current                   string `json:"current-context"`
+	Contexts, Clusters, Users entries
 }
 
-// credentials are the fields of a cluster or a user.
-type credentials map[string]any
+type entries []struct {
+	Name                   string
+	Context, Cluster, User fields
+}
 
-func (c credentials) text(name string) string {
-	text, _ := c[name].(string)
+func (e entries) named(name string) (context, cluster, user fields) {
+	for _, each := range e {
+		if each.Name == name {
+			return each.Context, each.Cluster, each.User
+		}
+	}
+	return nil, nil, nil
+}
+
+type fields map[string]any
+
+func (f fields) text(name string) string {
+	text, _ := f[name].(string)
 	return text
 }
 
 // content is what stands in NAME-data, or in the file NAME, from the folder of the kubeconfig.
-func (c credentials) content(folder, name string) ([]byte, error) {
-	if data := c.text(name + "-data"); data != "" {
+func (f fields) content(folder, name string) ([]byte, error) {
+	if data := f.text(name + "-data"); data != "" {
 		return base64.StdEncoding.DecodeString(data)
 	}
-	file := c.text(name)
+	file := f.text(name)
 	if file == "" {
 		return nil, nil
 	}
@@ -86,21 +87,9 @@ func openEdge(file string) (*edge, error) {
 	if err := source.Problems().Err(); err != nil {
 		return nil, err
 	}
-	var cluster, user credentials
-	for _, context := range read.Contexts {
-		if context.Name == read.Current {
-			for _, c := range read.Clusters {
-				if c.Name == context.Context.Cluster {
-					cluster = c.Cluster
-				}
-			}
-			for _, u := range read.Users {
-				if u.Name == context.Context.User {
-					user = u.User
-				}
-			}
-		}
-	}
+	context, _, _ := read.Contexts.named(read.Current)
+	_, cluster, _ := read.Clusters.named(context.text("cluster"))
+	_, _, user := read.Users.named(context.text("user"))
 	for field := range user {
 		if !slices.Contains([]string{"token", "tokenFile", certificate, certificate + "-data", key, key + "-data"}, field) {
 			return nil, wrong("users", "the user of the current context has "+document.Shown(field)+", which is not run or sent from here")

@@ -9,8 +9,8 @@ import (
 )
 
 var reachedKind = Kind{
-	Activity: measuring(activity.Converged, following(question("reached", "waits until the state that a call must end in is reached, and stays",
-		callArgument("the call")))),
+	Activity: with(func(a *activity.Activity) { following(a); a.Measures = activity.Converged },
+		question("reached", "waits until the state that a call must end in is reached, and stays", callArgument("the call"))),
 	run: func(ctx context.Context, t task) Result {
 		call, _ := t.call()
 		w := t.watchStatus(call)
@@ -32,16 +32,4 @@ var reachedKind = Kind{
 		}
 		return w.unfinished(ctx, fmt.Sprintf("%s was not reached", call.End))
 	},
-}
-
-// measuring describes a probe that ends a recovery time when it passes.
-func measuring(what string, described activity.Activity) activity.Activity {
-	described.Measures = what
-	return described
-}
-
-// following describes a probe for what a step's call has led to, which must still be so at the end.
-func following(described activity.Activity) activity.Activity {
-	described.Follows, described.Recheck = true, true
-	return described
 }

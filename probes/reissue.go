@@ -14,15 +14,9 @@ import (
 )
 
 var reissueKind = Kind{
-	Activity: lasting(question("reissue", "repeats a call until it is accepted, unless the status says that it is under way or done",
+	Activity: with(func(a *activity.Activity) { a.Lasting = true }, question("reissue", "repeats a call until it is accepted, unless the status says that it is under way or done",
 		callArgument("the call"))),
 	run: reissue,
-}
-
-// lasting marks a probe whose requests may take effect after it is cancelled.
-func lasting(described activity.Activity) activity.Activity {
-	described.Lasting = true
-	return described
 }
 
 func reissue(ctx context.Context, t task) Result {

@@ -68,14 +68,6 @@ func (w *watch) samples(ctx context.Context, p pace) iter.Seq[sample] {
 	}
 }
 
-// once asks once.
-func (w *watch) once(ctx context.Context) sample {
-	for range w.samples(ctx, pace{}) {
-		break
-	}
-	return w.last
-}
-
 func (w *watch) result(conclusion Conclusion, format string, args ...any) Result {
 	if w.err != nil {
 		return errored(w.err)
