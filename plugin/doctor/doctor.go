@@ -54,6 +54,11 @@ type Options struct {
 	// Reach asks a service of the target whether it is there, and returns its
 	// answer.
 	Reach func(ctx context.Context, service, url string) (string, error)
+	// Front describes what stands in front of a service, as [Front] does.
+	Front func(ctx context.Context, url string) (string, error)
+	// Remains asks what dead runs left in the system under test; nil leaves that
+	// out.
+	Remains func(ctx context.Context) (Remains, error)
 	// Open starts a driver on the target, with others kept off it, for trying
 	// faults out; nil leaves that out. A HeldError of package lease is a run
 	// that is under way.
@@ -101,6 +106,8 @@ var checks = []check{
 		name: "reach", over: (*examination).reachable, run: checkReach, unlimited: true,
 		none: Finding{State: Warn, Message: "no service of the target has a URL, so none was asked", Remedy: "write url: under services in the target file"},
 	},
+	{name: "front", needs: "reach", over: (*examination).reachable, run: checkFront, unlimited: true},
+	{name: "resources", needs: "reach", run: checkResources},
 	{
 		name: "leftovers", needs: "cluster chaos-mesh", over: (*examination).namespaces, run: checkLeftovers,
 		sound: "no fault and no lease of a dead run is there",

@@ -60,6 +60,10 @@ type patient struct {
 	options doctor.Options
 	// unreachable services do not answer.
 	unreachable []string
+	// front stands in front of services, and remains is what dead runs left.
+	front                string
+	remains              doctor.Remains
+	frontErr, remainsErr error
 }
 
 // sound is a cluster on which all is as it should be.
@@ -83,7 +87,8 @@ func sound() *patient {
 				"courier": {Address: "courier.example:443"},
 			},
 		},
-		driver: &scripted{},
+		driver:  &scripted{},
+		remains: doctor.Remains{Text: "no resource of a dead run is there"},
 		options: doctor.Options{
 			TargetFile: "target.yaml", Server: "https://cluster.example:6443", Run: "trial", ChaosMesh: chaosmesh.Namespace, Limit: 15 * time.Second,
 		},
@@ -192,6 +197,8 @@ func (p *patient) prepared() doctor.Options {
 		}
 		return "available", nil
 	}
+	options.Front = func(context.Context, string) (string, error) { return p.front, p.frontErr }
+	options.Remains = func(context.Context) (doctor.Remains, error) { return p.remains, p.remainsErr }
 	if p.driver != nil {
 		options.Open = func(context.Context) (doctor.Driver, error) {
 			return p.driver, p.open
@@ -385,6 +392,15 @@ func TestExamine(t *testing.T) {
 			hanging.DeletionTimestamp, hanging.Finalizers = new(metav1.Now()), []string{"chaos-mesh/records"}
 			p.objects = append(p.objects, hanging, held("anna@laptop_x", "rdead", time.Now().Add(-time.Minute)))
 		}, true},
+		{"front", func(p *patient) { p.front = "Server: envoy" }, true},
+		{"ingress", func(p *patient) {
+			p.front, p.target.Ingress = "Server: envoy", &target.Ingress{URL: "http://ingress.example"}
+		}, true},
+		{"front-untold", func(p *patient) { p.frontErr, p.remainsErr = errors.New("EOF"), errors.New("the plugin died") }, true},
+		{"remains", func(p *patient) { p.remains = doctor.Remains{Text: "run r1 left 3 resources", Any: true} }, true},
+		{"wedged", func(p *patient) {
+			p.remains = doctor.Remains{Any: true, Wedged: "logical cloud r1-lc", Blocks: "project r1 and cluster provider r1"}
+		}, false},
 		{"rules-stay", func(p *patient) {
 			p.objects = append(p.objects,
 				kept("shop-1", "rdead-1-hold", ""), kept("stock-1", "", "connection refused"),

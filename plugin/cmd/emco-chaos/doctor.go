@@ -78,7 +78,10 @@ func (s *session) doctor(ctx context.Context, options doctor.Options, asJSON boo
 	if err != nil {
 		return failure(err)
 	}
-	options.Reach = reach(plugin, description, options.Limit)
+	options.Reach, options.Front = reach(plugin, description, options.Limit), doctor.Front
+	if slices.ContainsFunc(description.Activities, func(activity sdk.Activity) bool { return activity.Name == "leftovers" }) {
+		options.Remains = func(ctx context.Context) (doctor.Remains, error) { return remains(ctx, plugin, options.Limit) }
+	}
 	found, err := doctor.Examine(ctx, options, func(finding doctor.Finding) {
 		if !asJSON {
 			// What cannot be printed here is told at the end.
@@ -114,6 +117,17 @@ func openDriver(ctx context.Context, options doctor.Options) (doctor.Driver, err
 		return nil, errors.Join(err, opened.Close())
 	}
 	return opened, nil
+}
+
+// remains asks what dead runs left by the plugin's activity "leftovers".
+func remains(ctx context.Context, plugin *run.Plugin, limit time.Duration) (doctor.Remains, error) {
+	result, _, err := plugin.Ask(ctx, sdk.Task{Run: "doctor", Timeout: limit - limit/5, Activity: "leftovers"}, func(string) {})
+	if err == nil && result.Conclusion == sdk.Errored {
+		err = errors.New(result.Message)
+	}
+	return doctor.Remains{
+		Text: result.Message, Any: result.Conclusion != sdk.Passed, Wedged: result.Evidence["wedged"], Blocks: result.Evidence["blocks"],
+	}, err
 }
 
 // reach asks services by the plugin's activity "available", if it has that: it

@@ -1,0 +1,102 @@
+package doctor
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// unknownPath is one that no service has. EMCO's router answers it with a 404 of
+// its own.
+const unknownPath = "/emco-chaos-asks-who-answers"
+
+// Front describes what answers in front of EMCO at a URL; empty when nothing does
+// that can be seen: its headers, its answer to an unknown path, its answer to a
+// request that cannot be passed on, and what it tells of requests that it has
+// repeated.
+func Front(ctx context.Context, address string) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address+unknownPath, nil)
+	if err != nil {
+		return "", err
+	}
+	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
+	if err != nil {
+		return "", err
+	}
+	signs := signsOf(response)
+	// Who passes requests on cannot pass this one on: its body breaks. EMCO does
+	// not read it.
+	if response, err = broken(ctx, request.URL); err == nil {
+		signs = append(signs, signsOf(response)...)
+	}
+	slices.Sort(signs)
+	return strings.Join(slices.Compact(signs), ", "), nil
+}
+
+// signsOf are what in an answer is not EMCO's.
+func signsOf(response *http.Response) (signs []string) {
+	defer response.Body.Close()
+	for name, values := range response.Header {
+		if slices.Contains([]string{"Server", "Via", "X-Powered-By", "X-Cache", "X-Served-By"}, name) || strings.HasPrefix(name, "X-Envoy-") || strings.HasPrefix(name, "X-Kong-") {
+			signs = append(signs, name+": "+strings.Join(values, ", "))
+		}
+	}
+	// What was read so far is compared.
+	body, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10))
+	if text, _, _ := strings.Cut(strings.TrimSpace(string(body)), "\n"); response.StatusCode != http.StatusNotFound || text != "404 page not found" {
+		signs = append(signs, fmt.Sprintf("%s %.60q where EMCO says 404 page not found", response.Status, text))
+	}
+	return signs
+}
+
+// broken sends a request whose body breaks, over HTTP without TLS.
+func broken(ctx context.Context, address *url.URL) (*http.Response, error) {
+	if address.Scheme != "http" {
+		return nil, http.ErrNotSupported
+	}
+	connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(address.Hostname(), cmp.Or(address.Port(), "80")))
+	if err != nil {
+		return nil, err
+	}
+	defer context.AfterFunc(ctx, func() { _ = connection.SetDeadline(time.Now()) })()
+	defer connection.Close()
+	if _, err := fmt.Fprintf(connection, "POST %s HTTP/1.1\r\nHost: %s\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\nno length\r\n", address.RequestURI(), address.Host); err != nil {
+		return nil, err
+	}
+	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	if err != nil {
+		return nil, err
+	}
+	// It must be read before the connection is closed.
+	body, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10))
+	response.Body = io.NopCloser(strings.NewReader(string(body)))
+	return response, nil
+}
+
+// checkFront looks for what stands in front of a service.
+func checkFront(ctx context.Context, e *examination, name string) {
+	address := e.url(e.Target.Services[name])
+	ctx, cancel := e.limited(ctx)
+	defer cancel()
+	const repeats = "whether it repeats requests by itself cannot be seen from here"
+	switch front, err := e.Front(ctx, address); {
+	case err != nil:
+		e.say(Warn, name, "curl --verbose "+address+unknownPath, "what answers at %s cannot be told: %v", address, cause(ctx, err))
+	case front == "":
+		e.say(OK, name, "", "nothing is seen in front of it at %s", address)
+	case e.Target.Ingress != nil:
+		e.say(OK, name, "", "behind the target's ingress (%s), whose 502, 503 and 504 to a call in flight count as its lost connection; %s", front, repeats)
+	default:
+		e.say(Warn, name, "write the service's own address into services."+name+".url of the target file, or that of what stands in front as ingress: {url: …}\n"+
+			"it must not repeat requests: for instance retries: {attempts: 0} in Istio, proxy_next_upstream off in nginx",
+			"something answers in front of it at %s (%s): it may answer 502, 503 or 504 for a service that is down; %s", address, front, repeats)
+	}
+}
