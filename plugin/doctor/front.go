@@ -6,13 +6,20 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
+
+// frontLimit is how long looking for what stands in front of a service may delay
+// a run.
+const frontLimit = 3 * time.Second
 
 // unknownPath is one that no service has. EMCO's router answers it with a 404 of
 // its own.
@@ -79,6 +86,22 @@ func broken(ctx context.Context, address *url.URL) (*http.Response, error) {
 	body, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10))
 	response.Body = io.NopCloser(strings.NewReader(string(body)))
 	return response, nil
+}
+
+// Fronts tells what stands in front of the services of a target that has no
+// ingress: no call in flight may be seen to lose its connection there.
+func Fronts(ctx context.Context, target *target.Target, tell func(string)) {
+	for _, name := range slices.Sorted(maps.Keys(target.Services)) {
+		address := target.Services[name].URL
+		if address == "" || target.Ingress != nil {
+			continue
+		}
+		limited, cancel := context.WithTimeout(ctx, frontLimit)
+		if front, err := Front(limited, address); err == nil && front != "" {
+			tell(fmt.Sprintf("%s: something answers in front of it at %s (%s), and may answer for it or repeat requests; see emco-chaos doctor", name, address, front))
+		}
+		cancel()
+	}
 }
 
 // checkFront looks for what stands in front of a service.

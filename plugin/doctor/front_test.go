@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 // What stands in front of EMCO is seen, and EMCO itself is not taken for it.
@@ -52,6 +54,14 @@ func TestFront(t *testing.T) {
 				t.Errorf("got %q, %v", got, err)
 			}
 		})
+	}
+	front := httptest.NewServer(proxy(header("Server", "envoy")))
+	defer front.Close()
+	target := &target.Target{Services: map[string]target.Service{"dcm": {URL: server.URL}, "orchestrator": {URL: front.URL}, "etcd": {}}}
+	var told []string
+	Fronts(t.Context(), target, func(text string) { told = append(told, text) })
+	if len(told) != 1 || !strings.HasPrefix(told[0], "orchestrator: something answers in front of it at "+front.URL+" (502 Bad Gateway") {
+		t.Errorf("told %q", told)
 	}
 	server.Close()
 	if _, err := Front(t.Context(), server.URL); err == nil {
