@@ -51,7 +51,9 @@ func (d *Driver) announce(object fault.Object, ends []end) (a announced) {
 		}
 		external = append(external, host+port)
 	}
-	a.peers = map[string][]string{".": distinct(append(external, slices.Concat(addresses[1:]...)...)), ".Target": distinct(addresses[0])}
+	a.peers = map[string][]string{
+		".": distinct(slices.Concat(append(addresses[1:], external)...)), ".Target": distinct(slices.Concat(addresses[0], external)),
+	}
 	return a
 }
 
@@ -143,13 +145,15 @@ func splitPort(target string) (host, port string) {
 }
 
 // resolve puts addresses in place of the names among the external targets of the
-// object, the same ones each time, and says which. Chaos Mesh resolves names too,
-// and of one without an IPv4 address makes a rule that stops all traffic.
+// object, and says which. Chaos Mesh resolves names too, and of one without an
+// IPv4 address makes a rule that stops all traffic.
 func (d *Driver) resolve(ctx context.Context, object fault.Object) (told string, err error) {
 	chaos, ok := object.(*v1alpha1.NetworkChaos)
 	if !ok {
 		return "", nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
 	var resolved []string
 	for i, target := range chaos.Spec.ExternalTargets {
 		host, port := splitPort(target)
@@ -158,7 +162,7 @@ func (d *Driver) resolve(ctx context.Context, object fault.Object) (told string,
 			address = prefix.Addr().String()
 		}
 		var list []string
-		all, err := d.lookUp(ctx, address)
+		all, err := d.options.LookUp(ctx, "ip", address)
 		for _, one := range all {
 			if one = one.Unmap(); one.Is4() {
 				list = append(list, one.String()+port)
@@ -183,21 +187,4 @@ func (d *Driver) resolve(ctx context.Context, object fault.Object) (told string,
 	}
 	chaos.Spec.ExternalTargets = resolved
 	return told, nil
-}
-
-// lookUp returns the addresses of a host, as they were when it was first asked.
-func (d *Driver) lookUp(ctx context.Context, host string) (addresses []netip.Addr, err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if addresses = d.addresses[host]; len(addresses) > 0 {
-		return addresses, nil
-	}
-	err = d.unlocked(func() error {
-		ctx, cancel := context.WithTimeout(ctx, readLimit)
-		defer cancel()
-		addresses, err = d.options.LookUp(ctx, "ip", host)
-		return err
-	})
-	d.addresses[host] = addresses
-	return addresses, err
 }

@@ -64,8 +64,6 @@ type Driver struct {
 	// live is when the watch of pods was last known to be live.
 	live     time.Time
 	watchers map[*func(engine.Disturbance)]bool
-	// addresses are those of the external targets that were looked up.
-	addresses map[string][]netip.Addr
 	// changed is closed and replaced whenever a watch reports something.
 	changed chan struct{}
 }
@@ -100,7 +98,6 @@ func Open(ctx context.Context, config *rest.Config, options Options) (*Driver, e
 		pods:      map[types.UID]*corev1.Pod{},
 		slices:    map[types.UID]*discoveryv1.EndpointSlice{},
 		watchers:  map[*func(engine.Disturbance)]bool{},
-		addresses: map[string][]netip.Addr{},
 		changed:   make(chan struct{}),
 	}
 	d.lifetime, d.stop = context.WithCancel(context.WithoutCancel(ctx))

@@ -57,8 +57,8 @@ type Options struct {
 	// Front describes what stands in front of a service, as [Front] does.
 	Front func(ctx context.Context, url string) (string, error)
 	// Remains asks what dead runs left in the system under test; nil leaves that
-	// out.
-	Remains func(ctx context.Context) (Remains, error)
+	// out. What mends it is added.
+	Remains func(ctx context.Context) (Finding, error)
 	// Open starts a driver on the target, with others kept off it, for trying
 	// faults out; nil leaves that out. A HeldError of package lease is a run
 	// that is under way.

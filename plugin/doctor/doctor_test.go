@@ -62,7 +62,7 @@ type patient struct {
 	unreachable []string
 	// front stands in front of services, and remains is what dead runs left.
 	front                string
-	remains              doctor.Remains
+	remains              doctor.Finding
 	frontErr, remainsErr error
 }
 
@@ -88,7 +88,7 @@ func sound() *patient {
 			},
 		},
 		driver:  &scripted{},
-		remains: doctor.Remains{Text: "no resource of a dead run is there"},
+		remains: doctor.Finding{State: doctor.OK, Message: "no resource of a dead run is there"},
 		options: doctor.Options{
 			TargetFile: "target.yaml", Server: "https://cluster.example:6443", Run: "trial", ChaosMesh: chaosmesh.Namespace, Limit: 15 * time.Second,
 		},
@@ -198,7 +198,7 @@ func (p *patient) prepared() doctor.Options {
 		return "available", nil
 	}
 	options.Front = func(context.Context, string) (string, error) { return p.front, p.frontErr }
-	options.Remains = func(context.Context) (doctor.Remains, error) { return p.remains, p.remainsErr }
+	options.Remains = func(context.Context) (doctor.Finding, error) { return p.remains, p.remainsErr }
 	if p.driver != nil {
 		options.Open = func(context.Context) (doctor.Driver, error) {
 			return p.driver, p.open
@@ -397,10 +397,7 @@ func TestExamine(t *testing.T) {
 			p.front, p.target.Ingress = "Server: envoy", &target.Ingress{URL: "http://ingress.example"}
 		}, true},
 		{"front-untold", func(p *patient) { p.frontErr, p.remainsErr = errors.New("EOF"), errors.New("the plugin died") }, true},
-		{"remains", func(p *patient) { p.remains = doctor.Remains{Text: "run r1 left 3 resources", Any: true} }, true},
-		{"wedged", func(p *patient) {
-			p.remains = doctor.Remains{Any: true, Wedged: "logical cloud r1-lc", Blocks: "project r1 and cluster provider r1"}
-		}, false},
+		{"remains", func(p *patient) { p.remains = doctor.Finding{State: doctor.Warn, Message: "run r1 left 3 resources"} }, true},
 		{"rules-stay", func(p *patient) {
 			p.objects = append(p.objects,
 				kept("shop-1", "rdead-1-hold", ""), kept("stock-1", "", "connection refused"),

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -11,33 +12,20 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
 )
 
-// Remains is what dead runs left in the system under test.
-type Remains struct {
-	// Text describes it, and Any says that there is something.
-	Text string
-	Any  bool
-	// Wedged is what of it the system refuses everything about, and Blocks what
-	// that blocks; empty when nothing is.
-	Wedged, Blocks string
-}
-
 // checkResources asks for what dead runs left in the system under test.
 func checkResources(ctx context.Context, e *examination, _ string) {
 	if e.Remains == nil {
 		e.say(Skipped, "", "", "not looked at, since the plugin cannot tell")
 		return
 	}
-	switch remains, err := e.Remains(ctx); {
-	case err != nil:
-		e.say(Warn, "", e.command("clean"), "what dead runs left cannot be told: %v", cause(ctx, err))
-	case remains.Wedged != "":
-		e.say(Fail, remains.Wedged, "only its owner can mend it: "+e.command("clean")+" removes the rest",
-			"wedged: the system refuses everything about it, which blocks %s", remains.Blocks)
-	case remains.Any:
-		e.say(Warn, "", e.command("clean"), "%s", remains.Text)
-	default:
-		e.say(OK, "", "", "%s", remains.Text)
+	finding, err := e.Remains(ctx)
+	if err != nil {
+		finding = Finding{State: Warn, Message: fmt.Sprintf("what dead runs left cannot be told: %v", cause(ctx, err))}
 	}
+	if finding.Remedy = e.command("clean"); finding.State == OK {
+		finding.Remedy = ""
+	}
+	e.found(finding)
 }
 
 // checkLeftovers looks for faults and a lease that no living run answers for.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -80,7 +81,7 @@ func (s *session) doctor(ctx context.Context, options doctor.Options, asJSON boo
 	}
 	options.Reach, options.Front = reach(plugin, description, options.Limit), doctor.Front
 	if slices.ContainsFunc(description.Activities, func(activity sdk.Activity) bool { return activity.Name == "leftovers" }) {
-		options.Remains = func(ctx context.Context) (doctor.Remains, error) { return remains(ctx, plugin, options.Limit) }
+		options.Remains = func(ctx context.Context) (doctor.Finding, error) { return remains(ctx, plugin, options.Limit) }
 	}
 	found, err := doctor.Examine(ctx, options, func(finding doctor.Finding) {
 		if !asJSON {
@@ -120,14 +121,19 @@ func openDriver(ctx context.Context, options doctor.Options) (doctor.Driver, err
 }
 
 // remains asks what dead runs left by the plugin's activity "leftovers".
-func remains(ctx context.Context, plugin *run.Plugin, limit time.Duration) (doctor.Remains, error) {
+func remains(ctx context.Context, plugin asker, limit time.Duration) (doctor.Finding, error) {
 	result, _, err := plugin.Ask(ctx, sdk.Task{Run: "doctor", Timeout: limit - limit/5, Activity: "leftovers"}, func(string) {})
-	if err == nil && result.Conclusion == sdk.Errored {
-		err = errors.New(result.Message)
+	finding := doctor.Finding{State: doctor.OK, Message: result.Message}
+	switch wedged := result.Evidence["wedged"]; {
+	case result.Conclusion == sdk.Errored:
+		err = cmp.Or(err, errors.New(result.Message))
+	case wedged != "":
+		finding.State, finding.Subject = doctor.Fail, wedged
+		finding.Message = fmt.Sprintf("wedged: the system refuses everything about it, which blocks %s", result.Evidence["blocks"])
+	case result.Conclusion != sdk.Passed:
+		finding.State = doctor.Warn
 	}
-	return doctor.Remains{
-		Text: result.Message, Any: result.Conclusion != sdk.Passed, Wedged: result.Evidence["wedged"], Blocks: result.Evidence["blocks"],
-	}, err
+	return finding, err
 }
 
 // reach asks services by the plugin's activity "available", if it has that: it
