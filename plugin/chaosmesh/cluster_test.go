@@ -325,7 +325,13 @@ func (m *mesh) rule(now manner, chaos *v1alpha1.NetworkChaos, pods, peers, exter
 			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 			Spec:       v1alpha1.PodNetworkChaosSpec{IPSets: sets, Iptables: []v1alpha1.RawIptables{rule}},
 		}
-		if !now.unruled {
+		switch at := (key{"podnetworkchaos", namespace, name}); {
+		case now.unruled:
+		case m.has(at):
+			edit(m.apiServer, at, func(there *v1alpha1.PodNetworkChaos) {
+				there.Spec.IPSets, there.Spec.Iptables = append(there.Spec.IPSets, sets...), append(there.Spec.Iptables, rule)
+			})
+		default:
 			m.put(kept)
 		}
 	}

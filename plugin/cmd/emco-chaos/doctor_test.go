@@ -9,10 +9,10 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
 )
 
-// answering is a plugin that has one answer to everything.
-type answering sdk.Result
+// oneAnswer is a plugin that has one answer to everything.
+type oneAnswer sdk.Result
 
-func (a answering) Ask(context.Context, sdk.Task, func(string)) (sdk.Result, int, error) {
+func (a oneAnswer) Ask(context.Context, sdk.Task, func(string)) (sdk.Result, int, error) {
 	return sdk.Result(a), 0, nil
 }
 
@@ -33,7 +33,7 @@ func TestRemains(t *testing.T) {
 		},
 		"untold": {sdk.Result{Conclusion: sdk.Errored, Message: "no answer"}, doctor.Finding{}, true},
 	} {
-		got, err := remains(t.Context(), answering(test.result), time.Second)
+		got, err := remains(t.Context(), oneAnswer(test.result), time.Second)
 		if (err != nil) != test.fails || err == nil && (got.State != test.want.State || got.Subject != test.want.Subject || got.Message != test.want.Message) {
 			t.Errorf("%s: got %+v, %v", name, got, err)
 		}
