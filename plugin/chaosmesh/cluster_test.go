@@ -329,12 +329,20 @@ func (m *mesh) rule(now manner, chaos *v1alpha1.NetworkChaos, pods, peers, exter
 		case now.unruled:
 		case m.has(at):
 			edit(m.apiServer, at, func(there *v1alpha1.PodNetworkChaos) {
+				drop(&there.Spec, source.Source)
 				there.Spec.IPSets, there.Spec.Iptables = append(there.Spec.IPSets, sets...), append(there.Spec.Iptables, rule)
 			})
 		default:
 			m.put(kept)
 		}
 	}
+}
+
+// drop takes away the rules of a source.
+func drop(spec *v1alpha1.PodNetworkChaosSpec, source string) {
+	spec.IPSets = slices.DeleteFunc(spec.IPSets, func(set v1alpha1.RawIPSet) bool { return set.Source == source })
+	spec.Iptables = slices.DeleteFunc(spec.Iptables, func(rule v1alpha1.RawIptables) bool { return rule.Source == source })
+	spec.TrafficControls = slices.DeleteFunc(spec.TrafficControls, func(rule v1alpha1.RawTrafficControl) bool { return rule.Source == source })
 }
 
 // address is the address of a pod.
@@ -391,8 +399,7 @@ func (m *mesh) recover(now manner, at key) {
 	})
 	for _, pod := range kept {
 		edit(m.apiServer, pod, func(kept *v1alpha1.PodNetworkChaos) {
-			kept.Spec.IPSets = slices.DeleteFunc(kept.Spec.IPSets, func(set v1alpha1.RawIPSet) bool { return set.Source == at.namespace+"/"+at.name })
-			kept.Spec.Iptables = slices.DeleteFunc(kept.Spec.Iptables, func(rule v1alpha1.RawIptables) bool { return rule.Source == at.namespace+"/"+at.name })
+			drop(&kept.Spec, at.namespace+"/"+at.name)
 		})
 	}
 	m.said(at, func(meta *metav1.ObjectMeta, status *v1alpha1.ChaosStatus) {
