@@ -120,7 +120,8 @@ func openDriver(ctx context.Context, options doctor.Options) (doctor.Driver, err
 	return opened, nil
 }
 
-// remains asks what dead runs left by the plugin's activity "leftovers".
+// remains asks what dead runs left by the plugin's activity "leftovers", whose
+// evidence lists it.
 func remains(ctx context.Context, plugin asker, limit time.Duration) (doctor.Finding, error) {
 	result, _, err := plugin.Ask(ctx, sdk.Task{Run: "doctor", Timeout: limit - limit/5, Activity: "leftovers"}, func(string) {})
 	finding := doctor.Finding{State: doctor.OK, Message: result.Message}
@@ -130,7 +131,7 @@ func remains(ctx context.Context, plugin asker, limit time.Duration) (doctor.Fin
 	case wedged != "":
 		finding.State, finding.Subject = doctor.Fail, wedged
 		finding.Message = fmt.Sprintf("wedged: the system refuses everything about it, which blocks %s", result.Evidence["blocks"])
-	case result.Conclusion != sdk.Passed:
+	case len(result.Evidence) > 0:
 		finding.State = doctor.Warn
 	}
 	return finding, err

@@ -25,10 +25,10 @@ func TestRemains(t *testing.T) {
 	}{
 		"nothing": {sdk.Result{Conclusion: sdk.Passed, Message: "nothing"}, doctor.Finding{State: doctor.OK, Message: "nothing"}, false},
 		"resources": {
-			sdk.Result{Conclusion: sdk.Failed, Message: "3 resources of r1"}, doctor.Finding{State: doctor.Warn, Message: "3 resources of r1"}, false,
+			sdk.Result{Conclusion: sdk.Passed, Message: "3 resources of r1", Evidence: map[string]string{"run r1, attempt 1": "projects/r1"}}, doctor.Finding{State: doctor.Warn, Message: "3 resources of r1"}, false,
 		},
 		"wedged": {
-			sdk.Result{Conclusion: sdk.Failed, Evidence: map[string]string{"wedged": "logical cloud r1-lc", "blocks": "project r1"}},
+			sdk.Result{Conclusion: sdk.Passed, Evidence: map[string]string{"wedged": "logical cloud r1-lc", "blocks": "project r1"}},
 			doctor.Finding{State: doctor.Fail, Subject: "logical cloud r1-lc", Message: "wedged: the system refuses everything about it, which blocks project r1"}, false,
 		},
 		"untold": {sdk.Result{Conclusion: sdk.Errored, Message: "no answer"}, doctor.Finding{}, true},
