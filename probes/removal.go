@@ -25,6 +25,7 @@ type removal struct {
 	removed int
 	left    stays
 	wedges  []*wedge
+	own     bool // it is the run's own, which tells of all that it made
 
 	// Of the attempt that is being removed:
 	apps    []string
@@ -73,8 +74,11 @@ func (r *removal) attempt(ctx context.Context, names emco.Names) error {
 		}
 	}
 	for _, resource := range slices.Concat(r.kept, r.pending) {
-		if resource.Reason != blocked { // what blocks it tells of it
+		switch {
+		case resource.Reason != blocked:
 			r.leave(resource)
+		case r.own:
+			r.Resource(resource)
 		}
 	}
 	return err
@@ -158,7 +162,7 @@ func (r *removal) waitFor(anchor, reason string) {
 	}
 }
 
-const blocked = "it is blocked"
+const blocked = "what is wedged, or holds something of others, blocks it"
 
 // block keeps all that was found, because of one that stays: EMCO lets go of nothing that it rests on.
 func (r *removal) block(anchor, reason string) {

@@ -24,6 +24,7 @@ func teardown(ctx context.Context, t task) Result {
 		return t.reportFinalState(ctx)
 	}
 	r := newRemoval(t)
+	r.own = true
 	return r.result("", r.attempt(ctx, t.Names))
 }
 

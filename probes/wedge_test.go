@@ -86,7 +86,8 @@ func TestWedge(t *testing.T) {
 			if reason := reasons(seen)[anchor]; !strings.HasPrefix(reason, "wedged: GET: 200 OK; status for ") || !strings.Contains(reason, "; DELETE ") {
 				t.Errorf("%s: %s", anchor, reason)
 			}
-			if left := reasons(seen); len(left) != 1 || torn.Evidence["left"] != "1" || !strings.Contains(left[anchor], "more of the attempt stay because of it") {
+			left := reasons(seen)
+			if left[subject.Names.Anchor("{provider}")] != blocked || torn.Evidence["left"] != "1" || !strings.Contains(left[anchor], "more of the attempt stay because of it") {
 				t.Errorf("left: %v, %v", left, torn.Evidence)
 			}
 			if took := time.Since(began); took > 15*time.Second {
@@ -96,7 +97,10 @@ func TestWedge(t *testing.T) {
 			// The next run is not hindered, and what it leaves is removed beside the wedge.
 			next := e.subject("next")
 			run(t, next, "ensure", given(test.state), Passed)
-			cleaned, _ := run(t, subject, "clean", nil, Errored)
+			cleaned, seen := run(t, subject, "clean", nil, Errored)
+			if left := reasons(seen); len(left) != 1 {
+				t.Errorf("clean tells of %v, want the wedge", left)
+			}
 			isWedged("clean", cleaned)
 			if got, want := e.collections(subject), []string{"projects/wedged-1", "cluster-providers/wedged-1"}; !slices.Equal(got, want) {
 				t.Errorf("EMCO has %v, want %v", got, want)
