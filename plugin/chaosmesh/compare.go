@@ -98,13 +98,13 @@ func (f *activeFault) compareRules(ctx context.Context, records []*v1alpha1.Reco
 			})
 			if !announced {
 				on := cmp.Or(strings.Join(peers, ", "), "everything")
-				return fmt.Errorf("Chaos Mesh has made a rule for the traffic of pod %s with %s, and it was to be with %s",
+				return fmt.Errorf("there is a rule for the traffic of pod %s with %s, and it was to be with %s",
 					pod, on, strings.Join(f.announced.peers[record.SelectorKey], ", ")), nil
 			}
 		}
 	}
 	if !ruled {
-		return fmt.Errorf("Chaos Mesh says that it is injected, and keeps no rule of it for any of its pods"), nil
+		return errors.New("it is injected, says Chaos Mesh, which keeps no rule of it for any of its pods"), nil
 	}
 	return nil, nil
 }

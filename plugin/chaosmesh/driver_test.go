@@ -341,7 +341,7 @@ func TestOnOtherThanAnnounced(t *testing.T) {
 		},
 		"there is no rule": {
 			manner{unruled: true}, func(t *testing.T) fault.Object { return partition(t) },
-			[]string{"says that it is injected, and keeps no rule of it"},
+			[]string{"it is injected, says Chaos Mesh, which keeps no rule of it"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

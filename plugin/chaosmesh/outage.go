@@ -219,7 +219,7 @@ func (o *outage) isBack(pods map[types.UID]*corev1.Pod, released, ready bool) (b
 			continue
 		}
 		what, again := "is on node "+pod.Spec.NodeName, ""
-		told, is := since(pod, corev1.PodScheduled)
+		told, _ := since(pod, corev1.PodScheduled)
 		if is = pod.Spec.NodeName != ""; p != nil {
 			what, again = "has started again", " again"
 			for _, container := range p.statuses(pod) {
