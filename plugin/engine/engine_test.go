@@ -855,12 +855,17 @@ func TestDisturbances(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		plan    func(*plan.Plan)
+		slow    bool // the kill is not accepted before the attempt is over
 		watch   func(context.Context, func(engine.Disturbance)) error
 		verdict verdict.Verdict
 		reason  string
 	}{
 		{name: "nothing happens", watch: dies("b", time.Hour), verdict: verdict.Passed},
 		{name: "a bystander dies", watch: dies("b", 1700*time.Millisecond), verdict: verdict.Inconclusive, reason: "b died too, at +1.2 s: process 17 has gone: killed"},
+		{
+			name: "while a fault is put on", slow: true, watch: dies("b", 2900*time.Millisecond),
+			verdict: verdict.Inconclusive, reason: "b died too",
+		},
 		{name: "one that is expected to", plan: func(p *plan.Plan) { p.Expected = []string{"b"} }, watch: dies("b", 1700*time.Millisecond), verdict: verdict.Passed},
 		{name: "after the last step", watch: dies("b", 5*time.Second), verdict: verdict.Inconclusive, reason: "b died too"},
 		{
@@ -871,6 +876,12 @@ func TestDisturbances(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld()
+				if test.slow {
+					w.applies["kill"] = func(ctx context.Context, _ func(engine.Moment)) error {
+						<-ctx.Done()
+						return ctx.Err()
+					}
+				}
 				outcome := engine.Run(t.Context(), engine.Config{
 					Run: "r", Plan: inFlight(test.plan), Driver: watched{w, test.watch}, Plugin: newScripted(w.activities()), Journal: journal.New(&bytes.Buffer{}),
 				})

@@ -19,7 +19,7 @@ func (a *attempt) apply(p *progress) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	p.cancel = cancel
 	p.timer = a.after(time.Duration(p.step.Timeout), func() {
-		if !p.has(plan.Injected) && p.phase == running {
+		if !p.has(plan.Injected) && p.phase == running && !p.ending {
 			a.faultFailed(p, fmt.Errorf("it was not injected within %v", p.step.Timeout))
 		}
 	})
@@ -27,7 +27,12 @@ func (a *attempt) apply(p *progress) {
 	a.work.Go(func() {
 		defer close(p.applied)
 		err := driver.Apply(ctx, p.object, func(m Moment) { a.mail.post(func() { a.moment(p, m) }) })
-		if err != nil {
+		cut := ctx.Err() != nil
+		switch {
+		case err != nil && cut:
+			// The attempt was over, for a reason of its own.
+			a.mail.post(func() { a.note(p, time.Now(), fmt.Sprintf("it was not put on any more: %v", err)) })
+		case err != nil:
 			a.mail.post(func() { a.faultFailed(p, err) })
 		}
 	})
