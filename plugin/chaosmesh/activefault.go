@@ -37,9 +37,11 @@ type activeFault struct {
 	failed, ended, removing, removed bool
 
 	// announced is what it is to be on. It is compared with what it is on once it
-	// was seen to be injected, and differs then or not.
+	// was seen to be injected, and differs then or not. records are of that moment:
+	// a watch that is late may report an earlier state after it.
 	announced         announced
 	injected          time.Time
+	records           []*v1alpha1.Record
 	compared, differs bool
 
 	// after is when the phase began at the earliest.
@@ -108,7 +110,7 @@ func (f *activeFault) advance(now time.Time) {
 	case f.removed || f.phase == "":
 	case f.phase == plan.Created && all(status, isInjected):
 		if f.injected.IsZero() {
-			f.injected = now
+			f.injected, f.records = now, status.Experiment.Records
 			f.compared = f.announced.peers == nil // else its rules are read first
 			f.compare(now, f.announced.compare(status.Experiment.Records))
 		}

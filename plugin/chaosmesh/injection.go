@@ -121,7 +121,7 @@ func (f *activeFault) readRules() error {
 	ctx, cancel := context.WithTimeout(f.driver.lifetime, readLimit)
 	defer cancel()
 	var difference error
-	records := f.status().Experiment.Records
+	records := f.records
 	err := f.driver.unlocked(func() (err error) {
 		difference, err = f.compareRules(ctx, records)
 		return err
