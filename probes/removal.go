@@ -288,7 +288,7 @@ func (r *removal) delete(ctx context.Context, wanted func(anchor string) bool) e
 	return nil
 }
 
-// holds tells what lies below a resource, whoever made it, or that this cannot be told.
+// holds tells what lies below a resource, of this run or not, or that this cannot be told.
 func (r *removal) holds(ctx context.Context, resource emco.Resource) (reason string, err error) {
 	for _, stay := range []stays{r.pending, r.kept} {
 		if child, ok := stay.in(resource.Anchor); ok {

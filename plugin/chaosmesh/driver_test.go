@@ -1262,7 +1262,7 @@ func TestLeftovers(t *testing.T) {
 }
 
 // What Chaos Mesh keeps for a pod, and no object accounts for, is a fault that
-// may be on, whoever put it on.
+// may be on.
 func TestResiduals(t *testing.T) {
 	rules := func(sources ...string) (spec v1alpha1.PodNetworkChaosSpec) {
 		for _, source := range sources {

@@ -138,7 +138,7 @@ func (r Residual) Remedy() string {
 }
 
 // Residuals finds the residual faults on the network of the pods of namespaces:
-// rules whose NetworkChaos is gone, whoever made it, and the end of a fault that
+// rules whose NetworkChaos is gone, also of other tools, and the end of a fault that
 // was not carried out.
 func Residuals(ctx context.Context, reader client.Reader, namespaces []string) (found []Residual, err error) {
 	var kept v1alpha1.PodNetworkChaosList

@@ -65,7 +65,7 @@ func (o observer) Resource(resource sdk.Resource) {
 		if resource.State == sdk.Removed {
 			delete(o.a.made, resource.Anchor)
 		} else {
-			o.a.made[resource.Anchor] = resource.State
+			o.a.made[resource.Anchor] = resource
 		}
 		o.a.recordAt(at, journal.Record{
 			Kind: journal.Resource, Step: o.p.step.Name,

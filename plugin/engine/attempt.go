@@ -30,7 +30,7 @@ type attempt struct {
 	// decided is why no further step starts; empty while they do.
 	decided string
 	// made are the resources that are in the system, by anchor.
-	made map[string]sdk.ResourceState
+	made map[string]sdk.Resource
 	left []string
 	// judged is the verdict that the journal has so far.
 	judged verdict.Verdict
@@ -49,7 +49,7 @@ func newAttempt(config *Config, number int) *attempt {
 		mail:   newMailbox(),
 		given:  newProgress(config.Plan.Given),
 		byName: map[string]*progress{},
-		made:   map[string]sdk.ResourceState{},
+		made:   map[string]sdk.Resource{},
 	}
 	a.byName[config.Plan.Given.Name] = a.given
 	for _, step := range config.Plan.Steps {

@@ -159,10 +159,13 @@ func (a *attempt) tearDown(unanswered []sdk.Sent) {
 		why = cause.Error()
 	}
 	cancel(nil)
-	for anchor, state := range a.made {
-		if state == sdk.Left {
+	for _, anchor := range slices.Sorted(maps.Keys(a.made)) {
+		if resource := a.made[anchor]; resource.State == sdk.Left {
+			if resource.Reason != "" {
+				anchor += ": " + resource.Reason
+			}
 			a.leftBehind(plan.TeardownStep, anchor)
-			delete(a.made, anchor)
+			delete(a.made, resource.Anchor)
 		}
 	}
 	if p.result.Conclusion != sdk.Passed {

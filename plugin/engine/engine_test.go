@@ -651,6 +651,28 @@ func TestBlastRadius(t *testing.T) {
 
 // TestUnanswered: a call without an answer is dead only where the evidence says
 // so; else the teardown is told of it, and waits for what it may still do.
+// TestLeftByTheTeardown: what the plugin leaves is listed in order, each once and
+// with the plugin's reason.
+func TestLeftByTheTeardown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		does := w.activities()
+		does["teardown"] = func(_ context.Context, _ sdk.Task, o sdk.Observer) sdk.Result {
+			o.Event("started", time.Now(), nil)
+			o.Resource(sdk.Resource{Anchor: "projects/q", State: sdk.Left})
+			o.Resource(sdk.Resource{Anchor: "projects/p", State: sdk.Left, Reason: "it holds projects/q"})
+			o.Event("failed", time.Now(), nil)
+			return sdk.Result{Conclusion: sdk.Errored, Message: "2 left"}
+		}
+		outcome := engine.Run(t.Context(), engine.Config{
+			Run: "r", Plan: inFlight(nil), Driver: w, Plugin: newScripted(does), Journal: journal.New(&bytes.Buffer{}),
+		})
+		if want := []string{"projects/p: it holds projects/q", "projects/q"}; !slices.Equal(outcome.Left, want) {
+			t.Errorf("left %q, want %q", outcome.Left, want)
+		}
+	})
+}
+
 func TestUnanswered(t *testing.T) {
 	for _, test := range []struct {
 		name       string

@@ -41,6 +41,10 @@ func TestPluginKilled(t *testing.T) {
 		}
 		return i
 	}
+	seen := at("death", func(r journal.Record) bool { return r.Kind == journal.Trouble })
+	if late := records[seen].Time.Sub(killed); late > time.Second {
+		t.Errorf("the death of the plugin was seen %v after the kill", late)
+	}
 	said := at("verdict", func(r journal.Record) bool { return r.Kind == journal.Verdict && r.Verdict == "Error" })
 	removed := at("removal", event("hold", "removed"))
 	if late := records[removed].Time.Sub(killed); late > 5*time.Second {
