@@ -992,6 +992,51 @@ func TestSlowToWriteDown(t *testing.T) {
 	}
 }
 
+// The rules are those of the pods that the fault was seen on, though a late watch
+// reports a state from before.
+func TestLateWatchHasNoRecords(t *testing.T) {
+	m := newMesh(t)
+	asked, late := make(chan struct{}, 1), false
+	m.set(func() {
+		m.silent = true
+		m.refuse = func(verb, resource string) *metav1.Status {
+			if verb != "get" || resource != "podnetworkchaos" || late {
+				return nil
+			}
+			select {
+			case asked <- struct{}{}:
+			default:
+			}
+			return failed(500, metav1.StatusReasonInternalError, "etcdserver: leader changed")
+		}
+	})
+	driver := m.open(nil)
+	object := partition(t)
+	w := apply(t, driver, object)
+	records := m.partition(manner{}, object, []string{"orchestrator-1"})
+	say := func(records []*v1alpha1.Record) {
+		m.said(chaosKey(object), func(_ *metav1.ObjectMeta, status *v1alpha1.ChaosStatus) {
+			status.Experiment.DesiredPhase, status.Experiment.Records = v1alpha1.RunningPhase, records
+		})
+	}
+	say(records)
+	select {
+	case <-asked:
+	case <-time.After(patience):
+		t.Fatal("the rules were not asked for")
+	}
+	say(nil)
+	reads := m.count("get podnetworkchaos")
+	m.set(func() { late = true })
+	within(t, "the rules were read", func() bool { return m.count("get podnetworkchaos") > reads })
+	say(records)
+	w.event(plan.Injected)
+	w.want(plan.Created, plan.Injected)
+	if text := w.String(); strings.Contains(text, "keeps no rule") {
+		t.Errorf("there was trouble:\n%s", text)
+	}
+}
+
 // What the watch is late to report is asked for before a part is blamed.
 func TestWatchIsLate(t *testing.T) {
 	m := newMesh(t)

@@ -181,6 +181,16 @@ func TestWhatComesBeside(t *testing.T) {
 		{"it holds no longer", recheck, good + ",recheck final = failed", verdict.Failed, "final passed at +0.0 s and no longer holds: because"},
 		{"it holds no longer, and the kill was never seen", recheck, strings.Replace(good, "kill.down,", "", 1) + ",recheck final = failed", verdict.Inconclusive, "kill.down never happened"},
 		{"nobody asked whether it holds", recheck, good, verdict.Inconclusive, "step final was not asked at the end whether what it found still holds"},
+		{"a call that was under way before is no reason not to ask", func(p *plan.Plan) {
+			recheck(p)
+			p.Steps[2].Activity = &plan.Activity{Ends: []string{"passed"}, Lasting: true}
+		}, strings.Replace(good, "back.passed,back = passed,final.passed,final = passed", "back.started,final.passed,final = passed,back.passed,back = passed", 1),
+			verdict.Inconclusive, "step final was not asked at the end"},
+		{"a call since then is one", func(p *plan.Plan) {
+			recheck(p)
+			p.Steps[2].Activity = &plan.Activity{Ends: []string{"passed"}, Lasting: true}
+		}, strings.Replace(good, "back.passed,back = passed,final.passed,final = passed", "final.passed,final = passed,back.started,back.passed,back = passed", 1),
+			verdict.Passed, ""},
 		{"a failure needs no second look", recheck, strings.Replace(good, "final = passed", "final = failed", 1), verdict.Failed, "final: because"},
 		{"a hold that holds nothing", hold, held + "call.accepted,call = passed accepted,hold.removed", verdict.Inconclusive, "call: the hold held nothing: it was answered (because) while partition a b was on"},
 		{"an answer after the release", hold, held + "hold.removed,call.accepted,call = passed accepted", verdict.Inconclusive, "expected connection-lost, but it was accepted"},
