@@ -5,7 +5,9 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,11 +19,14 @@ import (
 // world is an emulated EMCO whose requests are recorded.
 type world struct {
 	*testing.T
-	client  *emco.Client
+	client *emco.Client
+	rsync  string
+
+	// mu guards the rest: a request that was given up can still be served.
+	mu      sync.Mutex
 	deletes []string // anchors
 	broken  string   // a path that is answered otherwise
 	answer  int      // with this code, or not at all
-	rsync   string
 }
 
 func newWorld(t *testing.T) *world {
@@ -37,14 +42,14 @@ func newWorld(t *testing.T) *world {
 		proxy := httputil.NewSingleHostReverseProxy(to)
 		front := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 			anchor := strings.TrimPrefix(r.URL.Path, "/v2/")
-			switch {
-			case r.Method == http.MethodDelete:
-				w.deletes = append(w.deletes, anchor)
-			case anchor == w.broken:
-				w.refuse(out)
-				return
+			switch code, broken := w.take(r.Method, anchor); {
+			case !broken:
+				proxy.ServeHTTP(out, r)
+			case code == 0:
+				panic(http.ErrAbortHandler)
+			default:
+				http.Error(out, "404 page not found", code)
 			}
-			proxy.ServeHTTP(out, r)
 		}))
 		t.Cleanup(front.Close)
 		urls[service] = front.URL
@@ -57,11 +62,29 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-func (w *world) refuse(out http.ResponseWriter) {
-	if w.answer == 0 {
-		panic(http.ErrAbortHandler)
+// take records a DELETE, and returns with which code another request is answered
+// in EMCO's place.
+func (w *world) take(method, anchor string) (code int, broken bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if method == http.MethodDelete {
+		w.deletes = append(w.deletes, anchor)
+		return 0, false
 	}
-	http.Error(out, "404 page not found", w.answer)
+	return w.answer, anchor == w.broken
+}
+
+// breaks has a path answered in EMCO's place from now on, and forgets the DELETEs.
+func (w *world) breaks(anchor string, code int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.broken, w.answer, w.deletes = anchor, code, nil
+}
+
+func (w *world) deleted() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.deletes)
 }
 
 func (w *world) post(anchor, body string) {
@@ -94,7 +117,6 @@ func (w *world) apply(resources []emcoctl.Resource) {
 // delete returns the verdicts, and the last step's text.
 func (w *world) delete(resources []emcoctl.Resource, options emcoctl.Options) (verdicts, last string) {
 	seen := &recorder{}
-	w.deletes = nil
 	_ = emcoctl.Delete(w.Context(), w.client, resources, options, seen)
 	return strings.Join(seen.verdicts(), " "), seen.steps[len(seen.steps)-1].Text
 }
@@ -185,13 +207,13 @@ func TestDeleteLeavesWhatSomethingHangsOn(t *testing.T) {
 		{"a cluster that is referred to", "", 0, edge[1:], quick, "refused", on["reference"]},
 		{"no further up", "", 0, all[1:], keepGoing, "refused refused refused refused", on["logical clouds"]},
 	} {
-		w.broken, w.answer = test.broken, test.answer
+		w.breaks(test.broken, test.answer)
 		verdicts, last := w.delete(test.resources, test.options)
-		if verdicts != test.verdicts || !strings.Contains(last, test.last) || len(w.deletes) > 0 {
-			t.Errorf("%s: %s: %s\nDELETEs: %q", test.name, verdicts, last, w.deletes)
+		if verdicts != test.verdicts || !strings.Contains(last, test.last) || len(w.deleted()) > 0 {
+			t.Errorf("%s: %s: %s\nDELETEs: %q", test.name, verdicts, last, w.deleted())
 		}
 	}
-	w.broken = ""
+	w.breaks("", 0)
 	also := quick
 	also.Also = []string{"projects/p", "controllers"}
 	rest := parse(t, strings.Split(cloud, "---\n")[1]+composite+"---\nversion: emco/v2\nresourceContext: {anchor: projects/p/composite-apps/a/v1/composite-profiles}\nmetadata: {name: cp}\n"+
