@@ -135,7 +135,12 @@ func TestWaitsForACommandLineRun(t *testing.T) {
 		if took := time.Since(began); took > 41*time.Second {
 			t.Errorf("noticed the release after %v", took-40*time.Second)
 		}
-		if told := heard(waiting, api.Waiting); !slices.Equal(told, []string{"waiting until alice (run ra) gives up the target"}) {
+		told := heard(waiting, api.Waiting)
+		// The sweep of what dead runs left may get the free target first.
+		if len(told) == 2 && told[1] == "waiting until what dead runs left is removed" {
+			told = told[:1]
+		}
+		if !slices.Equal(told, []string{"waiting until alice (run ra) gives up the target"}) {
 			t.Errorf("told %q", told)
 		}
 	})
