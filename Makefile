@@ -7,6 +7,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 
 # Tools are pinned here and kept out of go.mod.
 BUF := $(GO) run github.com/bufbuild/buf/cmd/buf@v1.75.0
+CONTROLLER_GEN := $(GO) run sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
@@ -101,13 +102,15 @@ lint: ## Run staticcheck
 	cd experiments/e2e && $(STATICCHECK) -tags e2e ./...
 
 .PHONY: generate
-generate: ## Generate the contract's Go code, the schema and the reference of experiments
+generate: ## Generate the contract's Go code, the definition of Runs, the schema and the reference of experiments
 	cd plugin/sdk && $(BUF) lint && $(BUF) generate
+	$(CONTROLLER_GEN) object crd paths=./plugin/controller/api/... output:crd:dir=charts/emco-chaos/files
 	$(GO) test ./experiments -run '^(TestSchemaIsUpToDate|TestReference)$$' -update
+	$(GO) -C experiments/e2e test ./chart -run '^TestExperimentsFile$$' -update
 
 .PHONY: generated
 generated: ## Check that what is generated is up to date
-	@files="plugin/sdk/pluginv1/*.pb.go experiments/schema.json experiments/README.md"; \
+	@files="plugin/sdk/pluginv1/*.pb.go plugin/controller/api/v1alpha1/zz_generated.* charts/emco-chaos/files/* experiments/schema.json experiments/README.md"; \
 	before=$$(cat $$files | sha256sum); \
 	$(MAKE) --no-print-directory generate; \
 	if [ "$$before" != "$$(cat $$files | sha256sum)" ]; then echo "what is generated was out of date: commit what make generate made"; exit 1; fi

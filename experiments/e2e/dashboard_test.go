@@ -199,6 +199,7 @@ func TestDashboard(t *testing.T) {
 	for _, schedule := range schedules {
 		s.start(t, page, schedule)
 	}
+	s.waiting(t, page, schedules)
 	for name, schedule := range schedules {
 		t.Run(name+" again", func(t *testing.T) { s.follow(t, page, schedule, 2, time.Duration(len(schedules))*runLimit) })
 	}
@@ -207,6 +208,29 @@ func TestDashboard(t *testing.T) {
 		t.Logf("from Start to the first call to EMCO, %d runs: %v to %v, p50 %v", len(delays), delays[0], delays[len(delays)-1], delays[len(delays)/2])
 	}
 	s.clean(t)
+}
+
+// waiting sees that the runs that wait say so, where the dashboard shows it.
+func (s *site) waiting(t *testing.T, page dashboard, schedules map[string]dashboardSchedule) {
+	t.Helper()
+	began := time.Now()
+	eventually(t, time.Minute, func(ctx context.Context) error {
+		waits := 0
+		for _, schedule := range schedules {
+			var events []dashboardEvent
+			if err := page.ask(ctx, http.MethodGet, "/api/events?namespace="+home+"&object_id="+url.QueryEscape(schedule.UID), &events); err != nil {
+				return err
+			}
+			if slices.ContainsFunc(events, func(event dashboardEvent) bool { return strings.HasPrefix(event.Message, "waits for its turn: ") }) {
+				waits++
+			}
+		}
+		if waits < len(schedules)-2 {
+			return fmt.Errorf("of %d Schedules %d say that their run waits", len(schedules), waits)
+		}
+		return nil
+	})
+	t.Logf("%d of %d say that they wait %v after the last start", len(schedules)-2, len(schedules), time.Since(began))
 }
 
 // start starts a schedule from the dashboard. When the dashboard gives no
@@ -226,9 +250,6 @@ func (s *site) start(t *testing.T, page dashboard, schedule dashboardSchedule) {
 		return page.ask(ctx, http.MethodPut, "/api/schedules/start/"+schedule.UID, nil)
 	})
 }
-
-// runLimit is how long a run may take that nothing else runs before.
-const runLimit = 5 * time.Minute
 
 // follow follows the run of a schedule that was started for the count-th time,
 // no longer than limit, and returns the name of its Workflow.
@@ -277,7 +298,7 @@ func (s *site) follow(t *testing.T, page dashboard, schedule dashboardSchedule, 
 			}
 			ours := 0
 			for _, event := range events {
-				if strings.HasPrefix(event.Message, "Passed") {
+				if strings.HasPrefix(event.Message, "Passed: recovered: ") {
 					ours++
 				}
 			}

@@ -9,6 +9,8 @@ import (
 	"helm.sh/helm/v4/pkg/action"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
 	"helm.sh/helm/v4/pkg/kube"
+	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 )
 
@@ -83,4 +85,6 @@ func (s *site) uninstall(t *testing.T) {
 	if _, err := uninstall.Run(home); err != nil {
 		t.Errorf("helm uninstall: %v", err)
 	}
+	// Of all that the chart made, it stays.
+	s.remove(t, &apiextensions.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "runs.emco-chaos.io"}})
 }

@@ -2,12 +2,27 @@ package e2e
 
 import "testing"
 
-// TestInstalled is what one installation goes through: strangers, a run of a
-// command line that is killed, and the death of its own controller.
+// TestInstalled is what one installation goes through: manifests that are none,
+// strangers, a run of a command line that is killed, Runs that are deleted, and
+// the death of its own controller.
 func TestInstalled(t *testing.T) {
 	s := here(t)
 	s.install(t, s.given())
+	t.Run("definition", s.definition)
 	t.Run("stranger", s.stranger)
+	t.Run("quota", s.quota)
 	t.Run("killed command", s.killedCommand)
 	t.Run("killed controller", s.killedController)
+	t.Run("deleted", s.deleted)
+	t.Run("without EMCO", s.withoutEMCO)
+}
+
+// TestTenRuns creates ten Runs at once, and again while the controller dies five
+// times.
+func TestTenRuns(t *testing.T) {
+	s := here(t)
+	s.install(t, s.given())
+	t.Run("in order", func(t *testing.T) { s.tenAtOnce(t, 0) })
+	t.Run("killed", func(t *testing.T) { s.tenAtOnce(t, 5) })
+	s.clean(t)
 }

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -90,24 +89,6 @@ func (s *site) killedCommand(t *testing.T) {
 	if err := command.Wait(); err == nil {
 		t.Fatal("it was not killed")
 	}
-	if err := s.faultless(t.Context()); err == nil {
-		t.Fatal("the run left no fault: there is nothing to see")
-	}
-	s.recovered(t, died)
-}
-
-// killedController kills the controller in the middle of a hold: the one
-// that takes its place sweeps up. Its run begins on a target that another run
-// has given back with a fault on it, which goes first.
-func (s *site) killedController(t *testing.T) {
-	controller := s.controllerProcess(t)
-	gone := s.leaveFault(t)
-	s.holding(t, func() { s.trigger(t, slow...) })
-	gone(t)
-	if err := syscall.Kill(controller, syscall.SIGKILL); err != nil {
-		t.Fatalf("kill the controller: %v", err)
-	}
-	died := time.Now()
 	if err := s.faultless(t.Context()); err == nil {
 		t.Fatal("the run left no fault: there is nothing to see")
 	}

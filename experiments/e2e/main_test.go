@@ -15,7 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/emco-chaos/emco-chaos/plugin/chaosmesh"
+	"github.com/emco-chaos/emco-chaos/plugin/controller"
+	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -84,7 +85,11 @@ func find() (*site, error) {
 	}
 	// Tests look often; none of it is worth waiting for.
 	found.config.QPS, found.config.Burst = 100, 200
-	if found.client, err = client.NewWithWatch(found.config, client.Options{Scheme: chaosmesh.Scheme()}); err != nil {
+	known, err := controller.Scheme()
+	if err = errors.Join(err, apiextensions.AddToScheme(known)); err != nil {
+		return nil, err
+	}
+	if found.client, err = client.NewWithWatch(found.config, client.Options{Scheme: known}); err != nil {
 		return nil, fmt.Errorf("reach the cluster: %w", err)
 	}
 	return found, nil

@@ -85,7 +85,7 @@ func isOurs(name, namespace string, labels map[string]string) bool {
 		return true
 	}
 	switch {
-	case strings.HasPrefix(name, "ask-"), name == home && namespace == "":
+	case name == home && namespace == "":
 		return false
 	case strings.HasPrefix(name, "emco-chaos"), strings.Contains(name, "sh.helm.release") && namespace == home:
 		return true

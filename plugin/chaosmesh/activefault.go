@@ -115,7 +115,7 @@ func (f *activeFault) advance(now time.Time) {
 			f.compare(now, f.announced.compare(status.Experiment.Records))
 		}
 		if f.compared && !f.differs {
-			f.enter(plan.Injected, engine.Moment{At: f.injected, Detail: "Chaos Mesh has injected it on " + targets(status)})
+			f.enter(plan.Injected, engine.Moment{At: f.injected, Detail: "on " + targets(status)})
 		}
 	case f.phase != plan.Created && !f.ended && !f.removing && all(status, isRecovered):
 		f.end(now, fmt.Errorf("%s ended by itself: its duration is over; give the fault a duration that is longer than it has to stay on", f))

@@ -10,23 +10,25 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
-
-	"github.com/emco-chaos/emco-chaos/plugin/lease"
 )
 
-// apiServer serves one Lease and no Schedules, and hangs on watches.
+// apiServer serves Leases, no Runs and no Schedules, and hangs on watches.
 func apiServer(t *testing.T) *rest.Config {
 	t.Helper()
 	kinds := map[string]metav1.APIResource{
 		"coordination.k8s.io/v1":  {Name: "leases", Kind: "Lease", Namespaced: true, Verbs: metav1.Verbs{"get", "list", "watch"}},
 		"chaos-mesh.org/v1alpha1": {Name: "schedules", Kind: "Schedule", Namespaced: true, Verbs: metav1.Verbs{"get", "list", "watch"}},
+		"emco-chaos.io/v1alpha1":  {Name: "runs", Kind: "Run", Namespaced: true, Verbs: metav1.Verbs{"get", "list", "watch"}},
 	}
 	answer := func(w http.ResponseWriter, code int, what any) {
 		w.Header().Set("Content-Type", "application/json")
@@ -35,8 +37,6 @@ func apiServer(t *testing.T) *rest.Config {
 			t.Error(err)
 		}
 	}
-	held := make(chan *coordinationv1.Lease, 1)
-	held <- nil
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, metav1.APIVersions{}) })
 	mux.HandleFunc("GET /apis", func(w http.ResponseWriter, _ *http.Request) {
@@ -64,10 +64,15 @@ func apiServer(t *testing.T) *rest.Config {
 			answer(w, http.StatusOK, map[string]any{"apiVersion": version, "kind": kind.Kind + "List", "metadata": map[string]any{"resourceVersion": "1"}, "items": []any{}})
 		})
 	}
-	const leases = "/apis/coordination.k8s.io/v1/namespaces/" + target + "/leases"
-	mux.HandleFunc(leases+"/"+lease.Name, func(w http.ResponseWriter, request *http.Request) {
-		one := <-held
-		defer func() { held <- one }()
+	// The target's Lease, and that by which the leader is chosen.
+	held := map[string]*coordinationv1.Lease{}
+	var mu sync.Mutex
+	const leases = "/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+	mux.HandleFunc(leases+"/{name}", func(w http.ResponseWriter, request *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		name := request.PathValue("namespace") + "/" + request.PathValue("name")
+		one := held[name]
 		switch {
 		case one == nil:
 			answer(w, http.StatusNotFound, metav1.Status{Status: metav1.StatusFailure, Reason: metav1.StatusReasonNotFound, Code: http.StatusNotFound})
@@ -76,21 +81,25 @@ func apiServer(t *testing.T) *rest.Config {
 			if err := json.NewDecoder(request.Body).Decode(one); err != nil {
 				t.Error(err)
 			}
+		case request.Method == http.MethodDelete:
+			delete(held, name)
 		}
 		answer(w, http.StatusOK, one)
-		if request.Method == http.MethodDelete {
-			one = nil
-		}
 	})
 	mux.HandleFunc("POST "+leases, func(w http.ResponseWriter, request *http.Request) {
-		<-held
+		mu.Lock()
+		defer mu.Unlock()
 		one := &coordinationv1.Lease{}
 		if err := json.NewDecoder(request.Body).Decode(one); err != nil {
 			t.Error(err)
 		}
 		one.UID, one.ResourceVersion = "uid", "2"
+		held[request.PathValue("namespace")+"/"+one.Name] = one
 		answer(w, http.StatusCreated, one)
-		held <- one
+	})
+	mux.HandleFunc("POST /api/v1/namespaces/{namespace}/events", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusCreated, corev1.Event{}) })
+	mux.HandleFunc("POST /apis/events.k8s.io/v1/namespaces/{namespace}/events", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusCreated, eventsv1.Event{})
 	})
 	web := httptest.NewServer(mux)
 	t.Cleanup(web.Close)
@@ -116,10 +125,9 @@ func TestRun(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- Run(ctx, apiServer(t), Serving{Listen: "127.0.0.1:0", Metrics: "0", Health: health, Dashboard: true}, Parts{
-			Runner: runner, Namespace: home, Targets: []string{target}, Holder: "controller",
-			NewName: func() string { return "r1" }, Journals: t.TempDir(), Keep: 5, Queue: 3, LeaseWait: time.Minute,
-			Registry: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
+		ended <- Run(ctx, apiServer(t), Parts{
+			Runner: runner, Namespace: home, Targets: []string{target}, Holder: "controller", Metrics: "0", Health: health,
+			History: 5, Registry: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
 		})
 	}()
 	client := &http.Client{Timeout: 5 * time.Second}
@@ -147,8 +155,11 @@ func TestRun(t *testing.T) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+	for len(runner.sweeps()) == 0 && time.Now().Before(deadline) {
+		time.Sleep(20 * time.Millisecond)
+	}
 	if swept := len(runner.sweeps()); swept != 1 {
-		t.Errorf("it is ready after %d sweeps", swept)
+		t.Errorf("it has looked %d times for what dead runs left", swept)
 	}
 	stop()
 	if err := <-ended; err != nil {

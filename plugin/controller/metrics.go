@@ -1,7 +1,6 @@
 package controller
 
 import (
-	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,7 +20,6 @@ type metrics struct {
 	injection  *prometheus.HistogramVec
 	outage     prometheus.Histogram
 	swept      *prometheus.CounterVec
-	requests   *prometheus.CounterVec
 }
 
 func newMetrics(registry prometheus.Registerer) *metrics {
@@ -51,45 +49,59 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		swept: factory.NewCounterVec(prometheus.CounterOpts{
 			Name: "emco_chaos_swept_objects_total", Help: "What dead runs left and was removed, by kind: fault or resource.",
 		}, []string{"kind"}),
-		requests: factory.NewCounterVec(prometheus.CounterOpts{
-			Name: "emco_chaos_requests_total", Help: "Requests to the API, by HTTP status code.",
-		}, []string{"code"}),
 	}
 }
-
-func (m *metrics) answered(code int) { m.requests.WithLabelValues(strconv.Itoa(code)).Inc() }
 
 func (m *metrics) removed(swept runs.Swept) {
 	m.swept.WithLabelValues("fault").Add(float64(swept.Faults))
 	m.swept.WithLabelValues("resource").Add(float64(swept.Resources))
 }
 
-// stopwatch measures the faults of one run.
+// stopwatch measures the faults of one run, and how long the system needed to
+// recover.
 type stopwatch struct {
 	metrics *metrics
 	plan    *plan.Plan
-	// at is when the events of this attempt's faults happened.
-	at map[plan.Ref]time.Duration
+	// at is when the events of this attempt's faults happened, and hit when the
+	// first of them took effect.
+	at  map[plan.Ref]time.Duration
+	hit time.Duration
+	// outage is the longest time from down to ready, and recovered that from the
+	// first effect of a fault to the last answer of a step.
+	outage, recovered time.Duration
 }
 
 func (s *stopwatch) follow(record journal.Record) {
-	if record.Kind == journal.Attempt {
-		s.at = map[plan.Ref]time.Duration{}
-		return
-	}
 	step, known := s.plan.Find(record.Step)
-	if record.Kind != journal.Event || !known || step.Fault == nil || s.at == nil {
-		return
+	switch {
+	case record.Kind == journal.Attempt:
+		s.at, s.hit, s.outage, s.recovered = map[plan.Ref]time.Duration{}, 0, 0, 0
+	case record.Kind == journal.Result && known && s.hit > 0 && step.Name != plan.TeardownStep:
+		s.recovered = record.At - s.hit
+	case record.Kind == journal.Event && known && step.Fault != nil && s.at != nil:
+		s.onFault(step, record)
 	}
+}
+
+func (s *stopwatch) onFault(step plan.Step, record journal.Record) {
 	s.at[plan.Ref{Step: step.Name, Event: record.Event}] = record.At
+	since := func(event string, then func(seconds float64)) (took time.Duration) {
+		if from, seen := s.at[plan.Ref{Step: step.Name, Event: event}]; seen {
+			took = record.At - from
+			then(took.Seconds())
+		}
+		return took
+	}
 	switch record.Event {
 	case plan.Injected:
-		if created, seen := s.at[plan.Ref{Step: step.Name, Event: plan.Created}]; seen {
-			s.metrics.injection.WithLabelValues(step.Fault.Action).Observe((record.At - created).Seconds())
+		since(plan.Created, s.metrics.injection.WithLabelValues(step.Fault.Action).Observe)
+		if !step.Fault.Stops() && s.hit == 0 {
+			s.hit = record.At
 		}
+	case plan.Down:
+		// What only delays or holds serves what goes down.
+		s.hit = record.At
 	case plan.Ready:
-		if down, seen := s.at[plan.Ref{Step: step.Name, Event: plan.Down}]; seen {
-			s.metrics.outage.Observe((record.At - down).Seconds())
-		}
+		s.outage = max(s.outage, since(plan.Down, s.metrics.outage.Observe))
 	}
 }

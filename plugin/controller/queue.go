@@ -1,220 +1,273 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
-	"github.com/emco-chaos/emco-chaos/plugin/controller/api"
-	"github.com/emco-chaos/emco-chaos/plugin/journal"
-	"github.com/emco-chaos/emco-chaos/plugin/report"
+	"github.com/emco-chaos/emco-chaos/plugin/controller/api/v1alpha1"
 	runs "github.com/emco-chaos/emco-chaos/plugin/run"
+	"github.com/emco-chaos/emco-chaos/plugin/sdk"
+	"github.com/emco-chaos/emco-chaos/plugin/verdict"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
-var (
-	errFull     = &statusError{code: http.StatusTooManyRequests, text: "too many runs wait already; ask again later", again: fullAgain}
-	errStopping = &statusError{code: http.StatusServiceUnavailable, text: "the controller is stopping; ask again when it is back", again: fullAgain}
-)
+// Finalizer keeps a Run that is under way until it is cleaned up.
+const Finalizer = "emco-chaos.io/clean-up"
 
-// queue makes the runs that were asked for, one after another, and remembers
-// the last ones.
+// queue reconciles all Runs of the controller's namespace as one: it gives them
+// their turn in the order of their creation, tells those that wait for what, and
+// removes old ones. It reads the API server and no cache, so that what it has
+// just written counts.
 type queue struct {
 	Parts
-	lock      *targetLock
-	archive   *archive
-	dashboard *dashboard
+	lock *targetLock
+	// turn has the Run whose turn it is, for the worker.
+	turn chan *v1alpha1.Run
+	// again has the queue looked at when no Run has changed.
+	again chan event.GenericEvent
 
 	mu sync.Mutex
-	// waiting are the runs to be made, and known these and those made before.
-	waiting, known []*run
-	stopping       bool
-	// arrived has room for one: something waits.
-	arrived chan struct{}
+	// active is what the worker does; nil when it waits for a turn.
+	active *active
+	// entries are of the Runs that have not finished. They are the reconciler's.
+	entries map[types.UID]*entry
 }
 
-// room returns why a run would not be taken in now.
-func (q *queue) room() error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.closed()
+// entry is what the controller knows of a Run that has not finished, besides
+// the object.
+type entry struct {
+	*teller
+	// plan is nil for a Run that another process has begun.
+	plan *plan.Plan
 }
 
-func (q *queue) closed() error {
-	switch {
-	case q.stopping:
-		return errStopping
-	case len(q.waiting) >= q.Queue:
-		return errFull
+// Reconcile looks at all Runs.
+func (q *queue) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
+	var all v1alpha1.RunList
+	if err := q.Cluster.List(ctx, &all, client.InNamespace(q.Namespace)); err != nil {
+		return reconcile.Result{}, fmt.Errorf("list the Runs: %w", err)
 	}
-	return nil
-}
-
-// add takes a run in. One with a key that is known already is not another one.
-func (q *queue) add(compiled *plan.Plan, key string, from *origin) (*run, error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if known := slices.IndexFunc(q.known, func(r *run) bool { return key != "" && r.key == key }); known >= 0 {
-		return q.known[known], nil
-	}
-	if err := q.closed(); err != nil {
-		return nil, err
-	}
-	added := newRun(q.NewName(), compiled)
-	added.key, added.origin = key, from
-	added.tell(api.Message{Kind: api.Queued, Position: len(q.waiting)})
-	q.waiting = append(q.waiting, added)
-	q.known = append(q.known, added)
-	for len(q.known) > q.Keep {
-		ended := slices.IndexFunc(q.known, func(r *run) bool { return r.status().State == api.StateEnded })
-		if ended < 0 {
-			break
-		}
-		q.known = slices.Delete(q.known, ended, ended+1)
-	}
-	q.metrics.queued.Set(float64(len(q.waiting)))
-	select {
-	case q.arrived <- struct{}{}:
-	default:
-	}
-	return added, nil
-}
-
-// find returns the run for which is says so; nil when none is known.
-func (q *queue) find(is func(*run) bool) *run {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if i := slices.IndexFunc(q.known, is); i >= 0 {
-		return q.known[i]
-	}
-	return nil
-}
-
-// recall returns a run that is known from its journal alone: one that ended
-// long ago, or of a controller before this one.
-func (q *queue) recall(name string) (*run, error) {
-	one, err := q.archive.find(name)
-	if err != nil {
-		return nil, err
-	}
-	end, err := endOf(one)
-	if err != nil {
-		return nil, err
-	}
-	recalled := newRun(name, one.Plan)
-	recalled.finish(end)
-	return recalled, nil
-}
-
-// Start makes runs until ctx ends. The one that is then under way is ended and
-// cleaned up; those that wait are ended.
-func (q *queue) Start(ctx context.Context) error {
-	defer context.AfterFunc(ctx, q.refuse)()
-	for ctx.Err() == nil {
-		next := q.next()
-		if next == nil {
-			select {
-			case <-q.arrived:
-			case <-ctx.Done():
-			}
+	finished := slices.DeleteFunc(slices.Clone(all.Items), func(run v1alpha1.Run) bool { return !isFinished(&run) })
+	waiting := slices.DeleteFunc(all.Items, func(run v1alpha1.Run) bool { return isFinished(&run) })
+	slices.SortFunc(waiting, inOrder)
+	working := q.endDeleted(waiting)
+	entries, queued := map[types.UID]*entry{}, 0
+	var first *v1alpha1.Run
+	var errs []error
+	for i := range waiting {
+		run := &waiting[i]
+		one, err := q.admit(ctx, run)
+		if err != nil || one == nil {
+			errs = append(errs, err)
 			continue
 		}
-		q.metrics.inProgress.Set(1)
-		q.end(next, q.serve(ctx, next))
-		q.metrics.inProgress.Set(0)
+		if place := len(entries); place == 0 {
+			first = run
+		} else if !isBegun(run) && run.UID != working {
+			queued++
+			errs = append(errs, q.waits(ctx, run, one, fmt.Sprintf("waits for its turn: %s before it", count(place, "run"))))
+		}
+		entries[run.UID] = one
 	}
-	q.refuse()
-	for next := q.next(); next != nil; next = q.next() {
-		q.end(next, errored(errStopping.Error()))
+	q.mu.Lock()
+	q.entries = entries
+	q.mu.Unlock()
+	if first != nil && working == "" {
+		q.hand(first)
 	}
+	q.metrics.queued.Set(float64(queued))
+	next, err := q.prune(ctx, finished)
+	return reconcile.Result{RequeueAfter: next}, errors.Join(append(errs, err)...)
+}
+
+func isFinished(run *v1alpha1.Run) bool { return run.Status.Phase == v1alpha1.Finished }
+
+// isBegun reports whether a Run has been given its turn, here or elsewhere.
+func isBegun(run *v1alpha1.Run) bool {
+	return run.Status.StartTime != nil || controllerutil.ContainsFinalizer(run, Finalizer)
+}
+
+// inOrder orders Runs by their creation, those first that have begun already.
+// The time of creation is in seconds: within one it is the order in which the
+// API server stored those that were not touched since.
+func inOrder(a, b v1alpha1.Run) int {
+	begun := func(run *v1alpha1.Run) int {
+		if isBegun(run) {
+			return 0
+		}
+		return 1
+	}
+	queued := func(run *v1alpha1.Run) time.Time {
+		return ptr.Deref(run.Status.QueuedTime, metav1.NewMicroTime(time.Unix(1<<40, 0))).Time
+	}
+	version := func(run *v1alpha1.Run) uint64 {
+		number, _ := strconv.ParseUint(run.ResourceVersion, 10, 64)
+		return number
+	}
+	return cmp.Or(
+		cmp.Compare(begun(&a), begun(&b)), a.CreationTimestamp.Compare(b.CreationTimestamp.Time), queued(&a).Compare(queued(&b)),
+		cmp.Compare(version(&a), version(&b)), cmp.Compare(a.Name, b.Name),
+	)
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// endDeleted ends what the worker does when its Run is deleted, and returns
+// whose turn it is.
+func (q *queue) endDeleted(waiting []v1alpha1.Run) (working types.UID) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.active == nil {
+		return ""
+	}
+	deleted := new(metav1.Now())
+	for _, run := range waiting {
+		if run.UID == q.active.uid {
+			deleted = run.DeletionTimestamp
+		}
+	}
+	if deleted != nil {
+		q.active.endDeleted(deleted.Time)
+	}
+	return q.active.uid
+}
+
+// hand gives a Run its turn. Only the reconciler does, so that there is room.
+func (q *queue) hand(run *v1alpha1.Run) {
+	select {
+	case <-q.turn:
+	default:
+	}
+	q.turn <- run.DeepCopy()
+}
+
+// admit takes a Run in: it finds the Workflow that asked and compiles the
+// experiment. One that cannot be run ends at once, and has no entry.
+func (q *queue) admit(ctx context.Context, run *v1alpha1.Run) (*entry, error) {
+	q.mu.Lock()
+	known := q.entries[run.UID]
+	q.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	told, workflow, err := q.tellerOf(ctx, run)
+	wrong, isWrong := errors.AsType[*originError](err)
+	switch {
+	case isBegun(run) && (err == nil || isWrong):
+		return &entry{teller: told}, nil
+	case isWrong:
+		return nil, q.refuse(ctx, run, told, wrong)
+	case err != nil:
+		return nil, err
+	case run.Spec.Target != "" && run.Spec.Target != q.Target:
+		return nil, q.refuse(ctx, run, told, fmt.Errorf("spec.target: %q is not the target of this namespace's controller, which is %q; write that one or none",
+			document.Shown(run.Spec.Target), q.Target))
+	}
+	if workflow != nil {
+		before := run.DeepCopy()
+		if err := controllerutil.SetOwnerReference(workflow, run, q.Cluster.Scheme()); err != nil {
+			return nil, err
+		}
+		if err := q.Cluster.Patch(ctx, run, client.MergeFrom(before)); err != nil {
+			return nil, client.IgnoreNotFound(err)
+		}
+	}
+	source := sdk.Source{Experiment: run.Spec.Experiment, Parameters: run.Spec.Parameters}
+	if run.Spec.Text != "" {
+		source.File, source.Text = "spec.text", []byte(run.Spec.Text)
+	}
+	compiled, err := q.Runner.Compile(ctx, source)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, q.refuse(ctx, run, told, err)
+	}
+	if run.Status.Phase == "" {
+		before := run.DeepCopy()
+		run.Status.Phase, run.Status.Experiment, run.Status.ID, run.Status.QueuedTime = v1alpha1.Queued, compiled.Experiment, runs.NewName(), new(metav1.NowMicro())
+		if err := q.Cluster.Status().Patch(ctx, run, client.MergeFrom(before)); err != nil {
+			return nil, client.IgnoreNotFound(err)
+		}
+		q.Log.Info("run queued", "run", run.Name, "experiment", compiled.Experiment)
+	}
+	return &entry{teller: told, plan: compiled}, nil
+}
+
+// refuse ends a Run that cannot be run.
+func (q *queue) refuse(ctx context.Context, run *v1alpha1.Run, told *teller, why error) error {
+	before := run.DeepCopy()
+	return q.finish(ctx, run, before, told, verdict.Judgement{Verdict: verdict.Error, Reason: why.Error()}, "")
+}
+
+// waits tells for what a Run waits, if that is news.
+func (q *queue) waits(ctx context.Context, run *v1alpha1.Run, told *entry, why string) error {
+	before := run.DeepCopy()
+	why = document.OneLine(why, 1000)
+	if !meta.SetStatusCondition(&run.Status.Conditions, metav1.Condition{
+		Type: v1alpha1.ConditionStarted, Status: metav1.ConditionFalse, Reason: "Waiting", Message: why,
+	}) {
+		return nil
+	}
+	if err := q.Cluster.Status().Patch(ctx, run, client.MergeFrom(before)); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	told.onAll(true, "Waiting", why)
 	return nil
 }
 
-// refuse takes no more runs in.
-func (q *queue) refuse() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.stopping = true
+// prune removes Runs that finished long ago, or before enough others of their
+// experiment, and returns when to look again. It lets those go that are
+// cleaned up.
+func (q *queue) prune(ctx context.Context, finished []v1alpha1.Run) (next time.Duration, err error) {
+	slices.SortFunc(finished, func(a, b v1alpha1.Run) int { return completion(&b).Compare(completion(&a)) })
+	kept := map[string]int{}
+	var errs []error
+	for i := range finished {
+		run := &finished[i]
+		if before := run.DeepCopy(); controllerutil.RemoveFinalizer(run, Finalizer) {
+			errs = append(errs, client.IgnoreNotFound(q.Cluster.Patch(ctx, run, client.MergeFrom(before))))
+		}
+		experiment := cmp.Or(run.Status.Experiment, run.Spec.Experiment)
+		kept[experiment]++
+		over := kept[experiment] > q.History
+		if ttl := run.Spec.TTLAfterFinished; ttl != nil {
+			left := time.Until(completion(run).Add(ttl.Duration))
+			over = over || left <= 0
+			if next == 0 || left < next {
+				next = max(left, time.Second)
+			}
+		}
+		if over && run.DeletionTimestamp.IsZero() {
+			errs = append(errs, client.IgnoreNotFound(q.Cluster.Delete(ctx, run)))
+		}
+	}
+	return next, errors.Join(errs...)
 }
 
-// next takes the first run out of the queue; the others move up.
-func (q *queue) next() *run {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if len(q.waiting) == 0 {
-		return nil
-	}
-	first := q.waiting[0]
-	q.waiting = q.waiting[1:]
-	q.metrics.queued.Set(float64(len(q.waiting)))
-	for i, one := range q.waiting {
-		one.tell(api.Message{Kind: api.Queued, Position: i + 1})
-	}
-	return first
-}
-
-func (q *queue) end(r *run, end api.End) {
-	q.metrics.runs.WithLabelValues(r.plan.Experiment, end.Verdict).Inc()
-	q.Log.Info("run ended", "run", r.name, "experiment", r.plan.Experiment, "verdict", end.Verdict, "reason", end.Reason)
-	r.finish(end)
-}
-
-// serve makes one run, and announces its end even when it never began.
-func (q *queue) serve(ctx context.Context, r *run) api.End {
-	r.begin()
-	events := q.dashboard.announce(ctx, r)
-	defer events.close()
-	end, err := q.make(ctx, r, events)
-	if err != nil {
-		end = errored(err.Error())
-		events.follow(journal.Record{Kind: journal.Verdict, Verdict: end.Verdict, Text: end.Reason, Attempt: 1})
-	}
-	return end
-}
-
-// make makes one run when the target is free. An error means that there was no
-// run to speak of.
-func (q *queue) make(ctx context.Context, r *run, events *announcer) (api.End, error) {
-	limited, cancel := context.WithTimeoutCause(ctx, q.LeaseWait, fmt.Errorf("waited %v for the target", q.LeaseWait))
-	held, err := q.lock.acquire(limited, r.waiting)
-	cancel()
-	switch {
-	case ctx.Err() != nil && err != nil:
-		return api.End{}, errStopping
-	case err != nil:
-		return api.End{}, err
-	}
-	defer q.lock.release(ctx, held)
-	began := time.Now()
-	defer func() { q.metrics.duration.WithLabelValues(r.plan.Experiment).Observe(time.Since(began).Seconds()) }()
-	if err := held.Note(ctx, r.name); err != nil {
-		return api.End{}, err
-	}
-	file, err := q.archive.create(r.plan.Experiment, r.name)
-	if err != nil {
-		return api.End{}, err
-	}
-	guarded, stop := held.Guard(ctx)
-	defer stop()
-	live := report.NewLive(r, false)
-	watch := &stopwatch{metrics: q.metrics, plan: r.plan}
-	history := journal.New(file, live.Follow, watch.follow, events.follow)
-	outcome, err := q.Runner.Run(guarded, runs.Spec{Run: r.name, Plan: r.plan, Journal: history})
-	live.Close()
-	if err = errors.Join(err, file.Close()); err != nil || len(outcome.Left) > 0 {
-		// How far a run came that failed nobody knows.
-		q.lock.runDied()
-	}
-	if err != nil {
-		return api.End{}, err
-	}
-	made := report.Runs(history.Records())
-	if len(made) != 1 {
-		return api.End{}, errors.New("the journal tells of no run")
-	}
-	return endOf(made[0])
+// completion is when a Run finished. Who may write its status may have left the
+// time out.
+func completion(run *v1alpha1.Run) time.Time {
+	return ptr.Deref(run.Status.CompletionTime, metav1.NewMicroTime(run.CreationTimestamp.Time)).Time
 }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	chaosmesh "github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -26,22 +26,20 @@ const (
 	startedAge = 366 * 24 * time.Hour
 )
 
-// rearmer arms Schedules that were started: when a run is asked for by one, and
-// by itself when none is, for those that are new and those whose Workflow never
-// came as far as asking.
+// rearmer arms Schedules that are new or were started.
 type rearmer struct{ Parts }
 
 // Reconcile makes a Schedule ready for the next start, if it has been started.
 func (r *rearmer) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
-	schedule := &v1alpha1.Schedule{}
+	schedule := &chaosmesh.Schedule{}
 	switch err := r.Cluster.Get(ctx, request.NamespacedName, schedule); {
 	case client.IgnoreNotFound(err) != nil:
 		return reconcile.Result{}, fmt.Errorf("look for the Schedule %s: %w", request.Name, err)
-	case err != nil || schedule.Labels[RearmLabel] != "true" || schedule.Spec.Type != v1alpha1.ScheduleTypeWorkflow || !spent(schedule):
+	case err != nil || schedule.Labels[RearmLabel] != "true" || schedule.Spec.Type != chaosmesh.ScheduleTypeWorkflow || !spent(schedule):
 		return reconcile.Result{}, nil
 	}
 	patch, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{"annotations": map[string]any{v1alpha1.PauseAnnotationKey: "true"}},
+		"metadata": map[string]any{"annotations": map[string]any{chaosmesh.PauseAnnotationKey: "true"}},
 		"status":   map[string]any{"time": metav1.NewTime(time.Now().Add(-armedAge))},
 	})
 	if err == nil {
@@ -57,7 +55,7 @@ func (r *rearmer) Reconcile(ctx context.Context, request reconcile.Request) (rec
 // spent reports whether starting the Schedule would start nothing: it has run,
 // or never had a time to count from. One that has been started and has not run
 // yet is Chaos Mesh's turn.
-func spent(schedule *v1alpha1.Schedule) bool {
+func spent(schedule *chaosmesh.Schedule) bool {
 	last := schedule.Status.LastScheduleTime
 	return last.IsZero() || time.Since(last.Time) < startedAge
 }

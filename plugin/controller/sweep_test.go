@@ -5,25 +5,17 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/emco-chaos/emco-chaos/plugin/controller/api"
-	"github.com/emco-chaos/emco-chaos/plugin/engine"
+	"github.com/emco-chaos/emco-chaos/plugin/controller/api/v1alpha1"
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
 	runs "github.com/emco-chaos/emco-chaos/plugin/run"
 )
-
-// failing is a runner that makes no run.
-type failing struct{ *scripted }
-
-func (*failing) Run(context.Context, runs.Spec) (engine.Outcome, error) {
-	return engine.Outcome{}, errors.New("the plugin does not start")
-}
 
 func TestSweepsAtTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -42,65 +34,6 @@ func TestSweepsAtTheStart(t *testing.T) {
 		}
 		if state := w.lease(); state.Held() {
 			t.Errorf("afterwards the target is held by %v", state)
-		}
-	})
-}
-
-// Whoever comes at once after the installation is not to find the target held
-// by the controller's first look.
-func TestOpensAfterTheFirstLook(t *testing.T) {
-	for name, test := range map[string]struct {
-		sweep func(context.Context, func(string)) (runs.Swept, error)
-		after time.Duration
-	}{
-		"nothing is left": {func(context.Context, func(string)) (runs.Swept, error) {
-			time.Sleep(4 * time.Second)
-			return runs.Swept{}, nil
-		}, 4 * time.Second},
-		"it fails": {func(context.Context, func(string)) (runs.Swept, error) {
-			time.Sleep(4 * time.Second)
-			return runs.Swept{}, errors.New("a fault hangs on its finalizer")
-		}, 4 * time.Second},
-		"EMCO does not answer": {func(context.Context, func(string)) (runs.Swept, error) {
-			time.Sleep(2 * firstSweepLimit)
-			return runs.Swept{Remains: errors.New("EMCO does not answer")}, nil
-		}, firstSweepLimit},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t)
-				w.runner.sweep = test.sweep
-				defer w.manage()()
-				time.Sleep(test.after - time.Millisecond)
-				synctest.Wait()
-				if w.ready() == nil {
-					t.Error("it is open during the first look")
-				}
-				time.Sleep(2 * time.Millisecond)
-				synctest.Wait()
-				if err := w.ready(); err != nil {
-					t.Errorf("after %v: %v", test.after, err)
-				}
-			})
-		})
-	}
-}
-
-// A target that somebody else uses is no reason not to be ready.
-func TestOpensWhileAnotherHasTheTarget(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		held, err := lease.Take(t.Context(), w.cluster, lease.Options{Namespaces: []string{target}, Holder: "alice"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer w.manage()()
-		synctest.Wait()
-		if err := w.ready(); err != nil {
-			t.Error(err)
-		}
-		if err := held.Release(t.Context()); err != nil {
-			t.Error(err)
 		}
 	})
 }
@@ -168,12 +101,10 @@ func TestRunSweepsFirst(t *testing.T) {
 		// The controller stands still while a run of a command line dies.
 		w.die("ra")
 		time.Sleep(time.Hour)
-		w.start(func(parts *Parts) { parts.Registry = prometheus.NewRegistry() })
+		w.start()
 		asked := w.ask("calm-kill")
 		defer w.manage()()
-		if got := end(asked); got.Verdict != "Passed" {
-			t.Errorf("ended %+v", got)
-		}
+		w.passes(asked)
 		if len(w.runner.sweeps()) < 2 {
 			t.Error("it was not swept before the run")
 		}
@@ -188,7 +119,7 @@ func TestFailedSweep(t *testing.T) {
 		}
 		defer w.manage()()
 		synctest.Wait()
-		got := end(w.ask("calm-kill"))
+		got := w.end(w.ask("calm-kill"))
 		if got.Verdict != "Error" || !strings.Contains(got.Reason, "remove what dead runs left: a fault hangs") {
 			t.Errorf("on a target that is not clean the run ended %+v", got)
 		}
@@ -202,9 +133,7 @@ func TestFailedSweep(t *testing.T) {
 		if _, planned := w.sweeper.nextSweep(); planned {
 			t.Error("it was not swept again")
 		}
-		if got := end(w.ask("calm-kill")); got.Verdict != "Passed" {
-			t.Errorf("afterwards the run ended %+v", got)
-		}
+		w.passes(w.ask("calm-kill"))
 	})
 }
 
@@ -217,11 +146,9 @@ func TestWhatRemainsBlocksNoRun(t *testing.T) {
 		}
 		defer w.manage()()
 		asked := w.ask("calm-kill")
-		if got := end(asked); got.Verdict != "Passed" {
-			t.Errorf("ended %+v", got)
-		}
+		w.passes(asked)
 		swept := len(w.runner.sweeps())
-		if got := end(w.ask("calm-kill")); got.Verdict != "Passed" || len(w.runner.sweeps()) != swept {
+		if got := w.end(w.ask("calm-kill")); got.Verdict != "Passed" || len(w.runner.sweeps()) != swept {
 			t.Errorf("the next one swept again, and ended %+v", got)
 		}
 		time.Sleep(sweepRest + time.Second)
@@ -241,10 +168,8 @@ func TestRunWaitsForASweep(t *testing.T) {
 		defer w.manage()()
 		synctest.Wait()
 		asked := w.ask("calm-kill")
-		if got := end(asked); got.Verdict != "Passed" {
-			t.Errorf("ended %+v", got)
-		}
-		if told := heard(asked, api.Waiting); !slices.Equal(told, []string{"waiting until what dead runs left is removed"}) {
+		w.passes(asked)
+		if told := w.events.waits(asked); !slices.Equal(told, []string{"waiting until what dead runs left is removed"}) {
 			t.Errorf("told %q", told)
 		}
 		if len(w.runner.sweeps()) != 1 {
@@ -260,23 +185,13 @@ func TestRunTakesOverAndSweeps(t *testing.T) {
 		w := newWorld(t)
 		w.sweeper.plan(false, time.Time{})
 		w.die("ra")
-		ctx, cancel := context.WithCancel(t.Context())
-		var working sync.WaitGroup
-		defer working.Wait()
-		defer cancel()
-		working.Go(func() {
-			if err := w.queue.Start(ctx); err != nil {
-				t.Error(err)
-			}
-		})
+		defer w.reconcile(map[client.ObjectList]reconcile.Reconciler{&v1alpha1.RunList{}: w.queue})()
 		asked := w.ask("calm-kill")
-		if got := end(asked); got.Verdict != "Passed" {
-			t.Errorf("ended %+v", got)
-		}
+		w.passes(asked)
 		if swept := w.runner.sweeps(); len(swept) != 1 {
 			t.Errorf("%d sweeps", len(swept))
 		}
-		if told := heard(asked, api.Waiting); !slices.Contains(told, "alice (run ra) died; removing what it left") {
+		if told := w.events.waits(asked); !slices.Contains(told, "alice (run ra) died; removing what it left") {
 			t.Errorf("told %q", told)
 		}
 	})
@@ -289,7 +204,7 @@ func TestWhatARunLeavesIsSwept(t *testing.T) {
 		synctest.Wait()
 		before := len(w.runner.sweeps())
 		w.runner.left = []string{"the fault r1-1-hold"}
-		end(w.ask("calm-kill"))
+		w.end(w.ask("calm-kill"))
 		// The run's turn ends a little later than its lease.
 		time.Sleep(time.Second)
 		synctest.Wait()

@@ -26,7 +26,6 @@ type sweeper struct{ *targetLock }
 
 // Reconcile sweeps if that is due and nobody alive holds the target.
 func (s sweeper) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
-	defer s.firstSweepEnded()
 	var alive time.Duration
 	dead := false
 	for _, namespace := range s.Targets {
@@ -65,14 +64,6 @@ func (s sweeper) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.
 		return reconcile.Result{RequeueAfter: max(time.Until(at), time.Second)}, nil
 	}
 	return reconcile.Result{}, nil
-}
-
-func (s sweeper) firstSweepEnded() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if now := time.Now(); now.Before(s.readyAt) {
-		s.readyAt = now
-	}
 }
 
 // sweep removes what dead runs left, on a target that is ours.

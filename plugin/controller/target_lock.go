@@ -10,10 +10,6 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
 )
 
-// firstSweepLimit is how long the controller's first sweep may keep it from
-// being ready. An EMCO that does not answer can draw the sweep out.
-const firstSweepLimit = 30 * time.Second
-
 // targetLock keeps the target for one user of it at a time, by the target's
 // Lease, and clean of what dead runs left.
 type targetLock struct {
@@ -26,12 +22,10 @@ type targetLock struct {
 	faults bool
 	// sweepAt is when the next sweep is due; zero when none is.
 	sweepAt time.Time
-	// readyAt is from when on users find no first sweep under way.
-	readyAt time.Time
 }
 
 func newTargetLock(parts Parts) *targetLock {
-	l := &targetLock{Parts: parts, readyAt: time.Now().Add(firstSweepLimit)}
+	l := &targetLock{Parts: parts}
 	// The process before this one may have died without a trace of its Lease.
 	l.runDied()
 	return l
@@ -52,14 +46,6 @@ func (l *targetLock) nextSweep() (time.Time, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.sweepAt, !l.sweepAt.IsZero()
-}
-
-// ready reports whether the first sweep is over, so that users find the target
-// free.
-func (l *targetLock) ready() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return !time.Now().Before(l.readyAt)
 }
 
 // acquire waits until the target is free, takes it, and removes the faults that

@@ -4,34 +4,37 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	chaosmesh "github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	"github.com/prometheus/client_golang/prometheus"
-	authenticationv1 "k8s.io/api/authentication/v1"
-	authorizationv1 "k8s.io/api/authorization/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
-	"github.com/emco-chaos/emco-chaos/plugin/controller/api"
+	"github.com/emco-chaos/emco-chaos/plugin/controller/api/v1alpha1"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
 	runs "github.com/emco-chaos/emco-chaos/plugin/run"
+	"github.com/emco-chaos/emco-chaos/plugin/sdk"
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
@@ -39,57 +42,57 @@ import (
 const (
 	home   = "emco-chaos"
 	target = "emco"
-	// Users who may ask for runs, and one who may not.
-	userToken     = "user-token"
-	otherToken    = "other-token"
-	outsiderToken = "outsider-token"
-	// The cluster knows it, and says that something is wrong with it.
-	suspectToken = "suspect-token"
-	// The right is allowed and denied at once.
-	deniedToken = "denied-token"
-	// The review of the token fails, and that of the right.
-	uncheckableToken  = "uncheckable-token"
-	unreviewableToken = "unreviewable-token"
 )
-
-var errReview = errors.New("dial tcp 10.0.0.1:6443: connect: connection refused")
 
 // world is a cluster, and a controller in it.
 type world struct {
 	t       *testing.T
 	cluster client.WithWatch
 	runner  *scripted
+	events  *recorder
 	*Controller
 	registry *prometheus.Registry
-	names    int
 
-	mu      sync.Mutex
-	reviews int
-	// away says that the API server cannot be reached by who wants a lease.
+	mu sync.Mutex
+	// away says that the API server cannot be reached.
 	away    bool
 	patches []string
+	made    int
 }
 
-func newWorld(t *testing.T, change ...func(*Parts)) *world {
+func newWorld(t *testing.T) *world {
 	t.Helper()
 	known, err := Scheme()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, runner: &scripted{}, registry: prometheus.NewRegistry()}
-	w.cluster = fake.NewClientBuilder().WithScheme(known).WithInterceptorFuncs(interceptor.Funcs{Create: w.create, Patch: w.patch}).Build()
-	w.start(change...)
+	w := &world{t: t, runner: &scripted{}, events: &recorder{}}
+	w.cluster = fake.NewClientBuilder().WithScheme(known).WithStatusSubresource(&v1alpha1.Run{}).WithInterceptorFuncs(interceptor.Funcs{
+		Create: func(ctx context.Context, cluster client.WithWatch, object client.Object, options ...client.CreateOption) error {
+			if err := w.reach(); err != nil {
+				return err
+			}
+			return cluster.Create(ctx, object, options...)
+		},
+		Patch: w.patch,
+		SubResourcePatch: func(ctx context.Context, cluster client.Client, _ string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
+			if err := w.reach(); err != nil {
+				return err
+			}
+			return cluster.Status().Patch(ctx, object, patch, options...)
+		},
+	}).Build()
+	w.start()
 	return w
 }
 
 // start makes a controller, as after a restart.
 func (w *world) start(change ...func(*Parts)) {
 	w.t.Helper()
+	w.registry = prometheus.NewRegistry()
 	parts := Parts{
-		Cluster: w.cluster, Runner: w.runner, Namespace: home, Targets: []string{target}, Holder: "controller",
-		NewName:  func() string { w.names++; return "r" + strconv.Itoa(w.names) },
-		Journals: w.t.TempDir(), Keep: 5, Queue: 3, LeaseWait: time.Minute,
-		Registry: w.registry, Log: slog.New(slog.DiscardHandler),
+		Cluster: w.cluster, Runner: w.runner, Events: w.events, Namespace: home, Target: "sample", Targets: []string{target}, Holder: "controller",
+		History: 3, Registry: w.registry, Log: slog.New(slog.DiscardHandler),
 	}
 	for _, one := range change {
 		one(&parts)
@@ -100,63 +103,45 @@ func (w *world) start(change ...func(*Parts)) {
 	}
 }
 
-// create plays the part of the API server that answers reviews.
-func (w *world) create(ctx context.Context, cluster client.WithWatch, object client.Object, options ...client.CreateOption) error {
-	switch object := object.(type) {
-	case *authenticationv1.TokenReview:
-		w.mu.Lock()
-		w.reviews++
-		w.mu.Unlock()
-		switch object.Spec.Token {
-		case uncheckableToken:
-			return errReview
-		case userToken, otherToken, outsiderToken, suspectToken, deniedToken, unreviewableToken:
-			object.Status = authenticationv1.TokenReviewStatus{
-				Authenticated: true, Audiences: []string{"emco-chaos"},
-				User: authenticationv1.UserInfo{Username: "system:serviceaccount:x:" + object.Spec.Token, Groups: []string{"g"}},
-			}
-		default:
-			object.Status = authenticationv1.TokenReviewStatus{Error: "no such token"}
-		}
-		if object.Spec.Token == suspectToken {
-			object.Status.Error = "it could not be checked"
-		}
-		return nil
-	case *coordinationv1.Lease:
-		w.mu.Lock()
-		away := w.away
-		w.mu.Unlock()
-		if away {
-			return &url.Error{Op: "Post", URL: "https://10.0.0.1:6443", Err: syscall.ECONNREFUSED}
-		}
-	case *authorizationv1.SubjectAccessReview:
-		asked := object.Spec.ResourceAttributes
-		user := strings.TrimPrefix(object.Spec.User, "system:serviceaccount:x:")
-		if user == unreviewableToken {
-			return errReview
-		}
-		object.Status.Denied = user == deniedToken
-		object.Status.Allowed = slices.Contains([]string{userToken, otherToken, suspectToken, deniedToken}, user) &&
-			asked.Verb == "create" && asked.Group == "emco-chaos.io" && asked.Resource == "runs" && asked.Namespace == home
-		return nil
+func (w *world) reach() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.away {
+		return &url.Error{Op: "Post", URL: "https://10.0.0.1:6443", Err: syscall.ECONNREFUSED}
 	}
-	return cluster.Create(ctx, object, options...)
+	return nil
+}
+
+func (w *world) setAway(away bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.away = away
 }
 
 func (w *world) patch(ctx context.Context, cluster client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
-	data, err := patch.Data(object)
-	if err != nil {
+	if err := w.reach(); err != nil {
 		return err
 	}
-	w.mu.Lock()
-	w.patches = append(w.patches, string(data))
-	w.mu.Unlock()
+	if _, is := object.(*chaosmesh.Schedule); is {
+		data, err := patch.Data(object)
+		if err != nil {
+			return err
+		}
+		w.mu.Lock()
+		w.patches = append(w.patches, string(data))
+		w.mu.Unlock()
+	}
 	return cluster.Patch(ctx, object, patch, options...)
 }
 
-// manage does what the manager does: it makes runs and has the leases looked
-// at, until stop.
+// manage does what the manager does: it makes runs and has Runs and leases
+// looked at, until stop.
 func (w *world) manage() (stop func()) {
+	w.t.Helper()
+	return w.reconcile(map[client.ObjectList]reconcile.Reconciler{&coordinationv1.LeaseList{}: w.sweeper, &v1alpha1.RunList{}: w.queue})
+}
+
+func (w *world) reconcile(all map[client.ObjectList]reconcile.Reconciler) (stop func()) {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var working sync.WaitGroup
@@ -165,75 +150,98 @@ func (w *world) manage() (stop func()) {
 			w.t.Error(err)
 		}
 	})
-	leases, err := w.cluster.Watch(ctx, &coordinationv1.LeaseList{})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	working.Go(func() {
-		defer leases.Stop()
-		again := time.NewTimer(0)
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-again.C:
-			case <-leases.ResultChan():
-			}
-			result, err := w.sweeper.Reconcile(ctx, reconcile.Request{})
-			if err != nil && ctx.Err() == nil {
-				w.t.Error(err)
-			}
-			if result.RequeueAfter > 0 {
-				again.Reset(result.RequeueAfter)
-			}
+	for list, reconciler := range all {
+		changes, err := w.cluster.Watch(ctx, list)
+		if err != nil {
+			w.t.Fatal(err)
 		}
-	})
+		var again chan event.GenericEvent
+		if reconciler == w.queue {
+			again = w.queue.again
+		}
+		working.Go(func() {
+			defer changes.Stop()
+			timer := time.NewTimer(0)
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-timer.C:
+				case <-changes.ResultChan():
+				case <-again:
+				}
+				result, err := reconciler.Reconcile(ctx, reconcile.Request{})
+				switch {
+				case err != nil && ctx.Err() == nil:
+					if !lease.Transient(err) {
+						w.t.Error(err)
+					}
+					timer.Reset(time.Second)
+				case result.RequeueAfter > 0:
+					timer.Reset(result.RequeueAfter)
+				}
+			}
+		})
+	}
 	return func() {
 		cancel()
 		working.Wait()
 	}
 }
 
-func (w *world) ask(experiment string) *run {
+// ask creates a Run.
+func (w *world) ask(experiment string, change ...func(*v1alpha1.Run)) *v1alpha1.Run {
 	w.t.Helper()
-	compiled, err := w.runner.Compile(context.Background(), api.Request{Experiment: experiment})
-	if err != nil {
+	w.made++
+	name := fmt.Sprintf("%s-%d", experiment, w.made)
+	run := &v1alpha1.Run{
+		ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: name, UID: types.UID(name), CreationTimestamp: metav1.Now()},
+		Spec:       v1alpha1.RunSpec{Experiment: experiment},
+	}
+	for _, one := range change {
+		one(run)
+	}
+	if err := w.cluster.Create(context.Background(), run); err != nil {
 		w.t.Fatal(err)
 	}
-	added, err := w.queue.add(compiled, "", nil)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return added
+	return run
 }
 
-// known returns the run of that name that the queue knows.
-func (w *world) known(name string) *run {
-	return w.queue.find(func(r *run) bool { return r.name == name })
+// look reads a Run; nil when it is gone.
+func (w *world) look(run *v1alpha1.Run) *v1alpha1.Run {
+	w.t.Helper()
+	there := &v1alpha1.Run{}
+	err := w.cluster.Get(context.Background(), client.ObjectKeyFromObject(run), there)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return there
 }
 
 // end waits for the end of a run.
-func end(r *run) api.End {
-	for n := 0; ; {
-		messages, ended, changed := r.after(n)
-		if ended {
-			return *messages[len(messages)-1].End
+func (w *world) end(run *v1alpha1.Run) v1alpha1.RunStatus {
+	w.t.Helper()
+	for deadline := time.Now().Add(time.Hour); time.Now().Before(deadline); time.Sleep(time.Second) {
+		if there := w.look(run); there == nil || isFinished(there) {
+			if there == nil {
+				w.t.Fatalf("%s is gone", run.Name)
+			}
+			return there.Status
 		}
-		n += len(messages)
-		<-changed
 	}
+	w.t.Fatalf("%s has not ended: %+v", run.Name, w.look(run).Status)
+	panic("unreachable")
 }
 
-// heard are the texts of the messages of a kind.
-func heard(r *run, kind api.Kind) []string {
-	var texts []string
-	messages, _, _ := r.after(0)
-	for _, message := range messages {
-		if message.Kind == kind {
-			texts = append(texts, message.Text)
-		}
+// passes waits for the end of a run, and checks that it passed.
+func (w *world) passes(run *v1alpha1.Run) {
+	w.t.Helper()
+	if status := w.end(run); status.Verdict != "Passed" {
+		w.t.Errorf("%s ended %s: %s", run.Name, status.Verdict, status.Reason)
 	}
-	return texts
 }
 
 func (w *world) lease() lease.State {
@@ -245,13 +253,27 @@ func (w *world) lease() lease.State {
 	return state
 }
 
-// die leaves the lease of a command-line run that has just been killed.
-func (w *world) die(run string) {
+// take has a command line take the target.
+func (w *world) take() *lease.Held {
 	w.t.Helper()
 	held, err := lease.Take(context.Background(), w.cluster, lease.Options{Namespaces: []string{target}, Holder: "alice"})
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return held
+}
+
+func (w *world) release(held *lease.Held) {
+	w.t.Helper()
+	if err := held.Release(context.Background()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// die leaves the lease of a command-line run that has just been killed.
+func (w *world) die(run string) {
+	w.t.Helper()
+	held := w.take()
 	if err := held.Note(context.Background(), run); err != nil {
 		w.t.Fatal(err)
 	}
@@ -259,9 +281,7 @@ func (w *world) die(run string) {
 	if err := w.cluster.Get(context.Background(), client.ObjectKey{Namespace: target, Name: lease.Name}, left); err != nil {
 		w.t.Fatal(err)
 	}
-	if err := held.Release(context.Background()); err != nil {
-		w.t.Fatal(err)
-	}
+	w.release(held)
 	left.ResourceVersion = ""
 	if err := w.cluster.Create(context.Background(), left); err != nil {
 		w.t.Fatal(err)
@@ -273,6 +293,8 @@ type scripted struct {
 	mu sync.Mutex
 	// during is what happens in a run; nil passes at once.
 	during func(ctx context.Context, spec runs.Spec) error
+	// fails is why there is no run.
+	fails error
 	// left is what each run leaves behind.
 	left []string
 	// sweep is what a sweep finds; nil finds nothing.
@@ -281,25 +303,28 @@ type scripted struct {
 	ran   []string
 }
 
-func (s *scripted) Compile(_ context.Context, request api.Request) (*plan.Plan, error) {
-	switch request.Experiment {
-	case "wrong":
+func (s *scripted) Compile(_ context.Context, source sdk.Source) (*plan.Plan, error) {
+	switch {
+	case source.Experiment == "wrong":
 		return nil, document.Problems{{Field: "parameters.call", Message: "is not known", Remedy: "write another"}}
-	case "broken":
-		return nil, errors.New("the plugin does not start")
-	case "calm-kill", "busy-kill":
-		compiled := calmKill()
-		compiled.Experiment, compiled.Parameters = request.Experiment, request.Parameters
-		return compiled, nil
+	case string(source.Text) == "own":
+		source.Experiment = "own-experiment"
+	case source.Experiment == "unknown":
+		return nil, errors.New(`there is no experiment "unknown"`)
 	}
-	return nil, &UnknownError{Experiment: request.Experiment, Known: []string{"calm-kill", "busy-kill"}}
+	compiled := calmKill()
+	compiled.Experiment, compiled.Parameters = source.Experiment, source.Parameters
+	return compiled, nil
 }
 
 func (s *scripted) Run(ctx context.Context, spec runs.Spec) (engine.Outcome, error) {
 	s.mu.Lock()
-	s.ran = append(s.ran, spec.Run)
+	s.ran = append(s.ran, spec.Plan.Experiment)
 	during := s.during
 	s.mu.Unlock()
+	if s.fails != nil {
+		return engine.Outcome{}, s.fails
+	}
 	now := func(record journal.Record) { spec.Journal.Add(time.Now(), record) }
 	now(journal.Record{Kind: journal.Run, Run: spec.Run, Plan: spec.Plan})
 	now(journal.Record{Kind: journal.Attempt, Attempt: 1})
@@ -343,21 +368,28 @@ func (s *scripted) Sweep(ctx context.Context, tell func(string)) (runs.Swept, er
 func (s *scripted) sweeps() []time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]time.Time(nil), s.swept...)
+	return slices.Clone(s.swept)
+}
+
+// order are the experiments that ran so far.
+func (s *scripted) order() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.ran)
 }
 
 func calmKill() *plan.Plan {
-	object := &v1alpha1.PodChaos{
+	object := &chaosmesh.PodChaos{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "chaos-mesh.org/v1alpha1", Kind: "PodChaos"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: target},
 	}
-	object.Spec.Action = v1alpha1.PodKillAction
+	object.Spec.Action = chaosmesh.PodKillAction
 	data, err := json.Marshal(object)
 	if err != nil {
 		panic(err)
 	}
 	return &plan.Plan{
-		Experiment: "calm-kill", Title: "The orchestrator is killed", Target: "test", Attempts: 1,
+		Experiment: "calm-kill", Title: "The orchestrator is killed", Target: "test", Attempts: 3,
 		Given:    plan.Step{Name: plan.GivenStep, Activity: &plan.Activity{Name: "ensure", Events: []string{"started", "passed"}, Ends: []string{"passed"}}},
 		Teardown: plan.Step{Name: plan.TeardownStep, Activity: &plan.Activity{Name: "teardown", Events: []string{"started", "passed"}, Ends: []string{"passed"}}},
 		Steps: []plan.Step{
@@ -367,11 +399,53 @@ func calmKill() *plan.Plan {
 	}
 }
 
-func messagesOf(events []corev1.Event, kind string) []string {
+// recorder keeps Events.
+type recorder struct {
+	mu   sync.Mutex
+	told []told
+}
+
+// told is one Event.
+type told struct {
+	on             corev1.ObjectReference
+	severity, text string
+}
+
+func (r *recorder) Event(object runtime.Object, severity, reason, message string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.told = append(r.told, told{*object.(*corev1.ObjectReference), severity, reason + ": " + message})
+}
+
+func (r *recorder) Eventf(object runtime.Object, severity, reason, format string, values ...any) {
+	r.Event(object, severity, reason, fmt.Sprintf(format, values...))
+}
+
+func (r *recorder) AnnotatedEventf(object runtime.Object, _ map[string]string, severity, reason, format string, values ...any) {
+	r.Event(object, severity, reason, fmt.Sprintf(format, values...))
+}
+
+// on are the texts of the Events on objects of a kind.
+func (r *recorder) on(kind string) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	var texts []string
-	for _, event := range events {
-		if event.InvolvedObject.Kind == kind {
-			texts = append(texts, event.Message)
+	for _, one := range r.told {
+		if one.on.Kind == kind {
+			texts = append(texts, one.text)
+		}
+	}
+	return texts
+}
+
+// waits are the reasons to wait that were told of a Run.
+func (r *recorder) waits(run *v1alpha1.Run) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var texts []string
+	for _, one := range r.told {
+		if text, is := strings.CutPrefix(one.text, "Waiting: "); is && one.on.Kind == "Run" && one.on.Name == run.Name {
+			texts = append(texts, text)
 		}
 	}
 	return texts

@@ -362,7 +362,7 @@ func TestExamine(t *testing.T) {
 			p.objects = append(p.objects, daemon("chaos-mesh", "north", false))
 		}, false},
 		{"rights-missing", func(p *patient) {
-			p.denied = []string{"create networkchaos", "delete networkchaos", "update leases", "create tokenreviews", "list events"}
+			p.denied = []string{"create networkchaos", "delete networkchaos", "update leases", "patch runs", "list events"}
 			p.options.Controller, p.user = "emco-chaos", "system:serviceaccount:emco-chaos:controller"
 		}, false},
 		{"label-mistyped", func(p *patient) {

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
+	"github.com/emco-chaos/emco-chaos/plugin/controller/api/v1alpha1"
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
 )
 
@@ -40,7 +41,8 @@ type Right struct {
 
 // FullResource is the resource as kubectl names it.
 func (r Right) FullResource() string {
-	return schema.GroupResource{Group: r.Group, Resource: r.Resource}.String()
+	resource, sub, _ := strings.Cut(r.Resource, "/")
+	return strings.TrimSuffix(schema.GroupResource{Group: r.Group, Resource: resource}.String()+"/"+sub, "/")
 }
 
 // Rights are all that emco-chaos does to a cluster, and no more. The chart's
@@ -64,40 +66,35 @@ func Rights() []Right {
 		{Where: InTarget, Group: "coordination.k8s.io", Resource: "leases", Verbs: []string{"create"}, For: "keep two runs off one target"},
 		{Where: InTarget, Group: "coordination.k8s.io", Resource: "leases", Name: lease.Name, Verbs: []string{"get", "update", "delete"}, For: "keep two runs off one target"},
 		{Where: InTarget, Group: "coordination.k8s.io", Resource: "leases", Name: lease.Name, Verbs: []string{"list", "watch"}, For: "see that a run has died", Controller: true},
-		{Where: InTarget, Resource: "events", Verbs: []string{"create"}, For: "write what happened on the faults, for the dashboard", Controller: true},
+		{Where: InTarget, Resource: "events", Verbs: []string{"create", "patch"}, For: "write what happened on the faults, for the dashboard", Controller: true},
 		{Where: InController, Group: fault.Group, Resource: "schedules", Verbs: []string{"get", "list", "watch", "patch"}, For: "be started from the dashboard again and again", Controller: true},
-		{Where: InController, Group: fault.Group, Resource: "workflows", Verbs: []string{"get"}, For: "find the Schedule that a request comes from", Controller: true},
-		{Where: InController, Resource: "events", Verbs: []string{"create"}, For: "write what happened, for the dashboard", Controller: true},
-		{Where: Everywhere, Group: "authentication.k8s.io", Resource: "tokenreviews", Verbs: []string{"create"},
-			For: "see who asks for a run, so that runs can be asked for", Controller: true, Optional: true},
-		{Where: Everywhere, Group: "authorization.k8s.io", Resource: "subjectaccessreviews", Verbs: []string{"create"},
-			For: "see who may ask for a run, so that runs can be asked for", Controller: true, Optional: true},
+		{Where: InController, Group: fault.Group, Resource: "workflows", Verbs: []string{"get"}, For: "find the Schedule that a Run comes from", Controller: true},
+		{Where: InController, Group: v1alpha1.GroupVersion.Group, Resource: "runs", Verbs: []string{"get", "list", "watch", "patch", "delete"}, For: "make Runs, and remove old ones", Controller: true},
+		{Where: InController, Group: v1alpha1.GroupVersion.Group, Resource: "runs/status", Verbs: []string{"patch"}, For: "say what came of a Run", Controller: true},
+		{Where: InController, Resource: "configmaps", Verbs: []string{"create"}, For: "keep the journal of a Run", Controller: true},
+		{Where: InController, Group: "coordination.k8s.io", Resource: "leases", Verbs: []string{"create"}, For: "choose one of several controllers", Controller: true},
+		{Where: InController, Group: "coordination.k8s.io", Resource: "leases", Name: lease.Leader, Verbs: []string{"get", "update"}, For: "choose one of several controllers", Controller: true},
+		{Where: InController, Resource: "events", Verbs: []string{"create", "patch"}, For: "write what happened, for the dashboard", Controller: true},
 		{Where: InChaosMesh, Group: "apps", Resource: "deployments", Verbs: []string{"list"}, For: "let doctor say whether Chaos Mesh is ready", Optional: true},
 		{Where: InChaosMesh, Resource: "pods", Verbs: []string{"list"}, For: "let doctor say whether chaos-daemon is ready", Optional: true},
 	}...)
 }
 
-// places are where rights are looked at: the namespaces of the target, the one
-// of our controller, and the whole cluster, which is empty and which only the
-// controller needs. Those in Chaos Mesh's show in the checks that need them.
+// places are where rights are looked at: the namespaces of the target and the
+// one of our controller. Those in Chaos Mesh's namespace show in the checks that
+// need them.
 func (e *examination) places() []string {
 	places := e.namespaces()
-	if e.Controller == "" {
-		return places
-	}
-	if !slices.Contains(places, e.Controller) {
+	if e.Controller != "" && !slices.Contains(places, e.Controller) {
 		places = append(places, e.Controller)
 	}
-	return append(places, "")
+	return places
 }
 
 // checkRights asks the API server for each right that we need in a place.
 func checkRights(ctx context.Context, e *examination, place string) {
 	subject, missing := "namespace "+place, false
-	if place == "" {
-		subject = "the whole cluster"
-	}
-	needed := map[Where]bool{InTarget: slices.Contains(e.namespaces(), place), InController: place == e.Controller, Everywhere: place == ""}
+	needed := map[Where]bool{InTarget: slices.Contains(e.namespaces(), place), InController: place == e.Controller}
 	for _, right := range Rights() {
 		if !needed[right.Where] || right.Controller && e.Controller == "" {
 			continue
@@ -124,10 +121,11 @@ func checkRights(ctx context.Context, e *examination, place string) {
 
 // deniedVerbs are the verbs of a right that we do not have, and why not.
 func (e *examination) deniedVerbs(ctx context.Context, right Right, namespace string) (verbs []string, why string, err error) {
+	resource, sub, _ := strings.Cut(right.Resource, "/")
 	for _, verb := range right.Verbs {
 		review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 			ResourceAttributes: &authorizationv1.ResourceAttributes{
-				Namespace: namespace, Verb: verb, Group: right.Group, Resource: right.Resource, Name: right.Name,
+				Namespace: namespace, Verb: verb, Group: right.Group, Resource: resource, Subresource: sub, Name: right.Name,
 			},
 		}}
 		if err := e.Client.Create(ctx, review); err != nil {
@@ -146,14 +144,10 @@ func (e *examination) deniedVerbs(ctx context.Context, right Right, namespace st
 
 // grant are the commands that give us a right.
 func (e *examination) grant(right Right, verbs []string, namespace string) string {
-	name := "emco-chaos-" + verbs[0] + "-" + right.Resource
+	name := "emco-chaos-" + verbs[0] + "-" + strings.ReplaceAll(right.Resource, "/", "-")
 	what := fmt.Sprintf("--verb=%s --resource=%s", strings.Join(verbs, ","), right.FullResource())
 	if right.Name != "" {
 		what += " --resource-name=" + right.Name
 	}
-	role := "role"
-	if namespace == "" {
-		role = "clusterrole"
-	}
-	return kubectl(namespace, fmt.Sprintf("create %s %s %s", role, name, what), fmt.Sprintf("create %[1]sbinding %[2]s --%[1]s=%[2]s %[3]s", role, name, e.self))
+	return kubectl(namespace, fmt.Sprintf("create role %s %s", name, what), fmt.Sprintf("create rolebinding %[1]s --role=%[1]s %[2]s", name, e.self))
 }

@@ -21,7 +21,7 @@ func TestFloors(t *testing.T) {
 		allowed   []string
 	}{
 		{
-			[]string{"plugin/sdk", "plugin/sdk/language", "plugin/sdk/example", "plugin/host", "plugin/engine", "plugin/local", "plugin/journal", "plugin/verdict", "plugin/report", "plugin/chaosmesh", "plugin/lease", "plugin/controller", "plugin/controller/api", "plugin/doctor"},
+			[]string{"plugin/sdk", "plugin/sdk/language", "plugin/sdk/example", "plugin/host", "plugin/engine", "plugin/local", "plugin/journal", "plugin/verdict", "plugin/report", "plugin/chaosmesh", "plugin/lease", "plugin/controller", "plugin/controller/api/v1alpha1", "plugin/doctor"},
 			[]string{module + "probes", module + "experiments$"},
 			ground,
 		},

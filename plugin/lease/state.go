@@ -27,8 +27,11 @@ import (
 )
 
 const (
-	// Name is the name of every Lease.
+	// Name is the name of every target's Lease.
 	Name = "emco-chaos"
+	// Leader is the name of the Lease by which one of several controllers of a
+	// namespace is chosen.
+	Leader = "emco-chaos-controller"
 	// RunAnnotation has the name of the run that the holder has under way.
 	RunAnnotation = "emco-chaos.io/run"
 	// Duration is how long a Lease lasts that is not renewed.

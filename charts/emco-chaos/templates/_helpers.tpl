@@ -51,10 +51,6 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- end -}}
 
-{{- define "emco-chaos.tlsSecret" -}}
-{{- .Values.tls.secret | default (printf "%s-tls" (include "emco-chaos.fullname" .)) -}}
-{{- end -}}
-
 {{- define "emco-chaos.trigger" -}}
 {{- printf "%s-trigger" (include "emco-chaos.fullname" .) -}}
 {{- end -}}

@@ -6,8 +6,10 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/emco-chaos/emco-chaos/experiments"
 	"helm.sh/helm/v4/pkg/action"
 	"helm.sh/helm/v4/pkg/chart/v2/lint/support"
+	"sigs.k8s.io/yaml"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -37,6 +39,33 @@ func TestGolden(t *testing.T) {
 				t.Errorf("the chart makes something else than %s has; look at the difference after go test ./chart -run TestGolden -update", file)
 			}
 		})
+	}
+}
+
+// TestExperimentsFile: the titles and descriptions that the Schedules have are
+// those of the experiments.
+func TestExperimentsFile(t *testing.T) {
+	t.Parallel()
+	all := map[string]map[string]string{}
+	list, err := experiments.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range list {
+		all[one.Name] = map[string]string{"title": one.Title, "description": one.Description}
+	}
+	text, err := yaml.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(folder, "files", "experiments.yaml")
+	if *update {
+		if err := os.WriteFile(file, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if there, err := os.ReadFile(file); err != nil || string(there) != string(text) {
+		t.Errorf("%s is out of date (%v): write it anew with make generate", file, err)
 	}
 }
 

@@ -1,8 +1,6 @@
 package chart
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -11,21 +9,18 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	chaosmesh "github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/dynamic/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/emco-chaos/emco-chaos/experiments"
+	"github.com/emco-chaos/emco-chaos/plugin/controller/api/v1alpha1"
 	"github.com/emco-chaos/emco-chaos/plugin/doctor"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
@@ -47,7 +42,7 @@ func pods(all []client.Object) []pod {
 			list = append(list, pod{name: "Deployment " + object.Name, spec: object.Spec.Template.Spec})
 		case *corev1.Pod:
 			list = append(list, pod{name: "Pod " + object.Name, spec: object.Spec})
-		case *v1alpha1.Schedule:
+		case *chaosmesh.Schedule:
 			for _, template := range object.Spec.Workflow.Templates {
 				if template.Task != nil {
 					spec := corev1.PodSpec{Containers: []corev1.Container{*template.Task.Container}, Volumes: template.Task.Volumes}
@@ -157,16 +152,12 @@ func granted(t *testing.T, all []client.Object, account string) map[right]bool {
 			t.Errorf("the binding %s/%s names the Role %s, which there is not", binding.Namespace, binding.Name, binding.RoleRef.Name)
 		}
 	}
-	for _, binding := range of[*rbacv1.ClusterRoleBinding](all) {
-		if ours(binding.Subjects) {
-			add("", named[*rbacv1.ClusterRole](t, all, binding.RoleRef.Name).Rules)
-		}
-	}
 	return rights
 }
 
 // TestRights: the controller is granted what doctor asks about, and no verb
-// more; the thin client may ask for a run, and nothing else.
+// more; the thin client may create, get and
+// watch Runs, and nothing else.
 func TestRights(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -175,16 +166,13 @@ func TestRights(t *testing.T) {
 		places  map[doctor.Where][]string
 	}{
 		"minimal": {values(t, "minimal"), "emco-chaos", map[doctor.Where][]string{
-			doctor.InTarget: {"emco"}, doctor.InChaosMesh: {"chaos-mesh"}, doctor.InController: {namespace}, doctor.Everywhere: {""},
-		}},
-		"everything": {values(t, "everything"), "chaos-runner", map[doctor.Where][]string{
-			doctor.InTarget: {"data", "emco-clusters", "emco-system"}, doctor.InChaosMesh: {"chaos"}, doctor.InController: {namespace}, doctor.Everywhere: {""},
-		}},
-		"no cluster-wide rule": {given(t, "rbac: {reviews: false}"), "emco-chaos", map[doctor.Where][]string{
 			doctor.InTarget: {"emco"}, doctor.InChaosMesh: {"chaos-mesh"}, doctor.InController: {namespace},
 		}},
+		"everything": {values(t, "everything"), "chaos-runner", map[doctor.Where][]string{
+			doctor.InTarget: {"data", "emco-clusters", "emco-system"}, doctor.InChaosMesh: {"chaos"}, doctor.InController: {namespace},
+		}},
 		"no look at Chaos Mesh": {given(t, "rbac: {chaosMesh: false}"), "emco-chaos", map[doctor.Where][]string{
-			doctor.InTarget: {"emco"}, doctor.InController: {namespace}, doctor.Everywhere: {""},
+			doctor.InTarget: {"emco"}, doctor.InController: {namespace},
 		}},
 		"nothing": {values(t, "nothing"), "granted-by-hand", nil},
 	} {
@@ -206,6 +194,8 @@ func TestRights(t *testing.T) {
 			trigger := named[*corev1.Secret](t, all, strings.TrimSuffix(of[*appsv1.Deployment](all)[0].Name, "")+"-trigger")
 			compare(t, granted(t, all, trigger.Annotations[corev1.ServiceAccountNameKey]), map[right]bool{
 				{namespace, "emco-chaos.io", "runs", "", "create"}: true,
+				{namespace, "emco-chaos.io", "runs", "", "get"}:    true,
+				{namespace, "emco-chaos.io", "runs", "", "watch"}:  true,
 			})
 		})
 	}
@@ -225,17 +215,45 @@ func compare(t *testing.T, got, want map[right]bool) {
 	}
 }
 
-// TestOneClusterWideRule: what is cluster-wide is one rule, of reviews.
-func TestOneClusterWideRule(t *testing.T) {
+// TestDefinition: the chart has no cluster-wide object but the definition of
+// Runs, as the Go types have it, which stays by default and can be left out.
+func TestDefinition(t *testing.T) {
 	t.Parallel()
-	all := objects(t, values(t, "everything"))
-	if roles := of[*rbacv1.ClusterRole](all); len(roles) != 1 || len(roles[0].Rules) != 2 {
-		t.Errorf("the cluster-wide roles are %+v", roles)
-	}
-	for _, switchedOff := range []string{"rbac: {create: false}", "rbac: {reviews: false}"} {
-		if roles := of[*rbacv1.ClusterRole](objects(t, given(t, switchedOff))); len(roles) > 0 {
-			t.Errorf("with %s there are the cluster-wide roles %+v", switchedOff, roles)
+	for values, want := range map[string]string{"{}": "keep", "crds: {keep: false}": "", "crds: {enabled: false}": "none"} {
+		found := "none"
+		for _, one := range of[*apiextensions.CustomResourceDefinition](objects(t, given(t, values))) {
+			found = one.Annotations["helm.sh/resource-policy"]
+			version := one.Spec.Versions[0]
+			if len(one.Spec.Versions) != 1 || !version.Storage || version.Name != v1alpha1.GroupVersion.Version || one.Spec.Group != v1alpha1.GroupVersion.Group {
+				t.Errorf("its versions are %+v", one.Spec.Versions)
+			}
+			unbounded(t, "", version.Schema.OpenAPIV3Schema)
 		}
+		if found != want {
+			t.Errorf("%s: %q, want %q", values, found, want)
+		}
+	}
+}
+
+// unbounded finds what has no bound or no words in the schema of a Run, and
+// what keeps unknown fields.
+func unbounded(t *testing.T, path string, schema *apiextensions.JSONSchemaProps) {
+	t.Helper()
+	if path == ".metadata" || path == ".apiVersion" || path == ".kind" {
+		return
+	}
+	if schema.XPreserveUnknownFields != nil || schema.Type == "string" && schema.MaxLength == nil && len(schema.Enum) == 0 && schema.Format != "date-time" ||
+		schema.Type == "array" && schema.MaxItems == nil {
+		t.Errorf("%s has no bound", path)
+	}
+	for name, inner := range schema.Properties {
+		if inner.Description == "" && path != "" {
+			t.Errorf("%s.%s has no description", path, name)
+		}
+		unbounded(t, path+"."+name, &inner)
+	}
+	if schema.Items != nil {
+		unbounded(t, path+"[]", schema.Items.Schema)
 	}
 }
 
@@ -243,19 +261,26 @@ func TestOneClusterWideRule(t *testing.T) {
 // them, and paused such that one start from the dashboard starts one run.
 func TestSchedules(t *testing.T) {
 	t.Parallel()
-	schedules := of[*v1alpha1.Schedule](objects(t, values(t, "minimal")))
+	schedules := of[*chaosmesh.Schedule](objects(t, values(t, "minimal")))
 	var names []string
 	for _, schedule := range schedules {
-		names = append(names, schedule.Name)
+		experiment := schedule.Labels["emco-chaos.io/experiment"]
+		names = append(names, experiment)
 		valid(t, schedule)
+		if len(schedule.Name) > 30 {
+			t.Errorf("%s: the dashboard cuts a name of %d characters", schedule.Name, len(schedule.Name))
+		}
+		if schedule.Annotations["emco-chaos.io/title"] == "" || len(schedule.Annotations["emco-chaos.io/description"]) < 100 {
+			t.Errorf("%s: its annotations %v do not describe it", schedule.Name, schedule.Annotations)
+		}
 		if !schedule.IsPaused() || schedule.Spec.Schedule != "0 0 1 1 *" || schedule.Labels["emco-chaos.io/rearm"] != "true" || schedule.Status.LastScheduleTime.Year() != 2000 {
 			t.Errorf("%s: paused %t, cron %q, labels %v, last %s", schedule.Name, schedule.IsPaused(), schedule.Spec.Schedule, schedule.Labels, schedule.Status.LastScheduleTime)
 		}
-		if schedule.Spec.Type != v1alpha1.ScheduleTypeWorkflow || schedule.Spec.ConcurrencyPolicy != v1alpha1.ForbidConcurrent || schedule.Spec.HistoryLimit != 5 {
+		if schedule.Spec.Type != chaosmesh.ScheduleTypeWorkflow || schedule.Spec.ConcurrencyPolicy != chaosmesh.ForbidConcurrent || schedule.Spec.HistoryLimit != 5 {
 			t.Errorf("%s: %s, %s, %d kept", schedule.Name, schedule.Spec.Type, schedule.Spec.ConcurrencyPolicy, schedule.Spec.HistoryLimit)
 		}
 		args := task(schedule).Container.Args
-		if want := []string{"trigger", schedule.Name, "--wait", "--timeout=60m"}; !slices.Equal(args, want) {
+		if want := []string{"trigger", experiment, "--wait", "--timeout=60m"}; !slices.Equal(args, want) {
 			t.Errorf("%s: its Task runs %q, want %q", schedule.Name, args, want)
 		}
 	}
@@ -268,7 +293,7 @@ func TestSchedules(t *testing.T) {
 func TestScheduleOptions(t *testing.T) {
 	t.Parallel()
 	all := objects(t, values(t, "everything"))
-	one := named[*v1alpha1.Schedule](t, all, "service-refused-logical-cloud")
+	one := named[*chaosmesh.Schedule](t, all, "service-refused-logical-cloud")
 	valid(t, one)
 	// A dollar is doubled for the kubelet, which makes one of it again.
 	want := []string{"trigger", "service-refused", "--wait", "--timeout=30m", "--set=call=logical-cloud.terminate", "--set=refused=$$(HOME) 2m"}
@@ -278,14 +303,14 @@ func TestScheduleOptions(t *testing.T) {
 	if one.Spec.Schedule != "@yearly" || one.Spec.HistoryLimit != 2 {
 		t.Errorf("it runs %q, and keeps %d", one.Spec.Schedule, one.Spec.HistoryLimit)
 	}
-	running := named[*v1alpha1.Schedule](t, all, "dig-terminate-in-flight")
+	running := named[*chaosmesh.Schedule](t, all, "dig-terminate-in-flight")
 	valid(t, running)
 	if running.IsPaused() || running.Spec.Schedule != "0 3 * * 1" || running.Labels["emco-chaos.io/rearm"] != "" || !running.Status.LastScheduleTime.IsZero() {
 		t.Errorf("the one that runs by itself: paused %t, %q, labels %v, last %s", running.IsPaused(), running.Spec.Schedule, running.Labels, running.Status.LastScheduleTime)
 	}
 }
 
-func task(schedule *v1alpha1.Schedule) *v1alpha1.Task {
+func task(schedule *chaosmesh.Schedule) *chaosmesh.Task {
 	for _, template := range schedule.Spec.Workflow.Templates {
 		if template.Task != nil {
 			return template.Task
@@ -296,12 +321,12 @@ func task(schedule *v1alpha1.Schedule) *v1alpha1.Task {
 
 // valid asks Chaos Mesh's own checks, and whether the names that it makes stay
 // within what a label can hold.
-func valid(t *testing.T, schedule *v1alpha1.Schedule) {
+func valid(t *testing.T, schedule *chaosmesh.Schedule) {
 	t.Helper()
 	if _, err := schedule.ValidateCreate(t.Context(), schedule); err != nil {
 		t.Errorf("%s: %v", schedule.Name, err)
 	}
-	workflow := &v1alpha1.Workflow{ObjectMeta: metav1.ObjectMeta{Name: schedule.Name}, Spec: *schedule.Spec.Workflow}
+	workflow := &chaosmesh.Workflow{ObjectMeta: metav1.ObjectMeta{Name: schedule.Name}, Spec: *schedule.Spec.Workflow}
 	if _, err := workflow.ValidateCreate(t.Context(), workflow); err != nil {
 		t.Errorf("%s: its Workflow: %v", schedule.Name, err)
 	}
@@ -309,7 +334,7 @@ func valid(t *testing.T, schedule *v1alpha1.Schedule) {
 	if length := len(schedule.Name) + suffix; length > 63 {
 		t.Errorf("%s: its Workflow's name has %d characters", schedule.Name, length)
 	}
-	templates := map[string]v1alpha1.Template{}
+	templates := map[string]chaosmesh.Template{}
 	for _, template := range schedule.Spec.Workflow.Templates {
 		templates[template.Name] = template
 		if length := len(template.Name) + 2*suffix; length > 63 {
@@ -320,7 +345,7 @@ func valid(t *testing.T, schedule *v1alpha1.Schedule) {
 	branches := map[string]string{}
 	for _, branch := range entry.ConditionalBranches {
 		branches[branch.Target] = branch.Expression
-		if templates[branch.Target].Type != v1alpha1.TypeSuspend {
+		if templates[branch.Target].Type != chaosmesh.TypeSuspend {
 			t.Errorf("%s: the branch %s leads to %+v", schedule.Name, branch.Target, templates[branch.Target])
 		}
 	}
@@ -409,100 +434,48 @@ func targetOf(t *testing.T, given map[string]any) *target.Target {
 	return nil
 }
 
-// TestSelectors: the Service and the NetworkPolicy select the controller's pod
-// and no other of ours, and the policy lets in the pods that ask for runs.
+// TestSelectors: the Deployment and the NetworkPolicy select the controller's pod
+// and no other of ours.
 func TestSelectors(t *testing.T) {
 	t.Parallel()
 	all := objects(t, values(t, "everything"))
 	deployment := of[*appsv1.Deployment](all)[0]
-	doctors := of[*corev1.Pod](all)[0].Labels
-	triggers := task(of[*v1alpha1.Schedule](all)[0]).Labels
 	controllers := deployment.Spec.Template.Labels
-	policy := of[*networkingv1.NetworkPolicy](all)[0]
+	others := []map[string]string{of[*corev1.Pod](all)[0].Labels, task(of[*chaosmesh.Schedule](all)[0]).Labels}
 	for name, selector := range map[string]map[string]string{
 		"the Deployment":    deployment.Spec.Selector.MatchLabels,
-		"the Service":       of[*corev1.Service](all)[0].Spec.Selector,
-		"the NetworkPolicy": policy.Spec.PodSelector.MatchLabels,
+		"the NetworkPolicy": of[*networkingv1.NetworkPolicy](all)[0].Spec.PodSelector.MatchLabels,
 	} {
 		selects := labels.SelectorFromSet(selector)
-		if !selects.Matches(labels.Set(controllers)) || selects.Matches(labels.Set(doctors)) || selects.Matches(labels.Set(triggers)) {
+		if !selects.Matches(labels.Set(controllers)) || selects.Matches(labels.Set(others[0])) || selects.Matches(labels.Set(others[1])) {
 			t.Errorf("%s selects %v", name, selector)
 		}
 	}
-	let := labels.SelectorFromSet(policy.Spec.Ingress[0].From[0].PodSelector.MatchLabels)
-	if !let.Matches(labels.Set(triggers)) || let.Matches(labels.Set(controllers)) {
-		t.Errorf("the NetworkPolicy lets in %v", let)
-	}
 }
 
-// existing is a cluster that has the Secret with the certificates already.
-type existing struct{ secret *unstructured.Unstructured }
-
-// GetClientFor is what lookup asks by.
-func (c existing) GetClientFor(apiVersion, kind string) (dynamic.NamespaceableResourceInterface, bool, error) {
-	group := schema.FromAPIVersionAndKind(apiVersion, kind)
-	resource := group.GroupVersion().WithResource(strings.ToLower(kind) + "s")
-	var there []runtime.Object
-	if kind == "Secret" {
-		there = append(there, c.secret)
-	}
-	lists := map[schema.GroupVersionResource]string{resource: kind + "List"}
-	return fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), lists, there...).Resource(resource), true, nil
-}
-
-// TestCertificates: the controller's certificate is for the name that is asked
-// for, by the authority that the client is given; and it is kept.
-func TestCertificates(t *testing.T) {
+// TestTrigger: the pods that the dashboard starts have the token of the service
+// account that may create Runs where a pod has its own.
+func TestTrigger(t *testing.T) {
 	t.Parallel()
 	all := objects(t, values(t, "minimal"))
-	secret := named[*corev1.Secret](t, all, "emco-chaos-tls")
-	pair, err := tls.X509KeyPair(secret.Data["tls.crt"], secret.Data["tls.key"])
-	if err != nil {
-		t.Fatal(err)
+	secret := named[*corev1.Secret](t, all, "emco-chaos-trigger")
+	run := task(of[*chaosmesh.Schedule](all)[0])
+	if mount := run.Container.VolumeMounts; len(mount) != 1 || mount[0].MountPath != "/var/run/secrets/kubernetes.io/serviceaccount" || !mount[0].ReadOnly {
+		t.Errorf("its mounts are %+v", mount)
 	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(secret.Data["ca.crt"])
-	leaf, err := x509.ParseCertificate(pair.Certificate[0])
-	if err != nil {
-		t.Fatal(err)
+	if volume := run.Volumes; len(volume) != 1 || volume[0].Secret == nil || volume[0].Secret.SecretName != secret.Name || secret.Type != corev1.SecretTypeServiceAccountToken {
+		t.Errorf("its volumes are %+v", volume)
 	}
-	var server string
-	for _, variable := range task(of[*v1alpha1.Schedule](all)[0]).Container.Env {
-		if variable.Name == "EMCO_CHAOS_SERVER" {
-			server = variable.Value
-		}
-	}
-	if server != "https://emco-chaos.chaos-lab.svc:8443" {
-		t.Errorf("the clients ask %s", server)
-	}
-	for _, name := range []string{"emco-chaos.chaos-lab.svc", "emco-chaos.chaos-lab.svc.cluster.local", "emco-chaos"} {
-		if _, err := leaf.Verify(x509.VerifyOptions{DNSName: name, Roots: roots}); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if leaf.IsCA {
-		t.Error("the server's certificate can sign others")
-	}
+}
 
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(secret)
-	if err != nil {
-		t.Fatal(err)
+// TestQuota: the API server refuses more Runs than the values say.
+func TestQuota(t *testing.T) {
+	t.Parallel()
+	if quotas := of[*corev1.ResourceQuota](objects(t, values(t, "minimal"))); len(quotas) > 0 {
+		t.Errorf("without a value there are the quotas %+v", quotas)
 	}
-	there := existing{&unstructured.Unstructured{Object: content}}
-	there.secret.SetAPIVersion("v1")
-	there.secret.SetKind("Secret")
-	files, err := render(t, values(t, "minimal"), withChaosMesh(), there)
-	if err != nil {
-		t.Fatal(err)
-	}
-	upgraded, err := decode(files)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if again := named[*corev1.Secret](t, upgraded, "emco-chaos-tls"); !reflect.DeepEqual(again.Data, secret.Data) {
-		t.Error("an upgrade makes other certificates")
-	}
-	if own := of[*corev1.Secret](objects(t, given(t, "tls: {secret: mine}"))); len(own) != 1 {
-		t.Errorf("with a Secret of the user's there are %d Secrets, want the token alone", len(own))
+	hard := of[*corev1.ResourceQuota](objects(t, given(t, "runs: {quota: 40}")))[0].Spec.Hard
+	if runs := hard["count/runs.emco-chaos.io"]; len(hard) != 1 || runs.Value() != 40 {
+		t.Errorf("the quota is %v", hard)
 	}
 }

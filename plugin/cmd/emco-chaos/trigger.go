@@ -3,176 +3,224 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
+	"io"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
 
-	"github.com/emco-chaos/emco-chaos/plugin/controller/api"
+	"github.com/emco-chaos/emco-chaos/plugin/controller/api/v1alpha1"
+	"github.com/emco-chaos/emco-chaos/plugin/lease"
+	"github.com/emco-chaos/emco-chaos/plugin/report"
+	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Environment variables that stand in for flags: a Task of a Workflow gets them
-// from its pod.
-const (
-	serverEnv            = "EMCO_CHAOS_SERVER"
-	tokenFileEnv         = "EMCO_CHAOS_TOKEN_FILE"
-	caFileEnv            = "EMCO_CHAOS_CA_FILE"
-	workflowEnv          = "EMCO_CHAOS_WORKFLOW"
-	workflowNamespaceEnv = "EMCO_CHAOS_WORKFLOW_NAMESPACE"
-)
+// workflowEnv is the environment variable that stands in for --workflow: a Task
+// of a Workflow gets it from its pod.
+const workflowEnv = "EMCO_CHAOS_WORKFLOW"
+
+// takenUp is how long a controller may take to take a Run up.
+const takenUp = 5 * time.Second
 
 // triggerOptions are the flags of trigger.
 type triggerOptions struct {
-	server, tokenFile, caFile string
-	workflow                  string
-	set                       parameters
-	wait                      bool
-	timeout                   time.Duration
+	namespaced
+	file    string
+	spec    v1alpha1.RunSpec
+	set     parameters
+	wait    bool
+	timeout time.Duration
 }
 
 func newTrigger(s *session) *cobra.Command {
 	var options triggerOptions
 	command := &cobra.Command{
-		Use:   "trigger NAME",
-		Short: "Ask the controller in a cluster to run an experiment",
-		Long: `Ask the controller in a cluster to run an experiment. With --wait the run's
-timeline is printed as it goes on, and the exit code is that of the verdict:
-0 passed, 1 failed, 3 inconclusive, 4 error. The run is the controller's own: it
-goes on when this command is interrupted.`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return s.trigger(cmd.Context(), options, args[0]) },
+		Use:   "trigger [NAME]",
+		Short: "Create a Run of an experiment, for the controller in a cluster",
+		Long: `Create a Run (runs.emco-chaos.io) of an experiment, for the controller in a
+cluster. With --wait its timeline is printed as it goes on, and the exit code is
+that of the verdict: 0 passed, 1 failed, 3 inconclusive, 4 error. The run goes on
+when this command is interrupted: ` + "`kubectl delete ecrun NAME`" + ` ends it.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			options.spec.Experiment = strings.Join(args, "")
+			return s.trigger(cmd.Context(), options)
+		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&options.server, "server", os.Getenv(serverEnv), "the controller's `URL`; else $"+serverEnv)
-	flags.StringVar(&options.tokenFile, "token-file", os.Getenv(tokenFileEnv), "the `FILE` with the token of a service account that may ask for runs; else $"+
-		tokenFileEnv)
-	flags.StringVar(&options.caFile, "ca", os.Getenv(caFileEnv), "the `FILE` with the certificate authority of the controller; else $"+caFileEnv+", else the system's")
-	flags.StringVar(&options.workflow, "workflow", "", "the Workflow that asks, as `NAMESPACE/NAME`; else $"+workflowNamespaceEnv+" and $"+workflowEnv)
+	options.namespaced.flags(command)
+	flags.StringVarP(&options.file, "file", "f", "", "an experiment in a `FILE` of your own, in place of NAME")
+	flags.StringVar(&options.spec.Workflow, "workflow", os.Getenv(workflowEnv), "the `NAME` of the Workflow that asks, in the same namespace; else $"+workflowEnv)
 	options.set.flag(command, "a parameter of the experiment, as `NAME=VALUE`")
+	flags.Int32Var(&options.spec.Attempts, "attempts", 0, "how often an inconclusive run is tried, `N` in all; 0 leaves it to the experiment")
 	flags.BoolVar(&options.wait, "wait", false, "print what happens, and exit with the verdict's code")
-	flags.DurationVar(&options.timeout, "timeout", time.Hour, "how long all of it may take, the controller's queue included")
+	flags.DurationVar(&options.timeout, "timeout", time.Hour, "how long all of it may take, the other runs before it included")
 	return command
 }
 
-// trigger asks for a run.
-func (s *session) trigger(ctx context.Context, options triggerOptions, experiment string) error {
-	request := api.Request{Experiment: experiment, Key: rand.Text(), Parameters: options.set}
-	var err error
-	if request.Workflow, err = options.origin(); err != nil {
-		return err
+// trigger creates a Run.
+func (s *session) trigger(ctx context.Context, options triggerOptions) error {
+	asked := &v1alpha1.Run{Spec: options.spec}
+	asked.Spec.Parameters = options.set
+	prefix := asked.Spec.Experiment
+	if (options.file == "") == (prefix == "") {
+		return errors.New("give the NAME of an experiment, or a FILE with -f")
 	}
-	client, err := options.client()
+	if options.file != "" {
+		text, err := os.ReadFile(options.file)
+		if err != nil {
+			return fmt.Errorf("read the experiment: %w", err)
+		}
+		prefix, asked.Spec.Text = "run", string(text)
+	}
+	cluster, namespace, err := options.connect()
 	if err != nil {
 		return err
 	}
-	client.Note = linesTo(s.errs)
+	// A name of our own: asking again when the answer was lost is no other run.
+	asked.Namespace, asked.Name = namespace, fmt.Sprintf("%.57s-%s", prefix, strings.ToLower(rand.Text()[:5]))
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	ctx, cancel := context.WithTimeoutCause(ctx, options.timeout, fmt.Errorf("the run has not ended within %v", options.timeout))
 	defer cancel()
-	if !options.wait {
-		name, err := client.Ask(ctx, request)
-		if err != nil {
-			return refused(err)
+	f := &follower{cluster: cluster, out: s.out, run: asked}
+	note := linesTo(s.errs)
+	// untilAnswered asks the API server until it answers.
+	untilAnswered := func(ask func(context.Context) (bool, error)) error {
+		var last error
+		err := wait.PollUntilContextCancel(ctx, time.Second, true, func(ctx context.Context) (done bool, err error) {
+			if done, last = ask(ctx); lease.Transient(last) && ctx.Err() == nil {
+				note(fmt.Sprintf("%v; asking again", last))
+				return false, nil
+			}
+			return done, last
+		})
+		if ctx.Err() != nil {
+			return errors.Join(context.Cause(ctx), last)
 		}
-		fmt.Fprintf(s.out, "run %s of %s has been taken in\n", name, experiment)
-		return nil
-	}
-	name := ""
-	end, err := client.Run(ctx, request, func(message api.Message) {
-		name = message.Run
-		switch {
-		case message.Kind == api.Queued && message.Position == 0:
-			fmt.Fprintf(s.out, "run %s is the next one\n", name)
-		case message.Kind == api.Queued:
-			fmt.Fprintf(s.out, "run %s waits, %d before it\n", name, message.Position)
-		case message.Kind == api.Waiting, message.Kind == api.Line:
-			fmt.Fprintln(s.out, message.Text)
-		}
-	})
-	switch {
-	case err != nil && name != "":
-		return failure(fmt.Errorf("%w; if run %s has not ended it goes on: GET %s tells", err, name, client.Server.JoinPath("v1", "runs", name)))
-	case err != nil:
-		return refused(err)
-	case end.Report != "":
-		fmt.Fprintf(s.out, "\n%s", end.Report)
-	default:
-		fmt.Fprintf(s.out, "%s: %s: %s\n", experiment, strings.ToUpper(end.Verdict), end.Reason)
-	}
-	if end.ExitCode != 0 {
-		return &exitError{code: end.ExitCode}
-	}
-	return nil
-}
-
-// refused gives mistakes in what was asked for another exit code than trouble.
-func refused(err error) error {
-	status, ok := errors.AsType[*api.StatusError](err)
-	if ok && slices.Contains([]int{http.StatusBadRequest, http.StatusNotFound, http.StatusUnprocessableEntity}, status.Code) {
 		return err
 	}
-	return failure(err)
+	err = untilAnswered(func(ctx context.Context) (bool, error) { return true, cluster.Create(ctx, asked) })
+	switch {
+	case apierrors.IsInvalid(err):
+		return err
+	case err != nil && !apierrors.IsAlreadyExists(err):
+		return failure(fmt.Errorf("create the Run: %w", err))
+	}
+	fmt.Fprintf(s.out, "run %s is created\n", asked.Name)
+	if !options.wait {
+		return nil
+	}
+	f.late = time.AfterFunc(takenUp, func() {
+		note("the run waits for a controller: none has taken it up; is one running in this namespace?")
+	})
+	defer f.late.Stop()
+	if err := untilAnswered(f.follow); err != nil {
+		return failure(fmt.Errorf("%w; if run %s has not ended it goes on: kubectl -n %s get ecrun %s", err, asked.Name, namespace, asked.Name))
+	}
+	return f.summary()
 }
 
-// origin returns the Workflow that asks; nil when none does.
-func (o *triggerOptions) origin() (*api.Workflow, error) {
-	named := o.workflow
-	if name := os.Getenv(workflowEnv); named == "" && name != "" {
-		named = os.Getenv(workflowNamespaceEnv) + "/" + name
-	}
-	if named == "" {
-		return nil, nil
-	}
-	namespace, name, _ := strings.Cut(named, "/")
-	if namespace == "" || name == "" {
-		return nil, fmt.Errorf("--workflow %s: write --workflow NAMESPACE/NAME", named)
-	}
-	return &api.Workflow{Namespace: namespace, Name: name}, nil
+// follower follows a Run.
+type follower struct {
+	cluster client.WithWatch
+	out     io.Writer
+	run     *v1alpha1.Run
+	// late tells that no controller has taken the Run up.
+	late *time.Timer
+	// waits is the last reason to wait that was printed, and printed how many
+	// lines of the timeline.
+	waits   string
+	printed int
 }
 
-func (o *triggerOptions) client() (*api.Client, error) {
-	if o.server == "" {
-		return nil, fmt.Errorf("no controller: give its URL with --server or in %s", serverEnv)
+// follow prints what happens until the Run has finished, or until the API
+// server ends the watch.
+func (f *follower) follow(ctx context.Context) (ended bool, err error) {
+	key := client.ObjectKeyFromObject(f.run)
+	if err := f.cluster.Get(ctx, key, f.run); apierrors.IsNotFound(err) {
+		return false, errors.New("the Run was deleted")
+	} else if err != nil {
+		return false, fmt.Errorf("read the Run: %w", err)
 	}
-	server, err := url.Parse(o.server)
-	if err != nil || server.Host == "" || server.Scheme != "https" && server.Scheme != "http" {
-		return nil, fmt.Errorf("--server %s: write a URL such as https://emco-chaos.emco-chaos.svc:8443", o.server)
+	if f.show() {
+		return true, nil
 	}
-	if o.tokenFile == "" {
-		return nil, fmt.Errorf("no token: name its file with --token-file or in %s", tokenFileEnv)
+	one := metav1.SingleObject(f.run.ObjectMeta)
+	changes, err := f.cluster.Watch(ctx, &v1alpha1.RunList{}, client.InNamespace(key.Namespace), &client.ListOptions{Raw: &one})
+	if err != nil {
+		return false, fmt.Errorf("watch the Run: %w", err)
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.ResponseHeaderTimeout = time.Minute
-	if o.caFile != "" {
-		pem, err := os.ReadFile(o.caFile)
-		if err != nil {
-			return nil, fmt.Errorf("read the controller's certificate authority: %w", err)
+	defer changes.Stop()
+	for change := range changes.ResultChan() {
+		run, is := change.Object.(*v1alpha1.Run)
+		if !is {
+			break
 		}
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("--ca %s: it has no certificate in PEM", o.caFile)
+		f.run = run
+		if f.show() {
+			return true, nil
 		}
-		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	}
-	return &api.Client{
-		Server: server,
-		HTTP:   &http.Client{Transport: transport},
-		Token: func() (string, error) {
-			text, err := os.ReadFile(o.tokenFile)
-			if err != nil {
-				return "", fmt.Errorf("read the token: %w", err)
-			}
-			return strings.TrimSpace(string(text)), nil
-		},
-	}, nil
+	return false, nil
+}
+
+// show prints what is new, and reports whether that was the end.
+func (f *follower) show() (ended bool) {
+	status := f.run.Status
+	if status.Phase != "" {
+		f.late.Stop()
+	}
+	waits := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionStarted)
+	if status.StartTime == nil && waits != nil && waits.Message != f.waits {
+		f.waits = waits.Message
+		fmt.Fprintf(f.out, "run %s %s\n", f.run.Name, f.waits)
+	}
+	width := 0
+	for _, moment := range status.Timeline {
+		width = max(width, len(moment.Step))
+	}
+	for _, moment := range status.Timeline[min(f.printed, len(status.Timeline)):] {
+		fmt.Fprintf(f.out, "%+9.3f s  %-*s  %s\n", moment.At.Seconds(), width, moment.Step, moment.Text)
+	}
+	f.printed = len(status.Timeline)
+	return status.Phase == v1alpha1.Finished
+}
+
+// summary prints what came of the Run, and returns the exit code as an error.
+func (f *follower) summary() error {
+	status := f.run.Status
+	fmt.Fprintf(f.out, "\n%s: %s\n", status.Experiment, strings.ToUpper(status.Verdict))
+	line := func(text string, values ...any) { fmt.Fprintf(f.out, "  "+text+"\n", values...) }
+	if status.Reason != "" {
+		line("%s", status.Reason)
+	}
+	line("run %s, attempt %d", f.run.Name, status.Attempt)
+	if status.Outage != nil {
+		line("outage %v", status.Outage.Duration)
+	}
+	if status.RecoveredIn != nil {
+		line("recovered in %v", status.RecoveredIn.Duration)
+	}
+	for _, claim := range status.Evidence {
+		line("evidence %s: %s", map[bool]string{true: "yes", false: "NO "}[claim.Holds], claim.Text)
+	}
+	for _, left := range status.Left {
+		line("left behind: %s", left)
+	}
+	var tally report.Tally
+	tally.Add(verdict.Verdict(status.Verdict))
+	if code := tally.ExitCode(); code != report.ExitPassed {
+		return &exitError{code: code}
+	}
+	return nil
 }

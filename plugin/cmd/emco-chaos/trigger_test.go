@@ -2,113 +2,170 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
-	"encoding/pem"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
-	"github.com/emco-chaos/emco-chaos/plugin/controller/api"
+	"github.com/emco-chaos/emco-chaos/plugin/controller/api/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// answering is a controller that takes down what it is asked and answers with
-// messages, or refuses.
-type answering struct {
-	code     int
-	messages []api.Message
-	asked    api.Request
-	token    string
+// apiServer takes one Run, whose status goes through states, or refuses it.
+type apiServer struct {
+	t      *testing.T
+	states []v1alpha1.RunStatus
+	refuse *metav1.Status
+	// fails is how many requests are not answered before.
+	fails int
+	// deleted: the Run is gone after its states.
+	deleted bool
+	journal []byte
+	asked   v1alpha1.Run
 }
 
-func (a *answering) ServeHTTP(w http.ResponseWriter, request *http.Request) {
-	a.token = request.Header.Get("Authorization")
-	if request.Method == http.MethodGet {
-		http.Error(w, `{"error":"there is no such run"}`, http.StatusNotFound)
-		return
+func (a *apiServer) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+	const runs = "/apis/emco-chaos.io/v1alpha1/namespaces/chaos/runs"
+	begun := false
+	answer := func(code int, what any) {
+		if !begun {
+			begun = true
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(code)
+		}
+		if err := json.NewEncoder(w).Encode(what); err != nil {
+			a.t.Error(err)
+		}
+		w.(http.Flusher).Flush()
 	}
-	if err := json.NewDecoder(request.Body).Decode(&a.asked); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	out := json.NewEncoder(w)
-	if a.code != 0 {
-		w.WriteHeader(a.code)
-		// The test sees what came of it.
-		_ = out.Encode(api.Problem{Error: "because"})
-		return
-	}
-	for _, message := range a.messages {
-		message.Run = "r1"
-		_ = out.Encode(message)
+	kind := metav1.APIResource{Name: "runs", Kind: "Run", Namespaced: true}
+	switch path := request.URL.Path; {
+	case path == "/api" || path == "/apis":
+		answer(http.StatusOK, metav1.APIGroupList{})
+	case path == "/apis/emco-chaos.io/v1alpha1":
+		answer(http.StatusOK, metav1.APIResourceList{GroupVersion: "emco-chaos.io/v1alpha1", APIResources: []metav1.APIResource{kind}})
+	case path == "/api/v1":
+		answer(http.StatusOK, metav1.APIResourceList{GroupVersion: "v1", APIResources: []metav1.APIResource{{Name: "configmaps", Kind: "ConfigMap", Namespaced: true}}})
+	case path == "/api/v1/namespaces/chaos/configmaps/x-1-journal":
+		answer(http.StatusOK, corev1.ConfigMap{BinaryData: map[string][]byte{"journal.jsonl.gz": a.journal}})
+	case a.fails > 0:
+		a.fails--
+		answer(http.StatusServiceUnavailable, refusal(http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, "it restarts"))
+	case request.Method == http.MethodPost && a.refuse != nil:
+		answer(int(a.refuse.Code), a.refuse)
+	case request.Method == http.MethodPost:
+		if err := json.NewDecoder(request.Body).Decode(&a.asked); err != nil {
+			a.t.Error(err)
+		}
+		a.asked.UID = "uid"
+		answer(http.StatusCreated, a.asked)
+	case path == runs && request.URL.Query().Get("watch") != "":
+		for _, a.asked.Status = range a.states {
+			answer(http.StatusOK, map[string]any{"type": "MODIFIED", "object": a.asked})
+		}
+		if a.deleted {
+			a.asked.UID = ""
+		}
+	case strings.HasPrefix(path, runs+"/") && a.asked.UID != "":
+		answer(http.StatusOK, a.asked)
+	default:
+		answer(http.StatusNotFound, refusal(http.StatusNotFound, metav1.StatusReasonNotFound, "not found"))
 	}
 }
 
-// trigger runs the command against the controller, and returns its exit code
-// and what it printed.
-func trigger(t *testing.T, controller *answering, args ...string) (code int, out, errs string) {
+func refusal(code int32, reason metav1.StatusReason, text string) *metav1.Status {
+	kind := metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}
+	return &metav1.Status{TypeMeta: kind, Status: metav1.StatusFailure, Reason: reason, Code: code, Message: text}
+}
+
+// kubeconfig serves the API, and returns how it is reached.
+func (a *apiServer) kubeconfig(t *testing.T) string {
 	t.Helper()
-	web := httptest.NewTLSServer(controller)
-	defer web.Close()
-	folder := t.TempDir()
-	token, ca := filepath.Join(folder, "token"), filepath.Join(folder, "ca.crt")
-	if err := os.WriteFile(token, []byte("canary\n"), 0o600); err != nil {
+	a.t = t
+	web := httptest.NewServer(a)
+	t.Cleanup(web.Close)
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	text := fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: c, clusters: [{name: c, cluster: {server: %q}}],
+contexts: [{name: c, context: {cluster: c, namespace: chaos, user: u}}], users: [{name: u, user: {token: canary}}]}`, web.URL)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv(serverEnv, web.URL)
-	t.Setenv(tokenFileEnv, token)
-	t.Setenv(caFileEnv, ca)
+	return file
+}
+
+func emcoChaos(args ...string) (code int, out, errs string) {
 	var stdout, stderr bytes.Buffer
-	code = Main(append([]string{"trigger"}, args...), &stdout, &stderr)
+	code = Main(args, &stdout, &stderr)
 	return code, stdout.String(), stderr.String()
 }
 
-func TestTrigger(t *testing.T) {
-	begun := []api.Message{
-		{Kind: api.Queued, Position: 2},
-		{Kind: api.Queued},
-		{Kind: api.Waiting, Text: "waiting until alice gives up the target"},
-		{Kind: api.Line, Text: "   +0.001 s  kill  down"},
+func waiting(why string) v1alpha1.RunStatus {
+	return v1alpha1.RunStatus{Phase: v1alpha1.Queued, Conditions: []metav1.Condition{{Type: v1alpha1.ConditionStarted, Status: metav1.ConditionFalse, Message: why}}}
+}
+
+func running(lines int) v1alpha1.RunStatus {
+	status := v1alpha1.RunStatus{Phase: v1alpha1.Running, StartTime: new(metav1.NowMicro()), Experiment: "x", Attempt: 1}
+	for i := range lines {
+		status.Timeline = append(status.Timeline, v1alpha1.Moment{At: metav1.Duration{Duration: time.Duration(i) * time.Second}, Step: "kill", Text: fmt.Sprintf("line %d", i)})
 	}
-	const timeline = "run r1 waits, 2 before it\nrun r1 is the next one\nwaiting until alice gives up the target\n   +0.001 s  kill  down\n"
+	return status
+}
+
+func finished(verdict, reason string) v1alpha1.RunStatus {
+	status := running(3)
+	status.Phase, status.Verdict, status.Reason = v1alpha1.Finished, verdict, reason
+	status.Outage, status.RecoveredIn = &metav1.Duration{Duration: 1500 * time.Millisecond}, &metav1.Duration{Duration: 4 * time.Second}
+	status.Evidence, status.Left = []v1alpha1.Claim{{Text: "a < b", Holds: true}, {Text: "b < c"}}, []string{"a fault"}
+	return status
+}
+
+func TestTrigger(t *testing.T) {
+	const timeline = "run NAME waits for its turn: 1 run before it\n   +0.000 s  kill  line 0\n   +1.000 s  kill  line 1\n   +2.000 s  kill  line 2\n"
+	const summary = "  run NAME, attempt 1\n  outage 1.5s\n  recovered in 4s\n  evidence yes: a < b\n  evidence NO : b < c\n  left behind: a fault\n"
+	begun := []v1alpha1.RunStatus{{}, waiting("waits for its turn: 1 run before it"), waiting("waits for its turn: 1 run before it"), running(2)}
+	quota := `runs.emco-chaos.io "x" is forbidden: exceeded quota: emco-chaos-runs, requested: count/runs.emco-chaos.io=1, used: 3, limited: 3`
 	for name, test := range map[string]struct {
-		controller answering
-		args       []string
-		code       int
-		out, errs  string
+		server    apiServer
+		args      []string
+		code      int
+		out, errs string
 	}{
-		"passed": {
-			answering{messages: append(begun, api.Message{Kind: api.Ended, End: &api.End{Verdict: "Passed", Report: "x: PASSED\n"}})},
-			[]string{"--wait"}, 0, timeline + "\nx: PASSED\n", "",
+		"passed": {apiServer{states: append(begun, finished("Passed", ""))}, []string{"--wait"}, 0, timeline + "\nx: PASSED\n" + summary, ""},
+		"failed": {apiServer{states: append(begun, finished("Failed", "because"))}, []string{"--wait"}, 1, timeline + "\nx: FAILED\n  because\n" + summary, ""},
+		"inconclusive": {
+			apiServer{states: append(begun, finished("Inconclusive", "because"))}, []string{"--wait"}, 3, timeline + "\nx: INCONCLUSIVE\n  because\n" + summary, "",
 		},
-		"failed": {
-			answering{messages: append(begun, api.Message{Kind: api.Ended, End: &api.End{Verdict: "Failed", ExitCode: 1, Report: "x: FAILED\n"}})},
-			[]string{"--wait"}, 1, timeline + "\nx: FAILED\n", "",
+		"not awaited": {apiServer{}, nil, 0, "", ""},
+		"API server restarts": {
+			apiServer{fails: 2, states: append(begun, finished("Passed", ""))}, []string{"--wait"}, 0, timeline + "\nx: PASSED\n" + summary, "it restarts; asking again\nit restarts; asking again\n",
 		},
-		"never began": {
-			answering{messages: []api.Message{{Kind: api.Ended, End: &api.End{Verdict: "Error", ExitCode: 4, Reason: "the controller is stopping"}}}},
-			[]string{"--wait"}, 4, "x: ERROR: the controller is stopping\n", "",
+		"quota": {
+			apiServer{refuse: refusal(http.StatusForbidden, metav1.StatusReasonForbidden, quota)}, []string{"--wait"}, 4, "", "create the Run: " + quota + "\n",
 		},
-		"not awaited": {answering{messages: begun}, nil, 0, "run r1 of x has been taken in\n", ""},
-		"unknown":     {answering{code: 404}, []string{"--wait"}, 2, "", "the controller says 404: because\n"},
-		"stranger":    {answering{code: 403}, []string{"--wait"}, 4, "", "the controller says 403: because\n"},
+		"invalid": {
+			apiServer{refuse: refusal(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, "spec.attempts: too many")}, nil, 2, "", "spec.attempts: too many\n",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			code, out, errs := trigger(t, &test.controller, append(test.args, "x", "--set", "a=b")...)
-			if code != test.code || out != test.out || errs != test.errs {
-				t.Errorf("exit code %d, printed\n%s%s", code, out, errs)
+			t.Setenv(workflowEnv, "x-abcde")
+			code, out, errs := emcoChaos(append([]string{"trigger", "--kubeconfig", test.server.kubeconfig(t), "x", "--set", "a=b", "--attempts", "2"}, test.args...)...)
+			asked := test.server.asked
+			want := strings.ReplaceAll(test.out, "NAME", asked.Name)
+			if test.server.refuse == nil {
+				want = fmt.Sprintf("run %s is created\n", asked.Name) + want
+				if asked.Spec.Experiment != "x" || asked.Spec.Parameters["a"] != "b" || asked.Spec.Workflow != "x-abcde" || asked.Spec.Attempts != 2 || !strings.HasPrefix(asked.Name, "x-") {
+					t.Errorf("asked for %+v", asked)
+				}
 			}
-			asked := test.controller.asked
-			if asked.Experiment != "x" || asked.Parameters["a"] != "b" || asked.Workflow != nil || asked.Key == "" {
-				t.Errorf("asked for %+v", asked)
-			}
-			if test.controller.token != "Bearer canary" {
-				t.Errorf("the token was %q", test.controller.token)
+			if code != test.code || out != want || errs != test.errs {
+				t.Errorf("exit code %d, printed\n%s%s\nwant\n%s%s", code, out, errs, want, test.errs)
 			}
 			if strings.Contains(out+errs, "canary") {
 				t.Error("the token is printed")
@@ -117,26 +174,69 @@ func TestTrigger(t *testing.T) {
 	}
 }
 
-// The controller was killed before the run's turn came, and is back.
-func TestTriggerOfARunThatIsForgotten(t *testing.T) {
-	code, out, errs := trigger(t, &answering{messages: []api.Message{{Kind: api.Queued}}}, "x", "--wait")
-	if code != 4 || out != "run r1 is the next one\n" || !strings.Contains(errs, "404: there is no such run; if run r1 has not ended it goes on: GET https://") {
-		t.Errorf("exit code %d, printed\n%s%s", code, out, errs)
+func TestTriggerOfAFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "own.yaml")
+	if err := os.WriteFile(file, []byte("kind: Experiment\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := &apiServer{}
+	code, _, errs := emcoChaos("trigger", "--kubeconfig", server.kubeconfig(t), "-f", file)
+	if code != 0 || server.asked.Spec.Text != "kind: Experiment\n" || server.asked.Spec.Experiment != "" {
+		t.Errorf("exit code %d, %s, asked for %+v", code, errs, server.asked)
 	}
 }
 
-func TestTriggerFromAWorkflow(t *testing.T) {
-	ended := []api.Message{{Kind: api.Ended, End: &api.End{Verdict: "Passed"}}}
-	t.Setenv(workflowNamespaceEnv, "emco-chaos")
-	t.Setenv(workflowEnv, "x-abcde")
-	controller := &answering{messages: ended}
-	trigger(t, controller, "x", "--wait")
-	if named := controller.asked.Workflow; named == nil || *named != (api.Workflow{Namespace: "emco-chaos", Name: "x-abcde"}) {
-		t.Errorf("by the environment it was %+v", named)
+// The command gives up, and the Run goes on.
+func TestTriggerThatGivesUp(t *testing.T) {
+	server := &apiServer{states: []v1alpha1.RunStatus{running(1)}}
+	code, _, errs := emcoChaos("trigger", "--kubeconfig", server.kubeconfig(t), "x", "--wait", "--timeout", "1s")
+	if code != 4 || !strings.Contains(errs, "the run has not ended within 1s; if run x-") || !strings.Contains(errs, "kubectl -n chaos get ecrun x-") {
+		t.Errorf("exit code %d, printed %s", code, errs)
 	}
-	controller = &answering{messages: ended}
-	trigger(t, controller, "x", "--wait", "--workflow", "other/y")
-	if named := controller.asked.Workflow; named == nil || *named != (api.Workflow{Namespace: "other", Name: "y"}) {
-		t.Errorf("by the flag it was %+v", named)
+}
+
+// A Run that is deleted has no verdict.
+func TestTriggerOfARunThatIsDeleted(t *testing.T) {
+	server := &apiServer{deleted: true, states: []v1alpha1.RunStatus{running(1)}}
+	code, out, errs := emcoChaos("trigger", "--kubeconfig", server.kubeconfig(t), "x", "--wait")
+	if code != 4 || !strings.Contains(out, "line 0") || !strings.HasPrefix(errs, "the Run was deleted; ") {
+		t.Errorf("exit code %d, printed %s%s", code, out, errs)
+	}
+}
+
+// The reports of a Run are made from its journal.
+func TestReportOfARun(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "report", "testdata", "passed.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packed bytes.Buffer
+	zip := gzip.NewWriter(&packed)
+	if _, err := zip.Write(text); err != nil {
+		t.Fatal(err)
+	}
+	if err := zip.Close(); err != nil {
+		t.Fatal(err)
+	}
+	server := &apiServer{journal: packed.Bytes()}
+	config := server.kubeconfig(t)
+	server.asked = v1alpha1.Run{ObjectMeta: metav1.ObjectMeta{Namespace: "chaos", Name: "x-1", UID: "uid"}}
+	for _, test := range []struct {
+		status v1alpha1.RunStatus
+		code   int
+		says   string
+	}{
+		{running(1), 2, "run/x-1: it has not finished; `kubectl get ecrun x-1 --watch` tells when"},
+		{v1alpha1.RunStatus{Phase: v1alpha1.Finished, Verdict: "Error", Reason: "the controller died"}, 2, "run/x-1: it has no journal: Error: the controller died"},
+		{v1alpha1.RunStatus{Phase: v1alpha1.Finished, Verdict: "Passed", Journal: &v1alpha1.Journal{ConfigMap: "x-1-journal"}}, 0, "Verdict: Passed"},
+	} {
+		server.asked.Status = test.status
+		code, out, errs := emcoChaos("explain", "--kubeconfig", config, "run/x-1")
+		if code != test.code || !strings.Contains(out+errs, test.says) {
+			t.Errorf("exit code %d, printed %s%s", code, out, errs)
+		}
+	}
+	if code, out, errs := emcoChaos("report", "--kubeconfig", config, "run/x-1"); code != 0 || !strings.Contains(out, "PASSED") {
+		t.Errorf("exit code %d, printed %s%s", code, out, errs)
 	}
 }

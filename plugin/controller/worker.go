@@ -1,0 +1,271 @@
+package controller
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/util/retry"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"github.com/emco-chaos/emco-chaos/plugin/controller/api/v1alpha1"
+	"github.com/emco-chaos/emco-chaos/plugin/journal"
+	"github.com/emco-chaos/emco-chaos/plugin/lease"
+	"github.com/emco-chaos/emco-chaos/plugin/report"
+	runs "github.com/emco-chaos/emco-chaos/plugin/run"
+	"github.com/emco-chaos/emco-chaos/plugin/verdict"
+	"github.com/emco-chaos/emco-chaos/probes/document"
+)
+
+const (
+	// endLimit is how long a Run that is deleted may take to clean up. Then what
+	// is left is listed, and the Run goes.
+	endLimit = 2 * time.Minute
+	// takenLimit is how long an API server that does not answer is asked to
+	// store what came of a run.
+	takenLimit = 2 * time.Minute
+)
+
+var (
+	errDeleted = errors.New("the Run was deleted")
+	errGone    = errors.New("the Run is gone")
+	errGivenUp = fmt.Errorf("the Run was deleted, and was not cleaned up within %v", endLimit)
+)
+
+// active is a Run whose turn it is.
+type active struct {
+	uid types.UID
+	// begun says that another process has begun it: it is not ended, but cleaned
+	// up after.
+	begun bool
+	// end ends the run, and giveUp the clean-up too.
+	end, giveUp context.CancelCauseFunc
+	ending      sync.Once
+}
+
+// endDeleted ends the Run because it was deleted at a time.
+func (a *active) endDeleted(at time.Time) {
+	a.ending.Do(func() {
+		if !a.begun {
+			a.end(errDeleted)
+		}
+		time.AfterFunc(time.Until(at.Add(endLimit)), func() {
+			a.end(errGivenUp)
+			a.giveUp(errGivenUp)
+		})
+	})
+}
+
+// Start makes the Runs whose turn it is, one after another, until ctx ends. The
+// one that is then under way is ended and cleaned up; the others stay queued.
+func (q *queue) Start(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case run := <-q.turn:
+			q.serve(ctx, run)
+			select {
+			case q.again <- event.GenericEvent{}:
+			default:
+			}
+		}
+	}
+}
+
+// serve does what a Run needs whose turn it is.
+func (q *queue) serve(ctx context.Context, run *v1alpha1.Run) {
+	running, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	cleaning, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer giveUp(nil)
+	one := &active{uid: run.UID, end: end, giveUp: giveUp}
+	// The reconciler may have handed it over twice.
+	if err := q.Cluster.Get(ctx, client.ObjectKeyFromObject(run), run); err != nil || run.UID != one.uid || isFinished(run) {
+		return
+	}
+	one.begun = isBegun(run)
+	q.mu.Lock()
+	known := q.entries[run.UID]
+	if known != nil {
+		q.active = one
+	}
+	q.mu.Unlock()
+	if known == nil {
+		return
+	}
+	defer func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.active = nil
+	}()
+	if at := run.DeletionTimestamp; at != nil {
+		one.endDeleted(at.Time)
+	}
+	if one.begun {
+		q.cleanUpAfter(running, run, known)
+		return
+	}
+	q.make(ctx, running, cleaning, run, known)
+}
+
+// cleanUpAfter ends a Run that was under way when its controller died.
+func (q *queue) cleanUpAfter(running context.Context, run *v1alpha1.Run, known *entry) {
+	const died = "the controller died in the middle of the run"
+	held, err := q.lock.acquire(running, func(text string) { q.Log.Info("clean up after a dead run", "run", run.Name, "status", text) })
+	reason := died + "; its faults were removed"
+	switch {
+	case err == nil:
+		defer q.lock.release(running, held)
+		// It may have been another controller's, which has ended it meanwhile.
+		if err := q.Cluster.Get(running, client.ObjectKeyFromObject(run), run); err != nil || isFinished(run) {
+			return
+		}
+	case errors.Is(context.Cause(running), errGivenUp):
+		reason = fmt.Sprintf("%s, and its faults may be left: %v", died, err)
+		run.Status.Left = append(run.Status.Left, document.OneLine(reason, 1000))
+	case running.Err() != nil:
+		return
+	default:
+		q.Log.Error("what a dead run left is not removed", "run", run.Name, "error", err, "again", sweepAgain)
+		select {
+		case <-time.After(sweepAgain):
+		case <-running.Done():
+		}
+		return
+	}
+	if err := q.finish(running, run, run.DeepCopy(), known.teller, verdict.Judgement{Verdict: verdict.Error, Reason: reason}, ""); err != nil {
+		q.Log.Error("the end of a run was not stored", "run", run.Name, "error", err)
+	}
+}
+
+// make makes a Run when the target is free.
+func (q *queue) make(ctx, running, cleaning context.Context, run *v1alpha1.Run, known *entry) {
+	held, err := q.lock.acquire(running, func(text string) {
+		if err := q.waits(running, run, known, text); err != nil {
+			q.Log.Info("a Run does not say for what it waits", "run", run.Name, "error", err)
+		}
+	})
+	if err == nil {
+		defer q.lock.release(ctx, held)
+		err = q.begin(running, run)
+	}
+	switch {
+	case err != nil && running.Err() != nil, errors.Is(err, errGone):
+		return
+	case err != nil:
+		if err := q.refuse(ctx, run, known.teller, err); err != nil {
+			q.Log.Error("the end of a run was not stored", "run", run.Name, "error", err)
+		}
+		return
+	}
+	err = held.Note(running, run.Status.ID)
+	q.metrics.inProgress.Set(1)
+	defer q.metrics.inProgress.Set(0)
+	p := q.follow(ctx, run, known)
+	text := &bytes.Buffer{}
+	history := journal.New(text, p.add)
+	var left []string
+	if err == nil {
+		guarded, stop := held.Guard(running)
+		defer stop()
+		spec := runs.Spec{Run: run.Status.ID, Plan: known.plan, Attempts: int(run.Spec.Attempts), Journal: history, Abandon: cleaning.Done()}
+		outcome, failed := q.Runner.Run(guarded, spec)
+		left, err = outcome.Left, failed
+	}
+	if err != nil || len(left) > 0 {
+		// How far a run came that failed nobody knows.
+		q.lock.runDied()
+	}
+	q.end(ctx, p, history, err)
+}
+
+// begin marks a Run as under way: from then on it is cleaned up whatever
+// happens.
+func (q *queue) begin(ctx context.Context, run *v1alpha1.Run) error {
+	before := run.DeepCopy()
+	controllerutil.AddFinalizer(run, Finalizer)
+	err := untilTaken(ctx, func(ctx context.Context) error { return q.Cluster.Patch(ctx, run, client.MergeFrom(before)) })
+	switch {
+	case apierrors.IsNotFound(err):
+		return errGone
+	case err != nil:
+		return fmt.Errorf("mark the Run: %w", err)
+	}
+	before = run.DeepCopy()
+	run.Status.Phase, run.Status.StartTime = v1alpha1.Running, new(metav1.NowMicro())
+	meta.SetStatusCondition(&run.Status.Conditions, metav1.Condition{
+		Type: v1alpha1.ConditionStarted, Status: metav1.ConditionTrue, Reason: "Running", Message: "it has the target for itself",
+	})
+	return q.store(ctx, run, before)
+}
+
+// end stores what came of a run, and where its journal is.
+func (q *queue) end(ctx context.Context, p *progress, history *journal.Journal, err error) {
+	p.close()
+	run, judged, outcome := p.run, verdict.Judgement{Verdict: verdict.Error}, ""
+	switch made := report.Runs(history.Records()); {
+	case err != nil:
+		judged.Reason = err.Error()
+	case len(made) != 1:
+		judged.Reason = "the journal tells of no run"
+	default:
+		judged = verdict.Judgement{Verdict: made[0].Verdict, Reason: made[0].Reason}
+		outcome = p.outcome(made[0])
+	}
+	kept, err := q.keep(ctx, run, history.Records())
+	if err != nil {
+		q.Log.Error("the journal of a run is lost", "run", run.Name, "error", err)
+	}
+	run.Status.Journal = kept
+	q.metrics.duration.WithLabelValues(run.Status.Experiment).Observe(time.Since(run.Status.StartTime.Time).Seconds())
+	if err := q.finish(ctx, run, p.stored, p.known.teller, judged, outcome); err != nil {
+		q.Log.Error("the end of a run was not stored", "run", run.Name, "error", err)
+	}
+}
+
+// finish ends a Run, and tells its verdict, the last thing that is told of it.
+func (q *queue) finish(ctx context.Context, run, before *v1alpha1.Run, told *teller, judged verdict.Judgement, outcome string) error {
+	status := &run.Status
+	status.Phase, status.CompletionTime = v1alpha1.Finished, new(metav1.NowMicro())
+	status.Verdict, status.Reason = string(judged.Verdict), document.OneLine(judged.Reason, 2000)
+	message := status.Reason
+	if outcome != "" {
+		message = outcome
+	}
+	meta.SetStatusCondition(&status.Conditions, metav1.Condition{
+		Type: v1alpha1.ConditionFinished, Status: metav1.ConditionTrue, Reason: status.Verdict, Message: message,
+	})
+	if err := q.store(ctx, run, before); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	q.metrics.runs.WithLabelValues(status.Experiment, status.Verdict).Inc()
+	q.Log.Info("run ended", "run", run.Name, "experiment", status.Experiment, "verdict", status.Verdict, "reason", status.Reason)
+	told.onAll(judged.Verdict == verdict.Passed, status.Verdict, status.Verdict+": "+message)
+	return nil
+}
+
+// store writes the status of a Run, where it is another one than before.
+func (q *queue) store(ctx context.Context, run, before *v1alpha1.Run) error {
+	return untilTaken(ctx, func(ctx context.Context) error {
+		return q.Cluster.Status().Patch(ctx, run.DeepCopy(), client.MergeFrom(before))
+	})
+}
+
+// untilTaken does what is asked of the API server until that answers. A patch
+// conflicts with nobody's.
+func untilTaken(ctx context.Context, do func(context.Context) error) error {
+	ctx = context.WithoutCancel(ctx)
+	patience := wait.Backoff{Duration: time.Second, Steps: int(takenLimit / time.Second)}
+	return retry.OnError(patience, lease.Transient, func() error { return do(ctx) })
+}
