@@ -172,16 +172,27 @@ func (s *site) quota(t *testing.T) {
 		t.Fatal(err)
 	}
 	quota := fmt.Sprintf("{apiVersion: v1, kind: ResourceQuota, metadata: {name: runs}, spec: {hard: {count/runs.emco-chaos.io: %d}}}", len(there.Items))
-	s.apply(t, quota)
-	t.Cleanup(func() {
+	remove := func() {
 		s.remove(t, &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: "runs"}})
-	})
-	eventually(t, time.Minute, func(ctx context.Context) error {
-		set := &corev1.ResourceQuota{}
-		if err := s.client.Get(ctx, client.ObjectKey{Namespace: home, Name: "runs"}, set); err != nil || len(set.Status.Used) == 0 {
-			return errors.Join(err, errors.New("the quota is not counted yet"))
+	}
+	t.Cleanup(remove)
+	// Kubernetes looks for new kinds every 30 s. A quota that was there before is
+	// counted minutes later.
+	eventually(t, 2*time.Minute, func(ctx context.Context) error {
+		s.apply(t, quota)
+		counted, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		err := poll(counted, func(ctx context.Context) error {
+			set := &corev1.ResourceQuota{}
+			if err := s.client.Get(ctx, client.ObjectKey{Namespace: home, Name: "runs"}, set); err != nil || len(set.Status.Used) == 0 {
+				return errors.Join(err, errors.New("the quota is not counted yet"))
+			}
+			return nil
+		})
+		if err != nil {
+			remove()
 		}
-		return nil
+		return err
 	})
 	printed, code := s.chaos(t, "trigger", "service-refused", "--wait", "--namespace", home)
 	if code != 4 || !strings.Contains(printed, "exceeded quota: runs") || strings.Count(printed, "\n") != 1 {
