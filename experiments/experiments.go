@@ -76,7 +76,9 @@ func Compile(source Source, target *target.Target, parameters map[string]string)
 	}
 	settings, wrong := access.ReadSettings(target)
 	problems = append(problems, wrong...)
-	looks := compiled != nil && slices.ContainsFunc(compiled.Steps, func(step plan.Step) bool { return step.Activity != nil && step.Activity.Name == "edge" })
+	looks := compiled != nil && slices.ContainsFunc(compiled.Steps, func(step plan.Step) bool {
+		return step.Activity != nil && slices.Contains([]string{"edge", "survey", "agreement"}, step.Activity.Name)
+	})
 	if source := target.SettingsSource(); target.UseExisting && looks && settings.Edge.Kubeconfig.File == "" {
 		source.Add(document.Problem{
 			Field: "spec.settings.edge", Message: "is missing, and " + compiled.Experiment + " looks at the edge", Remedy: "write settings: {edge: {kubeconfig: {file: FILE}}}",

@@ -57,7 +57,7 @@ func callArgument(description string) activity.Argument {
 func Catalogue() []Kind {
 	return []Kind{
 		callKind, availableKind, unavailableKind, existsKind, statusKind, notFinalKind, noStateKind,
-		reachedKind, edgeKind, reissueKind, ensureKind, teardownKind, cleanKind, leftoversKind,
+		reachedKind, edgeKind, surveyKind, agreementKind, reissueKind, ensureKind, teardownKind, cleanKind, leftoversKind,
 	}
 }
 

@@ -35,6 +35,57 @@ users: [{name: u, user: {%s}}]
 `, server, cluster, strings.Join(user, ", "))
 }
 
+// TestSurvey: what EMCO says stands beside what is on the edge, whatever EMCO lists,
+// and a teardown tells what it has left there.
+func TestSurvey(t *testing.T) {
+	emulated := startEMCO(t, emcotest.Options{})
+	subject := emulated.subject("survey")
+	subject.Setup.patience = 500 * time.Millisecond
+	// onEdge creates or deletes an object of the attempt behind EMCO's back.
+	onEdge := func(method, path, body string) {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), method, emulated.URL("edge")+"/apis/apps/v1/namespaces/default/deployments"+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Content-Type", "application/apply-patch+yaml")
+		response, err := http.DefaultClient.Do(request)
+		if err != nil || response.StatusCode >= http.StatusBadRequest {
+			t.Fatalf("%v, %v", response, err)
+		}
+		response.Body.Close()
+	}
+	const deployment = `{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "survey-1-adservice", "labels": {"emco/deployment-id": "1-adservice"}}}`
+	surveyed := func(words, edge string, agree Conclusion) {
+		t.Helper()
+		seen, _ := run(t, subject, "survey", forCall("dig.instantiate"), Passed)
+		if seen.Message != words || seen.Evidence["edge"] != edge {
+			t.Errorf("%q, on the edge %q", seen.Message, seen.Evidence["edge"])
+		}
+		if judged, _ := run(t, subject, "agreement", forCall("dig.instantiate"), agree); judged.Message != words {
+			t.Error(judged.Message)
+		}
+	}
+	const all = "Deployment adservice, Service adservice, Deployment currencyservice, Service currencyservice"
+	run(t, subject, "ensure", given(map[string]any{"logicalCloud": "Instantiated", "dig": "Approved"}), Passed)
+	surveyed("EMCO says Approved; on the edge: nothing", "", Passed)
+	onEdge(http.MethodPatch, "/survey-1-adservice", deployment)
+	surveyed("EMCO says Approved; on the edge: Deployment adservice", "Deployment adservice", Failed)
+	onEdge(http.MethodDelete, "/survey-1-adservice", "")
+	run(t, subject, "reissue", forCall("dig.instantiate"), Passed)
+	surveyed("EMCO says Instantiated (Applied 4); on the edge: "+all, all, Passed)
+	onEdge(http.MethodDelete, "/survey-1-adservice", "")
+	surveyed("EMCO says Instantiated (Applied 4); on the edge: "+strings.TrimPrefix(all, "Deployment adservice, "), strings.TrimPrefix(all, "Deployment adservice, "), Failed)
+
+	run(t, subject, "reissue", forCall("dig.terminate"), Passed)
+	run(t, subject, "reached", forCall("dig.terminate"), Passed)
+	onEdge(http.MethodPatch, "/survey-1-adservice", deployment)
+	_, seen := run(t, subject, "teardown", nil, Errored)
+	if left := seen.resources[len(seen.resources)-1]; left.Anchor != "edge Deployment adservice" || left.State != Left {
+		t.Errorf("the teardown left %+v", left)
+	}
+}
+
 func TestEdge(t *testing.T) {
 	emulated := startEMCO(t, emcotest.Options{})
 	subject := emulated.subject("edge")

@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -25,7 +26,40 @@ func teardown(ctx context.Context, t task) Result {
 	}
 	r := newRemoval(t)
 	r.own = true
-	return r.result("", r.attempt(ctx, t.Names))
+	err := r.attempt(ctx, t.Names)
+	if len(r.left) == 0 && err == nil {
+		t.Note(time.Now(), r.edge(ctx))
+	}
+	return r.result("", err)
+}
+
+// edgePatience is how long an object may stay on the edge that EMCO has let go of.
+const edgePatience = 10 * time.Second
+
+// edge looks for what EMCO has forgotten: objects of the attempt that are still on the edge. It says what it saw.
+func (r *removal) edge(ctx context.Context) string {
+	edge, err := openEdge(r.Setup.Kubeconfig)
+	if err != nil {
+		return "the edge is not looked at: " + err.Error()
+	}
+	defer edge.http.CloseIdleConnections()
+	var there []string
+	look := func(ctx context.Context) (err error) {
+		there, _, err = r.onEdge(ctx, edge)
+		return err
+	}
+	for err = range poll(ctx, r.Setup.pace(pace{patience: cmp.Or(r.Setup.patience, edgePatience), longest: longestInterval}), look) {
+		if err != nil {
+			return "the edge gives no answer: " + err.Error()
+		}
+		if len(there) == 0 {
+			return "nothing of the attempt is on the edge"
+		}
+	}
+	for _, object := range there {
+		r.leave(Resource{Anchor: "edge " + object, State: Left, Reason: "EMCO has nothing of it any more; delete it on the edge cluster"})
+	}
+	return "still on the edge: " + strings.Join(there, ", ")
 }
 
 // awaitUnanswered waits for the calls that may still take effect, and would make
