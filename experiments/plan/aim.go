@@ -36,42 +36,64 @@ func (c *checker) aim() {
 			reversed[earlier.to] = append(reversed[earlier.to], link{to: later})
 		}
 	}
+	hit := c.hit(claimed, order, reversed)
 	faults := 0
 	for _, step := range c.plan.Steps {
 		if step.Fault == nil {
 			continue
 		}
 		faults++
-		effect, removed := Ref{step.Name, Injected}, Ref{step.Name, Removed}
-		if step.Fault.Stops() {
-			effect.Event = Down
-		}
-		before := reach([]Ref{effect}, func(ref Ref) []link { return order[ref] })
-		after := reach([]Ref{effect}, func(ref Ref) []link { return reversed[ref] })
-		// A fault that lasts is taken off at one of these events.
-		ends := step.Until
-		if slices.Contains(claimed, removed) {
-			ends = []Ref{removed}
-		}
-		lasted := reach(ends, func(ref Ref) []link { return order[ref] })
-		aimed := slices.Contains(claimed, effect) && slices.ContainsFunc(claimed, func(ref Ref) bool {
-			return c.steps[ref.Step].Activity != nil && ref.Event != Started && after[ref] &&
-				(step.Fault.Stops() || len(ends) == 0 || lasted[ref])
-		})
+		effect := step.effect()
 		field := stepField(step.Name, "fault")
 		switch {
 		case c.plan.Control:
 			c.add(field, "stands in a control experiment", "leave it out, or leave control: true out")
 		case waiting[step.Name] == nil:
 			c.add(field, "no call and no probe waits for it", fmt.Sprintf("let one start after it: after: [%s]", effect))
-		case c.late(step, before):
+		case c.late(step, reach([]Ref{effect}, func(ref Ref) []link { return order[ref] })):
 			c.add(field, "comes only after what the run is judged by", "let it come before, or look again after it")
-		case !aimed:
+		case !hit[step.Name]:
 			c.add("evidence", fmt.Sprintf("does not say that %s hit: %s comes in it before no event of a call or a probe that it was aimed at", step.Name, effect),
 				"write evidence such as "+c.example(step, effect, waiting[step.Name]))
 		}
 	}
 	c.want(c.plan.Control || faults > 0, "steps", "no step puts a fault on anything", "write one, or control: true if the run is to show what happens without")
+}
+
+// effect is the event that tells that a fault does what it is for.
+func (s Step) effect() Ref {
+	if s.Fault.Stops() {
+		return Ref{s.Name, Down}
+	}
+	return Ref{s.Name, Injected}
+}
+
+// hit are the faults whose effect the evidence names before an event of a call or
+// a probe, and, if they last, while they do. A fault that gives way to another one
+// which hits is one of them: it is taken off once that is on.
+func (c *checker) hit(claimed []Ref, order, reversed map[Ref][]link) map[string]bool {
+	hit := map[string]bool{}
+	for range c.plan.Steps { // from the last fault that gives way to the first
+		for _, step := range c.plan.Steps {
+			if step.Fault == nil {
+				continue
+			}
+			after := reach([]Ref{step.effect()}, func(ref Ref) []link { return reversed[ref] })
+			// A fault that lasts is taken off at one of these events.
+			ends, removed := step.Until, Ref{step.Name, Removed}
+			if slices.Contains(claimed, removed) {
+				ends = []Ref{removed}
+			}
+			lasted := reach(ends, func(ref Ref) []link { return order[ref] })
+			hit[step.Name] = slices.Contains(claimed, step.effect()) && slices.ContainsFunc(claimed, func(ref Ref) bool {
+				other := c.steps[ref.Step]
+				seen := other.Activity != nil && ref.Event != Started ||
+					other.Fault != nil && !other.Fault.Stops() && ref == other.effect() && hit[ref.Step] && len(ends) > 0
+				return seen && after[ref] && (step.Fault.Stops() || len(ends) == 0 || lasted[ref])
+			})
+		}
+	}
+	return hit
 }
 
 // late reports whether all that is asked again at the end was found before the

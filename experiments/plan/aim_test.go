@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
@@ -87,6 +88,21 @@ func TestCheckFindsWhatCouldPassWithoutItsFaults(t *testing.T) {
 			steps:    []plan.Step{hold("hold", until("hold.injected")), call("call", after("hold.injected"), expect("accepted"))},
 			evidence: []string{"hold.injected < call.accepted"},
 			want:     unheld + "write evidence such as hold.injected < call.accepted < hold.removed",
+		},
+		"a hold that gives way to another one": {
+			steps: []plan.Step{
+				hold("hold", until("next.injected")), call("call", after("hold.injected"), expect("accepted")),
+				hold("next", after("call.sent"), until("call.accepted")), probe("back", after("next.removed")),
+			},
+			evidence: []string{"hold.injected < next.injected < hold.removed < call.accepted"},
+		},
+		"a hold that gives way to one that hits nothing": {
+			steps: []plan.Step{
+				hold("hold", until("next.injected")), call("call", after("hold.injected"), expect("accepted")),
+				hold("next", after("call.started"), until("call.accepted")), probe("back", after("next.removed")),
+			},
+			evidence: []string{"hold.injected < next.injected < hold.removed"},
+			want:     unheld + "write evidence such as hold.injected < call.accepted < hold.removed\n" + strings.ReplaceAll(unheld, "hold", "next") + "write evidence such as next.injected < back.passed < next.removed",
 		},
 		"a hold that was on by evidence": {
 			steps:    []plan.Step{hold("hold", until("before.passed")), probe("before"), call("call", after("hold.injected"), expect("accepted"))},
