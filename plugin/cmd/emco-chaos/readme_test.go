@@ -13,7 +13,7 @@ import (
 
 // pages are the documents that have commands. Each is followed from its top, in
 // a shell of its own, from the root of the repository.
-var pages = []string{"README.md", "plugin/README.md", "experiments/README.md", "probes/README.md", "plugin/sdk/README.md"}
+var pages = []string{"README.md", "plugin/README.md", "experiments/README.md", "experiments/MAP.md", "probes/README.md", "plugin/sdk/README.md"}
 
 // TestReadme runs every command of the documents, in order, as a reader would.
 // `make demo`, `make test` and `make image` are left to CI.

@@ -1,0 +1,118 @@
+package crashpoint_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emco-chaos/emco-chaos/experiments"
+	"github.com/emco-chaos/emco-chaos/experiments/crashpoint"
+	"github.com/emco-chaos/emco-chaos/probes/document"
+	"github.com/emco-chaos/emco-chaos/probes/emco"
+	"github.com/emco-chaos/emco-chaos/probes/target"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+var options = crashpoint.Options{Settle: 500 * time.Millisecond, Converge: 30 * time.Second}
+
+// points are one of each shape.
+func points(start crashpoint.Start) []crashpoint.Point {
+	return []crashpoint.Point{
+		{Start: start, Path: []string{"mongo"}},
+		{Start: start, Path: []string{"rsync"}, After: true},
+		{Start: start, Path: []string{"rsync", "mongo"}, After: true},
+		{Start: start, Path: []string{"mongo", "etcd", "mongo"}},
+		{Start: start, Path: []string{"mongo", "rsync", "mongo", "rsync", "mongo", "rsync", "mongo", "rsync"}, After: true},
+		{Start: start, Moment: 40 * time.Millisecond, Number: 12},
+		{Start: start, Number: 13},
+	}
+}
+
+// TestExperimentsCompile: what is written is an experiment without a mistake, and
+// none that could pass without its faults.
+func TestExperimentsCompile(t *testing.T) {
+	compiles := func(name string, text []byte, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !document.IsName(name) {
+			t.Errorf("%s is too long for a name", name)
+		}
+		if err := compile(t, name, text); err != nil {
+			t.Errorf("%s: %v\n%s", name, err, text)
+		}
+	}
+	for _, start := range crashpoint.Starts() {
+		if _, known := emco.CallNamed(start.Call); !known {
+			t.Errorf("there is no call %s", start.Call)
+		}
+		text, err := start.Reference(options)
+		compiles(start.Name()+"-reference", text, err)
+		for _, point := range points(start) {
+			for _, more := range []crashpoint.Options{{}, {Judge: true}, {Restart: "rsync"}} {
+				more.Settle, more.Converge = options.Settle, options.Converge
+				text, err := point.Experiment(more)
+				compiles(point.Name(), text, err)
+			}
+		}
+	}
+	text, err := crashpoint.RestartOf("etcd")
+	compiles("restart-etcd", text, err)
+}
+
+// compile compiles an experiment for a target with EMCO's services.
+func compile(t *testing.T, name string, text []byte) error {
+	t.Helper()
+	emulated, problems := target.Read(filepath.Join("..", "testdata", "target.yaml"))
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	_, problems = experiments.Compile(experiments.Source{File: name + ".yaml", Data: text}, emulated, nil)
+	return problems.Err()
+}
+
+// TestGolden: the experiment of a relay, as a reader gets it.
+func TestGolden(t *testing.T) {
+	point := crashpoint.Point{Start: crashpoint.Starts()[0], Path: []string{"rsync", "mongo"}, After: true}
+	text, err := point.Experiment(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join("testdata", point.Name()+".yaml")
+	if *update {
+		if err := os.WriteFile(file, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	golden, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(golden) != string(text) {
+		t.Errorf("got\n%s", text)
+	}
+}
+
+func TestNext(t *testing.T) {
+	start := crashpoint.Starts()[0]
+	backEnds := []string{"mongo", "etcd", "rsync"}
+	for path, want := range map[string][]string{
+		"mongo":            {"dig-instantiate-approved-mongo-etcd", "dig-instantiate-approved-mongo-rsync"},
+		"mongo etcd":       {"dig-instantiate-approved-mongo-etcd-3"},
+		"mongo etcd mongo": {"dig-instantiate-approved-mongo-etcd-4"},
+	} {
+		var got []string
+		for _, next := range (crashpoint.Point{Start: start, Path: strings.Fields(path)}).Next(backEnds) {
+			got = append(got, next.Name())
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("after %s come %q, not %q", path, got, want)
+		}
+	}
+}

@@ -1,0 +1,79 @@
+package crashpoint
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"text/template"
+	"time"
+)
+
+//go:embed point.yaml.tmpl
+var pointText string
+
+//go:embed reference.yaml.tmpl
+var referenceText string
+
+//go:embed restart.yaml.tmpl
+var restartText string
+
+var (
+	pointTemplate     = template.Must(template.New("point").Funcs(template.FuncMap{"plus": func(a, b int) int { return a + b }}).Parse(pointText))
+	referenceTemplate = template.Must(template.New("reference").Parse(referenceText))
+	restartTemplate   = template.Must(template.New("restart").Parse(restartText))
+)
+
+// Options say how an experiment is written.
+type Options struct {
+	// Settle is how long a call is given to move on after a hold was removed:
+	// what was held is sent again only by TCP's timer.
+	Settle time.Duration
+	// Judge has the experiment fail when EMCO and the edge do not agree once the
+	// service is back. Without it that is only recorded, and the run goes on.
+	Judge bool
+	// Restart names a service that is killed too, after the call was made again.
+	Restart string
+	// Converge is how long EMCO may take for each thing that it must come to.
+	Converge time.Duration
+}
+
+// The steps of a point's experiment that tell what came of it.
+const (
+	Before    = "before"     // the survey before the call
+	Call      = "call"       // the call itself
+	Look      = "look"       // the survey after the return, hands off
+	Reissue   = "reissue"    // the call is made again
+	Final     = "final"      // its end is reached
+	Edge      = "edge"       // on the edge too
+	Undo      = "undo"       // the call that leads back is made
+	Undone    = "undone"     // its end is reached
+	EdgeAfter = "edge-after" // on the edge too
+)
+
+// Experiment writes the experiment in which the service dies at the point.
+func (p Point) Experiment(options Options) ([]byte, error) {
+	return render(pointTemplate, struct {
+		Point
+		Options
+		Last int
+	}{p, options, len(p.Path) - 1})
+}
+
+// Reference writes the experiment that makes the call without any fault.
+func (s Start) Reference(options Options) ([]byte, error) {
+	return render(referenceTemplate, struct {
+		Start
+		Options
+	}{s, options})
+}
+
+// RestartOf writes the experiment that restarts a service.
+func RestartOf(service string) ([]byte, error) { return render(restartTemplate, service) }
+
+func render(with *template.Template, data any) ([]byte, error) {
+	var text bytes.Buffer
+	if err := with.Execute(&text, data); err != nil {
+		return nil, fmt.Errorf("write the experiment: %w", err)
+	}
+	return text.Bytes(), nil
+}

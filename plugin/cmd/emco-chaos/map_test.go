@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emco-chaos/emco-chaos/plugin/crashmap"
+	"github.com/emco-chaos/emco-chaos/plugin/report"
+)
+
+// mapped makes a map, and returns what it printed with the exit code.
+func mapped(t *testing.T, target, folder string, args ...string) (string, int) {
+	t.Helper()
+	command := exec.Command(filepath.Join(bin, "emco-chaos"), append([]string{"map", "--target", target, "--plugin-dir", bin, "--out", folder}, args...)...)
+	output, err := command.CombinedOutput()
+	exit, failed := errors.AsType[*exec.ExitError](err)
+	switch {
+	case failed:
+		return string(output), exit.ExitCode()
+	case err != nil:
+		t.Fatal(err)
+	}
+	return string(output), 0
+}
+
+func loadMap(t *testing.T, folder string) *crashmap.Map {
+	t.Helper()
+	known, err := crashmap.Load(folder)
+	if err != nil || known == nil {
+		t.Fatalf("there is no map: %v", err)
+	}
+	return known
+}
+
+// TestMap: killed between rsync's work and its own state write, EMCO does not
+// recover from a terminate. The map finds that, and goes on after it was killed
+// itself; what it wrote replays the finding.
+func TestMap(t *testing.T) {
+	t.Parallel()
+	target, folder := emulated(t), filepath.Join(t.TempDir(), "map")
+	points := []string{"dig.terminate", "--points", "terminate-instantiated-(mongo|rsync-done)$", "--longest", "1"}
+
+	command := exec.Command(filepath.Join(bin, "emco-chaos"), append([]string{"map", "--target", target, "--plugin-dir", bin, "--out", folder}, points...)...)
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(2 * time.Minute)
+	for data := []byte{}; !bytes.Contains(data, []byte(`"runs": 3`)); data, _ = os.ReadFile(filepath.Join(folder, "map.json")) {
+		if time.Now().After(deadline) {
+			t.Fatal("no point was tried")
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if err := command.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = command.Wait()
+	before := loadMap(t, folder)
+
+	printed, code := mapped(t, target, folder, points...)
+	if code != report.ExitFailed || !strings.Contains(printed, "ends failed: status says TerminateFailed (Deleted 4), not Terminated") {
+		t.Fatalf("it ended with %d\n%s", code, printed)
+	}
+	start := loadMap(t, folder).Starts[0]
+	names := []string{}
+	for _, point := range start.Points {
+		names = append(names, point.Name)
+	}
+	if want := []string{"dig-terminate-instantiated-mongo", "dig-terminate-instantiated-rsync-done"}; !slices.Equal(names, want) {
+		t.Errorf("it has tried %q", names)
+	}
+	if known, first := start.Points[0], before.Starts[0].Points[0]; known.Consequence != crashmap.NothingDone || known.Run != first.Run {
+		t.Errorf("what was known is tried again, or wrong: %+v, %+v", known, first)
+	}
+	if found := start.Points[1]; found.Consequence != crashmap.EndsFailed || found.Replayed != 3 || found.WayOut != "terminate and DELETE" {
+		t.Errorf("it has found %+v", found)
+	}
+
+	replay := exec.Command(filepath.Join(bin, "emco-chaos"), "run", "-f", filepath.Join(folder, start.Points[1].File), "--target", target, "--plugin-dir", bin)
+	if output, err := replay.CombinedOutput(); replay.ProcessState.ExitCode() != report.ExitFailed || !strings.Contains(string(output), "TerminateFailed") {
+		t.Errorf("%v\n%s", err, output)
+	}
+
+	printed, code = mapped(t, target, folder, append(points, "--against", folder, "-o", "json")...)
+	if known := new(crashmap.Map); code != report.ExitFailed || json.Unmarshal([]byte(printed), known) != nil || known.Runs != loadMap(t, folder).Runs {
+		t.Errorf("made again it ends with %d\n%s", code, printed)
+	}
+	if printed, _ = mapped(t, target, folder, append(points, "--against", folder)...); !strings.Contains(printed, "SAME: dig-terminate-instantiated-rsync-done, ends failed") {
+		t.Errorf("against itself it is\n%s", printed)
+	}
+}
+
+func TestMapMistakes(t *testing.T) {
+	t.Parallel()
+	target := emulated(t)
+	other := t.TempDir()
+	if err := os.WriteFile(filepath.Join(other, "map.json"), []byte(`{"backEnds": ["mongo"]}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"dig.instanciate"}, "dig.instanciate is no call that can be mapped; did you mean dig.instantiate?"},
+		{[]string{"--from", "Created", "dig.terminate"}, "none of the calls starts from Created"},
+		{[]string{"--points", "("}, "--points: error parsing regexp"},
+		{[]string{"--back-ends", "mysql"}, "--back-ends: the target has no service mysql"},
+		{[]string{"--longest", "0"}, "--longest is a number from 1 on"},
+		{[]string{"--against", t.TempDir()}, "--against: there is no crash map in"},
+		{[]string{"--out", other}, "is of other back ends; name another folder"},
+	} {
+		if printed, code := mapped(t, target, filepath.Join(t.TempDir(), "map"), test.args...); code != report.ExitUsage || !strings.Contains(printed, test.says) {
+			t.Errorf("%q ends with %d: %s", test.args, code, printed)
+		}
+	}
+	printed, code := mapped(t, target, filepath.Join(t.TempDir(), "map"), "--dry-run", "dig.terminate", "--longest", "2")
+	if code != 0 || !strings.Contains(printed, "1 calls and states, at most 18 points: at most 20 runs") {
+		t.Errorf("a dry run ends with %d: %s", code, printed)
+	}
+}

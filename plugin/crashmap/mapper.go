@@ -1,0 +1,299 @@
+package crashmap
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/emco-chaos/emco-chaos/experiments/crashpoint"
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/journal"
+)
+
+// Runner makes runs on a target.
+type Runner interface {
+	// Run makes one attempt of an experiment, and returns its records. An error
+	// says that there was no run to speak of, or that it was interrupted.
+	Run(ctx context.Context, experiment []byte) (name string, compiled *plan.Plan, records []journal.Record, err error)
+	// Clean removes what runs left in the target. An error says that it stays.
+	Clean(ctx context.Context) error
+}
+
+// Mapper makes a map.
+type Mapper struct {
+	Runner
+	Map    *Map
+	Folder string // has the map, and the experiments of its findings
+	Starts []crashpoint.Start
+	// Services are those that can be restarted, to find a way out.
+	Services []string
+	// Settle is how long a call needs at least to move on after a hold.
+	Settle time.Duration
+	// Longest is how many back ends a path has at most.
+	Longest int
+	// Moments is how many kills at random moments are made for each start, and
+	// Seed decides them.
+	Moments int
+	Seed    uint64
+	// Wanted reports whether a point is to be tried; nil wants all.
+	Wanted func(name string) bool
+	// Until is when no more runs begin; zero sets no limit.
+	Until time.Time
+	// Tell gets a line for each thing that is found.
+	Tell func(string)
+}
+
+const (
+	references = 2 // runs without a fault, for each start
+	tries      = 3 // runs of one point, while they say nothing
+	replays    = 3 // runs of a finding's file
+	converge   = 30 * time.Second
+)
+
+// ErrBudget says that the time for runs is over. What was found stands.
+var ErrBudget = errors.New("the time for runs is over; the same command goes on where this one ended")
+
+// Make tries each crash point that the map does not know yet. The map is saved
+// after each, so that an interrupted one goes on.
+func (m *Mapper) Make(ctx context.Context) error {
+	for _, start := range m.Starts {
+		if err := m.reference(ctx, start); err != nil {
+			return fmt.Errorf("%s, without a fault: %w", start, err)
+		}
+		err := m.walk(ctx, start)
+		if err == nil {
+			err = m.moments(ctx, start)
+		}
+		if err != nil {
+			return err
+		}
+		m.Map.start(start).Complete = m.Wanted == nil
+		if err := m.Map.save(m.Folder); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// run makes one run, unless the time is over.
+func (m *Mapper) run(ctx context.Context, experiment []byte, err error) (string, history, error) {
+	switch {
+	case err != nil:
+		return "", history{}, err
+	case !m.Until.IsZero() && time.Now().After(m.Until):
+		return "", history{}, ErrBudget
+	}
+	name, compiled, records, err := m.Run(ctx, experiment)
+	m.Map.Runs++
+	if err == nil {
+		err = context.Cause(ctx)
+	}
+	if len(records) > 0 && err == nil {
+		if m.Map.Target = cmp.Or(m.Map.Target, records[0].Target); m.Map.Target != records[0].Target {
+			err = fmt.Errorf("the map in %s is of another target; name another folder", m.Folder)
+		}
+	}
+	return name, historyOf(compiled, records), err
+}
+
+// reference makes the call without a fault, to know what a good end looks like.
+func (m *Mapper) reference(ctx context.Context, start crashpoint.Start) error {
+	if m.Map.start(start).End != nil {
+		return nil
+	}
+	var end *View
+	var took time.Duration
+	for range references {
+		text, err := start.Reference(crashpoint.Options{Converge: converge})
+		_, seen, err := m.run(ctx, text, err)
+		if err != nil {
+			return err
+		}
+		view, there := seen.view(crashpoint.Look)
+		answered, was := seen.answered()
+		if !there || !was {
+			_, why := seen.consequence(View{})
+			return fmt.Errorf("it says nothing: %s", why)
+		}
+		took = max(took, answered)
+		if end != nil {
+			view = view.masked(*end)
+		}
+		end = &view
+	}
+	known := m.Map.start(start)
+	known.End, known.Answered = end, took
+	m.Tell(fmt.Sprintf("%s: answered within %v, ends %s", start, took.Round(time.Millisecond), describe(*end)))
+	return m.Map.save(m.Folder)
+}
+
+// walk goes through the call from back end to back end.
+func (m *Mapper) walk(ctx context.Context, start crashpoint.Start) error {
+	var ahead []crashpoint.Point
+	for _, name := range m.Map.BackEnds {
+		ahead = append(ahead, crashpoint.Point{Start: start, Path: []string{name}})
+	}
+	for len(ahead) > 0 {
+		before := ahead[0]
+		ahead = ahead[1:]
+		done := before
+		done.After = true
+		for _, point := range []crashpoint.Point{before, done} {
+			if slices.Contains(m.Map.start(start).Beyond, before.Name()) {
+				break
+			}
+			if err := m.point(ctx, point); err != nil {
+				return err
+			}
+		}
+		if len(before.Path) < m.Longest && !slices.Contains(m.Map.start(start).Beyond, before.Name()) {
+			ahead = append(ahead, before.Next(m.Map.BackEnds)...)
+		}
+	}
+	return nil
+}
+
+// moments kills the service at random moments of the call.
+func (m *Mapper) moments(ctx context.Context, start crashpoint.Start) error {
+	draw := rand.New(rand.NewPCG(m.Seed, uint64(len(start.Name()))))
+	for number := range m.Moments {
+		moment := time.Duration(draw.Float64() * float64(m.Map.start(start).Answered)).Round(time.Millisecond)
+		if err := m.point(ctx, crashpoint.Point{Start: start, Moment: moment, Number: number + 1}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// point lets the service die at a point that the map does not know.
+func (m *Mapper) point(ctx context.Context, at crashpoint.Point) error {
+	known := m.Map.start(at.Start)
+	if known.Find(at.Name()) != nil || m.Wanted != nil && !m.Wanted(at.Name()) {
+		return nil
+	}
+	options := crashpoint.Options{Settle: max(m.Settle, 2*known.Answered).Round(time.Millisecond), Converge: converge}
+	if at.Start.Cold && at.After && slices.Contains(at.Path, "rsync") {
+		// A call of the same kind opens the connection that is to be held.
+		text, err := at.Start.Reference(options)
+		if _, _, err = m.run(ctx, text, err); err != nil {
+			return err
+		}
+	}
+	entry := Point{Name: at.Name(), Where: at.Where(), Path: at.Path}
+	var seen history
+	for range tries {
+		text, err := at.Experiment(options)
+		if entry.Run, seen, err = m.run(ctx, text, err); err != nil {
+			return err
+		}
+		if seen.beyond() && len(at.Path) > 0 {
+			known := m.Map.start(at.Start)
+			known.Beyond = append(known.Beyond, at.Name())
+			return m.Map.save(m.Folder)
+		}
+		if entry.Consequence, entry.Words = seen.consequence(*known.End); entry.Consequence != "" || seen.beyond() {
+			break
+		}
+	}
+	if len(at.Path) == 0 {
+		entry.Moment = seen.broke()
+	}
+	if entry.Consequence.Finding() {
+		if err := m.finding(ctx, at, &entry, seen, options); err != nil {
+			return err
+		}
+	}
+	known = m.Map.start(at.Start)
+	known.Points = append(known.Points, entry)
+	m.Tell(line(entry))
+	return m.Map.save(m.Folder)
+}
+
+// finding looks for a way out, writes the experiment that replays a finding, and
+// replays it.
+func (m *Mapper) finding(ctx context.Context, at crashpoint.Point, entry *Point, seen history, options crashpoint.Options) error {
+	end := *m.Map.start(at.Start).End
+	if err := m.wayOut(ctx, entry, seen); err != nil {
+		return err
+	}
+	if entry.Consequence == Stuck && strings.Contains(entry.Words, "within") {
+		for _, service := range m.Services {
+			if service == at.Start.Service {
+				continue
+			}
+			late := options
+			late.Restart = service
+			text, err := at.Experiment(late)
+			_, again, err := m.run(ctx, text, err)
+			if err != nil {
+				return err
+			}
+			if consequence, _ := again.consequence(end); consequence != "" && consequence != Stuck {
+				entry.Consequence, entry.WayOut, options.Restart = Late, "a restart of "+service, service
+				break
+			}
+		}
+	}
+	options.Judge = entry.Consequence == Behind
+	text, err := at.Experiment(options)
+	if err != nil {
+		return err
+	}
+	entry.File = at.Name() + ".yaml"
+	if err := os.WriteFile(filepath.Join(m.Folder, entry.File), text, 0o644); err != nil {
+		return fmt.Errorf("write the experiment of a finding: %w", err)
+	}
+	// A moment does not come back, and a finding that was replayed elsewhere in
+	// the call need not be again.
+	replayed := func(p Point) bool { return p.like(*entry) && p.Replays > 0 }
+	if len(at.Path) > 0 && !slices.ContainsFunc(m.Map.start(at.Start).Points, replayed) {
+		entry.Replays = replays
+	}
+	for range entry.Replays {
+		_, again, err := m.run(ctx, text, nil)
+		if err != nil {
+			return err
+		}
+		consequence, _ := again.consequence(end)
+		if consequence == entry.Consequence || entry.Consequence == Late && consequence != "" && consequence != Stuck {
+			entry.Replayed++
+		}
+	}
+	return nil
+}
+
+// wayOut finds what takes away what a finding has left: the teardown, the same
+// later, or after a restart of a service.
+func (m *Mapper) wayOut(ctx context.Context, entry *Point, seen history) error {
+	left := seen.left()
+	switch {
+	case len(left) == 0:
+		entry.WayOut = "terminate and DELETE"
+		return nil
+	case !slices.ContainsFunc(left, func(what string) bool { return !strings.HasPrefix(what, "edge ") }):
+		entry.WayOut = "delete it on the edge cluster"
+		return nil
+	case m.Clean(ctx) == nil:
+		entry.WayOut = "terminate and DELETE, later"
+		return nil
+	}
+	for _, service := range m.Services {
+		text, err := crashpoint.RestartOf(service)
+		if _, _, err = m.run(ctx, text, err); err != nil {
+			return err
+		}
+		if m.Clean(ctx) == nil {
+			entry.WayOut = "a restart of " + service + ", then terminate and DELETE"
+			return nil
+		}
+	}
+	entry.WayOut = "none: not terminate, not DELETE, and no restart of " + strings.Join(m.Services, ", ")
+	return nil
+}

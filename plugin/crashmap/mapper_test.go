@@ -1,0 +1,255 @@
+package crashmap
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emco-chaos/emco-chaos/experiments/crashpoint"
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/journal"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+var (
+	approved     = View{"Approved", off}
+	instantiated = View{"Instantiated", on}
+)
+
+// system answers a call by mongo, rsync and mongo again: it is a runner whose runs
+// are told by the names of their experiments.
+type system struct {
+	made  []string
+	runs  map[string]told // by name; what is not there has nothing done
+	fails map[string]error
+	clean int // the first time that what is left can be removed
+}
+
+var nameOf = regexp.MustCompile(`(?m)^  name: (\S+)$`)
+
+func (s *system) Run(_ context.Context, text []byte) (string, *plan.Plan, []journal.Record, error) {
+	name := string(nameOf.FindSubmatch(text)[1])
+	if service := regexp.MustCompile(`(?s)restart:.*service: ([a-z]+)`).FindSubmatch(text); service != nil {
+		name += "+" + string(service[1])
+	}
+	s.made = append(s.made, name)
+	if err := s.fails[name]; err != nil {
+		delete(s.fails, name)
+		return "", steps(), nil, err
+	}
+	happened, known := s.runs[name]
+	switch beyond := regexp.MustCompile("-(etcd.*|.*-etcd.*|rsync-mongo-3|mongo-rsync-4)$"); {
+	case known:
+	case strings.HasSuffix(name, "-reference"):
+		happened = told{before: approved, after: instantiated, accepted: true}
+	case beyond.MatchString(name):
+		happened = told{before: approved, after: approved, accepted: true}
+	default:
+		happened = told{before: approved, after: approved}
+	}
+	return "r" + name, steps(), append([]journal.Record{{Kind: journal.Run, Target: "abc"}}, happened.records()...), nil
+}
+
+func (s *system) Clean(context.Context) error {
+	if s.clean--; s.clean > 0 {
+		return errors.New("it stays")
+	}
+	return nil
+}
+
+func newMapper(t *testing.T, s *system) (*Mapper, *[]string) {
+	t.Helper()
+	var lines []string
+	return &Mapper{
+		Runner: s, Map: &Map{BackEnds: []string{"mongo", "etcd", "rsync"}}, Folder: t.TempDir(),
+		Starts: crashpoint.Starts()[:1], Services: []string{"etcd", "orchestrator", "rsync"}, Settle: time.Second, Longest: 8,
+		Tell: func(text string) { lines = append(lines, text) },
+	}, &lines
+}
+
+const base = "dig-instantiate-approved-"
+
+// TestWalk: the call is led from back end to back end until it is answered, and
+// each place is tried before and after.
+func TestWalk(t *testing.T) {
+	s := &system{}
+	m, _ := newMapper(t, s)
+	if err := m.Make(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		base + "reference", base + "reference",
+		base + "mongo", base + "mongo-done", base + "etcd", base + "rsync", base + "rsync-done",
+		base + "mongo-etcd", base + "mongo-rsync", base + "mongo-rsync-done", base + "rsync-mongo", base + "rsync-mongo-done", base + "rsync-etcd",
+		base + "mongo-rsync-3", base + "mongo-rsync-3-done", base + "rsync-mongo-3", base + "mongo-rsync-4",
+	}
+	if !slices.Equal(s.made, want) {
+		t.Errorf("made\n%s", strings.Join(s.made, "\n"))
+	}
+	if known := m.Map.Starts[0]; !known.Complete || len(known.Points) != 10 || len(m.Map.Findings()) != 0 {
+		t.Errorf("it knows %+v", known)
+	}
+}
+
+// findings are runs with one finding of each kind that a map looks further into.
+func findings() *system {
+	stuck := told{before: approved, after: approved, bad: crashpoint.Reissue, text: "is wedged", wedged: "projects/p", left: "projects/p"}
+	hangs := told{before: approved, after: approved, bad: crashpoint.Final, text: "Instantiated was not reached within 30s"}
+	return &system{
+		clean: 2,
+		runs: map[string]told{
+			base + "mongo":            stuck,
+			base + "rsync-done":       {before: approved, after: View{"Approved", on}},
+			base + "mongo-rsync":      hangs,
+			base + "mongo-rsync+etcd": hangs, // and a restart of rsync helps
+			base + "mongo-rsync-done": {before: approved, after: instantiated},
+			base + "rsync-mongo":      {before: approved, after: approved, bad: crashpoint.Final, text: "status says InstantiateFailed", progress: "given up"},
+			base + "rsync-mongo-done": {before: approved, after: approved, left: "edge Deployment shop"},
+			base + "moment-1":         stuck,
+		},
+	}
+}
+
+func TestFindings(t *testing.T) {
+	s := findings()
+	m, _ := newMapper(t, s)
+	m.Moments = 2
+	if err := m.Make(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]Point{
+		"mongo":            {Consequence: Stuck, WayOut: "a restart of etcd, then terminate and DELETE", Replayed: 3, Replays: 3},
+		"rsync-done":       {Consequence: Behind, WayOut: "terminate and DELETE", Replayed: 3, Replays: 3},
+		"mongo-rsync":      {Consequence: Late, WayOut: "a restart of rsync", Replayed: 3, Replays: 3},
+		"mongo-rsync-done": {Consequence: ByItself},
+		"rsync-mongo":      {Consequence: EndsFailed, WayOut: "terminate and DELETE", Replayed: 3, Replays: 3},
+		"rsync-mongo-done": {Consequence: Leaks, WayOut: "delete it on the edge cluster", Replayed: 3, Replays: 3},
+		"moment-1":         {Consequence: Stuck, WayOut: "terminate and DELETE, later"},
+		"moment-2":         {Consequence: NothingDone},
+	} {
+		got := m.Map.Starts[0].Find(base + name)
+		if got == nil {
+			t.Fatalf("%s is not there", name)
+		}
+		if got.Consequence != want.Consequence || got.WayOut != want.WayOut || got.Replayed != want.Replayed || got.Replays != want.Replays {
+			t.Errorf("%s is %+v", name, *got)
+		}
+		if _, err := os.Stat(filepath.Join(m.Folder, got.File)); got.Consequence.Finding() && err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	judged, err := os.ReadFile(filepath.Join(m.Folder, base+"rsync-done.yaml"))
+	if err != nil || !bytes.Contains(judged, []byte("agreement: dig.instantiate")) {
+		t.Errorf("the file of a disagreement does not judge it: %v\n%s", err, judged)
+	}
+	var text bytes.Buffer
+	if err := Text(&text, m.Map); err != nil {
+		t.Fatal(err)
+	}
+	golden := filepath.Join("testdata", "map.golden")
+	if *update {
+		if err := os.WriteFile(golden, text.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil || !bytes.Equal(want, text.Bytes()) {
+		t.Errorf("%v; got\n%s", err, &text)
+	}
+}
+
+// TestResumed: a map that was interrupted at any run is the same in the end, and
+// no point is tried again but the one that was under way.
+func TestResumed(t *testing.T) {
+	whole, lines := newMapper(t, findings())
+	if err := whole.Make(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	killed := errors.New("killed")
+	for _, at := range []string{"reference", "mongo", "rsync-done", "mongo-rsync+etcd", "rsync-mongo-3"} {
+		s := findings()
+		s.fails = map[string]error{base + at: killed}
+		m, told := newMapper(t, s)
+		if err := m.Make(t.Context()); !errors.Is(err, killed) {
+			t.Fatalf("%s: it ended with %v", at, err)
+		}
+		known, err := Load(m.Folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if known == nil {
+			known = &Map{BackEnds: m.Map.BackEnds}
+		}
+		m.Map = known
+		if err := m.Make(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(*told, *lines) {
+			t.Errorf("%s: it told\n%s", at, strings.Join(*told, "\n"))
+		}
+	}
+}
+
+func TestBudgetAndTarget(t *testing.T) {
+	m, _ := newMapper(t, &system{})
+	m.Until = time.Now().Add(-time.Second)
+	if err := m.Make(t.Context()); !errors.Is(err, ErrBudget) {
+		t.Errorf("it ended with %v", err)
+	}
+	m, _ = newMapper(t, &system{})
+	m.Map.Target = "another"
+	if err := m.Make(t.Context()); err == nil || !strings.Contains(err.Error(), "another target") {
+		t.Errorf("it ended with %v", err)
+	}
+	if _, err := Load(filepath.Join(m.Folder, "none")); err != nil {
+		t.Error(err)
+	}
+	if err := os.WriteFile(filepath.Join(m.Folder, fileName), []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(m.Folder); err == nil {
+		t.Error("half a map was read")
+	}
+}
+
+func TestWilson(t *testing.T) {
+	for _, test := range []struct {
+		n, all    int
+		low, high float64
+	}{{14, 100, 0.085, 0.221}, {0, 10, 0, 0.278}, {10, 10, 0.722, 1}} {
+		low, high := wilson(test.n, test.all)
+		if math.Abs(low-test.low) > 0.001 || math.Abs(high-test.high) > 0.001 {
+			t.Errorf("%d of %d: %.3f to %.3f", test.n, test.all, low, high)
+		}
+	}
+}
+
+func TestCompare(t *testing.T) {
+	points := func(all ...Point) *Map {
+		for i := range all {
+			all[i].Path = []string{"mongo"}
+		}
+		return &Map{Starts: []Start{{Points: all}}}
+	}
+	earlier := points(Point{Name: "a", Consequence: Stuck}, Point{Name: "b", Consequence: Leaks}, Point{Name: "c", Consequence: Late}, Point{Name: "e", Consequence: Stuck})
+	later := points(Point{Name: "a", Consequence: Stuck}, Point{Name: "b", Consequence: NothingDone}, Point{Name: "c", Consequence: Behind}, Point{Name: "d", Consequence: Stuck}, Point{Name: "e"})
+	names := map[Difference]string{}
+	for difference, all := range Compare(earlier, later) {
+		for _, point := range all {
+			names[difference] += point.Name + " " + string(point.Consequence) + ";"
+		}
+	}
+	if names[Same] != "a stuck;" || names[Gone] != "b leaks;" || names[New] != "c behind its back;d stuck;" {
+		t.Errorf("the differences are %v", names)
+	}
+}

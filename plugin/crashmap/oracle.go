@@ -1,0 +1,172 @@
+package crashmap
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/emco-chaos/emco-chaos/experiments/crashpoint"
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/journal"
+	"github.com/emco-chaos/emco-chaos/plugin/sdk"
+	"github.com/emco-chaos/emco-chaos/plugin/verdict"
+)
+
+// View is what a survey saw: the state that EMCO tells, and what is on the edge.
+// What good runs differ in is empty.
+type View struct {
+	State string `json:"state"`
+	Edge  string `json:"edge"`
+}
+
+// masked keeps what two good runs agree on.
+func (v View) masked(other View) View {
+	if v.State != other.State {
+		v.State = ""
+	}
+	if v.Edge != other.Edge {
+		v.Edge = ""
+	}
+	return v
+}
+
+// is reports whether a view is as the other one, which may be masked.
+func (v View) is(good View) bool {
+	return (good.State == "" || v.State == good.State) && (good.Edge == "" || v.Edge == good.Edge)
+}
+
+// history is the last attempt of a run.
+type history struct {
+	plan    *plan.Plan
+	records []journal.Record
+}
+
+func historyOf(p *plan.Plan, records []journal.Record) history {
+	if attempts := journal.Split(records, journal.Attempt); len(attempts) > 0 {
+		records = attempts[len(attempts)-1]
+	}
+	return history{p, records}
+}
+
+// find returns the record of a step that is as wanted.
+func (h history) find(step string, is func(journal.Record) bool) (journal.Record, bool) {
+	at := slices.IndexFunc(h.records, func(r journal.Record) bool { return r.Step == step && is(r) })
+	if at < 0 {
+		return journal.Record{}, false
+	}
+	return h.records[at], true
+}
+
+func (h history) result(step string) (journal.Record, bool) {
+	return h.find(step, func(r journal.Record) bool { return r.Kind == journal.Result })
+}
+
+func (h history) event(step, name string) (time.Duration, bool) {
+	record, came := h.find(step, func(r journal.Record) bool { return r.Kind == journal.Event && r.Event == name })
+	return record.At, came
+}
+
+// view is what the survey of a step saw.
+func (h history) view(step string) (View, bool) {
+	result, made := h.result(step)
+	return View{State: cmp.Or(result.Evidence["state"], "no state"), Edge: cmp.Or(result.Evidence["edge"], "nothing")}, made && result.Evidence != nil
+}
+
+// answered is how long the call took, if it was answered.
+func (h history) answered() (time.Duration, bool) {
+	sent, came := h.event(crashpoint.Call, plan.Sent)
+	end, accepted := h.event(crashpoint.Call, plan.Accepted)
+	return end - sent, came && accepted
+}
+
+// broke is how long after it was sent the call's connection broke.
+func (h history) broke() time.Duration {
+	sent, _ := h.event(crashpoint.Call, plan.Sent)
+	end, came := h.event(crashpoint.Call, plan.Failed)
+	if !came {
+		return 0
+	}
+	return end - sent
+}
+
+// beyond reports whether the call was answered before it came to where it was to
+// be stopped.
+func (h history) beyond() bool {
+	_, killed := h.event("kill", plan.Created)
+	_, answered := h.answered()
+	return answered && !killed
+}
+
+// consequence is what the run says of EMCO, and in which words. Empty: it says
+// nothing, and why.
+func (h history) consequence(end View) (Consequence, string) {
+	judged := verdict.Judge(h.plan, h.records)
+	if judged.Verdict != verdict.Passed && judged.Verdict != verdict.Failed {
+		return "", judged.Reason
+	}
+	looked, _ := h.result(crashpoint.Look)
+	for _, record := range h.records {
+		if record.Kind == journal.Result && record.Evidence["wedged"] != "" {
+			return Stuck, record.Text
+		}
+	}
+	if judged.Verdict == verdict.Failed {
+		return h.failed(judged.Reason)
+	}
+	before, _ := h.view(crashpoint.Before)
+	after, _ := h.view(crashpoint.Look)
+	for _, record := range h.records {
+		if record.Kind == journal.Left {
+			return Leaks, record.Text
+		}
+	}
+	switch {
+	case after.is(before):
+		return NothingDone, looked.Text
+	case after.is(end):
+		return ByItself, looked.Text
+	}
+	return Behind, looked.Text
+}
+
+// failed sorts a run that EMCO did not come through, by the step that found it.
+func (h history) failed(reason string) (Consequence, string) {
+	for _, record := range h.records {
+		if record.Kind != journal.Result && record.Kind != journal.Recheck {
+			continue
+		}
+		bad := record.Conclusion == string(sdk.Failed) || record.Step == crashpoint.Undo && record.Outcome != plan.Accepted
+		if !bad {
+			continue
+		}
+		words := cmp.Or(record.Text, reason)
+		switch record.Step {
+		case crashpoint.Look, crashpoint.Edge, crashpoint.EdgeAfter:
+			return Behind, words
+		case crashpoint.Reissue, crashpoint.Final, crashpoint.Undo, crashpoint.Undone:
+			if strings.Contains(record.Evidence["progress"]+record.Evidence["status"], "given up") || strings.Contains(words, "Failed") {
+				return EndsFailed, words
+			}
+			return Stuck, words
+		}
+	}
+	return Stuck, reason
+}
+
+// left is what the run could not remove.
+func (h history) left() []string {
+	var left []string
+	for _, record := range h.records {
+		if record.Kind == journal.Left || record.Kind == journal.Resource && record.State == string(sdk.Left) {
+			left = append(left, cmp.Or(record.Text, record.Anchor))
+		}
+	}
+	return left
+}
+
+func describe(v View) string {
+	const varies = "not always the same"
+	return fmt.Sprintf("%s, on the edge: %s", cmp.Or(v.State, varies), cmp.Or(v.Edge, varies))
+}
