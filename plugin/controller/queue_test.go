@@ -262,7 +262,8 @@ func TestStopInTheMiddle(t *testing.T) {
 // killed leaves a Run under way as a controller does that is killed.
 func (w *world) killed() *v1alpha1.Run {
 	w.t.Helper()
-	run := w.ask("calm-kill", func(run *v1alpha1.Run) { run.Finalizers = []string{Finalizer} })
+	w.create(schedule(started), workflow("calm-kill-x2x7c", "calm-kill-uid"))
+	run := w.ask("calm-kill", func(run *v1alpha1.Run) { run.Finalizers = []string{Finalizer} }, fromDashboard)
 	run.Status = v1alpha1.RunStatus{Phase: v1alpha1.Running, Experiment: "calm-kill", ID: "rdead", StartTime: new(metav1.NowMicro())}
 	if err := w.cluster.Status().Update(context.Background(), run); err != nil {
 		w.t.Fatal(err)
@@ -284,8 +285,11 @@ func TestRunWhoseControllerDied(t *testing.T) {
 		if swept := w.runner.sweeps(); len(swept) == 0 || swept[0].Sub(died) > 20*time.Second {
 			t.Errorf("swept at %v after %v", swept, died)
 		}
-		if got := w.events.on("Run"); !slices.Contains(got, "Error: Error: the controller died in the middle of the run; its faults were removed") {
-			t.Errorf("told %q", got)
+		for _, kind := range []string{"Run", "Workflow", "Schedule"} {
+			const want = "Error: Error: the controller died in the middle of the run; its faults were removed"
+			if got := w.events.on(kind); !slices.ContainsFunc(got, func(text string) bool { return strings.HasPrefix(text, want) }) {
+				t.Errorf("on the %s it says %q", kind, got)
+			}
 		}
 		w.passes(next)
 		if got := w.runner.order(); !slices.Equal(got, []string{"busy-kill"}) {
@@ -316,7 +320,7 @@ func TestDeadRunThatCannotBeCleanedUp(t *testing.T) {
 		if w.look(dead) != nil {
 			t.Error("it is there long after it was deleted")
 		}
-		if got := w.events.on("Run"); !slices.ContainsFunc(got, func(text string) bool { return strings.Contains(text, "and its faults may be left") }) {
+		if got := w.events.on("Workflow"); !slices.ContainsFunc(got, func(text string) bool { return strings.Contains(text, "and its faults may be left") }) {
 			t.Errorf("told %q", got)
 		}
 	})
@@ -381,6 +385,25 @@ func TestDeleteOfARunThatWaits(t *testing.T) {
 		w.release(alice)
 		w.passes(w.ask("third"))
 		if got := w.runner.order(); !slices.Equal(got, []string{"third"}) {
+			t.Errorf("ran %v", got)
+		}
+	})
+}
+
+// A Run that is deleted before its turn, and that somebody else's finalizer keeps,
+// is in nobody's way.
+func TestDeletedRunThatStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		kept := w.ask("calm-kill", func(run *v1alpha1.Run) { run.Finalizers = []string{"example.com/keep"} })
+		w.delete(kept)
+		next := w.ask("busy-kill")
+		defer w.manage()()
+		if got := w.end(kept); got.Verdict != "Error" || got.Reason != "the Run was deleted" {
+			t.Errorf("ended %+v", got)
+		}
+		w.passes(next)
+		if got := w.runner.order(); !slices.Equal(got, []string{"busy-kill"}) {
 			t.Errorf("ran %v", got)
 		}
 	})

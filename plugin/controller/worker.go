@@ -123,7 +123,7 @@ func (q *queue) serve(ctx context.Context, run *v1alpha1.Run) {
 func (q *queue) cleanUpAfter(running context.Context, run *v1alpha1.Run, known *entry) {
 	const died = "the controller died in the middle of the run"
 	held, err := q.lock.acquire(running, func(text string) { q.Log.Info("clean up after a dead run", "run", run.Name, "status", text) })
-	reason := died + "; its faults were removed"
+	reason, left := died+"; its faults were removed", run.Status.Left
 	switch {
 	case err == nil:
 		defer q.lock.release(running, held)
@@ -133,7 +133,7 @@ func (q *queue) cleanUpAfter(running context.Context, run *v1alpha1.Run, known *
 		}
 	case errors.Is(context.Cause(running), errGivenUp):
 		reason = fmt.Sprintf("%s, and its faults may be left: %v", died, err)
-		run.Status.Left = append(run.Status.Left, document.OneLine(reason, 1000))
+		left = append(left, document.OneLine(reason, 1000))
 	case running.Err() != nil:
 		return
 	default:
@@ -144,7 +144,9 @@ func (q *queue) cleanUpAfter(running context.Context, run *v1alpha1.Run, known *
 		}
 		return
 	}
-	if err := q.finish(running, run, run.DeepCopy(), known.teller, verdict.Judgement{Verdict: verdict.Error, Reason: reason}, ""); err != nil {
+	before := run.DeepCopy()
+	run.Status.Left = left
+	if err := q.finish(running, run, before, known.teller, verdict.Judgement{Verdict: verdict.Error, Reason: reason}, ""); err != nil {
 		q.Log.Error("the end of a run was not stored", "run", run.Name, "error", err)
 	}
 }
@@ -160,10 +162,14 @@ func (q *queue) make(ctx, running, cleaning context.Context, run *v1alpha1.Run, 
 		defer q.lock.release(ctx, held)
 		err = q.begin(running, run)
 	}
-	switch {
-	case err != nil && running.Err() != nil, errors.Is(err, errGone):
-		return
-	case err != nil:
+	if err != nil {
+		switch cause := context.Cause(running); {
+		case errors.Is(cause, errDeleted), errors.Is(cause, errGivenUp):
+			// Somebody else's finalizer may keep it: it is to be in nobody's way.
+			err = cause
+		case cause != nil, errors.Is(err, errGone):
+			return
+		}
 		if err := q.refuse(ctx, run, known.teller, err); err != nil {
 			q.Log.Error("the end of a run was not stored", "run", run.Name, "error", err)
 		}
