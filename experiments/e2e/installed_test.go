@@ -10,6 +10,7 @@ func TestInstalled(t *testing.T) {
 	s.install(t, s.given())
 	t.Run("definition", s.definition)
 	t.Run("stranger", s.stranger)
+	t.Run("rights", s.rights)
 	t.Run("quota", s.quota)
 	t.Run("killed command", s.killedCommand)
 	t.Run("killed controller", s.killedController)
@@ -18,10 +19,13 @@ func TestInstalled(t *testing.T) {
 }
 
 // TestTenRuns creates ten Runs at once, and again while the controller dies five
-// times.
+// times. There are two of it: Kubernetes restarts one that dies often later each
+// time.
 func TestTenRuns(t *testing.T) {
 	s := here(t)
-	s.install(t, s.given())
+	values := s.given()
+	values["replicas"] = 2
+	s.install(t, values)
 	t.Run("in order", func(t *testing.T) { s.tenAtOnce(t, 0) })
 	t.Run("killed", func(t *testing.T) { s.tenAtOnce(t, 5) })
 	s.clean(t)

@@ -12,7 +12,13 @@ import (
 	"time"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/emco-chaos/emco-chaos/plugin/lease"
 )
 
 // deadLimit is how long after the death of its run a chaos object may be
@@ -95,18 +101,21 @@ func (s *site) killedCommand(t *testing.T) {
 	s.recovered(t, died)
 }
 
-// controllerProcess is the controller's process, by its number on this
-// machine, which is the node.
+// controllerProcess is the process of the controller that works, by its number
+// on this machine, which is the node.
 func (s *site) controllerProcess(t *testing.T) int {
 	t.Helper()
-	found, err := s.pods(t.Context(), home, map[string]string{"app.kubernetes.io/component": "controller"})
-	if err == nil && len(found) != 1 {
-		err = fmt.Errorf("there are %d controllers", len(found))
+	works := &coordinationv1.Lease{}
+	pod := &corev1.Pod{}
+	err := s.client.Get(t.Context(), client.ObjectKey{Namespace: home, Name: lease.Leader}, works)
+	if err == nil {
+		name, _, _ := strings.Cut(ptr.Deref(works.Spec.HolderIdentity, ""), "_")
+		err = s.client.Get(t.Context(), client.ObjectKey{Namespace: home, Name: name}, pod)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, container, _ := strings.Cut(found[0].Status.ContainerStatuses[0].ContainerID, "://")
+	_, container, _ := strings.Cut(pod.Status.ContainerStatuses[0].ContainerID, "://")
 	groups, err := filepath.Glob("/proc/[0-9]*/cgroup")
 	if err != nil {
 		t.Fatal(err)

@@ -24,12 +24,8 @@ import (
 func TestReadme(t *testing.T) {
 	s := here(t)
 	var commands []string
-	for _, page := range []string{"plugin/README.md", "charts/emco-chaos/README.md"} {
-		text, err := os.ReadFile(filepath.Join("..", "..", page))
-		if err != nil {
-			t.Fatal(err)
-		}
-		commands = append(commands, blocks(string(text))...)
+	for _, page := range []string{"plugin/README.md", chartPage} {
+		commands = append(commands, blocks(t, page)...)
 	}
 	script := strings.NewReplacer(
 		"registry.example/emco-chaos", s.repository, "image.tag=v1", "image.tag="+s.tag,
@@ -62,6 +58,7 @@ func TestReadme(t *testing.T) {
 		s.keepLogs(t)
 		s.uninstall(t)
 		s.remove(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: home}})
+		s.removePolicy(t)
 	}
 	// On the command line, the Run's report, and in the Task's log.
 	if passed := strings.Count(printed.String(), "dig-instantiate-in-flight: PASSED"); passed != 3 {
@@ -80,12 +77,18 @@ func TestReadme(t *testing.T) {
 	s.clean(t)
 }
 
-// blocks are the blocks of shell commands of a Markdown text that need a
-// cluster.
-func blocks(text string) []string {
+const chartPage = "charts/emco-chaos/README.md"
+
+// blocks are the blocks of shell commands of a page that need a cluster.
+func blocks(t *testing.T, page string) []string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", page))
+	if err != nil {
+		t.Fatal(err)
+	}
 	const begin, end = "```sh cluster\n", "```"
 	var found []string
-	_, rest, more := strings.Cut(text, begin)
+	_, rest, more := strings.Cut(string(text), begin)
 	for more {
 		var block string
 		block, rest, _ = strings.Cut(rest, end)
