@@ -49,9 +49,9 @@ func (s *site) given() map[string]any {
 	}
 }
 
-// install installs the chart as `helm install --wait` does, after the namespace
-// and the Secret that it needs. The test's end uninstalls it, unless that was done.
-func (s *site) install(t *testing.T, values map[string]any) {
+// prepare makes the namespace and the Secret that the chart needs. The test's
+// end uninstalls it, unless that was done.
+func (s *site) prepare(t *testing.T) {
 	t.Helper()
 	kubeconfig, err := os.ReadFile(s.edge)
 	if err != nil {
@@ -59,32 +59,48 @@ func (s *site) install(t *testing.T, values map[string]any) {
 	}
 	s.makeNamespace(t, home)
 	s.makeSecret(t, home, edgeSecret, map[string][]byte{"kubeconfig": kubeconfig})
-	chart, err := loader.Load(chartFolder)
+	t.Cleanup(func() {
+		s.keepLogs(t)
+		s.uninstall(t)
+	})
+}
+
+// install installs the chart as `helm install --wait` does, after what it needs.
+func (s *site) install(t *testing.T, values map[string]any) {
+	t.Helper()
+	s.prepare(t)
+	s.helmInstall(t, chartFolder, kube.StatusWatcherStrategy, values)
+	// The controller's first look for what dead runs left has the target.
+	eventually(t, time.Minute, s.unheld)
+}
+
+func (s *site) helmInstall(t *testing.T, name string, wait kube.WaitStrategy, values map[string]any) {
+	t.Helper()
+	chart, err := loader.Load(name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	install := action.NewInstall(s.helm(t))
 	install.ReleaseName, install.Namespace = home, home
-	install.WaitStrategy, install.Timeout = kube.StatusWatcherStrategy, helmLimit
-	t.Cleanup(func() {
-		s.keepLogs(t)
-		s.uninstall(t)
-	})
+	install.WaitStrategy, install.Timeout = wait, helmLimit
 	if _, err := install.RunWithContext(during(t), chart, values); err != nil {
 		t.Fatal(err)
 	}
-	// The controller's first look for what dead runs left has the target.
-	eventually(t, time.Minute, s.unheld)
 }
 
-// uninstall does what `helm uninstall --wait` does, if that was not done yet.
+// uninstall takes all away that the chart made.
 func (s *site) uninstall(t *testing.T) {
+	t.Helper()
+	s.helmUninstall(t)
+	s.remove(t, &apiextensions.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "runs.emco-chaos.io"}})
+}
+
+// helmUninstall does what `helm uninstall --wait` does, if that was not done yet.
+func (s *site) helmUninstall(t *testing.T) {
 	t.Helper()
 	uninstall := action.NewUninstall(s.helm(t))
 	uninstall.WaitStrategy, uninstall.Timeout, uninstall.IgnoreNotFound = kube.StatusWatcherStrategy, helmLimit, true
 	if _, err := uninstall.Run(home); err != nil {
 		t.Errorf("helm uninstall: %v", err)
 	}
-	// Of all that the chart made, it stays.
-	s.remove(t, &apiextensions.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "runs.emco-chaos.io"}})
 }

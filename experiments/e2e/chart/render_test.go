@@ -19,6 +19,7 @@ import (
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
 	"helm.sh/helm/v4/pkg/engine"
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -166,6 +167,7 @@ func decodeOne(manifest []byte) (client.Object, error) {
 		"v1 ServiceAccount":                  &corev1.ServiceAccount{},
 		"apps/v1 Deployment":                 &appsv1.Deployment{},
 		"networking.k8s.io/v1 NetworkPolicy": &networkingv1.NetworkPolicy{},
+		"coordination.k8s.io/v1 Lease":       &coordinationv1.Lease{},
 		"apiextensions.k8s.io/v1 CustomResourceDefinition": &apiextensions.CustomResourceDefinition{},
 		"rbac.authorization.k8s.io/v1 Role":                &rbacv1.Role{},
 		"rbac.authorization.k8s.io/v1 RoleBinding":         &rbacv1.RoleBinding{},

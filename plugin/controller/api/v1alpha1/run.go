@@ -87,9 +87,10 @@ type RunSpec struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=10
 	Attempts int32 `json:"attempts,omitempty"`
-	// Target is the name of the target file that the run is for. Left out, it is
-	// that of the controller of this namespace; another name ends the run in
-	// Error, so that no manifest hits an EMCO that it was not written for.
+	// Target is the name of the target that the run is for; the chart names it
+	// after its release. Left out, it is that of the controller of this namespace.
+	// Another name ends the run in Error, so that no manifest hits an EMCO that it
+	// was not written for.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	Target string `json:"target,omitempty"`
@@ -100,8 +101,8 @@ type RunSpec struct {
 	// +kubebuilder:validation:MaxLength=63
 	Workflow string `json:"workflow,omitempty"`
 	// TTLAfterFinished is how long the Run stays after it has finished, such as
-	// 24h. Left out, it stays until the controller has newer ones enough of the
-	// same experiment.
+	// 24h. Left out, it stays until there are enough newer ones of the same
+	// experiment (the chart's runs.history).
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=20
@@ -159,7 +160,7 @@ type RunStatus struct {
 	// +optional
 	// +kubebuilder:validation:Enum=Passed;Failed;Inconclusive;Error
 	Verdict string `json:"verdict,omitempty"`
-	// Reason is the verdict's reason in a sentence.
+	// Reason says in a sentence why the verdict is not Passed.
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
 	Reason string `json:"reason,omitempty"`
@@ -172,11 +173,12 @@ type RunStatus struct {
 	// StartTime is when the run had the target for itself and began.
 	// +optional
 	StartTime *metav1.MicroTime `json:"startTime,omitempty"`
-	// CompletionTime is when everything was cleaned up, or listed in left.
+	// CompletionTime is when everything was removed that the run made, but for
+	// what is listed in left.
 	// +optional
 	CompletionTime *metav1.MicroTime `json:"completionTime,omitempty"`
-	// Outage is how long what the fault stopped was gone: from the moment that it
-	// was seen down to the one that what serves was ready again.
+	// Outage is how long the service was away that the fault stopped: from the
+	// moment it was seen down until what takes its place was ready.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
@@ -188,8 +190,8 @@ type RunStatus struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	RecoveredIn *metav1.Duration `json:"recoveredIn,omitempty"`
-	// Timeline is what happened, in the order in which it was told. One that is
-	// too long ends with a line that says so; the journal has all of it.
+	// Timeline is what happened, in order. One of more than 500 lines ends with a
+	// line that says so; the journal has all of it.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=500
