@@ -92,6 +92,12 @@ func (s *site) helmInstall(t *testing.T, name string, wait kube.WaitStrategy, va
 func (s *site) uninstall(t *testing.T) {
 	t.Helper()
 	s.helmUninstall(t)
+	s.removeDefinition(t)
+}
+
+// removeDefinition removes the definition of Runs, and so all Runs.
+func (s *site) removeDefinition(t *testing.T) {
+	t.Helper()
 	s.remove(t, &apiextensions.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "runs.emco-chaos.io"}})
 }
 

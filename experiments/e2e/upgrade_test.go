@@ -23,7 +23,8 @@ const httpChart = "testdata/emco-chaos-http.tgz"
 
 // TestUpgrade brings an installation of the chart of before Runs were objects
 // up to date, uninstalls it, installs it again on the definition of Runs that was
-// kept, with a suite that runs by its cron, and uninstalls it with that.
+// kept, with a suite that runs by its cron, and uninstalls it with that. An installation
+// whose definition is gone can be uninstalled too.
 func TestUpgrade(t *testing.T) {
 	s := here(t)
 	s.prepare(t)
@@ -32,10 +33,11 @@ func TestUpgrade(t *testing.T) {
 	// Its controller cannot start with an image of today.
 	s.helmInstall(t, httpChart, kube.HookOnlyStrategy, given)
 	before := s.installed(t)
-	for _, old := range []string{
+	olds := []string{
 		"Service emco-chaos/emco-chaos", "Secret emco-chaos/emco-chaos-tls", "ClusterRole /emco-chaos-emco-chaos-reviews",
 		"ClusterRoleBinding /emco-chaos-emco-chaos-reviews", "Schedule emco-chaos/dig-instantiate-in-flight",
-	} {
+	}
+	for _, old := range olds {
 		if !slices.Contains(before, old) {
 			t.Errorf("the old chart has no %s", old)
 		}
@@ -65,6 +67,11 @@ func TestUpgrade(t *testing.T) {
 		t.Errorf("it ended %+v", status)
 	}
 	after := s.installed(t)
+	for _, old := range olds {
+		if slices.Contains(after, old) {
+			t.Errorf("%s of the old chart is there", old)
+		}
+	}
 	var all v1alpha1.ScheduleList
 	if err := s.client.List(t.Context(), &all, client.InNamespace(home)); err != nil {
 		t.Fatal(err)
@@ -87,6 +94,11 @@ func TestUpgrade(t *testing.T) {
 	values["crds"], values["schedules"] = map[string]any{"keep": false}, everyMinute()
 	s.helmInstall(t, chartFolder, kube.StatusWatcherStrategy, values)
 	s.night(t)
+	s.helmUninstall(t)
+	s.left(t)
+
+	s.helmInstall(t, chartFolder, kube.StatusWatcherStrategy, s.given())
+	s.removeDefinition(t)
 	s.helmUninstall(t)
 	s.left(t)
 	s.clean(t)

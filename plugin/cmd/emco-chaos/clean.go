@@ -9,6 +9,8 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/controller/api/v1alpha1"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -62,7 +64,11 @@ func (n *namespaced) deleteRuns(ctx context.Context) error {
 	}
 	return wait.PollUntilContextCancel(ctx, time.Second, true, func(ctx context.Context) (bool, error) {
 		var there v1alpha1.RunList
-		if err := cluster.List(ctx, &there, client.InNamespace(namespace)); err != nil {
+		switch err := cluster.List(ctx, &there, client.InNamespace(namespace)); {
+		case meta.IsNoMatchError(err), apierrors.IsNotFound(err):
+			// Their definition is gone, and they with it.
+			return true, nil
+		case err != nil:
 			return false, fmt.Errorf("list the Runs: %w", err)
 		}
 		for i := range there.Items {
