@@ -18,7 +18,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-var options = crashpoint.Options{Settle: 500 * time.Millisecond, Converge: 30 * time.Second}
+var options = crashpoint.Options{Reach: 300 * time.Millisecond, Settle: 500 * time.Millisecond, Converge: 30 * time.Second}
 
 // points are one of each shape.
 func points(start crashpoint.Start) []crashpoint.Point {
@@ -56,7 +56,7 @@ func TestExperimentsCompile(t *testing.T) {
 		compiles(start.Name()+"-reference", text, err)
 		for _, point := range points(start) {
 			for _, more := range []crashpoint.Options{{}, {Judge: true}, {Restart: "rsync"}} {
-				more.Settle, more.Converge = options.Settle, options.Converge
+				more.Reach, more.Settle, more.Converge = options.Reach, options.Settle, options.Converge
 				text, err := point.Experiment(more)
 				compiles(point.Name(), text, err)
 			}

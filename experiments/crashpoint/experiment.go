@@ -25,9 +25,10 @@ var (
 
 // Options say how an experiment is written.
 type Options struct {
-	// Settle is how long a call is given to move on after a hold was removed:
-	// what was held is sent again only by TCP's timer.
-	Settle time.Duration
+	// Reach is how long a call is given to come to the first hold, and Settle to
+	// move on after a hold was removed: what was held is sent again only by TCP's
+	// timer.
+	Reach, Settle time.Duration
 	// Judge has the experiment fail when EMCO and the edge do not agree once the
 	// service is back. Without it that is only recorded, and the run goes on.
 	Judge bool

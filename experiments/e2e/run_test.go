@@ -31,15 +31,7 @@ func TestAll(t *testing.T) {
 // with all its evidence.
 func (s *site) evident(t *testing.T, file string, count int) {
 	t.Helper()
-	open, err := os.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer open.Close()
-	records, err := journal.Read(open)
-	if err != nil {
-		t.Fatal(err)
-	}
+	records := readJournal(t, file)
 	runs := report.Runs(records)
 	if len(runs) != count {
 		t.Errorf("the journal has %d runs, not %d", len(runs), count)
@@ -63,6 +55,20 @@ func (s *site) evident(t *testing.T, file string, count int) {
 			}
 		}
 	}
+}
+
+func readJournal(t *testing.T, file string) []journal.Record {
+	t.Helper()
+	open, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	records, err := journal.Read(open)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return records
 }
 
 // byRun splits the records of a journal into those of each run.

@@ -55,6 +55,8 @@ const (
 	tries      = 3 // runs of one point, while they say nothing
 	replays    = 3 // runs of a finding's file
 	converge   = 30 * time.Second
+	// shortestReach is how long a call is given at least to come to a hold.
+	shortestReach = 500 * time.Millisecond
 )
 
 // ErrBudget says that the time for runs is over. What was found stands.
@@ -178,7 +180,8 @@ func (m *Mapper) point(ctx context.Context, at crashpoint.Point) error {
 	if known.Find(at.Name()) != nil || m.Wanted != nil && !m.Wanted(at.Name()) {
 		return nil
 	}
-	options := crashpoint.Options{Settle: max(m.Settle, 2*known.Answered).Round(time.Millisecond), Converge: converge}
+	reach := max(shortestReach, 2*known.Answered).Round(time.Millisecond)
+	options := crashpoint.Options{Reach: reach, Settle: max(m.Settle, reach), Converge: converge}
 	if at.Start.Cold && at.After && slices.Contains(at.Path, "rsync") {
 		// A call of the same kind opens the connection that is to be held.
 		text, err := at.Start.Reference(options)

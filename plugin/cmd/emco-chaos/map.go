@@ -81,7 +81,7 @@ Exit codes: 0 no finding, 1 findings, 2 usage, 3 some point is not covered, 4 er
 // cluster what was held is sent again by TCP's timer, which has doubled meanwhile.
 func settles(target *target.Target) time.Duration {
 	if target.Driver.Kubernetes != nil {
-		return 8 * time.Second
+		return 5 * time.Second
 	}
 	return 500 * time.Millisecond
 }
@@ -163,6 +163,9 @@ func (s *session) mapCalls(ctx context.Context, options mapOptions, calls []stri
 		mapper.Until = time.Now().Add(options.budget)
 	}
 	made := s.makeMap(ctx, mapper, target)
+	if mapper.Map.Runs == 0 {
+		return made
+	}
 	return s.showMap(mapper, earlier, options.output, made)
 }
 
@@ -183,7 +186,7 @@ func (s *session) tellPlan(m *crashmap.Mapper) error {
 		points += m.Moments
 	}
 	runs := points + 2*len(m.Starts)
-	each := 12*time.Second + 3*m.Settle
+	each := 12*time.Second + 2*m.Settle
 	_, err := fmt.Fprintf(s.out, "%d calls and states, at most %d points: at most %d runs of about %v, %v in all, and some more for each finding\n",
 		len(m.Starts), points, runs, each, (time.Duration(runs) * each).Round(time.Minute))
 	return failure(err)
