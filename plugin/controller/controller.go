@@ -57,8 +57,9 @@ type Runner interface {
 	// it.
 	Compile(ctx context.Context, source sdk.Source) (*plan.Plan, error)
 	// Run makes a run. When ctx ends the run is ended and cleaned up before
-	// Run returns. An error says that there was no run to speak of.
-	Run(ctx context.Context, spec runs.Spec) (engine.Outcome, error)
+	// Run returns. It tells what was found before the run began. An error says
+	// that there was no run to speak of.
+	Run(ctx context.Context, spec runs.Spec, tell func(string)) (engine.Outcome, error)
 	// Sweep removes what dead runs left: faults first, then what they made in
 	// the target. It tells each thing that it removes and that it cannot. An
 	// error says that faults may still be there.

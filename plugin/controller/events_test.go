@@ -208,6 +208,21 @@ func TestRunFromTheDashboard(t *testing.T) {
 	})
 }
 
+// What is found before a run begins is told on the Run and its Workflow.
+func TestWhatIsFoundBeforeIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := dashboarded(t)
+		w.runner.tells = "dcm: something answers in front of it"
+		defer w.manage()()
+		w.end(w.ask("calm-kill", fromDashboard))
+		for _, kind := range []string{"Run", "Workflow"} {
+			if got := w.events.on(kind); !slices.Contains(got, "Found: "+w.runner.tells) {
+				t.Errorf("on the %s it says %q", kind, got)
+			}
+		}
+	})
+}
+
 func TestRunThatNeverBeganIsToldToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := dashboarded(t)

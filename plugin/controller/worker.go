@@ -186,7 +186,10 @@ func (q *queue) make(ctx, running, cleaning context.Context, run *v1alpha1.Run, 
 		guarded, stop := held.Guard(running)
 		defer stop()
 		spec := runs.Spec{Run: run.Status.ID, Plan: known.plan, Attempts: int(run.Spec.Attempts), Journal: history, Abandon: cleaning.Done()}
-		outcome, failed := q.Runner.Run(guarded, spec)
+		outcome, failed := q.Runner.Run(guarded, spec, func(text string) {
+			q.Log.Info("before a run: "+text, "run", run.Name)
+			known.onRun(false, "Found", text)
+		})
 		left, err = outcome.Left, failed
 	}
 	if err != nil || len(left) > 0 {

@@ -295,6 +295,8 @@ type scripted struct {
 	during func(ctx context.Context, spec runs.Spec) error
 	// fails is why there is no run.
 	fails error
+	// tells is what is found before each run.
+	tells string
 	// left is what each run leaves behind.
 	left []string
 	// sweep is what a sweep finds; nil finds nothing.
@@ -317,7 +319,10 @@ func (s *scripted) Compile(_ context.Context, source sdk.Source) (*plan.Plan, er
 	return compiled, nil
 }
 
-func (s *scripted) Run(ctx context.Context, spec runs.Spec) (engine.Outcome, error) {
+func (s *scripted) Run(ctx context.Context, spec runs.Spec, tell func(string)) (engine.Outcome, error) {
+	if s.tells != "" {
+		tell(s.tells)
+	}
 	s.mu.Lock()
 	s.ran = append(s.ran, spec.Plan.Experiment)
 	during := s.during

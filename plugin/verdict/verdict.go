@@ -183,7 +183,13 @@ func (h history) undisturbed() Judgement {
 		if !known || step.Activity == nil || step.Name == p.Given.Name || step.Name == p.Teardown.Name {
 			continue
 		}
-		if meaning, reason := Meaning(step, result); meaning != activity.Passed {
+		switch meaning, reason := Meaning(step, result); meaning {
+		case activity.Passed:
+		case activity.Inconclusive:
+			// A call that was answered against all odds also says why others could
+			// not tell.
+			return Judgement{Inconclusive, cmp.Or(h.anyAnswered(), reason)}
+		default:
 			return h.judge(step, meaning, cmp.Or(h.answered(step, result), reason))
 		}
 	}
@@ -245,6 +251,15 @@ func (h history) at(step plan.Step, event string) time.Duration {
 	return math.MaxInt64
 }
 
+// anyAnswered is [history.answered] of the first call that it is known of.
+func (h history) anyAnswered() (reason string) {
+	for _, result := range h.results {
+		step, _ := h.plan.Find(result.Step)
+		reason = cmp.Or(reason, h.answered(step, result))
+	}
+	return reason
+}
+
 // answered returns why a call was answered that was to lose its connection;
 // empty when that is not known.
 func (h history) answered(step plan.Step, result journal.Record) string {
@@ -257,8 +272,12 @@ func (h history) answered(step plan.Step, result journal.Record) string {
 		switch down := h.at(other, plan.Down); {
 		case other.Fault == nil:
 		case other.While == step.Name && started < down && down < result.At:
-			return fmt.Sprintf("%s: it was answered (%s) %v after %s had taken its service down: something in front of it repeats requests",
-				step.Name, result.Text, (result.At - down).Round(time.Millisecond), other.Fault.Summary)
+			did := "sent the call again"
+			if slices.Contains([]string{"rejected 502", "rejected 503", "rejected 504"}, result.Outcome) {
+				did = "answered for it"
+			}
+			return fmt.Sprintf("%s: something in front of the service %s: it was answered (%s) %v after %s had taken the service down; point the target at the service itself",
+				step.Name, did, result.Text, (result.At - down).Round(time.Millisecond), other.Fault.Summary)
 		case accepted && !other.Fault.Stops() && h.at(other, plan.Injected) <= started && result.At < h.at(other, plan.Removed):
 			return fmt.Sprintf("%s: the hold held nothing: it was answered (%s) while %s was on", step.Name, result.Text, other.Fault.Summary)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/controller"
+	"github.com/emco-chaos/emco-chaos/plugin/doctor"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
@@ -114,13 +115,16 @@ func (r *runner) Compile(ctx context.Context, source sdk.Source) (*plan.Plan, er
 }
 
 // Run makes a run.
-func (r *runner) Run(ctx context.Context, spec run.Spec) (engine.Outcome, error) {
+func (r *runner) Run(ctx context.Context, spec run.Spec, tell func(string)) (engine.Outcome, error) {
 	plugin, err := r.start(ctx)
 	if err != nil {
 		return engine.Outcome{}, err
 	}
 	defer plugin.Close()
-	opened, err := r.open(ctx, linesTo(r.s.errs))
+	if inFlight(spec.Plan) {
+		doctor.Fronts(ctx, r.target, tell)
+	}
+	opened, err := r.open(ctx, tell)
 	if err != nil {
 		return engine.Outcome{}, err
 	}
