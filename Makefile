@@ -72,12 +72,17 @@ fuzz: ## Fuzz every parser, FUZZTIME each (1m)
 		done; \
 	done
 
-KILLS ?= 200
 SEED ?= 1
 
 .PHONY: kills
+kills: KILLS ?= 200
 kills: ## Kill processes of KILLS runs (200) at random moments that SEED (1) decides; nothing may be left, and no verdict be false
 	$(GO) test -count 1 -timeout 60m ./plugin/cmd/emco-chaos -run '^TestKills$$' -kills $(KILLS) -kill-seed $(SEED)
+
+.PHONY: e2e-kills
+e2e-kills: KILLS ?= 30
+e2e-kills: ## The same on a real cluster, 30 times: the command, the controller and Chaos Mesh's own die
+	EMCO_CHAOS_E2E_KILLS=$(KILLS) EMCO_CHAOS_E2E_SEED=$(SEED) $(E2E) test -- -timeout 2h -run '^TestKills$$'
 
 .PHONY: bench
 bench: ## Measure the way from an event in the plugin to the driver

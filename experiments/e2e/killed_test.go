@@ -101,41 +101,53 @@ func (s *site) killedCommand(t *testing.T) {
 	s.recovered(t, died)
 }
 
-// controllerProcess is the process of the controller that works, by its number
-// on this machine, which is the node.
-func (s *site) controllerProcess(t *testing.T) int {
+// process is a process of a pod's, by its number on this machine, which is the
+// node.
+type process struct {
+	pod *corev1.Pod
+	pid int
+}
+
+// controllerProcess is the process of the controller that works.
+func (s *site) controllerProcess(t *testing.T) process {
 	t.Helper()
-	works := &coordinationv1.Lease{}
 	pod := &corev1.Pod{}
-	err := s.client.Get(t.Context(), client.ObjectKey{Namespace: home, Name: lease.Leader}, works)
-	if err == nil {
+	// One that has just begun may wait for its turn.
+	eventually(t, time.Minute, func(ctx context.Context) error {
+		works := &coordinationv1.Lease{}
+		if err := s.client.Get(ctx, client.ObjectKey{Namespace: home, Name: lease.Leader}, works); err != nil {
+			return err
+		}
 		name, _, _ := strings.Cut(ptr.Deref(works.Spec.HolderIdentity, ""), "_")
-		err = s.client.Get(t.Context(), client.ObjectKey{Namespace: home, Name: name}, pod)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+		return s.client.Get(ctx, client.ObjectKey{Namespace: home, Name: name}, pod)
+	})
+	return processOf(t, pod, "\x00controller\x00")
+}
+
+// processOf finds the process of a pod whose command line has the text.
+func processOf(t *testing.T, pod *corev1.Pod, text string) process {
+	t.Helper()
 	_, container, _ := strings.Cut(pod.Status.ContainerStatuses[0].ContainerID, "://")
 	groups, err := filepath.Glob("/proc/[0-9]*/cgroup")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, group := range groups {
-		text, err := os.ReadFile(group)
+		of, err := os.ReadFile(group)
 		if err != nil {
 			continue // it has ended meanwhile
 		}
 		folder := filepath.Dir(group)
 		command, err := os.ReadFile(filepath.Join(folder, "cmdline"))
-		// The plugin's process is in the same container.
-		if err == nil && container != "" && strings.Contains(string(text), container) && strings.Contains(string(command), "\x00controller\x00") {
-			number, err := strconv.Atoi(filepath.Base(folder))
+		// Others, such as the plugin's, can be in the same container.
+		if err == nil && container != "" && strings.Contains(string(of), container) && strings.Contains(string(command), text) {
+			pid, err := strconv.Atoi(filepath.Base(folder))
 			if err != nil {
 				t.Fatal(err)
 			}
-			return number
+			return process{pod, pid}
 		}
 	}
-	unavailable(t, fmt.Sprintf("the controller is to be killed, and container %s has no process here: its node must be this machine, and we root on it", container))
-	return 0
+	unavailable(t, fmt.Sprintf("a process of pod %s is to be killed, and container %s has none here: its node must be this machine, and we root on it", pod.Name, container))
+	return process{}
 }

@@ -238,7 +238,7 @@ func (s *site) tenAtOnce(t *testing.T, kills int) {
 			return err
 		})
 		time.Sleep(time.Duration(rand.Float64() * float64(4*time.Second)))
-		if err := syscall.Kill(s.controllerProcess(t), syscall.SIGKILL); err != nil {
+		if err := syscall.Kill(s.controllerProcess(t).pid, syscall.SIGKILL); err != nil {
 			t.Fatalf("kill the controller: %v", err)
 		}
 		died := time.Now()
@@ -362,7 +362,7 @@ func (s *site) killedController(t *testing.T) {
 	gone := s.leaveFault(t)
 	s.holding(t, func() { s.apply(t, manifest("killed", "dig-instantiate-in-flight", slowly)) })
 	gone(t)
-	if err := syscall.Kill(controller, syscall.SIGKILL); err != nil {
+	if err := syscall.Kill(controller.pid, syscall.SIGKILL); err != nil {
 		t.Fatalf("kill the controller: %v", err)
 	}
 	died := time.Now()
