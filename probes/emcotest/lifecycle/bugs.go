@@ -56,7 +56,8 @@ func (f Forgetful) Start(ctx context.Context) (wait func()) {
 // ErrKilled is the cause of the end of a service's context when the service is to end as by a SIGKILL.
 var ErrKilled = errors.New("killed")
 
-// Stop is called when the service's context ended. It remembers that the service was asked to stop, if it was.
+// Stop is called when the service's context ended. It remembers that the service was asked to stop, if it was: the next
+// kill is then the first one again.
 func (f Forgetful) Stop(ctx context.Context) {
 	if errors.Is(context.Cause(ctx), ErrKilled) {
 		return
@@ -64,6 +65,7 @@ func (f Forgetful) Stop(ctx context.Context) {
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), forgetPatience)
 	defer cancel()
 	_ = f.Store.Remove(last, runningKeys+f.Service)
+	_ = f.Store.Remove(last, wedgedKeys+f.Service)
 }
 
 func (f Forgetful) forget(ctx context.Context) error {
