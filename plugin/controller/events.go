@@ -3,11 +3,14 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	chaosmesh "github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/record"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -18,6 +21,13 @@ import (
 
 // longestMessage is less than Kubernetes' limit of 1024 for an Event.
 const longestMessage = 1000
+
+const (
+	// settleTick is how long Chaos Mesh has for its last warning, and settleLimit
+	// is how long a Schedule's verdict waits for all of it.
+	settleTick  = time.Second
+	settleLimit = time.Minute
+)
 
 // sourceOfEvents is what Events are from.
 var sourceOfEvents = corev1.EventSource{Component: "emco-chaos"}
@@ -47,6 +57,10 @@ func (t *teller) onRun(normal bool, reason, text string) {
 // onAll tells something on the Schedule too, which has Events of many Runs.
 func (t *teller) onAll(normal bool, reason, text string) {
 	t.onRun(normal, reason, text)
+	t.onSchedule(normal, reason, text)
+}
+
+func (t *teller) onSchedule(normal bool, reason, text string) {
 	t.on(t.schedule, normal, reason, fmt.Sprintf("%s (run %s)", document.OneLine(text, longestMessage-80), t.name))
 }
 
@@ -59,6 +73,37 @@ func (t *teller) on(object *corev1.ObjectReference, normal bool, reason, text st
 		severity = corev1.EventTypeNormal
 	}
 	t.events.Event(object, severity, reason, document.OneLine(text, longestMessage))
+}
+
+// settled waits until a run's Workflow has ended and its Schedule has the last of
+// it. Chaos Mesh warns of every change of a Schedule that is paused, also of its
+// own when a Workflow ends, and what is said last is at the top of the Schedule's
+// page.
+func (q *queue) settled(ctx context.Context, told *teller) {
+	ctx, cancel := context.WithTimeout(ctx, settleLimit)
+	defer cancel()
+	noted := ""
+	wait.UntilWithContext(ctx, func(ctx context.Context) {
+		workflow, schedule := &chaosmesh.Workflow{}, &chaosmesh.Schedule{}
+		err := q.Cluster.Get(ctx, client.ObjectKey{Namespace: told.workflow.Namespace, Name: told.workflow.Name}, workflow)
+		if err == nil {
+			err = q.Cluster.Get(ctx, client.ObjectKey{Namespace: told.schedule.Namespace, Name: told.schedule.Name}, schedule)
+		}
+		ended := slices.ContainsFunc(workflow.Status.Conditions, func(condition chaosmesh.WorkflowCondition) bool {
+			return condition.Type == chaosmesh.WorkflowConditionAccomplished && condition.Status == corev1.ConditionTrue
+		})
+		ended = ended && slices.ContainsFunc(schedule.Status.Active, func(active corev1.ObjectReference) bool {
+			return active.UID == workflow.UID && active.ResourceVersion == workflow.ResourceVersion
+		})
+		// The warning follows within the tick.
+		if apierrors.IsNotFound(err) || ended && schedule.ResourceVersion == noted {
+			cancel()
+		}
+		noted = ""
+		if ended {
+			noted = schedule.ResourceVersion
+		}
+	}, settleTick)
 }
 
 // originError says that a Run names a Workflow that it may not name.

@@ -113,11 +113,24 @@ func workflow(name string, owner types.UID) *chaosmesh.Workflow {
 	return one
 }
 
+// accomplished is what Chaos Mesh makes of it when it ends.
+func accomplished(one *chaosmesh.Workflow) {
+	one.Status.Conditions = []chaosmesh.WorkflowCondition{{Type: chaosmesh.WorkflowConditionAccomplished, Status: corev1.ConditionTrue}}
+}
+
+// noted is what Chaos Mesh then has a Schedule say of it.
+func noted(one *chaosmesh.Workflow) []corev1.ObjectReference {
+	return []corev1.ObjectReference{{Name: one.Name, UID: one.UID, ResourceVersion: one.ResourceVersion}}
+}
+
 // dashboarded is a world in which a Schedule was started.
 func dashboarded(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t)
-	w.create(schedule(started), workflow("calm-kill-x2x7c", "calm-kill-uid"))
+	asks := workflow("calm-kill-x2x7c", "calm-kill-uid")
+	accomplished(asks)
+	w.create(asks)
+	w.create(schedule(started, func(of *chaosmesh.Schedule) { of.Status.Active = noted(asks) }))
 	// The run puts a fault on.
 	w.runner.during = func(ctx context.Context, spec runs.Spec) error {
 		object, err := fault.Decode(spec.Plan.Steps[0].Fault.Object)
@@ -163,7 +176,7 @@ func TestRunFromTheDashboard(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		run := w.ask("calm-kill", fromDashboard)
 		w.end(run)
-		time.Sleep(time.Second)
+		time.Sleep(2 * settleTick)
 		if owners := w.look(run).OwnerReferences; len(owners) != 1 || owners[0].Kind != "Workflow" || owners[0].UID != "calm-kill-x2x7c-uid" {
 			t.Errorf("it is owned by %+v", owners)
 		}
@@ -223,12 +236,67 @@ func TestWhatIsFoundBeforeIsTold(t *testing.T) {
 	})
 }
 
+// Chaos Mesh warns of each change of the paused Schedule until the Workflow has
+// ended: the verdict comes after that, or when it has waited for long enough.
+func TestVerdictIsTheLastWordOnTheSchedule(t *testing.T) {
+	for name, ends := range map[string]bool{"the Workflow ends": true, "it never does": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				asks, of := workflow("calm-kill-x2x7c", "calm-kill-uid"), schedule(started)
+				w.create(of, asks)
+				defer w.manage()()
+				w.passes(w.ask("calm-kill", fromDashboard))
+				told := func() bool {
+					on := w.events.on("Schedule")
+					return strings.HasPrefix(on[len(on)-1], "Passed: ")
+				}
+				change := func(object client.Object) {
+					if err := w.cluster.Update(t.Context(), object); err != nil {
+						t.Fatal(err)
+					}
+				}
+				time.Sleep(10 * settleTick)
+				if told() {
+					t.Error("it is told before the Workflow has ended")
+				}
+				if !ends {
+					time.Sleep(settleLimit)
+					if !told() {
+						t.Errorf("it is not told %v later", settleLimit)
+					}
+					return
+				}
+				of.Status.Active = noted(asks)
+				accomplished(asks)
+				change(asks)
+				change(of)
+				time.Sleep(10 * settleTick)
+				if told() {
+					t.Error("it is told before Chaos Mesh has changed the Schedule")
+				}
+				of.Status.Active = noted(asks)
+				change(of)
+				time.Sleep(settleTick / 2)
+				if told() {
+					t.Error("it is told at the same time as Chaos Mesh's warning")
+				}
+				time.Sleep(2 * settleTick)
+				if !told() {
+					t.Error("it is not told after that")
+				}
+			})
+		})
+	}
+}
+
 func TestRunThatNeverBeganIsToldToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := dashboarded(t)
 		w.runner.fails = errors.New("the plugin does not start")
 		defer w.manage()()
 		w.end(w.ask("calm-kill", fromDashboard))
+		time.Sleep(2 * settleTick)
 		for kind, want := range map[string]string{
 			"Workflow": "Error: Error: the plugin does not start", "Schedule": "Error: Error: the plugin does not start (run calm-kill-1)",
 		} {
@@ -299,6 +367,7 @@ func TestAttemptsAreTold(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		run := w.ask("calm-kill", fromDashboard)
 		w.passes(run)
+		time.Sleep(2 * settleTick)
 		for kind, want := range map[string][]string{
 			"Workflow": {"Inconclusive: attempt 1 of 3 inconclusive: the kill came too late; the next follows", "Answered: given: as planned", "Answered: back: as planned", "Passed: Passed: recovered: as planned; 0 of 0"},
 			"Schedule": {"Inconclusive: attempt 1 of 3 inconclusive: the kill came too late; the next follows (run calm-kill-1)", "Passed: Passed: recovered: as planned; 0 of 0 (run calm-kill-1)"},

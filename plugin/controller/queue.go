@@ -42,6 +42,9 @@ type queue struct {
 	// again has the queue looked at when no Run has changed.
 	again chan event.GenericEvent
 
+	// telling are the verdicts that are not on their Schedules yet.
+	telling sync.WaitGroup
+
 	mu sync.Mutex
 	// active is what the worker does; nil when it waits for a turn.
 	active *active

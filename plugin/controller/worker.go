@@ -69,6 +69,7 @@ func (a *active) endDeleted(at time.Time) {
 // Start makes the Runs whose turn it is, one after another, until ctx ends. The
 // one that is then under way is ended and cleaned up; the others stay queued.
 func (q *queue) Start(ctx context.Context) error {
+	defer q.telling.Wait()
 	for {
 		select {
 		case <-ctx.Done():
@@ -260,7 +261,14 @@ func (q *queue) finish(ctx context.Context, run, before *v1alpha1.Run, told *tel
 	}
 	q.metrics.runs.WithLabelValues(status.Experiment, status.Verdict).Inc()
 	q.Log.Info("run ended", "run", run.Name, "experiment", status.Experiment, "verdict", status.Verdict, "reason", status.Reason)
-	told.onAll(judged.Verdict == verdict.Passed, status.Verdict, status.Verdict+": "+message)
+	normal, reason, text := judged.Verdict == verdict.Passed, status.Verdict, status.Verdict+": "+message
+	told.onRun(normal, reason, text)
+	if told.schedule != nil {
+		q.telling.Go(func() {
+			q.settled(ctx, told)
+			told.onSchedule(normal, reason, text)
+		})
+	}
 	return nil
 }
 
