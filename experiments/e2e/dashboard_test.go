@@ -166,6 +166,12 @@ func (s *site) workflows(ctx context.Context, schedule string) ([]v1alpha1.Workf
 	return found.Items, nil
 }
 
+func accomplished(workflow v1alpha1.Workflow) bool {
+	return slices.ContainsFunc(workflow.Status.Conditions, func(condition v1alpha1.WorkflowCondition) bool {
+		return condition.Type == v1alpha1.WorkflowConditionAccomplished && condition.Status == corev1.ConditionTrue
+	})
+}
+
 // TestDashboard starts every experiment from the dashboard, twice: each Start
 // makes one run, whose verdict the topology and the events show.
 func TestDashboard(t *testing.T) {
@@ -265,10 +271,7 @@ func (s *site) follow(t *testing.T, page dashboard, schedule dashboardSchedule, 
 			return fmt.Errorf("%d workflows are there after start %d", len(found), count)
 		}
 		workflow = found[count-1]
-		accomplished := slices.ContainsFunc(workflow.Status.Conditions, func(condition v1alpha1.WorkflowCondition) bool {
-			return condition.Type == v1alpha1.WorkflowConditionAccomplished && condition.Status == corev1.ConditionTrue
-		})
-		if !accomplished {
+		if !accomplished(workflow) {
 			return fmt.Errorf("workflow %s is not accomplished", workflow.Name)
 		}
 		return nil

@@ -45,22 +45,7 @@ func (s *site) readiness(t *testing.T, service string, delay, period int32) {
 		if err != nil {
 			return fmt.Errorf("change the readiness of %s: %w", service, err)
 		}
-		limited, cancel := context.WithTimeout(ctx, 3*time.Minute)
-		defer cancel()
-		return poll(limited, func(ctx context.Context) error {
-			if err := s.client.Get(ctx, client.ObjectKeyFromObject(deployment), deployment); err != nil {
-				return err
-			}
-			pods, err := s.pods(ctx, emco, deployment.Spec.Selector.MatchLabels)
-			if err != nil {
-				return err
-			}
-			status := deployment.Status
-			if status.ObservedGeneration < deployment.Generation || status.UpdatedReplicas != 1 || status.ReadyReplicas != 1 || len(pods) != 1 {
-				return fmt.Errorf("%s is not rolled out: %+v, %d pods", service, status, len(pods))
-			}
-			return nil
-		})
+		return s.rolledOut(ctx, deployment)
 	}
 	t.Cleanup(func() {
 		if err := set(context.WithoutCancel(t.Context()), before[0], before[1]); err != nil {
@@ -74,6 +59,27 @@ func (s *site) readiness(t *testing.T, service string, delay, period int32) {
 	eventually(t, time.Minute, func(context.Context) error {
 		if _, code := s.chaos(t, "doctor", "--no-inject", "--target", s.target); code != 0 {
 			return fmt.Errorf("doctor does not find everything in order: exit code %d", code)
+		}
+		return nil
+	})
+}
+
+// rolledOut waits until a deployment's one pod is that of its last change, and
+// ready.
+func (s *site) rolledOut(ctx context.Context, deployment *appsv1.Deployment) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	defer cancel()
+	return poll(ctx, func(ctx context.Context) error {
+		if err := s.client.Get(ctx, client.ObjectKeyFromObject(deployment), deployment); err != nil {
+			return err
+		}
+		pods, err := s.pods(ctx, emco, deployment.Spec.Selector.MatchLabels)
+		if err != nil {
+			return err
+		}
+		status := deployment.Status
+		if status.ObservedGeneration < deployment.Generation || status.UpdatedReplicas != 1 || status.ReadyReplicas != 1 || len(pods) != 1 {
+			return fmt.Errorf("%s is not rolled out: %+v, %d pods", deployment.Name, status, len(pods))
 		}
 		return nil
 	})

@@ -40,6 +40,9 @@ type recipe struct {
 	ldflags  string
 	// objects are the C files of Chaos Mesh that a package embeds as object files.
 	objects []string
+	// page says that the dashboard is built with the page that people see, which
+	// needs Node.js.
+	page bool
 }
 
 const (
@@ -73,12 +76,14 @@ func recipes() []recipe {
 				" -X " + versionVariable + "gitMajor=1 -X " + versionVariable + "gitMinor=34",
 		},
 		{
-			module: chaosMeshModule,
-			packages: []string{
-				chaosMesh + "/cmd/chaos-controller-manager", chaosMesh + "/cmd/chaos-daemon", chaosMesh + "/cmd/chaos-dashboard",
-			},
-			cgo: true, tags: "netgo osusergo", ldflags: static,
+			module:   chaosMeshModule,
+			packages: []string{chaosMesh + "/cmd/chaos-controller-manager", chaosMesh + "/cmd/chaos-daemon"},
+			cgo:      true, tags: "netgo osusergo", ldflags: static,
 			objects: []string{"pkg/time/fakeclock/fake_clock_gettime.c", "pkg/time/fakeclock/fake_gettimeofday.c"},
+		},
+		{
+			module: chaosMeshModule, packages: []string{chaosMesh + "/cmd/chaos-dashboard"},
+			cgo: true, tags: "netgo osusergo", ldflags: static, page: true,
 		},
 		{module: dnsModule, packages: []string{"."}, ldflags: "-s -w"},
 		{module: ownModule, packages: []string{"./cmd/memStress", "./cmd/nsexec", "./cmd/pause"}, ldflags: "-s -w"},
@@ -105,6 +110,9 @@ func (r recipe) key(sources, compiler string) (string, error) {
 	fmt.Fprintf(sum, "%s\n%t\n%s\n%s\n", compiler, r.cgo, r.tags, r.ldflags)
 	if len(r.objects) > 0 {
 		fmt.Fprintln(sum, r.objects, objectFlags)
+	}
+	if r.page {
+		fmt.Fprintf(sum, "%s %s\n", packageManager, embeddedPage)
 	}
 	files := []string{"go.mod", "go.sum"}
 	if r.module == dnsModule {
@@ -152,7 +160,13 @@ type programs map[string]string
 func (b *builder) all(ctx context.Context) (programs, error) {
 	built := programs{}
 	for _, recipe := range recipes() {
-		if err := b.one(ctx, recipe, built); err != nil {
+		err := b.one(ctx, recipe, built)
+		if without, is := errors.AsType[*pageError](err); is && ctx.Err() == nil {
+			fmt.Fprintf(b.progress, "the dashboard goes without its page: %v\n", without)
+			recipe.page = false
+			err = b.one(ctx, recipe, built)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -196,17 +210,26 @@ func (b *builder) build(ctx context.Context, recipe recipe, of, path string) err
 	// Whoever is interrupted leaves no half of a program behind.
 	unfinished := path + ".unfinished"
 	arguments := []string{"build", "-trimpath", "-ldflags", recipe.ldflags, "-o", unfinished}
+	if recipe.page {
+		recipe.tags += " " + pageTag
+	}
 	if recipe.tags != "" {
 		arguments = append(arguments, "-tags", recipe.tags)
 	}
-	if len(recipe.objects) > 0 {
+	if len(recipe.objects) > 0 || recipe.page {
 		// Its path gets into the program: always the same one.
 		folder := path + ".sources"
 		if err := os.RemoveAll(folder); err != nil {
 			return err
 		}
 		defer os.RemoveAll(folder)
-		modfile, err := b.withObjects(ctx, recipe.objects, folder)
+		copied, modfile, err := b.copyOfChaosMesh(ctx, folder)
+		if err == nil {
+			err = addObjects(ctx, recipe.objects, copied)
+		}
+		if err == nil && recipe.page {
+			err = addPage(ctx, copied)
+		}
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,8 +51,18 @@ func TestRecipeKey(t *testing.T) {
 	check("other flags", key(recipe{module: kubernetesModule, ldflags: "-w"}, "go1.26"))
 	check("with C", key(recipe{module: kubernetesModule, ldflags: "-s", cgo: true}, "go1.26"))
 	check("with objects", key(recipe{module: kubernetesModule, ldflags: "-s", objects: []string{"one.c"}}, "go1.26"))
+	check("with a page", key(recipe{module: kubernetesModule, ldflags: "-s", page: true}, "go1.26"))
 	write("go.sum", "another version")
 	check("another pin", key(base, "go1.26"))
+}
+
+// Where there is no Node.js the page is missing, and nothing else.
+func TestNoPage(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	err := addPage(t.Context(), t.TempDir())
+	if _, is := errors.AsType[*pageError](err); !is || !strings.Contains(err.Error(), "npx") || !strings.Contains(err.Error(), "Node.js") {
+		t.Errorf("%v is no reason to go without a page", err)
+	}
 }
 
 func TestImageKey(t *testing.T) {
