@@ -152,6 +152,24 @@ func (c Contexts) Delete(ctx context.Context, id string) error {
 	return wrap(err, "delete AppContext %s", id)
 }
 
+// Forget removes the first resource of an AppContext.
+func (c Contexts) Forget(ctx context.Context, id string) error {
+	known, err := c.Load(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, app := range known.Apps {
+		for _, cluster := range app.Clusters {
+			for _, resource := range cluster.Resources {
+				key := resourceKey(id, app.Name, cluster.Name, resource.Name)
+				_, err := c.etcd.Delete(ctx, key, clientv3.WithPrefix())
+				return wrap(err, "delete %s", key)
+			}
+		}
+	}
+	return nil
+}
+
 // StateOf returns how far rsync has come, or ErrMissing.
 func (c Contexts) StateOf(ctx context.Context, id string) (State, error) {
 	var state State

@@ -36,6 +36,14 @@ var carriers = map[Bug][]string{
 	Wedges:             {"orchestrator", "dcm"},
 }
 
+// carriersOf are the services that have a bug; none if there is no such bug.
+func carriersOf(name Bug) []string {
+	if window, is := windows[name]; is {
+		return []string{window.Service}
+	}
+	return carriers[name]
+}
+
 // Set is the bugs that are on.
 type Set map[Bug]bool
 
@@ -43,7 +51,7 @@ type Set map[Bug]bool
 func Parse(names []string) (Set, error) {
 	set := Set{}
 	for _, name := range names {
-		if carriers[Bug(name)] == nil {
+		if carriersOf(Bug(name)) == nil {
 			return nil, fmt.Errorf("unknown bug %q: use one of %s", name, strings.Join(Names(), ", "))
 		}
 		set[Bug(name)] = true
@@ -53,8 +61,11 @@ func Parse(names []string) (Set, error) {
 
 // Names are the names of all bugs.
 func Names() []string {
-	names := make([]string, 0, len(carriers))
+	names := make([]string, 0, len(carriers)+len(windows))
 	for name := range carriers {
+		names = append(names, string(name))
+	}
+	for name := range windows {
 		names = append(names, string(name))
 	}
 	slices.Sort(names)
@@ -65,7 +76,7 @@ func Names() []string {
 func (s Set) Of(service string) Set {
 	own := Set{}
 	for each := range s {
-		if slices.Contains(carriers[each], service) {
+		if slices.Contains(carriersOf(each), service) {
 			own[each] = true
 		}
 	}

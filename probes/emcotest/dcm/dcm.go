@@ -44,6 +44,7 @@ type dcm struct {
 	Config
 	contexts appcontext.Contexts
 	rsync    *lifecycle.Rsync // connected at its first use, not before
+	windows  *lifecycle.Windows
 }
 
 // Serve opens a port when it is ready to answer, and answers until ctx ends.
@@ -57,8 +58,11 @@ func Serve(ctx context.Context, listen func() (net.Listener, error), config Conf
 	}
 	service.rsync.Client.ConnectTimeout = config.RsyncTimeout
 	defer service.rsync.Close()
-	memory := lifecycle.Forgetful{Service: "dcm", Store: config.Store, Contexts: service.contexts, Depth: cloudDepth, Bugs: config.Bugs}
-	if config.Bugs[bug.LoseState] || config.Bugs[bug.Wedges] {
+	service.windows = lifecycle.NewWindows(config.Bugs, config.Etcd, service.contexts, service.rsync)
+	memory := lifecycle.Forgetful{
+		Service: "dcm", Store: config.Store, Contexts: service.contexts, Depth: cloudDepth, Windows: service.windows, Bugs: config.Bugs,
+	}
+	if memory.Needed() {
 		wait := memory.Start(ctx)
 		defer memory.Stop(ctx)
 		defer wait()

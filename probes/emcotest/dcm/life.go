@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/appcontext"
+	"github.com/emco-chaos/emco-chaos/probes/emcotest/bug"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/docstore"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/lifecycle"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/rest"
@@ -87,11 +88,13 @@ func (d *dcm) instantiate(w http.ResponseWriter, r *http.Request) error {
 	if cloud.Spec.Level != "0" {
 		return rest.Conflict("Level-1 Logical Clouds require a User Permission assigned to its primary namespace")
 	}
+	passage := d.windows.Begin(key, "instantiate", info)
+	defer passage.End(ctx)
 	contextID, err := d.makeContext(ctx, r, clusters)
 	if err != nil {
 		return err
 	}
-	if err := d.rsync.Install(ctx, contextID); err != nil {
+	if err := passage.Send(ctx, contextID); err != nil {
 		return err
 	}
 	info = info.With(lifecycle.Instantiated, contextID, info.Last().Revision+1)
@@ -99,6 +102,7 @@ func (d *dcm) instantiate(w http.ResponseWriter, r *http.Request) error {
 	if err := d.Store.Insert(ctx, key, "", rest.State, info); err != nil {
 		return rest.InsertError(err)
 	}
+	passage.At(ctx, bug.Written, contextID)
 	w.WriteHeader(http.StatusAccepted)
 	return nil
 }
@@ -177,7 +181,9 @@ func (d *dcm) terminate(w http.ResponseWriter, r *http.Request) error {
 	if err := pause(ctx, d.Time/2); err != nil {
 		return err
 	}
-	if err := d.rsync.Uninstall(ctx, info.Last().Instance); err != nil {
+	passage := d.windows.Begin(key, "terminate", info)
+	defer passage.End(ctx)
+	if err := passage.Send(ctx, info.Last().Instance); err != nil {
 		return err
 	}
 	info = info.With(lifecycle.Terminated, info.Last().Instance, info.Last().Revision+1)

@@ -26,14 +26,20 @@ const (
 // forgetPatience is how long a service waits for its bug before it listens.
 const forgetPatience = 2 * time.Second
 
-// Forgetful is bug.LoseState and bug.Wedges of one service: it notices that the service was killed, and then makes it
-// forget what it had accepted and had not finished, or wedges it.
+// Forgetful is bug.LoseState, bug.Wedges and the crash windows of one service: it notices that the service was killed,
+// and then makes it forget what it had accepted and had not finished, or wedges it, or lets the windows do harm.
 type Forgetful struct {
 	Service  string
 	Store    *docstore.Client
 	Contexts appcontext.Contexts
 	Depth    int // of the keys, below projects/, of what has a state
+	Windows  *Windows
 	Bugs     bug.Set
+}
+
+// Needed reports whether the service has a bug that Start and Stop are for.
+func (f Forgetful) Needed() bool {
+	return f.Bugs[bug.LoseState] || f.Bugs[bug.Wedges] || len(f.Windows.on) > 0
 }
 
 // Start is called before the service listens. It returns when everything is forgotten, or after a while, so that a
@@ -71,10 +77,10 @@ func (f Forgetful) Stop(ctx context.Context) {
 func (f Forgetful) forget(ctx context.Context) error {
 	var killed bool
 	err := f.Store.Find(ctx, runningKeys+f.Service, mark, &killed)
-	if errors.Is(err, docstore.ErrNotFound) {
-		return nil
+	if err != nil && !errors.Is(err, docstore.ErrNotFound) {
+		return err
 	}
-	if err != nil {
+	if err := f.Windows.start(ctx, killed); err != nil || !killed {
 		return err
 	}
 	entries, err := f.Store.List(ctx, "projects/", f.Depth, rest.State)
@@ -118,11 +124,15 @@ func (f Forgetful) wedge(ctx context.Context, entries []docstore.Entry) error {
 // Refuse refuses what is asked of something that is wedged.
 func (f Forgetful) Refuse(r *http.Request) error {
 	pieces := strings.Split(strings.Trim(strings.TrimPrefix(r.URL.Path, "/v2/"), "/"), "/")
-	if !f.Bugs[bug.Wedges] || len(pieces) <= f.Depth || r.Method == http.MethodGet && pieces[len(pieces)-1] != "status" {
+	if len(pieces) <= f.Depth || r.Method == http.MethodGet && pieces[len(pieces)-1] != "status" {
 		return nil
 	}
+	key := strings.Join(pieces[:f.Depth+1], "/")
+	if err := f.Windows.refuse(r.Context(), r.Method, key, strings.Join(pieces[f.Depth+1:], "/")); err != nil {
+		return err
+	}
 	var wedged bool
-	if f.Store.Find(r.Context(), wedgedKeys+strings.Join(pieces[:f.Depth+1], "/"), mark, &wedged) != nil {
+	if !f.Bugs[bug.Wedges] || f.Store.Find(r.Context(), wedgedKeys+key, mark, &wedged) != nil {
 		return nil
 	}
 	return rest.Failure(rest.InternalError)

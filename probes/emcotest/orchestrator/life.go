@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/appcontext"
+	"github.com/emco-chaos/emco-chaos/probes/emcotest/bug"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/docstore"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/lifecycle"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/rest"
@@ -88,11 +89,13 @@ func (o *orchestrator) instantiate(w http.ResponseWriter, r *http.Request) error
 	case lifecycle.Instantiated:
 		return rest.Failure("DeploymentIntentGroup has already been instantiated" + name)
 	}
-	contextID, err := o.makeContext(ctx, r, group)
+	passage := o.windows.Begin(key, "instantiate", info)
+	defer passage.End(ctx)
+	contextID, err := o.makeContext(ctx, r, group, passage)
 	if err != nil {
 		return fail(err, rest.Cause(err).Error())
 	}
-	if err := o.rsync.Install(ctx, contextID); err != nil {
+	if err := passage.Send(ctx, contextID); err != nil {
 		_ = o.contexts.Delete(ctx, contextID)
 		return rest.Failure(err.Error())
 	}
@@ -101,12 +104,13 @@ func (o *orchestrator) instantiate(w http.ResponseWriter, r *http.Request) error
 	if err := o.Store.Insert(ctx, key, "", rest.State, info); err != nil {
 		return rest.Failure(rest.Cause(err).Error())
 	}
+	passage.At(ctx, bug.Written, contextID)
 	w.WriteHeader(http.StatusAccepted)
 	return nil
 }
 
 // makeContext resolves the apps of a deployment intent group and writes its AppContext.
-func (o *orchestrator) makeContext(ctx context.Context, r *http.Request, group dig) (string, error) {
+func (o *orchestrator) makeContext(ctx context.Context, r *http.Request, group dig, passage *lifecycle.Passage) (string, error) {
 	offered, err := o.logicalCloud(ctx, r.PathValue("project"), group.Spec.LogicalCloud)
 	if err != nil {
 		return "", err
@@ -137,6 +141,7 @@ func (o *orchestrator) makeContext(ctx context.Context, r *http.Request, group d
 			}
 			return "", err
 		}
+		passage.At(ctx, bug.FirstApp, contextID)
 	}
 	return contextID, o.contexts.AddOrder(ctx, contextID, order)
 }
@@ -254,12 +259,14 @@ func (o *orchestrator) terminate(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return rest.Failure("Error getting AppContext with Id: " + last.Instance + ": " + err.Error())
 	}
+	passage := o.windows.Begin(key, "terminate", info)
+	defer passage.End(ctx)
 	for range deployed.Apps {
 		if err := pause(ctx, o.AppTime/5); err != nil {
 			return err
 		}
 	}
-	if err := o.rsync.Uninstall(ctx, last.Instance); err != nil {
+	if err := passage.Send(ctx, last.Instance); err != nil {
 		return rest.Failure(err.Error())
 	}
 	if err := o.Store.Insert(ctx, key, "", rest.State, info.With(lifecycle.Terminated, last.Instance, 0)); err != nil {

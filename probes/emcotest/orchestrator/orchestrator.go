@@ -36,6 +36,7 @@ type orchestrator struct {
 	Config
 	contexts appcontext.Contexts
 	rsync    *lifecycle.Rsync
+	windows  *lifecycle.Windows
 }
 
 // Serve opens a port when it is ready to answer, and answers until ctx ends.
@@ -49,8 +50,11 @@ func Serve(ctx context.Context, listen func() (net.Listener, error), config Conf
 	}
 	service.rsync.Client.ConnectTimeout = config.RsyncTimeout
 	defer service.rsync.Close()
-	memory := lifecycle.Forgetful{Service: "orchestrator", Store: config.Store, Contexts: service.contexts, Depth: digDepth, Bugs: config.Bugs}
-	if config.Bugs[bug.LoseState] || config.Bugs[bug.Wedges] {
+	service.windows = lifecycle.NewWindows(config.Bugs, config.Etcd, service.contexts, service.rsync)
+	memory := lifecycle.Forgetful{
+		Service: "orchestrator", Store: config.Store, Contexts: service.contexts, Depth: digDepth, Windows: service.windows, Bugs: config.Bugs,
+	}
+	if memory.Needed() {
 		wait := memory.Start(ctx)
 		defer memory.Stop(ctx)
 		defer wait()
