@@ -1,5 +1,7 @@
 package bug
 
+import "maps"
+
 // Window is a stretch of a call in which a SIGKILL does harm. Without a kill in it nothing is different.
 type Window struct {
 	Service, Call string
@@ -73,6 +75,9 @@ var windows = map[Bug]Window{
 	OppositeFailsBeforeRsync: {"dcm", "instantiate", false, Ready, Heard, Twice},
 	DestroysOnRefusedDelete:  {"dcm", "instantiate", false, Ready, Heard, Destroys},
 }
+
+// Windows are all bugs that are windows.
+func Windows() map[Bug]Window { return maps.Clone(windows) }
 
 // Windows are the windows of the set, by bug.
 func (s Set) Windows() map[Bug]Window {
