@@ -19,6 +19,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/emco-chaos/emco-chaos/probes/emcotest"
+	"github.com/emco-chaos/emco-chaos/probes/emcotest/bug"
 )
 
 // mainVariable makes the test binary be the command.
@@ -106,7 +107,7 @@ func TestMistakes(t *testing.T) {
 		arguments []string
 		want      string
 	}{
-		{[]string{"cluster", "--dir", t.TempDir(), "--bug", "nope"}, `unknown bug "nope": use one of answers-after-kill, lose-state, never-terminates, wedges, wrong-code-on-reissue`},
+		{[]string{"cluster", "--dir", t.TempDir(), "--bug", "nope"}, `unknown bug "nope": use one of ` + strings.Join(bug.Names(), ", ")},
 		{[]string{"cluster", "--dir", t.TempDir(), "--apps", "13"}, "--apps 13: use a number from 1 to 12"},
 		{[]string{"cluster"}, `required flag(s) "dir" not set`},
 		{[]string{"clm", "--listen", "127.0.0.1:0", "--store", "127.0.0.1:1", "--token-file", empty}, "is empty: write the token into it"},
