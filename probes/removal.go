@@ -305,7 +305,11 @@ func (r *removal) holds(ctx context.Context, resource emco.Resource) (reason str
 		case answer.err != nil:
 			return "", answer.err
 		case len(children) > 0:
-			reason = fmt.Sprintf("it holds %s/%s, which this run did not make", path.Base(list), document.Shown(children[0].Name()))
+			name, whose := children[0].Name(), "which this run did not make"
+			if strings.HasPrefix(name, r.Names.String()+"-") {
+				whose = "which is still there after its DELETE"
+			}
+			reason = fmt.Sprintf("it holds %s/%s, %s", path.Base(list), document.Shown(name), whose)
 			r.kept.add(resource.Anchor, reason)
 			return reason, nil
 		case !ok:

@@ -32,7 +32,7 @@ type Mapper struct {
 	Map    *Map
 	Folder string // has the map, and the experiments of its findings
 	Starts []crashpoint.Start
-	// Services are those that can be restarted, to find a way out.
+	// Services are those that can be restarted, to find a way out, in this order.
 	Services []string
 	// Settle is how long a call needs at least to move on after a hold.
 	Settle time.Duration
@@ -223,9 +223,8 @@ func (m *Mapper) point(ctx context.Context, at crashpoint.Point) error {
 // replays it.
 func (m *Mapper) finding(ctx context.Context, at crashpoint.Point, entry *Point, seen history, options crashpoint.Options) error {
 	end := *m.Map.start(at.Start).End
-	if err := m.wayOut(ctx, entry, seen); err != nil {
-		return err
-	}
+	// A call that does not end may only need another service to start anew. That
+	// is asked first: what is left of one is not removed by asking EMCO again.
 	if entry.Consequence == Stuck && strings.Contains(entry.Words, "within") {
 		for _, service := range m.Services {
 			if service == at.Start.Service {
@@ -242,6 +241,11 @@ func (m *Mapper) finding(ctx context.Context, at crashpoint.Point, entry *Point,
 				entry.Consequence, entry.WayOut, options.Restart = Late, "a restart of "+service, service
 				break
 			}
+		}
+	}
+	if entry.WayOut == "" {
+		if err := m.wayOut(ctx, entry, seen); err != nil {
+			return err
 		}
 	}
 	options.Judge = entry.Consequence == Behind
@@ -272,19 +276,27 @@ func (m *Mapper) finding(ctx context.Context, at crashpoint.Point, entry *Point,
 	return nil
 }
 
+// cleanLimit is how long EMCO is asked again to remove what a finding left.
+const cleanLimit = time.Minute
+
 // wayOut finds what takes away what a finding has left: the teardown, the same
 // later, or after a restart of a service.
 func (m *Mapper) wayOut(ctx context.Context, entry *Point, seen history) error {
+	cleans := func() bool {
+		limited, cancel := context.WithTimeout(ctx, cleanLimit)
+		defer cancel()
+		return m.Clean(limited) == nil
+	}
 	left := seen.left()
 	switch {
 	case len(left) == 0:
-		entry.WayOut = "terminate and DELETE"
+		entry.WayOut = "the teardown (terminate, where EMCO takes it, and DELETE)"
 		return nil
 	case !slices.ContainsFunc(left, func(what string) bool { return !strings.HasPrefix(what, "edge ") }):
-		entry.WayOut = "delete it on the edge cluster"
+		entry.WayOut = "none in EMCO: delete it on the edge cluster"
 		return nil
-	case m.Clean(ctx) == nil:
-		entry.WayOut = "terminate and DELETE, later"
+	case cleans():
+		entry.WayOut = "the teardown, later"
 		return nil
 	}
 	for _, service := range m.Services {
@@ -292,11 +304,11 @@ func (m *Mapper) wayOut(ctx context.Context, entry *Point, seen history) error {
 		if _, _, err = m.run(ctx, text, err); err != nil {
 			return err
 		}
-		if m.Clean(ctx) == nil {
-			entry.WayOut = "a restart of " + service + ", then terminate and DELETE"
+		if cleans() {
+			entry.WayOut = "a restart of " + service + ", then the teardown"
 			return nil
 		}
 	}
 	entry.WayOut = "none: not terminate, not DELETE, and no restart of " + strings.Join(m.Services, ", ")
-	return nil
+	return ctx.Err()
 }

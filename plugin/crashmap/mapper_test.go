@@ -128,13 +128,13 @@ func TestFindings(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]Point{
-		"mongo":            {Consequence: Stuck, WayOut: "a restart of etcd, then terminate and DELETE", Replayed: 3, Replays: 3},
-		"rsync-done":       {Consequence: Behind, WayOut: "terminate and DELETE", Replayed: 3, Replays: 3},
+		"mongo":            {Consequence: Stuck, WayOut: "a restart of etcd, then the teardown", Replayed: 3, Replays: 3},
+		"rsync-done":       {Consequence: Behind, WayOut: "the teardown (terminate, where EMCO takes it, and DELETE)", Replayed: 3, Replays: 3},
 		"mongo-rsync":      {Consequence: Late, WayOut: "a restart of rsync", Replayed: 3, Replays: 3},
 		"mongo-rsync-done": {Consequence: ByItself},
-		"rsync-mongo":      {Consequence: EndsFailed, WayOut: "terminate and DELETE", Replayed: 3, Replays: 3},
-		"rsync-mongo-done": {Consequence: Leaks, WayOut: "delete it on the edge cluster", Replayed: 3, Replays: 3},
-		"moment-1":         {Consequence: Stuck, WayOut: "terminate and DELETE, later"},
+		"rsync-mongo":      {Consequence: EndsFailed, WayOut: "the teardown (terminate, where EMCO takes it, and DELETE)", Replayed: 3, Replays: 3},
+		"rsync-mongo-done": {Consequence: Leaks, WayOut: "none in EMCO: delete it on the edge cluster", Replayed: 3, Replays: 3},
+		"moment-1":         {Consequence: Stuck, WayOut: "the teardown, later"},
 		"moment-2":         {Consequence: NothingDone},
 	} {
 		got := m.Map.Starts[0].Find(base + name)

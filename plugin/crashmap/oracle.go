@@ -159,8 +159,8 @@ func (h history) failed(reason string) (Consequence, string) {
 func (h history) left() []string {
 	var left []string
 	for _, record := range h.records {
-		if record.Kind == journal.Left || record.Kind == journal.Resource && record.State == string(sdk.Left) {
-			left = append(left, cmp.Or(record.Text, record.Anchor))
+		if record.Kind == journal.Left {
+			left = append(left, record.Text)
 		}
 	}
 	return left

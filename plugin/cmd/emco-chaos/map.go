@@ -122,7 +122,10 @@ func (s *session) mapCalls(ctx context.Context, options mapOptions, calls []stri
 			mapper.Services = append(mapper.Services, name)
 		}
 	}
-	slices.Sort(mapper.Services)
+	// What works on for a service that died is the first to restart.
+	slices.SortFunc(mapper.Services, func(a, b string) int {
+		return cmp.Or(cmp.Compare(slices.Index(backEnds, b), slices.Index(backEnds, a)), cmp.Compare(a, b))
+	})
 	for _, name := range options.between {
 		if _, known := target.Services[name]; !known {
 			return fmt.Errorf("--back-ends: the target has no service %s; %s", document.Shown(name), document.Instead(name, mapper.Services))
