@@ -178,15 +178,17 @@ func (s *site) quota(t *testing.T) {
 	}
 	t.Cleanup(remove)
 	// Kubernetes looks for new kinds every 30 s. A quota that was there before is
-	// counted minutes later.
+	// counted minutes later, and one that is there at once lags behind the Runs.
 	eventually(t, 2*time.Minute, func(ctx context.Context) error {
 		s.apply(t, quota)
 		counted, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
 		err := poll(counted, func(ctx context.Context) error {
 			set := &corev1.ResourceQuota{}
-			if err := s.client.Get(ctx, client.ObjectKey{Namespace: home, Name: "runs"}, set); err != nil || len(set.Status.Used) == 0 {
-				return errors.Join(err, errors.New("the quota is not counted yet"))
+			err := s.client.Get(ctx, client.ObjectKey{Namespace: home, Name: "runs"}, set)
+			used := set.Status.Used["count/runs.emco-chaos.io"]
+			if err != nil || len(set.Status.Used) == 0 || used.CmpInt64(int64(len(there.Items))) != 0 {
+				return errors.Join(err, fmt.Errorf("of %d Runs %v are counted", len(there.Items), set.Status.Used))
 			}
 			return nil
 		})
