@@ -348,9 +348,16 @@ func (s *site) takeAway(t *testing.T) {
 		if err := poll(ctx, func(ctx context.Context) error { return errors.Join(scale(ctx, 1), s.unheld(ctx)) }); err != nil {
 			t.Error(err)
 		}
-		command := s.command(ctx, "emco-chaos", "clean", "--target", s.target)
-		if printed, err := command.CombinedOutput(); err != nil {
-			t.Errorf("%v\n%s", err, printed)
+		// A pod is ready some time before all its clients know of it.
+		err := poll(ctx, func(ctx context.Context) error {
+			printed, err := s.command(ctx, "emco-chaos", "clean", "--target", s.target).CombinedOutput()
+			if err != nil {
+				return fmt.Errorf("%w\n%s", err, printed)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
 		}
 	})
 	eventually(t, time.Minute, func(ctx context.Context) error { return scale(ctx, 0) })
