@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
@@ -129,7 +130,15 @@ func (s *site) clean(t *testing.T) {
 	if err := errors.Join(s.faultless(t.Context()), s.unheld(t.Context())); err != nil {
 		t.Error(err)
 	}
-	output, code := s.chaos(t, "clean", "--target", s.target)
+	var output string
+	var code int
+	// A pod that was replaced is ready some time before all its clients know of it.
+	eventually(t, time.Minute, func(context.Context) error {
+		if output, code = s.chaos(t, "clean", "--target", s.target); strings.Contains(output, "connection refused") {
+			return errors.New(output)
+		}
+		return nil
+	})
 	lines := strings.Split(strings.TrimSpace(output), "\n")
 	if last := lines[len(lines)-1]; code != 0 || !strings.HasPrefix(last, nothingToClean) {
 		t.Errorf("clean: exit code %d, %q", code, last)

@@ -21,6 +21,9 @@ type View struct {
 	Edge  string `json:"edge"`
 }
 
+// noState stands for a status that EMCO refuses.
+const noState = "no state"
+
 // masked keeps what two good runs agree on.
 func (v View) masked(other View) View {
 	if v.State != other.State {
@@ -71,7 +74,7 @@ func (h history) event(step, name string) (time.Duration, bool) {
 // view is what the survey of a step saw.
 func (h history) view(step string) (View, bool) {
 	result, made := h.result(step)
-	return View{State: cmp.Or(result.Evidence["state"], "no state"), Edge: cmp.Or(result.Evidence["edge"], "nothing")}, made && result.Evidence != nil
+	return View{State: cmp.Or(result.Evidence["state"], noState), Edge: cmp.Or(result.Evidence["edge"], "nothing")}, made && result.Evidence != nil
 }
 
 // answered is how long the call took, if it was answered.
@@ -123,7 +126,8 @@ func (h history) consequence(end View) (Consequence, string) {
 		}
 	}
 	switch {
-	case after.is(before):
+	case after.is(before), after.State == noState && after.Edge == before.Edge:
+		// A state that is told again once the call was made again is no finding.
 		return NothingDone, looked.Text
 	case after.is(end):
 		return ByItself, looked.Text

@@ -118,6 +118,8 @@ func TestConsequence(t *testing.T) {
 		words string
 	}{
 		{"as before", told{before: approved, after: approved}, NothingDone, "Approved, on the edge: nothing"},
+		{"without a state until it is made again", told{before: approved, after: View{noState, off}}, NothingDone, "no state, on the edge: nothing"},
+		{"without a state, and on the edge", told{before: approved, after: View{noState, on}}, Behind, "no state, on the edge: Deployment shop"},
 		{"as in a good run", told{before: approved, after: instantiated}, ByItself, "Instantiated, on the edge: Deployment shop"},
 		{"on the edge alone", told{before: approved, after: View{"Approved", on}}, Behind, "Approved, on the edge: Deployment shop"},
 		{"in EMCO alone", told{before: approved, after: View{"Instantiated", off}}, Behind, "Instantiated, on the edge: nothing"},
