@@ -17,9 +17,6 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
-	appsv1 "k8s.io/api/apps/v1"
-	"k8s.io/client-go/util/retry"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/bug"
 )
@@ -83,7 +80,7 @@ func TestPage(t *testing.T) {
 		}
 	})
 	t.Run("fails", func(t *testing.T) {
-		s.broken(t, "orchestrator", bug.WrongCodeOnReissue)
+		s.withBug(t, "orchestrator", string(bug.WrongCodeOnReissue))
 		page.open(t, schedules[first])
 		page.start(t, first)
 		page.ends(t, "Failed: ", first+"-fails.png")
@@ -301,38 +298,4 @@ func (p *tab) ends(t *testing.T, verdict, picture string) {
 	t.Logf("the page shows the events\n%s", strings.Join(events, "\n"))
 	p.sees(t, still)
 	p.picture(t, picture)
-}
-
-// broken gives an emulated EMCO's service a bug until the test ends.
-func (s *site) broken(t *testing.T, service string, has bug.Bug) {
-	t.Helper()
-	deployment := &appsv1.Deployment{}
-	if err := s.client.Get(t.Context(), client.ObjectKey{Namespace: emco, Name: service}, deployment); err != nil {
-		t.Fatal(err)
-	}
-	if container := deployment.Spec.Template.Spec.Containers[0]; !slices.Contains(container.Command, "./emco-emulator") {
-		unavailable(t, "this EMCO's "+service+" cannot be told to misbehave: it is not emulated")
-	}
-	before := slices.Clone(deployment.Spec.Template.Spec.Containers[0].Args)
-	set := func(ctx context.Context, arguments []string) error {
-		err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-			if err := s.client.Get(ctx, client.ObjectKeyFromObject(deployment), deployment); err != nil {
-				return err
-			}
-			deployment.Spec.Template.Spec.Containers[0].Args = arguments
-			return s.client.Update(ctx, deployment)
-		})
-		if err != nil {
-			return err
-		}
-		return s.rolledOut(ctx, deployment)
-	}
-	t.Cleanup(func() {
-		if err := set(context.WithoutCancel(t.Context()), before); err != nil {
-			t.Errorf("take the bug out of %s: %v", service, err)
-		}
-	})
-	if err := set(during(t), append(slices.Clone(before), "--bug="+string(has))); err != nil {
-		t.Fatalf("give %s a bug: %v", service, err)
-	}
 }

@@ -348,15 +348,7 @@ func (s *site) takeAway(t *testing.T) {
 		if err := poll(ctx, func(ctx context.Context) error { return errors.Join(scale(ctx, 1), s.unheld(ctx)) }); err != nil {
 			t.Error(err)
 		}
-		// A pod is ready some time before all its clients know of it.
-		err := poll(ctx, func(ctx context.Context) error {
-			printed, err := s.command(ctx, "emco-chaos", "clean", "--target", s.target).CombinedOutput()
-			if err != nil {
-				return fmt.Errorf("%w\n%s", err, printed)
-			}
-			return nil
-		})
-		if err != nil {
+		if err := s.removed(ctx); err != nil {
 			t.Error(err)
 		}
 	})

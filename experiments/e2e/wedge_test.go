@@ -123,10 +123,8 @@ func (s *site) withBug(t *testing.T, service, bug string) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 3*time.Minute)
 		defer cancel()
 		err := change(ctx, func(arguments []string) []string { return arguments[:len(arguments)-2] })
-		command := s.command(ctx, "emco-chaos", "clean", "--target", s.target)
-		printed, cleaned := command.CombinedOutput()
-		if err := errors.Join(err, cleaned); err != nil {
-			t.Errorf("%v\n%s", err, printed)
+		if err := errors.Join(err, s.removed(ctx)); err != nil {
+			t.Error(err)
 		}
 	})
 	ctx, cancel := context.WithTimeout(during(t), time.Minute)
