@@ -42,9 +42,9 @@ func loadMap(t *testing.T, folder string) *crashmap.Map {
 
 // TestMap: killed between rsync's work and its own state write, EMCO does not
 // recover from a terminate. The map finds that, and goes on after it was killed
-// itself; what it wrote replays the finding.
+// itself; what it wrote replays the finding. Between two of its commands the
+// ports of its EMCO are free, so that no other one may look for ports meanwhile.
 func TestMap(t *testing.T) {
-	t.Parallel()
 	target, folder := emulated(t), filepath.Join(t.TempDir(), "map")
 	points := []string{"dig.terminate", "--points", "terminate-instantiated-(mongo|rsync-done)$", "--longest", "1"}
 
