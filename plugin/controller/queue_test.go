@@ -69,10 +69,10 @@ func TestRunsComeOneAfterAnother(t *testing.T) {
 			t.Errorf("ran %v", got)
 		}
 		want := []string{"waits for its turn: 3 runs before it", "waits for its turn: 2 runs before it", "waits for its turn: 1 run before it"}
-		if got := w.events.waits(all[3]); !slices.Equal(got, want) {
+		if got := w.events.waitsForOthers(all[3]); !slices.Equal(got, want) {
 			t.Errorf("the last one waited as %q", got)
 		}
-		if got := w.events.waits(all[0]); len(got) > 0 {
+		if got := w.events.waitsForOthers(all[0]); len(got) > 0 {
 			t.Errorf("the first one waited as %q", got)
 		}
 		time.Sleep(time.Second)
@@ -212,11 +212,11 @@ func TestWaitsForTheLease(t *testing.T) {
 		defer w.manage()()
 		run := w.ask("calm-kill")
 		time.Sleep(2 * time.Second)
-		if got := w.events.waits(run); len(got) != 1 || !strings.Contains(got[0], "waiting until alice gives up the target") {
+		if got := w.events.waitsForOthers(run); len(got) != 1 || !strings.Contains(got[0], "waiting until alice gives up the target") {
 			t.Errorf("after 2 s it was told that it %q", got)
 		}
 		time.Sleep(5 * time.Minute)
-		if got := w.events.waits(run); len(got) != 1 {
+		if got := w.events.waitsForOthers(run); len(got) != 1 {
 			t.Errorf("after five minutes it was told that it %q", got)
 		}
 		w.release(alice)
@@ -285,6 +285,11 @@ func TestRunWhoseControllerDied(t *testing.T) {
 		if swept := w.runner.sweeps(); len(swept) == 0 || swept[0].Sub(died) > 20*time.Second {
 			t.Errorf("swept at %v after %v", swept, died)
 		}
+		// Its Workflow has not ended, and Chaos Mesh has more to say about that.
+		if got := w.events.on("Schedule"); slices.ContainsFunc(got, func(text string) bool { return strings.HasPrefix(text, "Error: ") }) {
+			t.Errorf("on the Schedule it says at once %q", got)
+		}
+		time.Sleep(settleLimit + settleTick)
 		for _, kind := range []string{"Run", "Workflow", "Schedule"} {
 			const want = "Error: Error: the controller died in the middle of the run; its faults were removed"
 			if got := w.events.on(kind); !slices.ContainsFunc(got, func(text string) bool { return strings.HasPrefix(text, want) }) {

@@ -114,14 +114,14 @@ func (q *queue) serve(ctx context.Context, run *v1alpha1.Run) {
 		one.endDeleted(at.Time)
 	}
 	if one.begun {
-		q.cleanUpAfter(running, run, known)
+		q.cleanUpAfter(ctx, running, run, known)
 		return
 	}
 	q.make(ctx, running, cleaning, run, known)
 }
 
 // cleanUpAfter ends a Run that was under way when its controller died.
-func (q *queue) cleanUpAfter(running context.Context, run *v1alpha1.Run, known *entry) {
+func (q *queue) cleanUpAfter(ctx, running context.Context, run *v1alpha1.Run, known *entry) {
 	const died = "the controller died in the middle of the run"
 	held, err := q.lock.acquire(running, func(text string) { q.Log.Info("clean up after a dead run", "run", run.Name, "status", text) })
 	reason, left := died+"; its faults were removed", run.Status.Left
@@ -147,7 +147,7 @@ func (q *queue) cleanUpAfter(running context.Context, run *v1alpha1.Run, known *
 	}
 	before := run.DeepCopy()
 	run.Status.Left = left
-	if err := q.finish(running, run, before, known.teller, verdict.Judgement{Verdict: verdict.Error, Reason: reason}, ""); err != nil {
+	if err := q.finish(ctx, run, before, known.teller, verdict.Judgement{Verdict: verdict.Error, Reason: reason}, ""); err != nil {
 		q.Log.Error("the end of a run was not stored", "run", run.Name, "error", err)
 	}
 }

@@ -444,6 +444,12 @@ func (r *recorder) on(kind string) []string {
 }
 
 // waits are the reasons to wait that were told of a Run.
+// waitsForOthers is what waits returns, without the first look for what dead runs
+// left: that begins with the controller, and either may get the free target first.
+func (r *recorder) waitsForOthers(run *v1alpha1.Run) []string {
+	return slices.DeleteFunc(r.waits(run), func(text string) bool { return text == "waiting until what dead runs left is removed" })
+}
+
 func (r *recorder) waits(run *v1alpha1.Run) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
