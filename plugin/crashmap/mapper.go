@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -164,7 +165,9 @@ func (m *Mapper) walk(ctx context.Context, start crashpoint.Start) error {
 
 // moments kills the service at random moments of the call.
 func (m *Mapper) moments(ctx context.Context, start crashpoint.Start) error {
-	draw := rand.New(rand.NewPCG(m.Seed, uint64(len(start.Name()))))
+	name := fnv.New64a()
+	name.Write([]byte(start.Name()))
+	draw := rand.New(rand.NewPCG(m.Seed, name.Sum64()))
 	for number := range m.Moments {
 		moment := time.Duration(draw.Float64() * float64(m.Map.start(start).Answered)).Round(time.Millisecond)
 		if err := m.point(ctx, crashpoint.Point{Start: start, Moment: moment, Number: number + 1}); err != nil {

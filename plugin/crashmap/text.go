@@ -147,6 +147,9 @@ const (
 	Same Difference = "same"
 )
 
+// Differences lists them all.
+func Differences() []Difference { return []Difference{New, Gone, Same} }
+
 // Compare sorts the findings of a map, and of an earlier one, by what has become
 // of them; one of another consequence is new. Those at random moments are left
 // out: they do not come back. So are those of the earlier map that the later one

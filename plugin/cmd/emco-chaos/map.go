@@ -52,7 +52,8 @@ a fault. Each finding is an experiment file that emco-chaos run -f replays.
 
 The map, the journal and the findings' files are in the folder --out. The same
 command goes on where one ended that was interrupted, or whose budget was spent.
-Exit codes: 0 no finding, 1 findings, 2 usage, 3 some point is not covered, 4 error.`,
+Exit codes: 0 no finding, 1 findings, 2 usage, 3 some point is not covered
+or the budget was spent, 4 error.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			target, err := s.needTarget()
 			if err != nil {
@@ -166,7 +167,7 @@ func (s *session) mapCalls(ctx context.Context, options mapOptions, calls []stri
 		mapper.Until = time.Now().Add(options.budget)
 	}
 	made := s.makeMap(ctx, mapper, target)
-	if mapper.Map.Runs == 0 {
+	if mapper.Map.Runs == 0 && !errors.Is(made, crashmap.ErrBudget) {
 		return made
 	}
 	return s.showMap(mapper, earlier, options.output, made)
@@ -253,37 +254,45 @@ func (r *mapRunner) Clean(ctx context.Context) error {
 
 // showMap prints the map, and returns the exit code as an error.
 func (s *session) showMap(m *crashmap.Mapper, earlier *crashmap.Map, output string, made error) error {
+	var differences map[crashmap.Difference][]crashmap.Point
+	if earlier != nil {
+		differences = crashmap.Compare(earlier, m.Map)
+	}
 	if output == outputJSON {
-		if err := json.NewEncoder(s.out).Encode(m.Map); err != nil {
+		all := struct {
+			*crashmap.Map
+			Differences map[crashmap.Difference][]crashmap.Point `json:"differences,omitempty"`
+		}{m.Map, differences}
+		if err := json.NewEncoder(s.out).Encode(all); err != nil {
 			return failure(err)
 		}
 	} else if err := crashmap.Text(s.out, m.Map); err != nil {
 		return failure(err)
 	}
-	code := report.ExitPassed
-	for _, start := range m.Map.Starts {
-		if slices.ContainsFunc(start.Points, func(p crashmap.Point) bool { return p.Consequence == "" }) {
-			code = report.ExitInconclusive
-		}
-	}
-	if len(m.Map.Findings()) > 0 {
-		code = report.ExitFailed
-	}
-	if earlier != nil && output != outputJSON {
-		for difference, points := range crashmap.Compare(earlier, m.Map) {
-			for _, point := range points {
+	for _, difference := range crashmap.Differences() {
+		for _, point := range differences[difference] {
+			if output != outputJSON {
 				fmt.Fprintf(s.out, "%s: %s, %s\n", strings.ToUpper(string(difference)), point.Name, point.Consequence)
 			}
 		}
 	}
+	spent := errors.Is(made, crashmap.ErrBudget)
 	switch {
-	case errors.Is(made, crashmap.ErrBudget):
+	case spent:
 		fmt.Fprintln(s.errs, crashmap.ErrBudget)
+	case errors.Is(made, context.Canceled):
+		return failure(errors.New("interrupted; the same command goes on where this one ended"))
 	case made != nil:
 		return made
 	}
-	if code != report.ExitPassed {
-		return &exitError{code: code}
+	uncovered := func(start crashmap.Start) bool {
+		return slices.ContainsFunc(start.Points, func(p crashmap.Point) bool { return p.Consequence == "" })
+	}
+	switch {
+	case len(m.Map.Findings()) > 0:
+		return &exitError{code: report.ExitFailed}
+	case spent || slices.ContainsFunc(m.Map.Starts, uncovered):
+		return &exitError{code: report.ExitInconclusive}
 	}
 	return nil
 }

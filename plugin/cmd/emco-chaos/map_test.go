@@ -90,7 +90,8 @@ func TestMap(t *testing.T) {
 	}
 
 	printed, code = mapped(t, target, folder, append(points, "--against", folder, "-o", "json")...)
-	if known := new(crashmap.Map); code != report.ExitFailed || json.Unmarshal([]byte(printed), known) != nil || known.Runs != loadMap(t, folder).Runs {
+	if known := new(crashmap.Map); code != report.ExitFailed || json.Unmarshal([]byte(printed), known) != nil || known.Runs != loadMap(t, folder).Runs ||
+		!strings.Contains(printed, `"differences":{"same":[{"name":"dig-terminate-instantiated-rsync-done"`) {
 		t.Errorf("made again it ends with %d\n%s", code, printed)
 	}
 	if printed, _ = mapped(t, target, folder, append(points, "--against", folder)...); !strings.Contains(printed, "SAME: dig-terminate-instantiated-rsync-done, ends failed") {
@@ -121,7 +122,11 @@ func TestMapMistakes(t *testing.T) {
 			t.Errorf("%q ends with %d: %s", test.args, code, printed)
 		}
 	}
-	printed, code := mapped(t, target, filepath.Join(t.TempDir(), "map"), "--dry-run", "dig.terminate", "--longest", "2")
+	printed, code := mapped(t, target, filepath.Join(t.TempDir(), "map"), "--budget", "1ns")
+	if code != report.ExitInconclusive || !strings.Contains(printed, "the time for runs is over; the same command goes on") {
+		t.Errorf("without time it ends with %d: %s", code, printed)
+	}
+	printed, code = mapped(t, target, filepath.Join(t.TempDir(), "map"), "--dry-run", "dig.terminate", "--longest", "2")
 	if code != 0 || !strings.Contains(printed, "1 calls and states, at most 18 points: at most 20 runs") {
 		t.Errorf("a dry run ends with %d: %s", code, printed)
 	}
