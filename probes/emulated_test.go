@@ -677,6 +677,41 @@ func TestTeardownDeletesNoParentOfWhatStays(t *testing.T) {
 	run(t, subject, "teardown", nil, Passed)
 }
 
+// A DELETE that is answered as done, and does nothing, is told as what it is.
+func TestTeardownTellsOfADeleteThatDidNothing(t *testing.T) {
+	t.Parallel()
+	e := startEMCO(t, emcotest.Options{})
+	subject := e.subject("kept")
+	run(t, subject, "ensure", given(map[string]any{}), Passed)
+	label := subject.Names.Anchor("{label}")
+	behind, err := url.Parse(e.URL("clm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	forward := httputil.NewSingleHostReverseProxy(behind)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodDelete && r.URL.Path == "/v2/"+label {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		forward.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	front := subject
+	front.Client, err = emco.New(emco.Config{Endpoints: map[emco.Service]string{
+		emco.Orchestrator: e.URL("orchestrator"), emco.DCM: e.URL("dcm"), emco.CLM: server.URL,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, seen := run(t, front, "teardown", nil, Errored)
+	name := label[strings.LastIndex(label, "/")+1:]
+	if got, want := reasons(seen)[subject.Names.Anchor("{cluster}")], "it holds labels/"+name+", which is still there after its DELETE"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	run(t, subject, "teardown", nil, Passed)
+}
+
 func TestTeardownFindsAppsThatTheTargetNoLongerNames(t *testing.T) {
 	t.Parallel()
 	e := startEMCO(t, emcotest.Options{})
