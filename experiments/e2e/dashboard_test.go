@@ -177,8 +177,8 @@ func accomplished(workflow v1alpha1.Workflow) bool {
 func TestDashboard(t *testing.T) {
 	s := here(t)
 	s.install(t, s.given())
-	stranger := s.dashboard(t)
-	page := s.logIn(t, stranger)
+	visitor := s.dashboard(t)
+	page := s.logIn(t, visitor)
 	var schedules map[string]dashboardSchedule
 	eventually(t, time.Minute, func(ctx context.Context) (err error) {
 		if schedules, err = page.schedules(ctx); err == nil && len(schedules) != 10 {
@@ -186,7 +186,7 @@ func TestDashboard(t *testing.T) {
 		}
 		return err
 	})
-	stranger.isKeptOut(t, schedules)
+	visitor.isKeptOut(t, schedules)
 	for name := range schedules {
 		if begun, err := s.workflows(t.Context(), name); err != nil || len(begun) > 0 {
 			t.Fatalf("before any Start %s has %d workflows: %v", name, len(begun), err)

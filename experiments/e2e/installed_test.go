@@ -3,13 +3,13 @@ package e2e
 import "testing"
 
 // TestInstalled is what one installation goes through: manifests that are none,
-// strangers, a run of a command line that is killed, Runs that are deleted, and
+// users without rights, a run of a command line that is killed, Runs that are deleted, and
 // the death of its own controller.
 func TestInstalled(t *testing.T) {
 	s := here(t)
 	s.install(t, s.given())
 	t.Run("definition", s.definition)
-	t.Run("stranger", s.stranger)
+	t.Run("without rights", s.withoutRights)
 	t.Run("rights", s.rights)
 	t.Run("quota", s.quota)
 	t.Run("killed command", s.killedCommand)

@@ -38,10 +38,10 @@ type tab struct {
 // starts it, and reloads until the verdict is there.
 func TestPage(t *testing.T) {
 	s := here(t)
-	stranger := s.dashboard(t)
-	page := newTab(t, stranger.address)
+	visitor := s.dashboard(t)
+	page := newTab(t, visitor.address)
 	s.install(t, s.given())
-	user := s.logIn(t, stranger)
+	user := s.logIn(t, visitor)
 	var schedules map[string]dashboardSchedule
 	eventually(t, time.Minute, func(ctx context.Context) (err error) {
 		if schedules, err = user.schedules(ctx); err == nil && len(schedules) != 10 {

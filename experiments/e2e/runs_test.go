@@ -138,13 +138,13 @@ func (s *site) definition(t *testing.T) {
 	}
 }
 
-// stranger tries to create Runs without the right to: the API server refuses,
+// withoutRights tries to create Runs without the right to: the API server refuses,
 // and nothing runs. The thin client's account may create, get and watch Runs,
 // and nothing else.
-func (s *site) stranger(t *testing.T) {
+func (s *site) withoutRights(t *testing.T) {
 	created := s.watchFaults(t)
 	as := "--as=system:serviceaccount:" + home + ":"
-	printed, err := s.kubectl(t, manifest("stranger", "service-refused", ""), "create", as+"default", "-f", "-")
+	printed, err := s.kubectl(t, manifest("refused", "service-refused", ""), "create", as+"default", "-f", "-")
 	if err == nil || !strings.Contains(printed, "Forbidden") {
 		t.Errorf("somebody without rights has created a Run: %v", err)
 	}

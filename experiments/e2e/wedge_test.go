@@ -71,15 +71,7 @@ func TestWedge(t *testing.T) {
 // long the teardown took.
 func wedgeTimes(t *testing.T, file string) (verdict, torn time.Duration) {
 	t.Helper()
-	open, err := os.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer open.Close()
-	records, err := journal.Read(open)
-	if err != nil {
-		t.Fatal(err)
-	}
+	records := readJournal(t, file)
 	at := func(is func(journal.Record) bool) time.Duration {
 		found := slices.IndexFunc(records, is)
 		if found < 0 {
