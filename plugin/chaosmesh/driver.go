@@ -82,8 +82,7 @@ func Open(ctx context.Context, config *rest.Config, options Options) (*Driver, e
 		options.LookUp = net.DefaultResolver.LookupNetIP
 	}
 	config = rest.CopyConfig(config)
-	// What a fault needs is few requests that must not wait for each other.
-	config.QPS, config.Burst = 200, 400
+	config.QPS = -1 // A fault must not wait for a limit of our own.
 	direct, err := client.NewWithWatch(config, client.Options{Scheme: Scheme()})
 	if err != nil {
 		return nil, fmt.Errorf("connect to the cluster: %w", err)

@@ -36,6 +36,7 @@ func (n *namespaced) connect() (client.WithWatch, string, error) {
 			return nil, "", fmt.Errorf("find the namespace: %w; name it with --namespace", err)
 		}
 	}
+	config.QPS = -1 // The API server has limits of its own.
 	known, err := controller.Scheme()
 	if err != nil {
 		return nil, "", failure(err)

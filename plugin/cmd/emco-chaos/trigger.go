@@ -104,6 +104,13 @@ func (s *session) trigger(ctx context.Context, options triggerOptions) error {
 			}
 			return done, last
 		})
+		if err == nil {
+			return nil
+		}
+		// What the deadline cuts short can return just before ctx has ended.
+		if deadline, _ := ctx.Deadline(); !time.Now().Before(deadline) {
+			<-ctx.Done()
+		}
 		if ctx.Err() != nil {
 			return errors.Join(context.Cause(ctx), last)
 		}

@@ -195,6 +195,19 @@ func TestTriggerThatGivesUp(t *testing.T) {
 	}
 }
 
+// Time that is up is told as such wherever it cuts a request short: a dial and a
+// client's own limiter end a little before the context does.
+func TestTriggerThatGivesUpInARequest(t *testing.T) {
+	server := &apiServer{states: []v1alpha1.RunStatus{running(1)}}
+	config := server.kubeconfig(t)
+	for limit := 200 * time.Microsecond; limit < 5*time.Millisecond; limit += 20 * time.Microsecond {
+		code, _, errs := emcoChaos("trigger", "--kubeconfig", config, "x", "--wait", "--timeout", limit.String())
+		if code != 4 || !strings.Contains(errs, "the run has not ended within "+limit.String()) {
+			t.Errorf("exit code %d, printed %s", code, errs)
+		}
+	}
+}
+
 // A Run that is deleted has no verdict.
 func TestTriggerOfARunThatIsDeleted(t *testing.T) {
 	server := &apiServer{deleted: true, states: []v1alpha1.RunStatus{running(1)}}
