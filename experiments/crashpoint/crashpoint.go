@@ -98,15 +98,19 @@ func (p Point) Where() string {
 }
 
 // Next are the points that a call which stopped at p may stop at further on: those
-// of its path and one more back end, which alternate from the second on.
+// of its path and one more back end. A pair of back ends alternates, and begins
+// with the one that is named later: the other order has the same places, but for
+// the first access to its first back end, which is a path by itself.
 func (p Point) Next(backEnds []string) []Point {
 	var next []Point
 	last := len(p.Path) - 1
 	for _, name := range backEnds {
-		if name == p.Path[last] || last > 0 && name != p.Path[last-1] {
-			continue
+		if name == p.Path[last] && last == 0 {
+			break
 		}
-		next = append(next, Point{Start: p.Start, Path: append(slices.Clone(p.Path), name)})
+		if last == 0 || name == p.Path[last-1] {
+			next = append(next, Point{Start: p.Start, Path: append(slices.Clone(p.Path), name)})
+		}
 	}
 	return next
 }

@@ -99,13 +99,46 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestNextHasEveryBorder: whatever the order in which a call comes to its back
+// ends, each border between two of them is a point.
+func TestNextHasEveryBorder(t *testing.T) {
+	backEnds := []string{"mongo", "etcd", "rsync"}
+	for _, call := range []string{"m e e e r m", "e m", "r e m r m m e", "m", "e r e r"} {
+		accesses := strings.Fields(call)
+		stops := map[int]bool{} // where a hold has stopped the call
+		var ahead []crashpoint.Point
+		for _, name := range backEnds {
+			ahead = append(ahead, crashpoint.Point{Path: []string{name}})
+		}
+		for ; len(ahead) > 0; ahead = ahead[1:] {
+			at := 0
+			for _, name := range ahead[0].Path {
+				for at < len(accesses) && accesses[at] != name[:1] {
+					at++
+				}
+			}
+			if at < len(accesses) {
+				stops[at] = true
+				ahead = append(ahead, ahead[0].Next(backEnds)...)
+			}
+		}
+		for i := range accesses {
+			if border := i == 0 || accesses[i] != accesses[i-1]; border && !stops[i] {
+				t.Errorf("%s: nothing stops it before access %d", call, i+1)
+			}
+		}
+	}
+}
+
 func TestNext(t *testing.T) {
 	start := crashpoint.Starts()[0]
 	backEnds := []string{"mongo", "etcd", "rsync"}
 	for path, want := range map[string][]string{
-		"mongo":            {"dig-instantiate-approved-mongo-etcd", "dig-instantiate-approved-mongo-rsync"},
-		"mongo etcd":       {"dig-instantiate-approved-mongo-etcd-3"},
-		"mongo etcd mongo": {"dig-instantiate-approved-mongo-etcd-4"},
+		"mongo":           nil,
+		"etcd":            {"dig-instantiate-approved-etcd-mongo"},
+		"rsync":           {"dig-instantiate-approved-rsync-mongo", "dig-instantiate-approved-rsync-etcd"},
+		"etcd mongo":      {"dig-instantiate-approved-etcd-mongo-3"},
+		"etcd mongo etcd": {"dig-instantiate-approved-etcd-mongo-4"},
 	} {
 		var got []string
 		for _, next := range (crashpoint.Point{Start: start, Path: strings.Fields(path)}).Next(backEnds) {

@@ -26,7 +26,7 @@ var (
 	instantiated = View{"Instantiated", on}
 )
 
-// system answers a call by mongo, rsync and mongo again: it is a runner whose runs
+// system answers a call by mongo, rsync, mongo and rsync again: it is a runner whose runs
 // are told by the names of their experiments.
 type system struct {
 	made  []string
@@ -52,7 +52,7 @@ func (s *system) Run(_ context.Context, text []byte) (string, *plan.Plan, []jour
 	if first := s.first[name]; len(first) > 0 {
 		happened, known, s.first[name] = first[0], true, first[1:]
 	}
-	switch beyond := regexp.MustCompile("-(etcd.*|.*-etcd.*|rsync-mongo-3|mongo-rsync-4)$"); {
+	switch beyond := regexp.MustCompile("-(etcd.*|.*-etcd.*|rsync-mongo-4)$"); {
 	case known:
 	case strings.HasSuffix(name, "-reference"):
 		happened = told{before: approved, after: instantiated, accepted: true}
@@ -94,13 +94,13 @@ func TestWalk(t *testing.T) {
 	want := []string{
 		base + "reference", base + "reference",
 		base + "mongo", base + "mongo-done", base + "etcd", base + "rsync", base + "rsync-done",
-		base + "mongo-etcd", base + "mongo-rsync", base + "mongo-rsync-done", base + "rsync-mongo", base + "rsync-mongo-done", base + "rsync-etcd",
-		base + "mongo-rsync-3", base + "mongo-rsync-3-done", base + "rsync-mongo-3", base + "mongo-rsync-4",
+		base + "rsync-mongo", base + "rsync-mongo-done", base + "rsync-etcd",
+		base + "rsync-mongo-3", base + "rsync-mongo-3-done", base + "rsync-mongo-4",
 	}
 	if !slices.Equal(s.made, want) {
 		t.Errorf("made\n%s", strings.Join(s.made, "\n"))
 	}
-	if known := m.Map.Starts[0]; !known.Complete || len(known.Points) != 10 || len(m.Map.Findings()) != 0 {
+	if known := m.Map.Starts[0]; !known.Complete || len(known.Points) != 8 || len(m.Map.Findings()) != 0 {
 		t.Errorf("it knows %+v", known)
 	}
 }
@@ -112,14 +112,14 @@ func findings() *system {
 	return &system{
 		clean: 2,
 		runs: map[string]told{
-			base + "mongo":            stuck,
-			base + "rsync-done":       {before: approved, after: View{"Approved", on}},
-			base + "mongo-rsync":      hangs,
-			base + "mongo-rsync+etcd": hangs, // and a restart of rsync helps
-			base + "mongo-rsync-done": {before: approved, after: instantiated},
-			base + "rsync-mongo":      {before: approved, after: approved, bad: crashpoint.Final, text: "status says InstantiateFailed", progress: "given up"},
-			base + "rsync-mongo-done": {before: approved, after: approved, left: "edge Deployment shop"},
-			base + "moment-1":         stuck,
+			base + "mongo":              stuck,
+			base + "rsync-done":         {before: approved, after: View{"Approved", on}},
+			base + "rsync-mongo-3":      hangs,
+			base + "rsync-mongo-3+etcd": hangs, // and a restart of rsync helps
+			base + "rsync-mongo-3-done": {before: approved, after: instantiated},
+			base + "rsync-mongo":        {before: approved, after: approved, bad: crashpoint.Final, text: "status says InstantiateFailed", progress: "given up"},
+			base + "rsync-mongo-done":   {before: approved, after: approved, left: "edge Deployment shop"},
+			base + "moment-1":           stuck,
 		},
 	}
 }
@@ -132,14 +132,14 @@ func TestFindings(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]Point{
-		"mongo":            {Consequence: Stuck, WayOut: "a restart of etcd, then the teardown", Replayed: 3, Replays: 3},
-		"rsync-done":       {Consequence: Behind, WayOut: "the teardown (terminate, where EMCO takes it, and DELETE)", Replayed: 3, Replays: 3},
-		"mongo-rsync":      {Consequence: Late, WayOut: "a restart of rsync", Replayed: 3, Replays: 3},
-		"mongo-rsync-done": {Consequence: ByItself},
-		"rsync-mongo":      {Consequence: EndsFailed, WayOut: "the teardown (terminate, where EMCO takes it, and DELETE)", Replayed: 3, Replays: 3},
-		"rsync-mongo-done": {Consequence: Leaks, WayOut: "none in EMCO: delete it on the edge cluster", Replayed: 3, Replays: 3},
-		"moment-1":         {Consequence: Stuck, WayOut: "the teardown, later"},
-		"moment-2":         {Consequence: NothingDone},
+		"mongo":              {Consequence: Stuck, WayOut: "a restart of etcd, then the teardown", Replayed: 3, Replays: 3},
+		"rsync-done":         {Consequence: Behind, WayOut: "the teardown (terminate, where EMCO takes it, and DELETE)", Replayed: 3, Replays: 3},
+		"rsync-mongo-3":      {Consequence: Late, WayOut: "a restart of rsync", Replayed: 3, Replays: 3},
+		"rsync-mongo-3-done": {Consequence: ByItself},
+		"rsync-mongo":        {Consequence: EndsFailed, WayOut: "the teardown (terminate, where EMCO takes it, and DELETE)", Replayed: 3, Replays: 3},
+		"rsync-mongo-done":   {Consequence: Leaks, WayOut: "none in EMCO: delete it on the edge cluster", Replayed: 3, Replays: 3},
+		"moment-1":           {Consequence: Stuck, WayOut: "the teardown, later"},
+		"moment-2":           {Consequence: NothingDone},
 	} {
 		got := m.Map.Starts[0].Find(base + name)
 		if got == nil {
@@ -242,7 +242,7 @@ func TestResumed(t *testing.T) {
 		t.Fatal(err)
 	}
 	killed := errors.New("killed")
-	for _, at := range []string{"reference", "mongo", "rsync-done", "mongo-rsync+etcd", "rsync-mongo-3"} {
+	for _, at := range []string{"reference", "mongo", "rsync-done", "rsync-mongo-3+etcd", "rsync-mongo-4"} {
 		s := findings()
 		s.fails = map[string]error{base + at: killed}
 		m, told := newMapper(t, s)

@@ -127,7 +127,7 @@ func TestMapMistakes(t *testing.T) {
 		t.Errorf("without time it ends with %d: %s", code, printed)
 	}
 	printed, code = mapped(t, target, filepath.Join(t.TempDir(), "map"), "--dry-run", "dig.terminate", "--longest", "2")
-	if code != 0 || !strings.Contains(printed, "1 calls and states, at most 18 points: at most 20 runs") {
+	if code != 0 || !strings.Contains(printed, "1 calls and states, at most 12 points: at most 14 runs") {
 		t.Errorf("a dry run ends with %d: %s", code, printed)
 	}
 }
