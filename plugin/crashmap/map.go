@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/experiments/crashpoint"
+	"github.com/emco-chaos/emco-chaos/plugin/verdict"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 // Consequence is what a death at a crash point leads to.
@@ -88,11 +90,12 @@ type Point struct {
 	WayOut string `json:"wayOut,omitempty"`
 }
 
-const fileName = "map.json"
+// FileName is the file that has a map.
+const FileName = "map.json"
 
 // Load reads the map of a folder; nil when there is none yet.
 func Load(folder string) (*Map, error) {
-	data, err := os.ReadFile(filepath.Join(folder, fileName))
+	data, err := os.ReadFile(filepath.Join(folder, FileName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -106,20 +109,19 @@ func Load(folder string) (*Map, error) {
 	return known, nil
 }
 
-// save writes the map, whole or not at all.
-func (m *Map) save(folder string) error {
-	data, err := json.MarshalIndent(m, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write the crash map: %w", err)
+// InFolder keeps the files of a map in a folder, each whole or not at all.
+func InFolder(folder string) func(name string, data []byte) error {
+	return func(name string, data []byte) error {
+		path := filepath.Join(folder, name)
+		err := os.WriteFile(path+".new", data, 0o644)
+		if err == nil {
+			err = os.Rename(path+".new", path)
+		}
+		if err != nil {
+			return fmt.Errorf("write the crash map: %w", err)
+		}
+		return nil
 	}
-	path := filepath.Join(folder, fileName)
-	if err := os.WriteFile(path+".new", append(data, '\n'), 0o644); err != nil {
-		return fmt.Errorf("write the crash map: %w", err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return fmt.Errorf("write the crash map: %w", err)
-	}
-	return nil
 }
 
 // start returns the entry of a start, which is made when there is none.
@@ -151,4 +153,35 @@ func (m *Map) Findings() []Point {
 		}
 	}
 	return findings
+}
+
+// Points counts the points that are known, and those that a run said something of.
+func (m *Map) Points() (known, covered int) {
+	for _, start := range m.Starts {
+		for _, point := range start.Points {
+			known++
+			if point.Consequence != "" {
+				covered++
+			}
+		}
+	}
+	return known, covered
+}
+
+// Verdict is what the map says of EMCO, and why. That its time was over is told
+// by spent.
+func (m *Map) Verdict(spent bool) verdict.Judgement {
+	findings := m.groups()
+	known, covered := m.Points()
+	switch {
+	case len(findings) > 0:
+		first := findings[0][0]
+		return verdict.Judgement{Verdict: verdict.Failed, Reason: fmt.Sprintf("EMCO does not recover at %d of %d points, in %d ways; the first: %s, %s: %s",
+			len(m.Findings()), known, len(findings), first.Name, first.Consequence, document.OneLine(first.Words, maxWords))}
+	case spent:
+		return verdict.Judgement{Verdict: verdict.Inconclusive, Reason: "the time for runs is over"}
+	case covered < known:
+		return verdict.Judgement{Verdict: verdict.Inconclusive, Reason: fmt.Sprintf("%d of %d points are not covered", known-covered, known)}
+	}
+	return verdict.Judgement{Verdict: verdict.Passed}
 }

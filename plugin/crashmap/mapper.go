@@ -3,12 +3,11 @@ package crashmap
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -30,8 +29,9 @@ type Runner interface {
 // Mapper makes a map.
 type Mapper struct {
 	Runner
-	Map    *Map
-	Folder string // has the map, and the experiments of its findings
+	Map *Map
+	// Keep keeps a file: the map, and the experiment of a finding.
+	Keep   func(name string, data []byte) error
 	Starts []crashpoint.Start
 	// Services are those that can be restarted, to find a way out, in this order.
 	Services []string
@@ -78,11 +78,20 @@ func (m *Mapper) Make(ctx context.Context) error {
 			return err
 		}
 		m.Map.start(start).Complete = m.Wanted == nil
-		if err := m.Map.save(m.Folder); err != nil {
+		if err := m.save(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// save keeps the map.
+func (m *Mapper) save() error {
+	data, err := json.MarshalIndent(m.Map, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write the crash map: %w", err)
+	}
+	return m.Keep(FileName, append(data, '\n'))
 }
 
 // run makes one run, unless the time is over.
@@ -100,7 +109,7 @@ func (m *Mapper) run(ctx context.Context, experiment []byte, err error) (string,
 	}
 	if len(records) > 0 && err == nil {
 		if m.Map.Target = cmp.Or(m.Map.Target, records[0].Target); m.Map.Target != records[0].Target {
-			err = fmt.Errorf("the map in %s is of another target; name another folder", m.Folder)
+			err = errors.New("the map is of another target; name another folder")
 		}
 	}
 	return name, historyOf(compiled, records), err
@@ -134,7 +143,7 @@ func (m *Mapper) reference(ctx context.Context, start crashpoint.Start) error {
 	known := m.Map.start(start)
 	known.End, known.Answered = end, took
 	m.Tell(fmt.Sprintf("%s: answered within %v, ends %s", start, took.Round(time.Millisecond), describe(*end)))
-	return m.Map.save(m.Folder)
+	return m.save()
 }
 
 // walk goes through the call from back end to back end.
@@ -202,7 +211,7 @@ func (m *Mapper) point(ctx context.Context, at crashpoint.Point) error {
 		if seen.beyond() && len(at.Path) > 0 {
 			known := m.Map.start(at.Start)
 			known.Beyond = append(known.Beyond, at.Name())
-			return m.Map.save(m.Folder)
+			return m.save()
 		}
 		if entry.Consequence, entry.Words = seen.consequence(*known.End); entry.Consequence != "" || seen.beyond() {
 			break
@@ -219,7 +228,7 @@ func (m *Mapper) point(ctx context.Context, at crashpoint.Point) error {
 	known = m.Map.start(at.Start)
 	known.Points = append(known.Points, entry)
 	m.Tell(line(entry))
-	return m.Map.save(m.Folder)
+	return m.save()
 }
 
 // finding looks for a way out, writes the experiment that replays a finding, and
@@ -257,8 +266,8 @@ func (m *Mapper) finding(ctx context.Context, at crashpoint.Point, entry *Point,
 		return err
 	}
 	entry.File = at.Name() + ".yaml"
-	if err := os.WriteFile(filepath.Join(m.Folder, entry.File), text, 0o644); err != nil {
-		return fmt.Errorf("write the experiment of a finding: %w", err)
+	if err := m.Keep(entry.File, text); err != nil {
+		return err
 	}
 	// A moment does not come back, and a finding that was replayed elsewhere in
 	// the call need not be again.

@@ -71,14 +71,21 @@ func (s *system) Clean(context.Context) error {
 	return nil
 }
 
-func newMapper(t *testing.T, s *system) (*Mapper, *[]string) {
+// foldered is a mapper that keeps its map in a folder.
+type foldered struct {
+	*Mapper
+	Folder string
+}
+
+func newMapper(t *testing.T, s *system) (foldered, *[]string) {
 	t.Helper()
 	var lines []string
-	return &Mapper{
-		Runner: s, Map: &Map{BackEnds: []string{"mongo", "etcd", "rsync"}}, Folder: t.TempDir(),
+	folder := t.TempDir()
+	return foldered{&Mapper{
+		Runner: s, Map: &Map{BackEnds: []string{"mongo", "etcd", "rsync"}}, Keep: InFolder(folder),
 		Starts: crashpoint.Starts()[:1], Services: []string{"etcd", "orchestrator", "rsync"}, Settle: time.Second, Longest: 8,
 		Tell: func(text string) { lines = append(lines, text) },
-	}, &lines
+	}, folder}, &lines
 }
 
 const base = "dig-instantiate-approved-"
@@ -280,7 +287,7 @@ func TestBudgetAndTarget(t *testing.T) {
 	if _, err := Load(filepath.Join(m.Folder, "none")); err != nil {
 		t.Error(err)
 	}
-	if err := os.WriteFile(filepath.Join(m.Folder, fileName), []byte("{"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(m.Folder, FileName), []byte("{"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Load(m.Folder); err == nil {

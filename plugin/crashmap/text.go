@@ -60,15 +60,7 @@ func Text(out io.Writer, m *Map) error {
 			fmt.Fprintf(&b, "; way out: %s\n", point.WayOut)
 		}
 	}
-	points, covered := 0, 0
-	for _, start := range m.Starts {
-		for _, point := range start.Points {
-			points++
-			if point.Consequence != "" {
-				covered++
-			}
-		}
-	}
+	points, covered := m.Points()
 	fmt.Fprintf(&b, "%d of %d points covered by %d runs, %d findings at %d of them\n", covered, points, m.Runs, len(groups), len(m.Findings()))
 	_, err := io.WriteString(out, b.String())
 	return err

@@ -112,11 +112,11 @@ func TestMapMistakes(t *testing.T) {
 	}{
 		{[]string{"dig.instanciate"}, "dig.instanciate is no call that can be mapped; did you mean dig.instantiate?"},
 		{[]string{"--from", "Created", "dig.terminate"}, "none of the calls starts from Created"},
-		{[]string{"--points", "("}, "--points: error parsing regexp"},
-		{[]string{"--back-ends", "mysql"}, "--back-ends: the target has no service mysql"},
-		{[]string{"--longest", "0"}, "--longest is a number from 1 on"},
+		{[]string{"--points", "("}, "points of the map: error parsing regexp"},
+		{[]string{"--back-ends", "mysql"}, "back ends of the map: the target has no service mysql"},
+		{[]string{"--longest", "-1"}, "longest is a number from 1 on"},
 		{[]string{"--against", t.TempDir()}, "--against: there is no crash map in"},
-		{[]string{"--out", other}, "is of other back ends; name another folder"},
+		{[]string{"--out", other}, "is of other back ends (mongo); name another folder"},
 	} {
 		if printed, code := mapped(t, target, filepath.Join(t.TempDir(), "map"), test.args...); code != report.ExitUsage || !strings.Contains(printed, test.says) {
 			t.Errorf("%q ends with %d: %s", test.args, code, printed)

@@ -1,0 +1,42 @@
+package crashmap
+
+import (
+	"cmp"
+	"context"
+	"io"
+
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/journal"
+	"github.com/emco-chaos/emco-chaos/plugin/run"
+	"github.com/emco-chaos/emco-chaos/plugin/sdk"
+)
+
+// OnTarget makes the runs of a map on a target.
+type OnTarget struct {
+	Plugin *run.Plugin
+	Target *run.Target
+	// Start starts another plugin, for a clean-up.
+	Start func(context.Context) (*run.Plugin, error)
+	// Journal gets what happens, Version is that of emco-chaos, and Abandon ends a
+	// clean-up.
+	Journal io.Writer
+	Version string
+	Abandon <-chan struct{}
+}
+
+// Run implements [Runner].
+func (t *OnTarget) Run(ctx context.Context, experiment []byte) (string, *plan.Plan, []journal.Record, error) {
+	plans, err := t.Plugin.CompileAll(ctx, []sdk.Source{{File: "the experiment of a crash point", Text: experiment}})
+	if err != nil {
+		return "", nil, nil, err
+	}
+	name, history := run.NewName(), journal.New(t.Journal)
+	_, err = t.Target.Run(ctx, t.Plugin, run.Spec{Run: name, Plan: plans[0], Attempts: 1, Journal: history, Version: t.Version, Abandon: t.Abandon})
+	return name, plans[0], history.Records(), err
+}
+
+// Clean implements [Runner].
+func (t *OnTarget) Clean(ctx context.Context) error {
+	swept, err := t.Target.Clean(ctx, t.Start)
+	return cmp.Or(err, swept.Remains)
+}

@@ -1,0 +1,122 @@
+package crashmap
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/emco-chaos/emco-chaos/experiments/crashpoint"
+	"github.com/emco-chaos/emco-chaos/probes/document"
+	"github.com/emco-chaos/emco-chaos/probes/target"
+)
+
+// Spec says which crash points a map is made of.
+type Spec struct {
+	// Calls are those that are mapped, and From the state that they start from;
+	// empty is all of them.
+	Calls []string
+	From  string
+	// Points is a regular expression for the names of the points; empty is all.
+	Points string
+	// BackEnds are the services at which calls are stopped; empty is [BackEnds].
+	BackEnds []string
+	// Longest is how many back ends a call is led past at most.
+	Longest int
+	// Moments is how many kills at random moments are made for each call and state,
+	// and Seed decides them.
+	Moments int
+	Seed    uint64
+	// Settle is how long a call is given to move on after a hold; 0 leaves it to
+	// the target's driver.
+	Settle time.Duration
+	// Budget is how long runs may begin; 0 sets no limit.
+	Budget time.Duration
+}
+
+// DefaultLongest leads a call past all back ends of the calls that are known.
+const DefaultLongest = 8
+
+// BackEnds are the services that EMCO's microservices keep their state in, or
+// hand their work to.
+func BackEnds() []string { return []string{"mongo", "etcd", "rsync"} }
+
+// settles is how long a call may need to move on after a hold, by driver: on a
+// cluster what was held is sent again by TCP's timer, which has doubled meanwhile.
+func settles(of *target.Target) time.Duration {
+	if of.Driver.Kubernetes != nil {
+		return 5 * time.Second
+	}
+	return 500 * time.Millisecond
+}
+
+// starts are the chosen calls and states.
+func (s Spec) starts() ([]crashpoint.Start, error) {
+	var chosen []crashpoint.Start
+	var names, states []string
+	for _, start := range crashpoint.Starts() {
+		names, states = append(names, start.Call), append(states, string(start.State))
+		if (len(s.Calls) == 0 || slices.Contains(s.Calls, start.Call)) && (s.From == "" || s.From == string(start.State)) {
+			chosen = append(chosen, start)
+		}
+	}
+	for _, call := range s.Calls {
+		if !slices.Contains(names, call) {
+			return nil, fmt.Errorf("%s is no call that can be mapped; %s", document.Shown(call), document.Instead(call, slices.Compact(names)))
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("none of the calls starts from %s; %s", document.Shown(s.From), document.Instead(s.From, slices.Compact(slices.Sorted(slices.Values(states)))))
+	}
+	return chosen, nil
+}
+
+// Mapper returns what makes the map on a target, or goes on with a known one.
+// Runner, Keep and Tell are the caller's to set. An error is a mistake in the spec.
+func (s Spec) Mapper(on *target.Target, known *Map, version string) (*Mapper, error) {
+	starts, err := s.starts()
+	if err != nil {
+		return nil, err
+	}
+	m := &Mapper{Map: known, Starts: starts, Settle: cmp.Or(s.Settle, settles(on)), Longest: cmp.Or(s.Longest, DefaultLongest), Moments: s.Moments, Seed: s.Seed}
+	for name, service := range on.Services {
+		if service.HasPods() {
+			m.Services = append(m.Services, name)
+		}
+	}
+	// What works on for a service that died is the first to restart.
+	slices.SortFunc(m.Services, func(a, b string) int {
+		return cmp.Or(cmp.Compare(slices.Index(BackEnds(), b), slices.Index(BackEnds(), a)), cmp.Compare(a, b))
+	})
+	if len(s.BackEnds) == 0 {
+		s.BackEnds = BackEnds()
+	}
+	for _, name := range s.BackEnds {
+		if _, there := on.Services[name]; !there {
+			return nil, fmt.Errorf("back ends of the map: the target has no service %s; %s", document.Shown(name), document.Instead(name, m.Services))
+		}
+	}
+	if s.Points != "" {
+		wanted, err := regexp.Compile(s.Points)
+		if err != nil {
+			return nil, fmt.Errorf("points of the map: %w", err)
+		}
+		m.Wanted = wanted.MatchString
+	}
+	if m.Longest < 1 || m.Moments < 0 {
+		return nil, errors.New("longest is a number from 1 on, and moments one from 0 on")
+	}
+	if m.Map == nil {
+		m.Map = &Map{Version: version, Began: time.Now().UTC(), BackEnds: s.BackEnds}
+	}
+	if !slices.Equal(m.Map.BackEnds, s.BackEnds) {
+		return nil, fmt.Errorf("the map that is known is of other back ends (%s); name another folder", strings.Join(m.Map.BackEnds, ", "))
+	}
+	if s.Budget > 0 {
+		m.Until = time.Now().Add(s.Budget)
+	}
+	return m, nil
+}
