@@ -15,6 +15,7 @@ func TestInstalled(t *testing.T) {
 	t.Run("killed command", s.killedCommand)
 	t.Run("killed controller", s.killedController)
 	t.Run("deleted", s.deleted)
+	t.Run("map", s.mapped)
 	t.Run("without EMCO", s.withoutEMCO)
 }
 

@@ -103,8 +103,10 @@ func (s *site) events(ctx context.Context, kind, name string) ([]string, error) 
 // definition: the API server refuses what is no Run, and a change of one.
 func (s *site) definition(t *testing.T) {
 	for name, test := range map[string]struct{ spec, says string }{
-		"nothing":        {"{}", "give the name of an experiment or the text of one"},
-		"both":           {"{experiment: a, text: b}", "give the name of an experiment or the text of one"},
+		"nothing":        {"{}", "give one of experiment"},
+		"both":           {"{experiment: a, text: b}", "give one of experiment"},
+		"map and more":   {"{experiment: a, map: {}}", "give one of experiment"},
+		"map's attempts": {"{map: {}, attempts: 2}", "a crash map has none"},
 		"no name":        {`{experiment: "A b"}`, "spec.experiment in body should match"},
 		"attempts":       {"{experiment: a, attempts: 11}", "should be less than or equal to 10"},
 		"ttl":            {"{experiment: a, ttlAfterFinished: soon}", "spec.ttlAfterFinished in body should match"},

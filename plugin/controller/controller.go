@@ -60,6 +60,8 @@ type Runner interface {
 	// Run returns. It tells what was found before the run began. An error says
 	// that there was no run to speak of.
 	Run(ctx context.Context, spec runs.Spec, tell func(string)) (engine.Outcome, error)
+	// Map returns what makes a crash map. An error says what is wrong with its spec.
+	Map(spec v1alpha1.MapSpec) (Mapping, error)
 	// Sweep removes what dead runs left: faults first, then what they made in
 	// the target. It tells each thing that it removes and that it cannot. An
 	// error says that faults may still be there.

@@ -33,22 +33,28 @@ func (q *queue) keep(ctx context.Context, run *v1alpha1.Run, records []journal.R
 	if err != nil {
 		return nil, err
 	}
-	kept := &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Namespace: run.Namespace, Name: run.Name + "-journal"},
-		BinaryData: map[string][]byte{journalKey: data},
-	}
-	if err := controllerutil.SetOwnerReference(run, kept, q.Cluster.Scheme()); err != nil {
+	name := run.Name + "-journal"
+	if err := q.keepFiles(ctx, run, name, nil, map[string][]byte{journalKey: data}); err != nil {
 		return nil, err
 	}
-	err = untilTaken(ctx, func(ctx context.Context) error {
+	return &v1alpha1.Journal{ConfigMap: name, Omitted: int32(omitted)}, nil
+}
+
+// keepFiles stores files as a ConfigMap that the Run owns.
+func (q *queue) keepFiles(ctx context.Context, run *v1alpha1.Run, name string, text map[string]string, binary map[string][]byte) error {
+	kept := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: run.Namespace, Name: name}, Data: text, BinaryData: binary}
+	if err := controllerutil.SetOwnerReference(run, kept, q.Cluster.Scheme()); err != nil {
+		return err
+	}
+	err := untilTaken(ctx, func(ctx context.Context) error {
 		kept.ResourceVersion = ""
 		return q.Cluster.Create(ctx, kept)
 	})
 	// The answer to the first try may have been lost.
 	if err != nil && !apierrors.IsAlreadyExists(err) {
-		return nil, fmt.Errorf("keep the journal: %w", err)
+		return fmt.Errorf("keep the ConfigMap %s: %w", name, err)
 	}
-	return &v1alpha1.Journal{ConfigMap: kept.Name, Omitted: int32(omitted)}, nil
+	return nil
 }
 
 // pack compresses a journal. Of one that is too long the first records are left

@@ -108,15 +108,21 @@ func (p *progress) close() {
 
 // write writes the status. What is not taken now comes with the next one.
 func (p *progress) write(ctx context.Context) {
+	p.stored = p.progressed(ctx, p.run, p.stored)
+	p.written = time.Now()
+}
+
+// progressed writes the status of a Run that is under way, and returns what is
+// stored then: what was before where it is not taken.
+func (q *queue) progressed(ctx context.Context, run, stored *v1alpha1.Run) *v1alpha1.Run {
 	ctx, cancel := context.WithTimeout(ctx, tellLimit)
 	defer cancel()
-	written := p.run.DeepCopy()
-	if err := p.Cluster.Status().Patch(ctx, written.DeepCopy(), client.MergeFrom(p.stored)); err != nil {
-		p.Log.Info("the status of a run was not written", "run", p.run.Name, "error", err)
-	} else {
-		p.stored = written
+	written := run.DeepCopy()
+	if err := q.Cluster.Status().Patch(ctx, written.DeepCopy(), client.MergeFrom(stored)); err != nil {
+		q.Log.Info("the status of a run was not written", "run", run.Name, "error", err)
+		return stored
 	}
-	p.written = time.Now()
+	return written
 }
 
 // tell tells one record.
@@ -170,15 +176,18 @@ func (p *progress) tell(ctx context.Context, record journal.Record) {
 
 // line adds a line to the timeline.
 func (p *progress) line(record journal.Record, text string) {
-	timeline := &p.run.Status.Timeline
-	switch len(*timeline) {
+	addMoment(&p.run.Status, v1alpha1.Moment{At: metav1.Duration{Duration: record.At.Round(time.Millisecond)}, Step: record.Step, Text: text})
+}
+
+// addMoment adds a line to a timeline.
+func addMoment(status *v1alpha1.RunStatus, moment v1alpha1.Moment) {
+	switch len(status.Timeline) {
 	case longestTimeline:
 		return
 	case longestTimeline - 1:
-		record.Step, text = "", "more than fits here: the journal has it"
+		moment.Step, moment.Text = "", "more than fits here: the journal has it"
 	}
-	at := metav1.Duration{Duration: record.At.Round(time.Millisecond)}
-	*timeline = append(*timeline, v1alpha1.Moment{At: at, Step: record.Step, Text: text})
+	status.Timeline = append(status.Timeline, moment)
 }
 
 // faultReasons are the Events' reasons for the events of a fault.

@@ -56,8 +56,10 @@ type queue struct {
 // the object.
 type entry struct {
 	*teller
-	// plan is nil for a Run that another process has begun.
-	plan *plan.Plan
+	// plan is of a Run of an experiment, and mapping of one that makes a crash map.
+	// One that another process has begun has neither.
+	plan    *plan.Plan
+	mapping Mapping
 }
 
 // Reconcile looks at all Runs.
@@ -196,11 +198,8 @@ func (q *queue) admit(ctx context.Context, run *v1alpha1.Run) (*entry, error) {
 			return nil, client.IgnoreNotFound(err)
 		}
 	}
-	source := sdk.Source{Experiment: run.Spec.Experiment, Parameters: run.Spec.Parameters}
-	if run.Spec.Text != "" {
-		source.File, source.Text = "spec.text", []byte(run.Spec.Text)
-	}
-	compiled, err := q.Runner.Compile(ctx, source)
+	one := &entry{teller: told}
+	experiment, err := q.prepare(ctx, run.Spec, one)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -209,13 +208,30 @@ func (q *queue) admit(ctx context.Context, run *v1alpha1.Run) (*entry, error) {
 	}
 	if run.Status.Phase == "" {
 		before := run.DeepCopy()
-		run.Status.Phase, run.Status.Experiment, run.Status.ID, run.Status.QueuedTime = v1alpha1.Queued, compiled.Experiment, runs.NewName(), new(metav1.NowMicro())
+		run.Status.Phase, run.Status.Experiment, run.Status.ID, run.Status.QueuedTime = v1alpha1.Queued, experiment, runs.NewName(), new(metav1.NowMicro())
 		if err := q.Cluster.Status().Patch(ctx, run, client.MergeFrom(before)); err != nil {
 			return nil, client.IgnoreNotFound(err)
 		}
-		q.Log.Info("run queued", "run", run.Name, "experiment", compiled.Experiment)
+		q.Log.Info("run queued", "run", run.Name, "experiment", experiment)
 	}
-	return &entry{teller: told, plan: compiled}, nil
+	return one, nil
+}
+
+// prepare finds out what a Run is to do, and how that is called. An error says
+// what is wrong with its spec.
+func (q *queue) prepare(ctx context.Context, spec v1alpha1.RunSpec, one *entry) (experiment string, err error) {
+	if spec.Map != nil {
+		one.mapping, err = q.Runner.Map(*spec.Map)
+		return crashMap, err
+	}
+	source := sdk.Source{Experiment: spec.Experiment, Parameters: spec.Parameters}
+	if spec.Text != "" {
+		source.File, source.Text = "spec.text", []byte(spec.Text)
+	}
+	if one.plan, err = q.Runner.Compile(ctx, source); err != nil {
+		return "", err
+	}
+	return one.plan.Experiment, nil
 }
 
 // refuse ends a Run that cannot be run.

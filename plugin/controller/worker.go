@@ -179,6 +179,12 @@ func (q *queue) make(ctx, running, cleaning context.Context, run *v1alpha1.Run, 
 	err = held.Note(running, run.Status.ID)
 	q.metrics.inProgress.Set(1)
 	defer q.metrics.inProgress.Set(0)
+	if known.mapping != nil {
+		guarded, stop := held.Guard(running)
+		defer stop()
+		q.makeMap(ctx, guarded, cleaning.Done(), run, known)
+		return
+	}
 	p := q.follow(ctx, run, known)
 	text := &bytes.Buffer{}
 	history := journal.New(text, p.add)

@@ -303,6 +303,15 @@ type scripted struct {
 	sweep func(ctx context.Context, tell func(string)) (runs.Swept, error)
 	swept []time.Time
 	ran   []string
+	// mapping makes crash maps.
+	mapping Mapping
+}
+
+func (s *scripted) Map(spec v1alpha1.MapSpec) (Mapping, error) {
+	if slices.Contains(spec.Calls, "wrong") {
+		return nil, errors.New("spec.map: wrong is no call that can be mapped")
+	}
+	return s.mapping, nil
 }
 
 func (s *scripted) Compile(_ context.Context, source sdk.Source) (*plan.Plan, error) {

@@ -12,15 +12,21 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/controller"
+	"github.com/emco-chaos/emco-chaos/plugin/controller/api/v1alpha1"
+	"github.com/emco-chaos/emco-chaos/plugin/crashmap"
 	"github.com/emco-chaos/emco-chaos/plugin/doctor"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
+	"github.com/emco-chaos/emco-chaos/plugin/verdict"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
+	"k8s.io/utils/ptr"
 	runtimelog "sigs.k8s.io/controller-runtime/pkg/log"
 	runtimemetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 )
@@ -114,27 +120,84 @@ func (r *runner) Compile(ctx context.Context, source sdk.Source) (*plan.Plan, er
 	return plans[0], nil
 }
 
+// ready starts the plugin, and opens the target with no fault on it: whoever had
+// it before may have given it back with one.
+func (r *runner) ready(ctx context.Context, tell func(string)) (plugin *run.Plugin, opened *run.Target, done func(), err error) {
+	if plugin, err = r.start(ctx); err != nil {
+		return nil, nil, nil, err
+	}
+	if opened, err = r.open(ctx, tell); err != nil {
+		plugin.Close()
+		return nil, nil, nil, err
+	}
+	done = func() {
+		r.s.end(opened.Close)
+		plugin.Close()
+	}
+	if err = opened.Prepare(ctx); err != nil {
+		done()
+	}
+	return plugin, opened, done, err
+}
+
 // Run makes a run.
 func (r *runner) Run(ctx context.Context, spec run.Spec, tell func(string)) (engine.Outcome, error) {
-	plugin, err := r.start(ctx)
-	if err != nil {
-		return engine.Outcome{}, err
-	}
-	defer plugin.Close()
 	if inFlight(spec.Plan) {
 		doctor.Fronts(ctx, r.target, tell)
 	}
-	opened, err := r.open(ctx, tell)
+	plugin, opened, done, err := r.ready(ctx, tell)
 	if err != nil {
 		return engine.Outcome{}, err
 	}
-	defer r.s.end(opened.Close)
-	// Whoever had the target before may have given it back with a fault on it.
-	if err := opened.Prepare(ctx); err != nil {
-		return engine.Outcome{}, err
-	}
+	defer done()
 	spec.Version = version
 	return opened.Run(ctx, plugin, spec)
+}
+
+// Map returns what makes a crash map.
+func (r *runner) Map(spec v1alpha1.MapSpec) (controller.Mapping, error) {
+	wanted := crashmap.Spec{
+		Calls: spec.Calls, From: spec.From, Points: spec.Points, Longest: int(spec.Longest), Moments: int(spec.Moments), Seed: uint64(spec.Seed),
+		Budget: ptr.Deref(spec.Budget, metav1.Duration{}).Duration,
+	}
+	if _, err := wanted.Mapper(r.target, nil, version); err != nil {
+		return nil, fmt.Errorf("spec.map: %w", err)
+	}
+	return func(ctx context.Context, with controller.MapParts) (verdict.Judgement, error) {
+		mapper, err := wanted.Mapper(r.target, nil, version)
+		if err != nil {
+			return verdict.Judgement{}, err
+		}
+		plugin, opened, done, err := r.ready(ctx, func(string) {})
+		if err != nil {
+			return verdict.Judgement{}, err
+		}
+		defer done()
+		mapper.Runner = &crashmap.OnTarget{Plugin: plugin, Target: opened, Start: r.start, Journal: with.Journal, Version: version, Abandon: with.Abandon}
+		mapper.Keep = with.Keep
+		mapper.Tell = func(text string) { with.Tell(text, mapStatus(mapper.Map)) }
+		err = mapper.Make(ctx)
+		spent := errors.Is(err, crashmap.ErrBudget)
+		if err != nil && !spent {
+			return verdict.Judgement{}, err
+		}
+		return mapper.Map.Verdict(spent), nil
+	}, nil
+}
+
+// mapStatus is a map as the status of a Run has it.
+func mapStatus(m *crashmap.Map) v1alpha1.MapStatus {
+	points, covered := m.Points()
+	status := v1alpha1.MapStatus{Runs: int32(m.Runs), Points: int32(points), Covered: int32(covered)}
+	for _, found := range m.Findings() {
+		if len(status.Findings) < 100 {
+			status.Findings = append(status.Findings, v1alpha1.Finding{
+				Point: found.Name, Where: found.Where, Consequence: string(found.Consequence),
+				Words: document.OneLine(found.Words, 1000), WayOut: document.OneLine(found.WayOut, 1000),
+			})
+		}
+	}
+	return status
 }
 
 // Sweep removes what dead runs left.

@@ -44,7 +44,8 @@ type Run struct {
 
 	// Spec says what to run. It cannot be changed: create another Run instead.
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the spec of a Run cannot be changed; create another Run"
-	// +kubebuilder:validation:XValidation:rule="has(self.experiment) != has(self.text)",message="give the name of an experiment or the text of one, and not both"
+	// +kubebuilder:validation:XValidation:rule="[has(self.experiment), has(self.text), has(self.map)].filter(given, given).size() == 1",message="give one of experiment (the name of an experiment), text (an experiment) and map (a crash map), and not two"
+	// +kubebuilder:validation:XValidation:rule="!has(self.map) || !has(self.parameters) && !has(self.attempts)",message="parameters and attempts are for an experiment; a crash map has none"
 	Spec RunSpec `json:"spec"`
 	// Status says how far the run is and what it found. The controller writes it.
 	// +optional
@@ -74,6 +75,12 @@ type RunSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=65536
 	Text string `json:"text,omitempty"`
+	// Map has a crash map made in place of an experiment: the moments of EMCO's calls
+	// at which it does not recover from the death of the service that answers. It
+	// passes when there are none. It may take hours, and no other Run has its turn
+	// meanwhile: map.budget limits it.
+	// +optional
+	Map *MapSpec `json:"map,omitempty"`
 	// Parameters are values for the experiment's parameters, by their names;
 	// `emco-chaos list` shows which there are. One that is left out has the
 	// experiment's default.
@@ -108,6 +115,51 @@ type RunSpec struct {
 	// +kubebuilder:validation:MaxLength=20
 	// +kubebuilder:validation:Pattern=`^([0-9]+(s|m|h))+$`
 	TTLAfterFinished *metav1.Duration `json:"ttlAfterFinished,omitempty"`
+}
+
+// MapSpec says which crash points a crash map is made of. Left empty ({}), it is
+// made of all.
+type MapSpec struct {
+	// Calls are the calls that are mapped, such as dig.terminate. Left out, it is
+	// all of the life cycle.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=63
+	Calls []string `json:"calls,omitempty"`
+	// From is the state that the calls are made in, such as Approved. Left out, it is
+	// each in which EMCO accepts them.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	From string `json:"from,omitempty"`
+	// Points is a regular expression: only the crash points with such names are
+	// tried, for instance rsync-done$.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Points string `json:"points,omitempty"`
+	// Longest is how many back ends a call is led past at most. Left out, it is past
+	// all that it comes to.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=16
+	Longest int32 `json:"longest,omitempty"`
+	// Moments is how many kills at random moments are made for each call and state,
+	// and Seed decides them.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000
+	Moments int32 `json:"moments,omitempty"`
+	// Seed is what the random moments are drawn from.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Seed int64 `json:"seed,omitempty"`
+	// Budget is how long runs may begin, such as 40m. A map whose budget is spent
+	// before all points are tried is Inconclusive, unless it has found something.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:Pattern=`^([0-9]+(s|m|h))+$`
+	Budget *metav1.Duration `json:"budget,omitempty"`
 }
 
 // Phase is how far a run is.
@@ -202,6 +254,9 @@ type RunStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
 	Evidence []Claim `json:"evidence,omitempty"`
+	// Map is what a crash map has found so far.
+	// +optional
+	Map *MapStatus `json:"map,omitempty"`
 	// Left is what could not be removed, and what may still happen.
 	// +optional
 	// +listType=atomic
@@ -247,6 +302,47 @@ type Claim struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Missing string `json:"missing,omitempty"`
+}
+
+// MapStatus is what a crash map has found so far.
+type MapStatus struct {
+	// Runs is how many runs were made.
+	Runs int32 `json:"runs"`
+	// Points is how many crash points were tried.
+	Points int32 `json:"points"`
+	// Covered is how many of the points a run said something of.
+	Covered int32 `json:"covered"`
+	// Findings are the points that EMCO does not recover from, the first hundred.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	Findings []Finding `json:"findings,omitempty"`
+	// ConfigMap is the name of the ConfigMap that has the whole map as map.json, and
+	// for each finding an experiment that replays it. It goes with the Run.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	ConfigMap string `json:"configMap,omitempty"`
+}
+
+// Finding is a crash point that EMCO does not recover from.
+type Finding struct {
+	// Point is its name, and that of the experiment that replays it.
+	// +kubebuilder:validation:MaxLength=63
+	Point string `json:"point"`
+	// Where says in words where in the call it is.
+	// +kubebuilder:validation:MaxLength=1024
+	Where string `json:"where"`
+	// Consequence is what the death leads to: "behind its back", "ends failed",
+	// "stuck", "leaks" or "late".
+	// +kubebuilder:validation:MaxLength=63
+	Consequence string `json:"consequence"`
+	// Words are those by which EMCO or the edge shows it.
+	// +kubebuilder:validation:MaxLength=1024
+	Words string `json:"words"`
+	// WayOut is what takes away what it leaves.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	WayOut string `json:"wayOut,omitempty"`
 }
 
 // Journal says where everything that happened in a run is kept.
