@@ -58,6 +58,9 @@ type Point struct {
 	// Path are the back ends that the call is stopped at, one after another;
 	// empty for a kill at a moment.
 	Path []string
+	// Request is the number of the request to the only back end of the path that the
+	// call is stopped at; 0 and 1 are the first. A local cluster alone can count.
+	Request int
 	// After says that the last back end has done its work, and that the
 	// service does not hear of it.
 	After bool
@@ -74,6 +77,8 @@ func (p Point) Name() string {
 	switch n := len(p.Path); {
 	case n == 0:
 		return fmt.Sprintf("%s-moment-%d", name, p.Number)
+	case p.Request > 1:
+		name += fmt.Sprintf("-%s-request-%d", p.Path[0], p.Request)
 	case n > 2:
 		name += fmt.Sprintf("-%s-%s-%d", p.Path[0], p.Path[1], n)
 	default:
@@ -90,6 +95,10 @@ func (p Point) Where() string {
 	switch n := len(p.Path); {
 	case n == 0:
 		return fmt.Sprintf("%s after the call was sent", p.Moment)
+	case p.Request > 1 && p.After:
+		return fmt.Sprintf("after %s's work on request %d", p.Path[0], p.Request)
+	case p.Request > 1:
+		return fmt.Sprintf("before request %d to %s", p.Request, p.Path[0])
 	case p.After:
 		return "after the work of " + strings.Join(p.Path, ", then ")
 	default:
@@ -97,11 +106,15 @@ func (p Point) Where() string {
 	}
 }
 
-// Next are the points that a call which stopped at p may stop at further on: those
-// of its path and one more back end. A pair of back ends alternates, and begins
+// Next are the points that a call which stopped at p may stop at further on: where
+// requests are counted the next one, else those of its path and one more back
+// end. A pair of back ends alternates, and begins
 // with the one that is named later: the other order has the same places, but for
 // the first access to its first back end, which is a path by itself.
 func (p Point) Next(backEnds []string) []Point {
+	if p.Request > 0 {
+		return []Point{{Start: p.Start, Path: p.Path, Request: p.Request + 1}}
+	}
 	var next []Point
 	last := len(p.Path) - 1
 	for _, name := range backEnds {

@@ -28,6 +28,7 @@ func points(start crashpoint.Start) []crashpoint.Point {
 		{Start: start, Path: []string{"rsync", "mongo"}, After: true},
 		{Start: start, Path: []string{"mongo", "etcd", "mongo"}},
 		{Start: start, Path: []string{"mongo", "rsync", "mongo", "rsync", "mongo", "rsync", "mongo", "rsync"}, After: true},
+		{Start: start, Path: []string{"etcd"}, Request: 12, After: true},
 		{Start: start, Moment: 40 * time.Millisecond, Number: 12},
 		{Start: start, Number: 13},
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
@@ -26,6 +27,24 @@ const (
 	ExperimentLabel = "emco-chaos.io/experiment"
 	StepLabel       = "emco-chaos.io/step"
 )
+
+// RequestAnnotation is on a partition that begins with a later request than the
+// first. A local cluster can count them.
+const RequestAnnotation = "emco-chaos.io/request"
+
+// Request returns the number of the request with which a partition begins, from 1
+// on.
+func Request(object Object) (int, error) {
+	text, given := object.GetAnnotations()[RequestAnnotation]
+	if !given {
+		return 1, nil
+	}
+	number, err := strconv.Atoi(text)
+	if err != nil || number < 1 {
+		return 0, &FieldError{Field: "metadata.annotations", Message: fmt.Sprintf("%s is %q", RequestAnnotation, text), Remedy: "write a number from 1 on"}
+	}
+	return number, nil
+}
 
 // The API group and the apiVersion of every Chaos Mesh object.
 const (

@@ -289,3 +289,27 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// TestRequest: the number of a request is an annotation, and 1 without it.
+func TestRequest(t *testing.T) {
+	kind, _ := fault.Short("networkChaos")
+	for _, test := range []struct {
+		short map[string]any
+		want  int
+	}{{map[string]any{"action": "partition"}, 1}, {map[string]any{"action": "partition", "request": int64(3)}, 3}} {
+		made, err := kind.Read(test.short, shop)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := fault.Request(decode(t, string(made.Object))); err != nil || got != test.want {
+			t.Errorf("%v begins with request %d, %v", test.short, got, err)
+		}
+	}
+	wrong := fault.New(kind.Name)
+	for _, text := range []string{"0", "-1", "first", ""} {
+		wrong.SetAnnotations(map[string]string{fault.RequestAnnotation: text})
+		if _, err := fault.Request(wrong); err == nil || !strings.Contains(err.Error(), "write a number from 1 on") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

@@ -14,8 +14,9 @@ import (
 type Field struct {
 	// Key is the key in the short form; without one a whole object alone can set it.
 	Key string
-	// Path is where it stands in the spec, such as delay.latency.
-	Path string
+	// Path is where it stands in the spec, such as delay.latency. What Chaos Mesh
+	// knows nothing of is an annotation instead.
+	Path, Annotation string
 	// Schema is the JSON Schema of the value in the short form; see
 	// [document.Schema] for its annotations. An object's value is one of its
 	// enum, too.

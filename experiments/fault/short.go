@@ -55,7 +55,7 @@ func (k Kind) Read(short map[string]any, ends Ends) (*plan.Fault, error) {
 	if !named {
 		action = k.Actions[0]
 	}
-	spec := map[string]any{}
+	spec, annotations := map[string]any{}, map[string]any{}
 	if text, given := short["duration"].(string); given {
 		duration, _ := time.ParseDuration(text) // the schema has checked it
 		spec["duration"] = duration.String()
@@ -84,14 +84,19 @@ func (k Kind) Read(short map[string]any, ends Ends) (*plan.Fault, error) {
 		if message != "" {
 			return nil, &FieldError{Field: field.Key, Message: message, Remedy: remedy}
 		}
-		if value != nil {
+		switch {
+		case value == nil:
+		case field.Annotation != "":
+			annotations[field.Annotation] = fmt.Sprint(value)
+		default:
 			// It fails where a path leads through a value: no row has such a one.
 			_ = unstructured.SetNestedField(spec, value, strings.Split(field.Path, ".")...)
 		}
 	}
 	maps.Copy(spec, ends.Spec)
 	fault, err := Read(map[string]any{
-		"apiVersion": GroupVersion, "kind": k.Name, "metadata": map[string]any{"namespace": ends.Namespace}, "spec": spec,
+		"apiVersion": GroupVersion, "kind": k.Name, "spec": spec,
+		"metadata": map[string]any{"namespace": ends.Namespace, "annotations": annotations},
 	})
 	if wrong, ok := errors.AsType[*FieldError](err); ok {
 		// The schema and the fields leave the duration, which has its own name.
@@ -111,7 +116,8 @@ func (k Kind) actionsOf(key string) []string {
 	})
 }
 
-// Example is a short form with the action that names every field it can have.
+// Example is a short form with the action that names every field it can have, and
+// that Chaos Mesh knows.
 // The fault lies between the services, or is on the first.
 func (k Kind) Example(action string, services ...string) map[string]any {
 	short := map[string]any{}
@@ -124,7 +130,7 @@ func (k Kind) Example(action string, services ...string) map[string]any {
 		short["service"] = services[0]
 	}
 	for _, field := range k.Fields {
-		if field.Key != "" && field.belongsTo(action) {
+		if field.Key != "" && field.Annotation == "" && field.belongsTo(action) {
 			short[field.Key] = field.Example
 		}
 	}

@@ -152,6 +152,9 @@ func (d *Driver) resolve(ctx context.Context, object fault.Object) (told string,
 	if !ok {
 		return "", nil
 	}
+	if first, err := fault.Request(object); err != nil || first > 1 {
+		return "", cmp.Or(err, error(&fault.FieldError{Field: "request", Message: "Chaos Mesh counts no requests", Remedy: "leave it out, or run it on a local cluster"}))
+	}
 	ctx, cancel := context.WithTimeout(ctx, readLimit)
 	defer cancel()
 	var resolved []string

@@ -392,6 +392,9 @@ func TestNamesAreResolved(t *testing.T) {
 			contains(t, err, "spec.externalTargets[0]", says, "give an IPv4 address")
 		}
 	}
+	counted := partition(t)
+	counted.Annotations = map[string]string{fault.RequestAnnotation: "3"}
+	contains(t, driver.Check(t.Context(), counted), "Chaos Mesh counts no requests")
 	object := to("edge.example", "192.0.2.9", "198.51.100.7/24")
 	if err := driver.Check(t.Context(), object); err != nil {
 		t.Fatal(err)

@@ -37,7 +37,11 @@ type Mapper struct {
 	Services []string
 	// Settle is how long a call needs at least to move on after a hold.
 	Settle time.Duration
-	// Longest is how many back ends a path has at most.
+	// Requests has a call stopped at each request to a back end, and not only at the
+	// borders between two. A local cluster alone can count them.
+	Requests bool
+	// Longest is how many back ends a path has at most, or how many requests to one
+	// are counted.
 	Longest int
 	// Moments is how many kills at random moments are made for each start, and
 	// Seed decides them.
@@ -146,27 +150,44 @@ func (m *Mapper) reference(ctx context.Context, start crashpoint.Start) error {
 	return m.save()
 }
 
-// walk goes through the call from back end to back end.
-func (m *Mapper) walk(ctx context.Context, start crashpoint.Start) error {
-	var ahead []crashpoint.Point
+// First are the points at which a call is stopped first: at each back end.
+func (m *Mapper) First(start crashpoint.Start) []crashpoint.Point {
+	var first []crashpoint.Point
 	for _, name := range m.Map.BackEnds {
-		ahead = append(ahead, crashpoint.Point{Start: start, Path: []string{name}})
+		point := crashpoint.Point{Start: start, Path: []string{name}}
+		if m.Requests {
+			point.Request = 1
+		}
+		first = append(first, point)
 	}
-	for len(ahead) > 0 {
+	return first
+}
+
+// Next are those that may come after a point.
+func (m *Mapper) Next(point crashpoint.Point) []crashpoint.Point {
+	if max(len(point.Path), point.Request) >= m.Longest {
+		return nil
+	}
+	return point.Next(m.Map.BackEnds)
+}
+
+// walk goes through the call from back end to back end, or from request to request.
+func (m *Mapper) walk(ctx context.Context, start crashpoint.Start) error {
+	for ahead := m.First(start); len(ahead) > 0; ahead = ahead[1:] {
 		before := ahead[0]
-		ahead = ahead[1:]
 		done := before
 		done.After = true
+		beyond := func() bool { return slices.Contains(m.Map.start(start).Beyond, before.Name()) }
 		for _, point := range []crashpoint.Point{before, done} {
-			if slices.Contains(m.Map.start(start).Beyond, before.Name()) {
+			if beyond() {
 				break
 			}
 			if err := m.point(ctx, point); err != nil {
 				return err
 			}
 		}
-		if len(before.Path) < m.Longest && !slices.Contains(m.Map.start(start).Beyond, before.Name()) {
-			ahead = append(ahead, before.Next(m.Map.BackEnds)...)
+		if !beyond() {
+			ahead = append(ahead, m.Next(before)...)
 		}
 	}
 	return nil

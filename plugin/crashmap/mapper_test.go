@@ -52,7 +52,7 @@ func (s *system) Run(_ context.Context, text []byte) (string, *plan.Plan, []jour
 	if first := s.first[name]; len(first) > 0 {
 		happened, known, s.first[name] = first[0], true, first[1:]
 	}
-	switch beyond := regexp.MustCompile("-(etcd.*|.*-etcd.*|rsync-mongo-4)$"); {
+	switch beyond := regexp.MustCompile("-(etcd.*|.*-etcd.*|rsync-mongo-4|request-3)$"); {
 	case known:
 	case strings.HasSuffix(name, "-reference"):
 		happened = told{before: approved, after: instantiated, accepted: true}
@@ -109,6 +109,25 @@ func TestWalk(t *testing.T) {
 	}
 	if known := m.Map.Starts[0]; !known.Complete || len(known.Points) != 8 || len(m.Map.Findings()) != 0 {
 		t.Errorf("it knows %+v", known)
+	}
+}
+
+// TestRequests: where requests are counted the call is stopped at each.
+func TestRequests(t *testing.T) {
+	s := &system{}
+	m, _ := newMapper(t, s)
+	m.Requests = true
+	if err := m.Make(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		base + "reference", base + "reference",
+		base + "mongo", base + "mongo-done", base + "etcd", base + "rsync", base + "rsync-done",
+		base + "mongo-request-2", base + "mongo-request-2-done", base + "rsync-request-2", base + "rsync-request-2-done",
+		base + "mongo-request-3", base + "rsync-request-3",
+	}
+	if !slices.Equal(s.made, want) {
+		t.Errorf("made\n%s", strings.Join(s.made, "\n"))
 	}
 }
 

@@ -24,7 +24,11 @@ type Spec struct {
 	Points string
 	// BackEnds are the services at which calls are stopped; empty is [BackEnds].
 	BackEnds []string
-	// Longest is how many back ends a call is led past at most.
+	// Requests has a call stopped at each request to a back end; only on a local
+	// cluster.
+	Requests bool
+	// Longest is how many back ends a call is led past at most, or how many requests
+	// to each; 0 is 8 back ends, or 99 requests.
 	Longest int
 	// Moments is how many kills at random moments are made for each call and state,
 	// and Seed decides them.
@@ -36,9 +40,6 @@ type Spec struct {
 	// Budget is how long runs may begin; 0 sets no limit.
 	Budget time.Duration
 }
-
-// DefaultLongest leads a call past all back ends of the calls that are known.
-const DefaultLongest = 8
 
 // BackEnds are the services that EMCO's microservices keep their state in, or
 // hand their work to.
@@ -81,7 +82,11 @@ func (s Spec) Mapper(on *target.Target, known *Map, version string) (*Mapper, er
 	if err != nil {
 		return nil, err
 	}
-	m := &Mapper{Map: known, Starts: starts, Settle: cmp.Or(s.Settle, settles(on)), Longest: cmp.Or(s.Longest, DefaultLongest), Moments: s.Moments, Seed: s.Seed}
+	longest := 8
+	if s.Requests {
+		longest = 99
+	}
+	m := &Mapper{Requests: s.Requests, Map: known, Starts: starts, Settle: cmp.Or(s.Settle, settles(on)), Longest: cmp.Or(s.Longest, longest), Moments: s.Moments, Seed: s.Seed}
 	for name, service := range on.Services {
 		if service.HasPods() {
 			m.Services = append(m.Services, name)
@@ -105,6 +110,9 @@ func (s Spec) Mapper(on *target.Target, known *Map, version string) (*Mapper, er
 			return nil, fmt.Errorf("points of the map: %w", err)
 		}
 		m.Wanted = wanted.MatchString
+	}
+	if s.Requests && on.Driver.Kubernetes != nil {
+		return nil, errors.New("requests are counted on a local cluster alone; leave that out, and have moments tried instead")
 	}
 	if m.Longest < 1 || m.Moments < 0 {
 		return nil, errors.New("longest is a number from 1 on, and moments one from 0 on")

@@ -38,7 +38,8 @@ type connection struct {
 	// the destination is under way; the source's end was read and passed on.
 	watching, writing, ended [2]bool
 	// closed: both ends are closed, and nothing passes any more.
-	closed bool
+	closed   bool
+	requests requests
 }
 
 // serve passes on what comes in until both ends have closed.
@@ -88,6 +89,11 @@ func (c *connection) pump(d direction) {
 	for {
 		n, err := c.ends[d].Read(buffer)
 		c.link.mu.Lock()
+		if d == backward {
+			c.requests.answered()
+		} else {
+			c.link.begin(c.requests.asks(buffer[:n]))
+		}
 		passed := c.pass(d, buffer[:n])
 		if passed && err != nil {
 			c.end(d, err)

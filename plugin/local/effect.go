@@ -28,6 +28,9 @@ type effect struct {
 	// pods whose next processes are free of that.
 	holds    map[int][2]bool
 	selected []string
+	// request is the one with which the links are held, counted from the
+	// injection on.
+	request int
 }
 
 // lasts reports whether the effect stays until the fault ends.
@@ -51,7 +54,11 @@ func (d *Description) effectOf(object fault.Object) (effect, error) {
 		return effect{}, err
 	}
 	if chaos, network := object.(*v1alpha1.NetworkChaos); network {
-		return d.networkChaos(&chaos.Spec)
+		request, err := fault.Request(object)
+		if err != nil {
+			return effect{}, err
+		}
+		return d.networkChaos(&chaos.Spec, request)
 	}
 	return d.podChaos(&object.(*v1alpha1.PodChaos).Spec)
 }
@@ -74,7 +81,7 @@ func (d *Description) podChaos(spec *v1alpha1.PodChaosSpec) (effect, error) {
 	return result, err
 }
 
-func (d *Description) networkChaos(spec *v1alpha1.NetworkChaosSpec) (effect, error) {
+func (d *Description) networkChaos(spec *v1alpha1.NetworkChaosSpec, request int) (effect, error) {
 	sources, err := d.choose(spec.PodSelector, "spec.selector")
 	if err != nil {
 		return effect{}, err
@@ -94,7 +101,7 @@ func (d *Description) networkChaos(spec *v1alpha1.NetworkChaosSpec) (effect, err
 		}
 	}
 	to, from := spec.Direction != v1alpha1.From, spec.Direction != v1alpha1.To
-	result := effect{holds: map[int][2]bool{}, selected: slices.Concat(sources, targets)}
+	result := effect{holds: map[int][2]bool{}, selected: slices.Concat(sources, targets), request: request}
 	for i, link := range d.Links {
 		// The fault's sources are at one end of the link, or at both.
 		connects := slices.Contains(sources, link.From) &&

@@ -10,9 +10,25 @@ import (
 type holder struct {
 	fault      *applied
 	directions [2]bool
+	from       *beginning
 	// next has the pods that the fault selected: whether it acts on the pod's
 	// next process too.
 	next map[*pod]bool
+}
+
+// beginning is when a fault begins to hold a link. The link's lock guards it.
+type beginning struct {
+	passing int // so many requests pass
+	begun   bool
+}
+
+// request counts a request that begins.
+func (b *beginning) request() {
+	if b.passing == 0 {
+		b.begun = true
+	} else {
+		b.passing--
+	}
 }
 
 // hold has a fault hold its links, and returns what that is, for a reader.
@@ -23,7 +39,8 @@ func (c *Cluster) hold(a *applied) string {
 		if !held {
 			continue
 		}
-		h := holder{fault: a, directions: directions, next: map[*pod]bool{}}
+		first := a.effect.request == 1
+		h := holder{fault: a, directions: directions, from: &beginning{a.effect.request - 1, first}, next: map[*pod]bool{}}
 		for _, p := range []*pod{link.from, link.to} {
 			if p != nil && slices.Contains(a.effect.selected, p.Name) {
 				h.next[p] = p.current == nil || p.current.dying()
@@ -73,14 +90,8 @@ func (l *link) lift(off func(holder) bool) {
 	l.gate()
 }
 
-// gate holds the directions that any fault holds, and returns how many
+// gate has the link heed the faults that hold it, and returns how many
 // connections there are. The cluster's lock is held.
 func (l *link) gate() int {
-	var held [2]bool
-	for _, h := range l.holders {
-		for d, holds := range h.directions {
-			held[d] = held[d] || holds
-		}
-	}
-	return l.hold(held)
+	return l.hold(slices.Clone(l.holders))
 }

@@ -34,8 +34,10 @@ type link struct {
 	changed     *sync.Cond
 	listener    net.Listener
 	connections map[*connection]struct{}
-	// held are the directions in which nothing passes.
-	held [2]bool
+	// counting are the faults that hold the link from some request on, and held the
+	// directions in which nothing passes.
+	counting []holder
+	held     [2]bool
 }
 
 // newLink reserves the link's address.
@@ -117,22 +119,45 @@ func (l *link) take(listener net.Listener, client *net.TCPConn) {
 	})
 }
 
-// hold sets which directions are held: once it has returned nothing passes in
-// them. It returns how many connections there are.
-func (l *link) hold(held [2]bool) int {
+// hold sets which faults hold the link: once it has returned nothing passes that
+// they hold. It returns how many connections there are.
+func (l *link) hold(by []holder) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	released := l.holds() && held == [2]bool{}
-	l.held = held
-	for c := range l.connections {
-		c.gate(released)
-	}
+	l.counting = by
+	l.heed()
 	for c := range l.connections {
 		for c.writes() {
 			l.changed.Wait()
 		}
 	}
 	return len(l.connections)
+}
+
+// heed has all connections heed what the link holds now.
+func (l *link) heed() {
+	var held [2]bool
+	for _, h := range l.counting {
+		for d, holds := range h.directions {
+			held[d] = held[d] || holds && h.from.begun
+		}
+	}
+	released := l.holds() && held == [2]bool{}
+	l.held = held
+	for c := range l.connections {
+		c.gate(released)
+	}
+}
+
+// begin counts requests that begin, and holds the link from the one on with which
+// a fault begins.
+func (l *link) begin(requests int) {
+	for ; requests > 0 && len(l.counting) > 0; requests-- {
+		for _, h := range l.counting {
+			h.from.request()
+		}
+		l.heed()
+	}
 }
 
 // holds reports whether a direction is held.

@@ -64,8 +64,17 @@ func newRig(t testing.TB) *rig {
 	return &rig{t: t, link: l, listener: listener}
 }
 
-func (r *rig) hold()    { r.link.hold([2]bool{true, true}) }
-func (r *rig) release() { r.link.hold([2]bool{}) }
+func (r *rig) hold()    { r.holdFrom(1, forward, backward) }
+func (r *rig) release() { r.link.hold(nil) }
+
+// holdFrom holds directions with the request of that number.
+func (r *rig) holdFrom(request int, directions ...direction) {
+	h := holder{from: &beginning{request - 1, request == 1}}
+	for _, d := range directions {
+		h.directions[d] = true
+	}
+	r.link.hold([]holder{h})
+}
 
 func (r *rig) connect() *net.TCPConn {
 	r.t.Helper()
@@ -439,17 +448,56 @@ func TestOneWay(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	client, server := r.pair()
-	r.link.hold([2]bool{forward: true})
+	r.holdFrom(1, forward)
 	r.say(client, "question")
 	r.say(server, "answer")
 	r.hear(client, "answer")
 	r.silent(server)
-	r.link.hold([2]bool{backward: true})
+	r.holdFrom(1, backward)
 	r.hear(server, "question")
 	r.say(server, "another answer")
 	r.silent(client)
 	r.release()
 	r.hear(client, "another answer")
+}
+
+// TestHoldFromARequest lets the requests pass that come before the one with which
+// the link is held, on whichever connection they come.
+func TestHoldFromARequest(t *testing.T) {
+	t.Parallel()
+	for name, after := range map[string]bool{"before the work": false, "after it": true} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			client, server := r.pair()
+			if after {
+				r.holdFrom(3, backward)
+			} else {
+				r.holdFrom(3, forward, backward)
+			}
+			r.say(client, "first")
+			r.hear(server, "first")
+			r.say(server, "answer")
+			r.hear(client, "answer")
+			other, another := r.pair() // which is the second
+			r.say(client, "third")
+			if after {
+				r.hear(server, "third")
+				r.say(server, "unheard")
+			}
+			r.silent(client)
+			if !after {
+				r.silent(server)
+				r.say(other, "held too")
+				r.silent(another)
+			}
+			r.release()
+			if after {
+				r.hear(client, "unheard")
+			} else {
+				r.hear(server, "third")
+			}
+		})
+	}
 }
 
 func TestReservedAddress(t *testing.T) {

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/emco-chaos/emco-chaos/experiments/crashpoint"
 	"github.com/emco-chaos/emco-chaos/plugin/crashmap"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
@@ -59,7 +58,8 @@ or the budget was spent, 4 error.`,
 	flags.StringSliceVar(&options.BackEnds, "back-ends", crashmap.BackEnds(), "the `SERVICES` at which calls are stopped")
 	flags.DurationVar(&options.Budget, "budget", 0, "how long runs may begin; 0 sets no limit")
 	flags.DurationVar(&options.Settle, "settle", 0, "how long a call is given to move on after a hold; 0 leaves it to the driver")
-	flags.IntVar(&options.Longest, "longest", crashmap.DefaultLongest, "how many back ends, `N`, a call is led past at most")
+	flags.BoolVar(&options.Requests, "requests", false, "stop the calls at each request to a back end, which a local cluster alone can count")
+	flags.IntVar(&options.Longest, "longest", 0, "how many back ends, `N`, a call is led past at most, or requests to each; 0 is 8, or 99 requests")
 	flags.IntVar(&options.Moments, "moments", 0, "how many kills at random moments, `N`, are made for each call and state")
 	flags.Uint64Var(&options.Seed, "seed", 1, "what the random moments are drawn from")
 	flags.BoolVar(&options.dry, "dry-run", false, "tell how many runs it takes at most, and how long, and do nothing")
@@ -97,15 +97,8 @@ func (s *session) mapCalls(ctx context.Context, options mapOptions, target *targ
 func (s *session) tellPlan(m *crashmap.Mapper) error {
 	points := 0
 	for _, start := range m.Starts {
-		var ahead []crashpoint.Point
-		for _, name := range m.Map.BackEnds {
-			ahead = append(ahead, crashpoint.Point{Start: start, Path: []string{name}})
-		}
-		for ; len(ahead) > 0; ahead = ahead[1:] {
+		for ahead := m.First(start); len(ahead) > 0; ahead = append(ahead[1:], m.Next(ahead[0])...) {
 			points += 2
-			if len(ahead[0].Path) < m.Longest {
-				ahead = append(ahead, ahead[0].Next(m.Map.BackEnds)...)
-			}
 		}
 		points += m.Moments
 	}
