@@ -142,16 +142,27 @@ func Rechecks(p *plan.Plan, attempt []journal.Record) []string { return read(p, 
 func (h history) rechecks() (names []string) {
 	for _, step := range h.plan.Steps {
 		result, _ := h.result(step.Name)
-		overtaken := false
+		overtaken, ended := false, h.ended(step.Name)
 		for ref, at := range h.fired {
 			other, _ := h.plan.Find(ref.Step)
-			overtaken = overtaken || other.Activity != nil && other.Activity.Lasting && ref.Step != step.Name && at >= result.At && h.first(ref)
+			overtaken = overtaken || other.Activity != nil && other.Activity.Lasting && ref.Step != step.Name && at >= ended && h.first(ref)
 		}
 		if step.Activity != nil && step.Activity.Recheck && result.Conclusion == string(activity.Passed) && !overtaken {
 			names = append(names, step.Name)
 		}
 	}
 	return names
+}
+
+// ended is when a step had its last event: what that triggers can begin before
+// the step's result is written.
+func (h history) ended(step string) (last time.Duration) {
+	for ref, at := range h.fired {
+		if ref.Step == step {
+			last = max(last, at)
+		}
+	}
+	return last
 }
 
 // first reports whether an event is the first of its step.

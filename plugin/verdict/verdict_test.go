@@ -191,6 +191,11 @@ func TestWhatComesBeside(t *testing.T) {
 			p.Steps[2].Activity = &plan.Activity{Ends: []string{"passed"}, Lasting: true}
 		}, strings.Replace(good, "back.passed,back = passed,final.passed,final = passed", "final.passed,final = passed,back.started,back.passed,back = passed", 1),
 			verdict.Passed, ""},
+		{"a call since then that began before the result was written is one", func(p *plan.Plan) {
+			recheck(p)
+			p.Steps[2].Activity = &plan.Activity{Ends: []string{"passed"}, Lasting: true}
+		}, strings.Replace(good, "back.passed,back = passed,final.passed,final = passed", "final.passed,back.started,final = passed,back.passed,back = passed", 1),
+			verdict.Passed, ""},
 		{"a failure needs no second look", recheck, strings.Replace(good, "final = passed", "final = failed", 1), verdict.Failed, "final: because"},
 		{"a hold that holds nothing", hold, held + "call.accepted,call = passed accepted,hold.removed", verdict.Inconclusive, "call: the hold held nothing: it was answered (because) while partition a b was on"},
 		{"an answer after the release", hold, held + "hold.removed,call.accepted,call = passed accepted", verdict.Inconclusive, "expected connection-lost, but it was accepted"},
