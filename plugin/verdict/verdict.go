@@ -41,7 +41,9 @@ type Judgement struct {
 type history struct {
 	plan  *plan.Plan
 	fired map[plan.Ref]time.Duration
-	// results has the first result of each step, in the order of time.
+	// results has the first result of each step, in the order of time. Its time is
+	// that of the event by which the step ended: what that triggers can begin before
+	// the result is written.
 	results []journal.Record
 	// others are the records of other kinds, in the order of time.
 	others map[journal.Kind][]journal.Record
@@ -64,6 +66,7 @@ func read(p *plan.Plan, attempt []journal.Record) history {
 			}
 		case journal.Result:
 			if _, again := h.result(record.Step); !again {
+				record.At = h.ended(record)
 				h.results = append(h.results, record)
 			}
 		default:
@@ -71,6 +74,17 @@ func read(p *plan.Plan, attempt []journal.Record) history {
 		}
 	}
 	return h
+}
+
+// ended is when a step ended that has a result.
+func (h history) ended(result journal.Record) time.Duration {
+	step, _ := h.plan.Find(result.Step)
+	if step.Activity != nil {
+		for _, event := range step.Activity.Ends {
+			result.At = min(result.At, h.at(step, event))
+		}
+	}
+	return result.At
 }
 
 func (h history) result(step string) (journal.Record, bool) {
@@ -142,27 +156,16 @@ func Rechecks(p *plan.Plan, attempt []journal.Record) []string { return read(p, 
 func (h history) rechecks() (names []string) {
 	for _, step := range h.plan.Steps {
 		result, _ := h.result(step.Name)
-		overtaken, ended := false, h.ended(step.Name)
+		overtaken := false
 		for ref, at := range h.fired {
 			other, _ := h.plan.Find(ref.Step)
-			overtaken = overtaken || other.Activity != nil && other.Activity.Lasting && ref.Step != step.Name && at >= ended && h.first(ref)
+			overtaken = overtaken || other.Activity != nil && other.Activity.Lasting && ref.Step != step.Name && at >= result.At && h.first(ref)
 		}
 		if step.Activity != nil && step.Activity.Recheck && result.Conclusion == string(activity.Passed) && !overtaken {
 			names = append(names, step.Name)
 		}
 	}
 	return names
-}
-
-// ended is when a step had its last event: what that triggers can begin before
-// the step's result is written.
-func (h history) ended(step string) (last time.Duration) {
-	for ref, at := range h.fired {
-		if ref.Step == step {
-			last = max(last, at)
-		}
-	}
-	return last
 }
 
 // first reports whether an event is the first of its step.

@@ -198,6 +198,8 @@ func TestWhatComesBeside(t *testing.T) {
 			verdict.Passed, ""},
 		{"a failure needs no second look", recheck, strings.Replace(good, "final = passed", "final = failed", 1), verdict.Failed, "final: because"},
 		{"a hold that holds nothing", hold, held + "call.accepted,call = passed accepted,hold.removed", verdict.Inconclusive, "call: the hold held nothing: it was answered (because) while partition a b was on"},
+		{"a hold that holds nothing, and is removed before that is written", hold, held + "call.accepted,hold.removed,call = passed accepted", verdict.Inconclusive, "call: the hold held nothing"},
+		{"a failure before the pod is Ready, written after", nil, strings.Replace(good, "kill.ready,back.passed,back = passed,final.passed,final = passed", "back.failed,kill.ready,back = failed", 1), verdict.Inconclusive, "the cluster was slow"},
 		{"an answer after the release", hold, held + "hold.removed,call.accepted,call = passed accepted", verdict.Inconclusive, "expected connection-lost, but it was accepted"},
 		{"a service that gives up on what is held", func(p *plan.Plan) { hold(p); p.Steps[0].Otherwise = nil }, held + "call.rejected,call = passed rejected 500,hold.removed", verdict.Inconclusive, "expected connection-lost, but it was rejected 500"},
 		{"an answer of the dead", hold, held + "kill.created,kill.down,call.accepted,call = passed accepted", verdict.Inconclusive, "call: something in front of the service sent the call again: it was answered (because) 0s after pod-kill a had taken the service down; point the target at the service itself"},
