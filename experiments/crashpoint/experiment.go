@@ -51,13 +51,18 @@ const (
 	EdgeAfter = "edge-after" // on the edge too
 )
 
+// removal is how long a hold may take to be put on, and the one before to be taken
+// off.
+const removal = 5 * time.Second
+
 // Experiment writes the experiment in which the service dies at the point.
 func (p Point) Experiment(options Options) ([]byte, error) {
 	return render(pointTemplate, struct {
 		Point
 		Options
-		Last int
-	}{p, options, len(p.Path) - 1})
+		Last    int
+		Timeout time.Duration
+	}{p, options, len(p.Path) - 1, options.Converge + time.Duration(len(p.Path))*(options.Settle+removal)})
 }
 
 // Reference writes the experiment that makes the call without any fault.
