@@ -76,8 +76,8 @@ SEED ?= 1
 
 .PHONY: kills
 kills: KILLS ?= 200
-kills: ## Kill processes of KILLS runs (200) at random moments that SEED (1) decides; nothing may be left, and no verdict be false
-	$(GO) test -count 1 -timeout 60m ./plugin/cmd/emco-chaos -run '^TestKills$$' -kills $(KILLS) -kill-seed $(SEED)
+kills: ## Kill processes of KILLS runs (200), and a crash map five times, at random moments that SEED (1) decides; nothing may be left, and no verdict be false
+	$(GO) test -count 1 -timeout 60m ./plugin/cmd/emco-chaos -run '^(TestKills|TestMap)$$' -kills $(KILLS) -map-kills 5 -kill-seed $(SEED)
 
 .PHONY: e2e-kills
 e2e-kills: KILLS ?= 30

@@ -65,6 +65,9 @@ type Start struct {
 	// Beyond names the paths that the call does not have: it was answered before.
 	Beyond []string `json:"beyond,omitempty"`
 	Points []Point  `json:"points,omitempty"`
+	// Further is how many back ends, or requests, the call was led past where there are
+	// more: what comes after is not covered.
+	Further int `json:"further,omitempty"`
 	// Complete says that no point is left to try.
 	Complete bool `json:"complete,omitempty"`
 }

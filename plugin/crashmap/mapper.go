@@ -173,6 +173,7 @@ func (m *Mapper) Next(point crashpoint.Point) []crashpoint.Point {
 
 // walk goes through the call from back end to back end, or from request to request.
 func (m *Mapper) walk(ctx context.Context, start crashpoint.Start) error {
+	m.Map.start(start).Further = 0
 	for ahead := m.First(start); len(ahead) > 0; ahead = ahead[1:] {
 		before := ahead[0]
 		done := before
@@ -186,8 +187,12 @@ func (m *Mapper) walk(ctx context.Context, start crashpoint.Start) error {
 				return err
 			}
 		}
-		if !beyond() {
-			ahead = append(ahead, m.Next(before)...)
+		if beyond() {
+			continue
+		}
+		ahead = append(ahead, m.Next(before)...)
+		if m.Wanted == nil && max(len(before.Path), before.Request) == m.Longest && len(before.Next(m.Map.BackEnds)) > 0 {
+			m.Map.start(start).Further = m.Longest
 		}
 	}
 	return nil

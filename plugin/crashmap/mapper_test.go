@@ -218,6 +218,10 @@ func TestRunsThatDiffer(t *testing.T) {
 	if err := m.Make(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	var text bytes.Buffer
+	if err := Text(&text, m.Map); err != nil || !strings.Contains(text.String(), "? the call goes on: it was led past 2 back ends") {
+		t.Errorf("it does not say that there is more: %v\n%s", err, &text)
+	}
 	for name, want := range map[string]Point{
 		"mongo":            {Consequence: NothingDone},
 		"mongo-done":       {},

@@ -39,6 +39,9 @@ func Text(out io.Writer, m *Map) error {
 		for _, point := range start.Points {
 			fmt.Fprintf(&b, "  %s %s\n", symbols[point.Consequence], line(point))
 		}
+		if start.Further > 0 {
+			fmt.Fprintf(&b, "  %s the call goes on: it was led past %d back ends, and --longest leads it further\n", symbols[""], start.Further)
+		}
 		for _, odds := range start.odds() {
 			fmt.Fprintf(&b, "  %s\n", odds)
 		}

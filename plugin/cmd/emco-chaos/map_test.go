@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"flag"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +17,12 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/crashmap"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
 )
+
+var mapKills = flag.Int("map-kills", 1, "how often TestMap kills its map at a random moment, besides once in its first point")
+
+// longestMapLife bounds the random moment of a kill: a point takes less, a
+// finding more.
+const longestMapLife = 25 * time.Second
 
 // mapped makes a map, and returns what it printed with the exit code.
 func mapped(t *testing.T, target, folder string, args ...string) (string, int) {
@@ -48,10 +56,14 @@ func TestMap(t *testing.T) {
 	target, folder := emulated(t), filepath.Join(t.TempDir(), "map")
 	points := []string{"dig.terminate", "--points", "terminate-instantiated-(mongo|rsync-done)$", "--longest", "1"}
 
-	command := exec.Command(filepath.Join(bin, "emco-chaos"), append([]string{"map", "--target", target, "--plugin-dir", bin, "--out", folder}, points...)...)
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
+	begin := func() *exec.Cmd {
+		command := exec.Command(filepath.Join(bin, "emco-chaos"), append([]string{"map", "--target", target, "--plugin-dir", bin, "--out", folder}, points...)...)
+		if err := command.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return command
 	}
+	command := begin()
 	deadline := time.Now().Add(2 * time.Minute)
 	for data := []byte{}; !bytes.Contains(data, []byte(`"runs": 3`)); data, _ = os.ReadFile(filepath.Join(folder, "map.json")) {
 		if time.Now().After(deadline) {
@@ -64,27 +76,38 @@ func TestMap(t *testing.T) {
 	}
 	_ = command.Wait()
 	before := loadMap(t, folder)
+	for i := range *mapKills {
+		command := begin()
+		pause(t.Context(), time.Duration(rand.New(rand.NewPCG(*killSeed, uint64(i))).Int64N(int64(longestMapLife))))
+		below := descendants(t, command.Process.Pid)
+		_ = command.Process.Kill() // it may have ended
+		_ = command.Wait()
+		noneLeft(t, folder, below)
+	}
 
 	printed, code := mapped(t, target, folder, points...)
 	if code != report.ExitFailed || !strings.Contains(printed, "ends failed: status says TerminateFailed (Deleted 4), not Terminated") {
 		t.Fatalf("it ended with %d\n%s", code, printed)
 	}
-	start := loadMap(t, folder).Starts[0]
+	known := loadMap(t, folder).Starts[0]
 	names := []string{}
-	for _, point := range start.Points {
+	for _, point := range known.Points {
 		names = append(names, point.Name)
 	}
 	if want := []string{"dig-terminate-instantiated-mongo", "dig-terminate-instantiated-rsync-done"}; !slices.Equal(names, want) {
 		t.Errorf("it has tried %q", names)
 	}
-	if known, first := start.Points[0], before.Starts[0].Points[0]; known.Consequence != crashmap.NothingDone || known.Run != first.Run {
-		t.Errorf("what was known is tried again, or wrong: %+v, %+v", known, first)
+	if now, first := known.Points[0], before.Starts[0].Points[0]; now.Consequence != crashmap.NothingDone || now.Run != first.Run {
+		t.Errorf("what was known is tried again, or wrong: %+v, %+v", now, first)
 	}
-	if found := start.Points[1]; found.Consequence != crashmap.EndsFailed || found.Replayed != 3 || !strings.HasPrefix(found.WayOut, "the teardown (") {
+	if found := known.Points[1]; found.Consequence != crashmap.EndsFailed || found.Replayed != 3 || !strings.HasPrefix(found.WayOut, "the teardown (") {
 		t.Errorf("it has found %+v", found)
 	}
 
-	replay := exec.Command(filepath.Join(bin, "emco-chaos"), "run", "-f", filepath.Join(folder, start.Points[1].File), "--target", target, "--plugin-dir", bin)
+	if cleaned := clean(t, target); !strings.Contains(cleaned, "0 resources of 0 attempts removed") {
+		t.Errorf("something was left\n%s", cleaned)
+	}
+	replay := exec.Command(filepath.Join(bin, "emco-chaos"), "run", "-f", filepath.Join(folder, known.Points[1].File), "--target", target, "--plugin-dir", bin)
 	if output, err := replay.CombinedOutput(); replay.ProcessState.ExitCode() != report.ExitFailed || !strings.Contains(string(output), "TerminateFailed") {
 		t.Errorf("%v\n%s", err, output)
 	}
