@@ -138,6 +138,10 @@ func (s *session) makeMap(ctx context.Context, mapper *crashmap.Mapper, folder s
 		Plugin: plugin, Target: opened, Journal: file, Version: version, Abandon: abandon,
 		Start: func(ctx context.Context) (*run.Plugin, error) { return s.start(ctx, target) },
 	}
+	// One that was killed has left what its last run made.
+	if err := mapper.Clean(interrupted); err != nil {
+		mapper.Tell(fmt.Sprintf("what dead runs left stays: %v", err))
+	}
 	return failure(mapper.Make(interrupted))
 }
 
