@@ -31,6 +31,9 @@ const (
 	Terminating       State = "Terminating"
 	Terminated        State = "Terminated"
 	TerminateFailed   State = "TerminateFailed"
+	Updating          State = "Updating" // another one takes its place
+	Updated           State = "Updated"
+	UpdateFailed      State = "UpdateFailed"
 )
 
 // The states of one resource, and of the connection to a cluster.
@@ -105,6 +108,7 @@ const (
 func root(id string) string      { return contexts + id + "/" }
 func metaKey(id string) string   { return root(id) + "meta/" }
 func statusKey(id string) string { return root(id) + "status/" }
+func stopKey(id string) string   { return root(id) + "stopflag/" }
 func activeKey(id string) string { return active + id + "/" }
 
 func appKey(id, app string) string              { return root(id) + "app/" + app + "/" }
@@ -150,6 +154,11 @@ func (c Contexts) AddOrder(ctx context.Context, id string, apps []string) error 
 func (c Contexts) Delete(ctx context.Context, id string) error {
 	_, err := c.etcd.Delete(ctx, root(id), clientv3.WithPrefix())
 	return wrap(err, "delete AppContext %s", id)
+}
+
+// SetStop writes whether rsync is to give up what is under way.
+func (c Contexts) SetStop(ctx context.Context, id string, stop bool) error {
+	return c.putJSON(ctx, stopKey(id), stop)
 }
 
 // Forget removes the first resource of an AppContext.

@@ -73,11 +73,11 @@ func TestAppContext(t *testing.T) {
 	if _, err := all.Load(ctx, "1"); !errors.Is(err, appcontext.ErrMissing) {
 		t.Errorf("load what is missing: %v", err)
 	}
-	if _, err := all.Enqueue(ctx, "1", appcontext.Instantiate); !errors.Is(err, appcontext.ErrMissing) {
+	if _, err := all.Enqueue(ctx, "1", appcontext.Event{Kind: appcontext.Instantiate}); !errors.Is(err, appcontext.ErrMissing) {
 		t.Errorf("enqueue to what is missing: %v", err)
 	}
 	write(t, all, "1")
-	work, err := all.Enqueue(ctx, "1", appcontext.Instantiate)
+	work, err := all.Enqueue(ctx, "1", appcontext.Event{Kind: appcontext.Instantiate})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func TestWithdraw(t *testing.T) {
 	}{{appcontext.Instantiate, appcontext.ErrMissing}, {appcontext.Terminate, nil}} {
 		id := string(test.kind)
 		write(t, all, id)
-		work, err := all.Enqueue(ctx, id, test.kind)
+		work, err := all.Enqueue(ctx, id, appcontext.Event{Kind: test.kind})
 		if err != nil {
 			t.Fatal(err)
 		}

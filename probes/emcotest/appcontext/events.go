@@ -20,6 +20,9 @@ type Kind string
 const (
 	Instantiate Kind = "Instantiate"
 	Terminate   Kind = "Terminate"
+	// Update takes over from another AppContext, which then has an UpdateDelete.
+	Update       Kind = "Update"
+	UpdateDelete Kind = "UpdateDelete"
 )
 
 // The states of an event in its queue.
@@ -33,6 +36,7 @@ const (
 // Event is one entry in an AppContext's queue.
 type Event struct {
 	Kind  Kind   `json:"event"`
+	Other string `json:"uCID,omitempty"` // the other AppContext of an update
 	State string `json:"status"`
 }
 
@@ -49,7 +53,8 @@ type Work struct {
 
 // Enqueue appends an event to the queue of an AppContext and marks the AppContext as active, in one transaction. It
 // returns ErrMissing if there is no such AppContext.
-func (c Contexts) Enqueue(ctx context.Context, id string, kind Kind) (Work, error) {
+func (c Contexts) Enqueue(ctx context.Context, id string, event Event) (Work, error) {
+	event.State = EventPending
 	for {
 		answer, err := c.etcd.Txn(ctx).Then(
 			clientv3.OpGet(root(id)), clientv3.OpGet(queueKey(id)),
@@ -68,7 +73,7 @@ func (c Contexts) Enqueue(ctx context.Context, id string, kind Kind) (Work, erro
 		if err != nil {
 			return Work{}, wrap(err, "read the queue of AppContext %s", id)
 		}
-		raw, err := json.Marshal(append(queue, Event{Kind: kind, State: EventPending}))
+		raw, err := json.Marshal(append(queue, event))
 		if err != nil {
 			return Work{}, wrap(err, "write the queue of AppContext %s", id)
 		}
@@ -163,6 +168,15 @@ func (w Work) Withdrawn(ctx context.Context) <-chan struct{} {
 		}
 	}()
 	return withdrawn
+}
+
+// Stop calls on with each change of the stop flag since the work began, until ctx ends.
+func (w Work) Stop(ctx context.Context, on func(stop bool)) {
+	for change := range w.contexts.etcd.Watch(ctx, stopKey(w.id), clientv3.WithRev(w.revision+1), clientv3.WithFilterDelete()) {
+		for _, event := range change.Events {
+			on(string(event.Kv.Value) == "true")
+		}
+	}
 }
 
 // Next returns the place of the first pending event and the state of the AppContext; found is false when the queue is

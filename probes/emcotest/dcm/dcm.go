@@ -79,6 +79,7 @@ func Serve(ctx context.Context, listen func() (net.Listener, error), config Conf
 	cloud := "/v2/" + clouds + "/{logicalCloud}/"
 	router.Handle(http.MethodPost, cloud+"instantiate", hasty.Wrap(lifecycle.OnceOnly(config.Bugs, config.Store, service.instantiate)))
 	router.Handle(http.MethodPost, cloud+"terminate", hasty.Wrap(lifecycle.OnceOnly(config.Bugs, config.Store, service.terminate)))
+	router.Handle(http.MethodPost, cloud+"stop", hasty.Wrap(lifecycle.OnceOnly(config.Bugs, config.Store, service.stop)))
 	router.Handle(http.MethodGet, cloud+"status", service.status)
 	return rest.Serve(ctx, listener, router)
 }

@@ -181,6 +181,11 @@ func (d *dcm) terminate(w http.ResponseWriter, r *http.Request) error {
 	if err := pause(ctx, d.Time/2); err != nil {
 		return err
 	}
+	if info.Last().State == lifecycle.InstantiateStopped {
+		if err := d.contexts.SetStop(ctx, info.Last().Instance, false); err != nil {
+			return err
+		}
+	}
 	passage := d.windows.Begin(key, "terminate", info)
 	defer passage.End(ctx)
 	if err := passage.Send(ctx, info.Last().Instance); err != nil {
@@ -191,6 +196,32 @@ func (d *dcm) terminate(w http.ResponseWriter, r *http.Request) error {
 		return rest.InsertError(err)
 	}
 	w.WriteHeader(http.StatusAccepted)
+	return nil
+}
+
+// stop asks for no state of the deployment: one that is Instantiated stays so.
+func (d *dcm) stop(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	key := cloudOf(r)
+	if _, err := rest.Find[logicalCloud](ctx, d.Store, key, errMissing.Text); err != nil {
+		return err
+	}
+	info, err := d.info(ctx, key, errMissing)
+	if err != nil {
+		return err
+	}
+	last := info.Last()
+	stopped, stops := last.Stopped()
+	if !stops {
+		return rest.Failure(rest.InternalError)
+	}
+	if err := d.contexts.SetStop(ctx, last.Instance, true); err != nil {
+		return err
+	}
+	if err := d.Store.Insert(ctx, key, "", rest.State, info.With(stopped, last.Instance, last.Revision+1)); err != nil {
+		return rest.InsertError(err)
+	}
+	w.WriteHeader(http.StatusOK)
 	return nil
 }
 

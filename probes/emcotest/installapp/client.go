@@ -14,6 +14,8 @@ import (
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
@@ -72,15 +74,20 @@ func (c *Client) Close() {
 
 // Install asks rsync to instantiate what the AppContext holds.
 func (c *Client) Install(ctx context.Context, contextID string) error {
-	return c.call(ctx, installTimeout, install, contextID)
+	return c.call(ctx, installTimeout, install, wrapperspb.String(contextID))
 }
 
 // Uninstall asks rsync to terminate what the AppContext holds.
 func (c *Client) Uninstall(ctx context.Context, contextID string) error {
-	return c.call(ctx, uninstallTimeout, uninstall, contextID)
+	return c.call(ctx, uninstallTimeout, uninstall, wrapperspb.String(contextID))
 }
 
-func (c *Client) call(ctx context.Context, timeout time.Duration, method, contextID string) error {
+// Update asks rsync to put one AppContext in the place of another.
+func (c *Client) Update(ctx context.Context, from, to string) error {
+	return c.call(ctx, installTimeout, update, &anypb.Any{TypeUrl: from, Value: []byte(to)})
+}
+
+func (c *Client) call(ctx context.Context, timeout time.Duration, method string, what proto.Message) error {
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	c.mu.Lock()
@@ -90,7 +97,7 @@ func (c *Client) call(ctx context.Context, timeout time.Duration, method, contex
 		return ErrNoClient
 	}
 	var done wrapperspb.BoolValue
-	if err := connection.Invoke(limited, method, wrapperspb.String(contextID), &done); err != nil {
+	if err := connection.Invoke(limited, method, what, &done); err != nil {
 		return &Error{err: err}
 	}
 	return nil

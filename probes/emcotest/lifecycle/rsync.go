@@ -60,5 +60,13 @@ func (r *Rsync) Uninstall(ctx context.Context, contextID string) error {
 	return r.Client.Uninstall(ctx, contextID)
 }
 
+// Update asks rsync to put one AppContext in the place of another.
+func (r *Rsync) Update(ctx context.Context, from, to string) error {
+	if err := r.Dial(ctx); err != nil {
+		return err
+	}
+	return r.Client.Update(ctx, from, to)
+}
+
 // Close closes the connection.
 func (r *Rsync) Close() { r.Client.Close() }

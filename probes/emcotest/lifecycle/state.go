@@ -2,7 +2,10 @@
 // and the status that is made of it and of the AppContext.
 package lifecycle
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // The states that an action brings about.
 const (
@@ -10,6 +13,10 @@ const (
 	Approved     = "Approved"
 	Instantiated = "Instantiated"
 	Terminated   = "Terminated"
+	Updated      = "Updated" // replaced by another AppContext
+
+	InstantiateStopped = "InstantiateStopped"
+	TerminateStopped   = "TerminateStopped"
 )
 
 // Action is one entry of the history. Instance is the id of the AppContext that it used.
@@ -18,6 +25,15 @@ type Action struct {
 	Instance string    `json:"instance"`
 	Time     time.Time `json:"time"`
 	Revision int       `json:"revision"`
+}
+
+// Runs reports whether EMCO takes it for something that can be updated or terminated.
+func (a Action) Runs() bool { return a.State == Instantiated || a.State == InstantiateStopped }
+
+// Stopped is the state that a stop leads to; false if there is nothing to stop.
+func (a Action) Stopped() (state string, stops bool) {
+	state, stops = map[string]string{Instantiated: InstantiateStopped, Terminated: TerminateStopped}[a.State]
+	return
 }
 
 // Info is the whole history, which only grows, and the AppContext of the latest instantiation.
@@ -32,6 +48,15 @@ func (i Info) With(state, instance string, revision int) Info {
 		State: state, Instance: instance, Time: time.Now().UTC().Truncate(time.Millisecond), Revision: revision,
 	})
 	return Info{StatusContextID: i.StatusContextID, Actions: actions}
+}
+
+// Revision is the first action of a revision.
+func (i Info) Revision(number int) (Action, bool) {
+	at := slices.IndexFunc(i.Actions, func(a Action) bool { return a.Revision == number })
+	if at < 0 {
+		return Action{}, false
+	}
+	return i.Actions[at], true
 }
 
 // Last is the latest action. A history always has one.

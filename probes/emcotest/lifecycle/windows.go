@@ -206,7 +206,7 @@ func (p *Passage) harmed(ctx context.Context, contextID string) error {
 	case harm == bug.Unheard || harm == bug.Unattended:
 		var work appcontext.Work
 		kinds := map[string]appcontext.Kind{"instantiate": appcontext.Instantiate, "terminate": appcontext.Terminate}
-		work, err = p.contexts.Enqueue(ctx, contextID, kinds[p.call])
+		work, err = p.contexts.Enqueue(ctx, contextID, appcontext.Event{Kind: kinds[p.call]})
 		if err == nil && harm == bug.Unattended {
 			err = work.Release(ctx)
 		}

@@ -88,6 +88,10 @@ func (o *orchestrator) instantiate(w http.ResponseWriter, r *http.Request) error
 		return rest.Failure("DeploymentIntentGroup must be Approved before instantiating" + name)
 	case lifecycle.Instantiated:
 		return rest.Failure("DeploymentIntentGroup has already been instantiated" + name)
+	case lifecycle.InstantiateStopped:
+		return rest.Failure("DeploymentIntentGroup has already been instantiated and stopped" + name)
+	case lifecycle.Updated:
+		return rest.Failure("DeploymentIntentGroup is in an unknown state" + lifecycle.Updated)
 	}
 	passage := o.windows.Begin(key, "instantiate", info)
 	defer passage.End(ctx)
@@ -252,7 +256,7 @@ func (o *orchestrator) terminate(w http.ResponseWriter, r *http.Request) error {
 		return rest.Failure("DeploymentIntentGroup has no state info: " + name + ": " + err.Error())
 	}
 	last := info.Last()
-	if last.State != lifecycle.Instantiated {
+	if !last.Runs() {
 		return rest.Failure("DeploymentIntentGroup is not instantiated :" + name)
 	}
 	deployed, err := o.contexts.Load(ctx, last.Instance)
@@ -264,6 +268,11 @@ func (o *orchestrator) terminate(w http.ResponseWriter, r *http.Request) error {
 	for range deployed.Apps {
 		if err := pause(ctx, o.AppTime/5); err != nil {
 			return err
+		}
+	}
+	if last.State == lifecycle.InstantiateStopped {
+		if err := o.contexts.SetStop(ctx, last.Instance, false); err != nil {
+			return rest.Failure(err.Error())
 		}
 	}
 	if err := passage.Send(ctx, last.Instance); err != nil {
@@ -323,9 +332,9 @@ func (o *orchestrator) removeDIG(ctx context.Context, key string) error {
 	if last.State == lifecycle.Instantiated {
 		return rest.Failure(rest.InternalError)
 	}
-	if last.State == lifecycle.Terminated {
+	if _, stops := last.Stopped(); stops || last.State == lifecycle.InstantiateStopped || last.State == lifecycle.TerminateStopped {
 		state, err := o.contexts.StateOf(ctx, last.Instance)
-		if err == nil && state != appcontext.Terminated && state != appcontext.TerminateFailed {
+		if err == nil && !slices.Contains([]appcontext.State{appcontext.Terminated, appcontext.TerminateFailed, appcontext.InstantiateFailed}, state) {
 			return nil // EMCO answers 204 here and keeps it
 		}
 	}

@@ -82,6 +82,10 @@ func (o *orchestrator) routes(hasty *lifecycle.Hasty, refuse func(*http.Request)
 	router.Handle(http.MethodPost, dig+"approve", o.approve)
 	router.Handle(http.MethodPost, dig+"instantiate", hasty.Wrap(lifecycle.OnceOnly(o.Bugs, o.Store, o.instantiate)))
 	router.Handle(http.MethodPost, dig+"terminate", hasty.Wrap(lifecycle.OnceOnly(o.Bugs, o.Store, o.terminate)))
+	router.Handle(http.MethodPost, dig+"update", hasty.Wrap(lifecycle.OnceOnly(o.Bugs, o.Store, o.update)))
+	router.Handle(http.MethodPost, dig+"rollback", o.rollback)
+	router.Handle(http.MethodPost, dig+"migrate", o.migrate)
+	router.Handle(http.MethodPost, dig+"stop", hasty.Wrap(lifecycle.OnceOnly(o.Bugs, o.Store, o.stop)))
 	router.Handle(http.MethodGet, dig+"status", o.status)
 	return router
 }

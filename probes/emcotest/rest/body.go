@@ -50,6 +50,14 @@ func decode(body io.Reader, empty string, resource any) error {
 	}
 }
 
+// Read reads the body of a call, and refuses one that has problems.
+func Read(r *http.Request, body interface{ Problems() []string }) error {
+	if err := decode(r.Body, "Empty body", body); err != nil {
+		return err
+	}
+	return validate(body.Problems())
+}
+
 // validate turns problems into the answer that lists them.
 func validate(problems []string) error {
 	if len(problems) == 0 {

@@ -92,24 +92,29 @@ func Serve(ctx context.Context, calls, metrics net.Listener, config Config) erro
 
 // Install takes an Instantiate event.
 func (s *Server) Install(_ context.Context, contextID string) error {
-	return s.take(contextID, appcontext.Instantiate)
+	return s.take(contextID, appcontext.Event{Kind: appcontext.Instantiate})
 }
 
 // Uninstall takes a Terminate event.
 func (s *Server) Uninstall(_ context.Context, contextID string) error {
-	return s.take(contextID, appcontext.Terminate)
+	return s.take(contextID, appcontext.Event{Kind: appcontext.Terminate})
+}
+
+// Update takes an Update event: an AppContext takes over from another one.
+func (s *Server) Update(_ context.Context, from, to string) error {
+	return s.take(to, appcontext.Event{Kind: appcontext.Update, Other: from})
 }
 
 // take keeps an event in etcd and sees that somebody works on it. As in EMCO, a caller that is gone does not undo it.
-func (s *Server) take(contextID string, kind appcontext.Kind) error {
+func (s *Server) take(contextID string, event appcontext.Event) error {
 	one := s.worker(contextID)
 	one.mu.Lock()
 	defer one.mu.Unlock()
-	work, err := s.contexts.Enqueue(s.ctx, contextID, kind)
+	work, err := s.contexts.Enqueue(s.ctx, contextID, event)
 	if err != nil {
 		return err
 	}
-	s.attend(one, work, kind == appcontext.Terminate)
+	s.attend(one, work, event.Kind == appcontext.Terminate)
 	return nil
 }
 
@@ -160,7 +165,7 @@ func (s *Server) attend(one *worker, work appcontext.Work, terminate bool) {
 	if s.ctx.Err() != nil {
 		return
 	}
-	one.busy = true
+	one.busy, one.stopped = true, false
 	one.interrupt = func() {}
 	s.workers.Go(func() { one.run(work) })
 }

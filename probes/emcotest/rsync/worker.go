@@ -20,6 +20,7 @@ type worker struct {
 	mu          sync.Mutex
 	busy        bool
 	terminating bool // a termination waits: everything before it is skipped
+	stopped     bool // what is under way is given up
 	interrupt   context.CancelFunc
 }
 
@@ -30,8 +31,9 @@ type change struct {
 	success, errors appcontext.State
 }
 
-// changes are EMCO's: an event that meets another state is skipped, and its error state is written. So a second
-// termination of a Terminated AppContext ends in TerminateFailed.
+// changes are EMCO's: an event that meets another state is skipped, and its error state is written, but not that of
+// an update. So a second termination of a Terminated AppContext ends in TerminateFailed, and one that is rolled back to
+// stays Terminated.
 var changes = map[appcontext.Kind]change{
 	appcontext.Instantiate: {
 		from: []appcontext.State{
@@ -43,8 +45,17 @@ var changes = map[appcontext.Kind]change{
 		from: []appcontext.State{
 			appcontext.InstantiateFailed, appcontext.Instantiating, appcontext.Instantiated,
 			appcontext.TerminateFailed, appcontext.Terminating,
+			appcontext.Updated, appcontext.UpdateFailed, appcontext.Updating,
 		},
 		during: appcontext.Terminating, success: appcontext.Terminated, errors: appcontext.TerminateFailed,
+	},
+	appcontext.Update: {
+		from:   []appcontext.State{appcontext.Created, appcontext.Updated, appcontext.Instantiating},
+		during: appcontext.Instantiating, success: appcontext.Instantiated, errors: appcontext.InstantiateFailed,
+	},
+	appcontext.UpdateDelete: {
+		from:   []appcontext.State{appcontext.Instantiated, appcontext.Updating},
+		during: appcontext.Updating, success: appcontext.Updated, errors: appcontext.UpdateFailed,
 	},
 }
 
@@ -60,7 +71,17 @@ func (w *worker) run(work appcontext.Work) {
 		<-withdrawn
 		cancel()
 	})
+	watching.Go(func() { work.Stop(ctx, w.stop) })
 	for w.next(ctx, work) {
+	}
+}
+
+// stop gives up what is under way, or lets what follows go on.
+func (w *worker) stop(stop bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stopped = stop; stop {
+		w.interrupt()
 	}
 }
 
@@ -75,7 +96,10 @@ func (w *worker) next(ctx context.Context, work appcontext.Work) bool {
 	overtaken := w.terminating && event.Kind != appcontext.Terminate
 	w.mu.Unlock()
 	pause(ctx, w.server.config.Times.PickUp)
-	if overtaken || !slices.Contains(step.from, current) {
+	if fits := slices.Contains(step.from, current); overtaken || !fits {
+		if !fits && event.Other != "" {
+			step.errors = current
+		}
 		return w.finish(ctx, work, place, appcontext.EventSkipped, step.errors)
 	}
 	err = persist(ctx, func() error { return work.Start(ctx, step.success, step.during) })
@@ -83,7 +107,7 @@ func (w *worker) next(ctx context.Context, work appcontext.Work) bool {
 		w.rest()
 		return false
 	}
-	switch err := w.do(ctx, work, event.Kind); {
+	switch err := w.do(ctx, work, event); {
 	case ctx.Err() != nil || errors.Is(err, appcontext.ErrWithdrawn) || errors.Is(err, appcontext.ErrMissing):
 		w.rest()
 		return false
@@ -132,12 +156,13 @@ func (w *worker) rest() {
 }
 
 // do applies or deletes what the AppContext holds, all apps side by side. A termination that arrives interrupts it.
-func (w *worker) do(ctx context.Context, work appcontext.Work, kind appcontext.Kind) error {
+func (w *worker) do(ctx context.Context, work appcontext.Work, event appcontext.Event) error {
+	kind := event.Kind
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	w.mu.Lock()
 	w.interrupt = cancel
-	interrupted := w.terminating && kind != appcontext.Terminate
+	interrupted := w.stopped || w.terminating && kind != appcontext.Terminate
 	w.terminating = w.terminating && kind != appcontext.Terminate
 	w.mu.Unlock()
 	if interrupted {
@@ -147,21 +172,30 @@ func (w *worker) do(ctx context.Context, work appcontext.Work, kind appcontext.K
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	var wanted appcontext.Context
+	if kind == appcontext.Update {
+		if err := w.server.take(event.Other, appcontext.Event{Kind: appcontext.UpdateDelete, Other: w.contextID}); err != nil {
+			return err
+		}
+	}
+	var wanted, other appcontext.Context
 	err := persist(ctx, func() (err error) {
 		wanted, err = w.server.contexts.Load(ctx, w.contextID)
+		if err == nil && event.Other != "" {
+			other, err = w.server.contexts.Load(ctx, event.Other)
+		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
+	before := manifests(other)
 	pause(ctx, w.server.config.Times.Settle)
 	var apps sync.WaitGroup
 	failed := make(chan error, len(wanted.Apps))
 	for _, app := range wanted.Apps {
 		apps.Go(func() {
 			for _, cluster := range app.Clusters {
-				if err := w.synchronize(ctx, work, wanted, app.Name, cluster, kind); err != nil {
+				if err := w.synchronize(ctx, work, wanted, app.Name, cluster, kind, before); err != nil {
 					failed <- err
 					return
 				}
@@ -177,12 +211,38 @@ func (w *worker) do(ctx context.Context, work appcontext.Work, kind appcontext.K
 	return all
 }
 
+// manifests are those of an AppContext, by app, cluster and name.
+func manifests(of appcontext.Context) map[string]string {
+	all := map[string]string{}
+	for _, app := range of.Apps {
+		for _, cluster := range app.Clusters {
+			for _, resource := range cluster.Resources {
+				all[app.Name+"/"+cluster.Name+"/"+resource.Name] = resource.Manifest
+			}
+		}
+	}
+	return all
+}
+
 // synchronize applies or deletes the resources of one app on one cluster, however long the cluster is away.
-func (w *worker) synchronize(ctx context.Context, work appcontext.Work, wanted appcontext.Context, app string, cluster appcontext.Cluster, kind appcontext.Kind) error {
+func (w *worker) synchronize(ctx context.Context, work appcontext.Work, wanted appcontext.Context, app string, cluster appcontext.Cluster, kind appcontext.Kind, before map[string]string) error {
 	resources := slices.SortedFunc(slices.Values(cluster.Resources), func(a, b appcontext.Resource) int { return cmp.Compare(a.Order, b.Order) })
 	if kind == appcontext.Terminate {
 		slices.Reverse(resources)
 	}
+	var changed []appcontext.Resource
+	for _, resource := range resources {
+		manifest, both := before[app+"/"+cluster.Name+"/"+resource.Name]
+		switch {
+		case !both || kind == appcontext.Update && manifest != resource.Manifest:
+			changed = append(changed, resource)
+		case kind == appcontext.Update:
+			if err := persist(ctx, func() error { return work.SetResource(ctx, app, cluster.Name, resource.Name, appcontext.Applied) }); err != nil {
+				return err
+			}
+		}
+	}
+	resources = changed
 	connectivity := ""
 	connected := func(now string) error {
 		if now == connectivity {
@@ -221,7 +281,7 @@ func (w *worker) synchronize(ctx context.Context, work appcontext.Work, wanted a
 func (w *worker) one(ctx context.Context, work appcontext.Work, wanted appcontext.Context, app, cluster string, resource appcontext.Resource, kind appcontext.Kind) error {
 	state := appcontext.Applied
 	var err error
-	if kind == appcontext.Instantiate {
+	if kind == appcontext.Instantiate || kind == appcontext.Update {
 		err = w.server.edge.Apply(ctx, wanted.Meta.Namespace, resource.Manifest, "emco/deployment-id", w.contextID+"-"+app)
 	} else {
 		state = appcontext.Deleted
