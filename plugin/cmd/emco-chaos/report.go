@@ -18,13 +18,13 @@ func newReport(s *session) *cobra.Command {
 	var where namespaced
 	command := &cobra.Command{
 		Use:   "report FILE…|run/NAME…",
-		Short: "Report on runs from their journals alone: text, json, junit or markdown",
+		Short: "Report on runs from their journals alone: text, json or junit",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			return s.report(cmd.Context(), where, names, report.Formats[output])
 		},
 	}
-	outputFlag(command, &output, "junit", "markdown")
+	outputFlag(command, &output, "junit")
 	where.flags(command)
 	return command
 }
