@@ -42,6 +42,7 @@ type Options struct {
 const (
 	Before    = "before"     // the survey before the call
 	Call      = "call"       // the call itself
+	Kill      = "kill"       // the death of its service
 	Look      = "look"       // the survey after the return, hands off
 	Reissue   = "reissue"    // the call is made again
 	Final     = "final"      // its end is reached
@@ -50,6 +51,9 @@ const (
 	Undone    = "undone"     // its end is reached
 	EdgeAfter = "edge-after" // on the edge too
 )
+
+// Hold is the step that holds the call at a back end of the path, from 1 on.
+func Hold(number int) string { return fmt.Sprintf("hold-%d", number) }
 
 // removal is how long a hold may take to be put on, and the one before to be taken
 // off.

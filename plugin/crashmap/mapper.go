@@ -35,8 +35,10 @@ type Mapper struct {
 	Starts []crashpoint.Start
 	// Services are those that can be restarted, to find a way out, in this order.
 	Services []string
-	// Settle is how long a call needs at least to move on after a hold.
+	// Settle is how long a call needs at least to move on after a hold, and Resent says
+	// that TCP has to send again first what was held.
 	Settle time.Duration
+	Resent bool
 	// Requests has a call stopped at each request to a back end, and not only at the
 	// borders between two. A local cluster alone can count them.
 	Requests bool
@@ -239,7 +241,11 @@ func (m *Mapper) point(ctx context.Context, at crashpoint.Point) error {
 			known.Beyond = append(known.Beyond, at.Name())
 			return m.save()
 		}
-		if entry.Consequence, entry.Words = seen.consequence(*known.End); entry.Consequence != "" || seen.beyond() {
+		entry.Consequence, entry.Words = seen.consequence(*known.End)
+		if m.Resent && entry.Consequence != "" && !seen.movedOn(len(at.Path)) {
+			entry.Consequence, entry.Words = "", "a hold took so long that the call may not have moved on"
+		}
+		if entry.Consequence != "" || seen.beyond() {
 			break
 		}
 	}

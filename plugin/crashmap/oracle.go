@@ -97,9 +97,37 @@ func (h history) broke() time.Duration {
 // beyond reports whether the call was answered before it came to where it was to
 // be stopped.
 func (h history) beyond() bool {
-	_, killed := h.event("kill", plan.Created)
+	_, killed := h.event(crashpoint.Kill, plan.Created)
 	_, answered := h.answered()
 	return answered && !killed
+}
+
+// movedOn reports whether the call had the time to come from each hold to the next:
+// what a hold has dropped is sent again by TCP's timer, which doubles meanwhile.
+func (h history) movedOn(holds int) bool {
+	since, _ := h.event(crashpoint.Call, plan.Sent)
+	for i := 1; i < holds; i++ {
+		removed, _ := h.event(crashpoint.Hold(i), plan.Removed)
+		next, _ := h.event(crashpoint.Hold(i+2), plan.Created)
+		if i == holds-1 {
+			next, _ = h.event(crashpoint.Kill, plan.Created)
+		}
+		if next-removed < resentWithin(removed-since) {
+			return false
+		}
+		since = removed
+	}
+	return true
+}
+
+// resentWithin is how long it takes at most until TCP sends again what was held
+// for some time. Linux begins with 200 ms.
+func resentWithin(held time.Duration) time.Duration {
+	gap := 200 * time.Millisecond
+	for sent := gap; sent < held; sent += gap {
+		gap *= 2
+	}
+	return gap
 }
 
 // consequence is what the run says of EMCO, and in which words. Empty: it says

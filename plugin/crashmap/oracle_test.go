@@ -162,3 +162,35 @@ func TestMasked(t *testing.T) {
 		t.Errorf("it is described as %q", got)
 	}
 }
+
+// TestMovedOn: a hold that lasted so long that TCP's timer waits longer than the
+// run did is no proof of where the call was.
+func TestMovedOn(t *testing.T) {
+	event := func(step, name string, seconds float64) journal.Record {
+		return journal.Record{Kind: journal.Event, Step: step, Event: name, At: time.Duration(seconds * float64(time.Second))}
+	}
+	for name, test := range map[string]struct {
+		removed, next float64 // of the second hold, after the first one's end, and what follows after it
+		want          bool
+	}{
+		"in time":                 {5, 3.5, true},
+		"a hold that took longer": {6.3, 3.5, false},
+		"longer, and waited for":  {6.3, 6.5, true},
+		"a kill that came early":  {5, 3, false},
+	} {
+		records := []journal.Record{
+			{Kind: journal.Attempt, Attempt: 1}, event(crashpoint.Call, plan.Sent, 1), event(crashpoint.Hold(1), plan.Removed, 3),
+			event(crashpoint.Hold(3), plan.Created, 6.5), event(crashpoint.Hold(2), plan.Removed, 3+test.removed), event(crashpoint.Kill, plan.Created, 3+test.removed+test.next),
+		}
+		if got := historyOf(steps(), records).movedOn(3); got != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	for held, want := range map[time.Duration]time.Duration{
+		0: 200 * time.Millisecond, 500 * time.Millisecond: 400 * time.Millisecond, 3100 * time.Millisecond: 3200 * time.Millisecond, 7 * time.Second: 6400 * time.Millisecond,
+	} {
+		if got := resentWithin(held); got != want {
+			t.Errorf("what was held for %v is sent again within %v, not %v", held, got, want)
+		}
+	}
+}

@@ -45,14 +45,14 @@ type Spec struct {
 // hand their work to.
 func BackEnds() []string { return []string{"mongo", "etcd", "rsync"} }
 
-// settles is how long a call may need to move on after a hold, by driver: on a
-// cluster what was held is sent again by TCP's timer, which has doubled meanwhile.
-func settles(of *target.Target) time.Duration {
-	if of.Driver.Kubernetes != nil {
-		return 5 * time.Second
-	}
-	return 500 * time.Millisecond
-}
+const (
+	// settleLocal is for processes whose links pass on at once what they held.
+	settleLocal = 500 * time.Millisecond
+	// settleCluster is more than the 3.2 s that TCP waits for at most with what was
+	// held for 3 to 6.2 s: so long as this and what it takes to put one hold on and
+	// another off. After a longer one it waits for 6.4 s.
+	settleCluster = 3500 * time.Millisecond
+)
 
 // starts are the chosen calls and states.
 func (s Spec) starts() ([]crashpoint.Start, error) {
@@ -86,7 +86,11 @@ func (s Spec) Mapper(on *target.Target, known *Map, version string) (*Mapper, er
 	if s.Requests {
 		longest = 99
 	}
-	m := &Mapper{Requests: s.Requests, Map: known, Starts: starts, Settle: cmp.Or(s.Settle, settles(on)), Longest: cmp.Or(s.Longest, longest), Moments: s.Moments, Seed: s.Seed}
+	settle, resent := settleLocal, on.Driver.Kubernetes != nil
+	if resent {
+		settle = settleCluster
+	}
+	m := &Mapper{Requests: s.Requests, Map: known, Starts: starts, Settle: cmp.Or(s.Settle, settle), Resent: resent, Longest: cmp.Or(s.Longest, longest), Moments: s.Moments, Seed: s.Seed}
 	for name, service := range on.Services {
 		if service.HasPods() {
 			m.Services = append(m.Services, name)
