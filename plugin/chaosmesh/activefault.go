@@ -1,11 +1,18 @@
 package chaosmesh
 
 import (
+	"cmp"
+	"context"
 	"fmt"
+	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
@@ -61,7 +68,6 @@ func (f *activeFault) start(object fault.Object, at time.Time, took time.Duratio
 	}
 	f.after = at
 	f.advance(at)
-	f.endpointsChanged(at)
 }
 
 // injecting reports whether the injection is still waited for.
@@ -204,3 +210,258 @@ func (f *activeFault) emit(moment engine.Moment) {
 		f.observe(moment)
 	}
 }
+
+// readLimit is how long the API server may take to return an object.
+const readLimit = 3 * time.Second
+
+// superviseInjection finds out what is wrong when the injection takes too long:
+// Chaos Mesh has said nothing, it has failed and tries again, or it has selected
+// nothing. What the watches have reported may be late, so nobody is blamed
+// before the API server was asked.
+func (f *activeFault) superviseInjection() {
+	d, limits := f.driver, f.driver.options.Limits
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	since, last := time.Now(), ""
+	answer := since.Add(limits.Answer)
+	for f.injecting() {
+		if !f.injected.IsZero() && !f.compared {
+			difference, err := f.compareRules(f.records)
+			if now := time.Now(); f.injecting() && (err == nil || now.After(answer)) {
+				f.compare(now, cmp.Or(difference, err))
+				f.compared = true
+				f.advance(now)
+			} else if d.wait(d.lifetime, now.Add(retryPause)) != nil {
+				return
+			}
+			continue
+		}
+		now, symptom, limit := time.Now(), "", limits.Answer
+		switch {
+		case failure(f.status()) != "":
+			symptom, limit = "failing", limits.Retry
+		case selectedNothing(f.status()):
+			symptom, limit = "empty", limits.Select
+		}
+		if symptom != last {
+			last, since = symptom, now
+		}
+		due := earlier(answer, since.Add(limit))
+		if now.Before(due) {
+			if d.wait(d.lifetime, due) != nil {
+				return
+			}
+			continue
+		}
+		object, warning, err := f.ask()
+		now = time.Now()
+		if object != nil && f.injecting() && !f.gone {
+			f.changed(object, false, false, now)
+		}
+		if !f.injecting() || !f.injected.IsZero() {
+			continue
+		}
+		switch status, late := f.status(), !now.Before(answer); {
+		case failure(status) != "":
+			f.fail(now, f.uninjectable(status))
+		case late && err != nil:
+			f.fail(now, fmt.Errorf("%s was not seen to be injected within %v, and the API server does not say what has become of it: %w", f, limits.Answer, err))
+		case late && object == nil:
+			f.fail(now, fmt.Errorf("%s has gone before it was injected, and emco-chaos did not remove it: leave the objects of a run alone while it is under way", f))
+		case selectedNothing(status) && (late || warning != ""):
+			f.discard(now, warning)
+		case late:
+			f.fail(now, f.unanswered(status))
+		default:
+			since = now // it is asked again, and has until then
+		}
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// get asks the API server for the object, which is nil without an error when it
+// is gone. It gives up the lock meanwhile.
+func (f *activeFault) get(ctx context.Context) (fault.Object, error) {
+	object := f.empty()
+	err := f.driver.unlocked(func() error {
+		return f.driver.client.Get(ctx, f.NamespacedName, object)
+	})
+	switch {
+	case isGone(err), err == nil && f.uid != "" && object.GetUID() != f.uid:
+		return nil, nil
+	case err != nil:
+		return nil, f.explain(err, "get")
+	}
+	return object, nil
+}
+
+// ask asks the API server for the object, and for Chaos Mesh's warning if it
+// has selected nothing. It gives up the lock meanwhile.
+func (f *activeFault) ask() (object fault.Object, warning string, err error) {
+	ctx, cancel := context.WithTimeout(f.driver.lifetime, readLimit)
+	defer cancel()
+	object, err = f.get(ctx)
+	if object != nil && selectedNothing(object.GetStatus()) {
+		err = f.driver.unlocked(func() error { warning = f.driver.warning(ctx, object); return nil })
+	}
+	return object, warning, err
+}
+
+// discard removes an object that has selected no pod although there was one, or,
+// if Chaos Mesh has not warned of that, that it may not have. That is done at once,
+// since any change would have it select again, whatever there is then.
+func (f *activeFault) discard(now time.Time, warning string) {
+	why := fmt.Errorf("nothing was selected by Chaos Mesh for %s (%s), although there were such pods just before: "+
+		"they went meanwhile, or Chaos Mesh does not look after their namespace; it was removed", f, warning)
+	if warning == "" {
+		why = fmt.Errorf("no pod was written down by Chaos Mesh for %s within %v: it selected none, or it is slow to inject: %s; the object was removed",
+			f, f.driver.options.Limits.Answer, controllerLog)
+	}
+	f.fail(now, why)
+	if err := f.driver.unlocked(func() error { return f.driver.takeBack(f.object) }); err != nil {
+		f.note(time.Now(), fmt.Sprintf("%s selected nothing and could not be removed: %v", f, err))
+	}
+}
+
+// Commands that look at the parts of Chaos Mesh, by the labels of its own chart.
+const (
+	ofDaemon      = " --selector app.kubernetes.io/component=chaos-daemon"
+	ofController  = " --selector app.kubernetes.io/component=controller-manager"
+	getDaemon     = "kubectl --namespace " + Namespace + " get pods" + ofDaemon + " --output wide"
+	getController = "kubectl --namespace " + Namespace + " get pods" + ofController
+	daemonLog     = "kubectl --namespace " + Namespace + " logs" + ofDaemon + " --prefix --since 5m"
+	controllerLog = "kubectl --namespace " + Namespace + " logs" + ofController + " --since 5m"
+)
+
+// uninjectable says why Chaos Mesh could not inject the fault, and where to look.
+func (f *activeFault) uninjectable(status *v1alpha1.ChaosStatus) error {
+	record, message := broken(status, v1alpha1.Apply)
+	node := "its node"
+	if pod := f.driver.podNamed(podOf(record)); pod != nil && pod.Spec.NodeName != "" {
+		node = "node " + pod.Spec.NodeName
+	}
+	where := "the cause is in the log of chaos-daemon on " + node + ": " + daemonLog
+	switch {
+	case strings.Contains(message, "cannot find daemonIP"):
+		where = "chaos-daemon does not run on " + node + ": " + getDaemon
+	case daemonIsSilent.MatchString(message):
+		where = "chaos-daemon on " + node + " does not answer: " + getDaemon
+	case f.outage != nil && f.outage.action != v1alpha1.ContainerKillAction:
+		// It does that without the daemon.
+		where = "the cause is in the log of chaos-controller-manager: " + controllerLog
+	}
+	return fmt.Errorf("on %s Chaos Mesh says: %s; %s", record.Id, strings.TrimSpace(message), where)
+}
+
+var daemonIsSilent = regexp.MustCompile("connection refused|code = (Unavailable|DeadlineExceeded)")
+
+// unanswered says which part of Chaos Mesh has not answered.
+func (f *activeFault) unanswered(status *v1alpha1.ChaosStatus) error {
+	limit := f.driver.options.Limits.Answer
+	if len(status.Experiment.Records) == 0 {
+		return fmt.Errorf("nobody has touched %s within %v: Chaos Mesh's chaos-controller-manager does not run, or does not look after namespace %s: %s",
+			f, limit, f.Namespace, getController)
+	}
+	return fmt.Errorf("the fault %s is not on %s within %v, and Chaos Mesh does not say why: does chaos-daemon run on the node? %s",
+		f, targets(status), limit, getDaemon)
+}
+
+// warning is Chaos Mesh's last warning that it could not select anything for an
+// object, which it does not try again, or empty. Without the right to read events
+// there is none.
+func (d *Driver) warning(ctx context.Context, object fault.Object) string {
+	var events corev1.EventList
+	if d.client.List(ctx, &events, client.InNamespace(object.GetNamespace()),
+		client.MatchingFields{"involvedObject.uid": string(object.GetUID()), "type": corev1.EventTypeWarning}) != nil {
+		return ""
+	}
+	var latest corev1.Event
+	for _, event := range events.Items {
+		if strings.Contains(event.Message, "select targets") && !event.LastTimestamp.Before(&latest.LastTimestamp) {
+			latest = event
+		}
+	}
+	return latest.Message
+}
+
+// all reports whether there are records, and the condition holds for each.
+func all(status *v1alpha1.ChaosStatus, holds func(*v1alpha1.Record) bool) bool {
+	records := status.Experiment.Records
+	return len(records) > 0 && !slices.ContainsFunc(records, func(record *v1alpha1.Record) bool { return !holds(record) })
+}
+
+// isInjected reports whether the fault is on all that it selected. The condition
+// AllInjected says the same of the phases, a moment later; that something was
+// injected at all, only the count says.
+func isInjected(record *v1alpha1.Record) bool {
+	return record.InjectedCount > 0 && record.Phase == v1alpha1.Injected
+}
+
+// isRecovered reports whether a fault that was on has been taken off.
+func isRecovered(record *v1alpha1.Record) bool {
+	return record.RecoveredCount > 0 && record.Phase == v1alpha1.NotInjected
+}
+
+// isStillInjected reports whether the fault is on, or on its way on or off.
+func isStillInjected(record *v1alpha1.Record) bool {
+	return strings.HasPrefix(string(record.Phase), string(v1alpha1.Injected))
+}
+
+// selectedNothing reports whether the object is to run and has selected nothing.
+// That is so for a moment before it selects, too.
+func selectedNothing(status *v1alpha1.ChaosStatus) bool {
+	return status.Experiment.DesiredPhase == v1alpha1.RunningPhase && len(status.Experiment.Records) == 0 &&
+		slices.ContainsFunc(status.Conditions, func(condition v1alpha1.ChaosCondition) bool {
+			return condition.Type == v1alpha1.ConditionSelected && condition.Status == corev1.ConditionFalse
+		})
+}
+
+// broken is the first record whose latest such operation failed, and why.
+func broken(status *v1alpha1.ChaosStatus, operation v1alpha1.RecordEventOperation) (*v1alpha1.Record, string) {
+	for _, record := range status.Experiment.Records {
+		if operation == v1alpha1.Apply && record.Phase == v1alpha1.Injected {
+			continue
+		}
+		for _, event := range slices.Backward(record.Events) {
+			if event.Operation == operation {
+				if event.Type == v1alpha1.TypeFailed {
+					return record, event.Message
+				}
+				break
+			}
+		}
+	}
+	return nil, ""
+}
+
+// failure is why something was not injected, or empty.
+func failure(status *v1alpha1.ChaosStatus) string {
+	_, message := broken(status, v1alpha1.Apply)
+	return message
+}
+
+// podOf is the pod of a record, whose name is namespace/pod or
+// namespace/pod/container.
+func podOf(record *v1alpha1.Record) types.NamespacedName {
+	namespace, name, _ := strings.Cut(record.Id, "/")
+	name, _, _ = strings.Cut(name, "/")
+	return types.NamespacedName{Namespace: namespace, Name: name}
+}
+
+// targets names what the records are about.
+func targets(status *v1alpha1.ChaosStatus) string {
+	var list []string
+	for _, record := range status.Experiment.Records {
+		list = append(list, record.Id)
+	}
+	return strings.Join(distinct(list), ", ")
+}
+
+// distinct are the texts of a list, sorted.
+func distinct(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }
