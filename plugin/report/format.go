@@ -11,9 +11,10 @@ type Format func(out io.Writer, runs ...Run) error
 
 // Formats are the formats of a report, by the names that a user gives them.
 var Formats = map[string]Format{
-	"text":  Text,
-	"json":  JSON,
-	"junit": JUnit,
+	"text":     Text,
+	"json":     JSON,
+	"junit":    JUnit,
+	"markdown": Markdown,
 }
 
 // each writes what a format makes of the runs, one after another.

@@ -51,6 +51,7 @@ func TestGolden(t *testing.T) {
 		"json":        report.Formats["json"],
 		"explain.txt": report.Explain,
 		"junit.xml":   report.Formats["junit"],
+		"md":          report.Formats["markdown"],
 	}
 	for _, name := range []string{"passed", "failed", "died"} {
 		for form, write := range forms {
@@ -210,8 +211,9 @@ func TestFacts(t *testing.T) {
 			"run r, attempt 1, began 2", "took 9.000 s", "target t (sha256 abc)", "parameters delay=1s", "versions Kubernetes v1.36, emco-chaos v1",
 			"of what pod-kill a had stopped, since down: rescheduled 1.000 s, ready between 0.500 s and 2.000 s, answers 3.000 s, converged 3.500 s",
 		},
-		"json":  {`"seconds":9,`, `"targetSha256":"abc"`, `"parameters":{"delay":"1s"}`, `"unit":"s","phases":[{"name":"rescheduled","seconds":1,"atLeast":1,"atMost":1},{"name":"ready","seconds":2,"atLeast":0.5,"atMost":2}`},
-		"junit": {`name="kill[delay=1s]"`, `<property name="kill.ready.seconds" value="2.000">`, `<property name="kill.converged.at-most.seconds" value="3.500">`, `value="Kubernetes v1.36, emco-chaos v1"`},
+		"markdown": {"target: t (sha256 abc)", "converged 3.500 s"},
+		"json":     {`"seconds":9,`, `"targetSha256":"abc"`, `"parameters":{"delay":"1s"}`, `"unit":"s","phases":[{"name":"rescheduled","seconds":1,"atLeast":1,"atMost":1},{"name":"ready","seconds":2,"atLeast":0.5,"atMost":2}`},
+		"junit":    {`name="kill[delay=1s]"`, `<property name="kill.ready.seconds" value="2.000">`, `<property name="kill.converged.at-most.seconds" value="3.500">`, `value="Kubernetes v1.36, emco-chaos v1"`},
 	} {
 		var out bytes.Buffer
 		if err := report.Formats[format](&out, report.Runs(records)...); err != nil {

@@ -18,13 +18,13 @@ func newReport(s *session) *cobra.Command {
 	var where namespaced
 	command := &cobra.Command{
 		Use:   "report FILE…|run/NAME…",
-		Short: "Report on runs from their journals alone: text, json or junit",
+		Short: "Report on runs from their journals alone: text, json, junit or markdown",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			return s.report(cmd.Context(), where, names, report.Formats[output])
 		},
 	}
-	outputFlag(command, &output, "junit")
+	outputFlag(command, &output, "junit", "markdown")
 	where.flags(command)
 	return command
 }

@@ -20,7 +20,6 @@ import (
 type probeCommand struct {
 	kind      probes.Kind
 	action    action // what a kind that changes EMCO adds
-	arguments map[string]any
 	endpoints endpoints
 	resources resourceNames
 	timeout   time.Duration
@@ -32,7 +31,7 @@ type probeCommand struct {
 const anyOutcome = "any"
 
 func newProbe(kind probes.Kind) *cobra.Command {
-	p := &probeCommand{kind: kind, action: actions[kind.Name], arguments: map[string]any{}, expect: anyOutcome, output: emcoctl.Plain}
+	p := &probeCommand{kind: kind, action: actions[kind.Name], expect: anyOutcome, output: emcoctl.Plain}
 	command := &cobra.Command{
 		Use:   dashed(kind.Name),
 		Short: strings.ToUpper(kind.Summary[:1]) + kind.Summary[1:],
@@ -51,15 +50,11 @@ func newProbe(kind probes.Kind) *cobra.Command {
 		if argument.Required {
 			usage += " (required)"
 		}
-		set := func(text string) error { p.arguments[argument.Name] = text; return nil }
 		if argument.Type == activity.Mapping {
-			usage += ", written as `KEY=VALUE,...`"
-			set = func(text string) (err error) {
-				p.arguments[argument.Name], err = mapping(text)
-				return err
-			}
+			flags.StringToString(argument.Name, nil, usage+", written as KEY=VALUE,...")
+			continue
 		}
-		flags.Func(argument.Name, usage, set)
+		flags.String(argument.Name, "", usage)
 	}
 	p.endpoints.flags(command)
 	switch p.action.scope {
@@ -99,20 +94,21 @@ func (p *probeCommand) run(command *cobra.Command) error {
 	if p.timeout <= 0 {
 		return errors.New("--timeout must be more than 0")
 	}
-	probe, err := p.kind.New(p.arguments)
+	arguments := p.arguments(command)
+	probe, err := p.kind.New(arguments)
 	if err != nil {
 		return err
 	}
 	display := &display{form: p.output, out: command.OutOrStdout(), errs: command.ErrOrStderr(), began: time.Now()}
 	subject, err := p.endpoints.open(p.timeout, display.answered)
 	if err == nil {
-		subject.Names, err = p.names()
+		subject.Names, err = p.names(arguments)
 	}
 	if err != nil {
 		return err
 	}
 	if p.kind.Changes() {
-		plan, err := p.action.plan(p.arguments, subject)
+		plan, err := p.action.plan(arguments, subject)
 		if err != nil {
 			return err
 		}
@@ -126,30 +122,34 @@ func (p *probeCommand) run(command *cobra.Command) error {
 	ctx, cancel := context.WithTimeout(command.Context(), p.timeout)
 	defer cancel()
 	result := p.judge(probe.Run(ctx, subject, display))
-	if err := display.end(p.kind.Name, result); err != nil {
-		return &exitCode{code: exitError, err: err}
+	err = toolError(display.end(p.kind.Name, result))
+	if code := exitCodes[result.Conclusion]; err == nil && code != exitPassed {
+		err = &exitCode{code: code}
 	}
-	if code := exitCodes[result.Conclusion]; code != exitPassed {
-		return &exitCode{code: code}
-	}
-	return nil
+	return err
 }
 
-// mapping reads KEY=VALUE,....
-func mapping(text string) (map[string]any, error) {
-	read := map[string]any{}
-	for pair := range strings.SplitSeq(text, ",") {
-		key, value, found := strings.Cut(pair, "=")
-		if !found {
-			return nil, errors.New("write KEY=VALUE,KEY=VALUE")
+// arguments are the probe's arguments that flags give.
+func (p *probeCommand) arguments(command *cobra.Command) map[string]any {
+	flags := command.Flags()
+	arguments := map[string]any{}
+	for _, argument := range p.kind.Arguments {
+		if text, err := flags.GetString(argument.Name); err == nil && text != "" {
+			arguments[argument.Name] = text
 		}
-		read[key] = value
+		if pairs, err := flags.GetStringToString(argument.Name); err == nil && flags.Changed(argument.Name) {
+			object := map[string]any{}
+			for key, text := range pairs {
+				object[key] = text
+			}
+			arguments[argument.Name] = object
+		}
 	}
-	return read, nil
+	return arguments
 }
 
 // names are those of the resources that the probe works on.
-func (p *probeCommand) names() (emco.Names, error) {
+func (p *probeCommand) names(arguments map[string]any) (emco.Names, error) {
 	switch {
 	case p.action.scope == ofAllRuns:
 		return emco.NewNames(placeholder, 1)
@@ -158,10 +158,14 @@ func (p *probeCommand) names() (emco.Names, error) {
 	case p.action.scope == ofRun:
 		return emco.NewNames(p.resources.run, p.resources.attempt)
 	}
-	// The anchors that the probe needs names for.
-	call, _ := callIn(p.arguments)
-	anchor, _ := p.arguments["anchor"].(string)
-	return p.resources.names(call.Path, call.StatusPath, anchor)
+	return p.resources.names(templates(arguments)...)
+}
+
+// templates are the anchors that a probe with these arguments needs names for.
+func templates(arguments map[string]any) []string {
+	call, _ := callIn(arguments)
+	anchor, _ := arguments["anchor"].(string)
+	return []string{call.Path, call.StatusPath, anchor}
 }
 
 func callIn(arguments map[string]any) (emco.Call, bool) {

@@ -1,4 +1,5 @@
-// Command emco-probe asks an EMCO what the experiments ask it, one probe at a time.
+// Command emco-probe asks an EMCO what the experiments ask it: one probe at a
+// time from the command line, or, as emco-probe serve, over HTTP.
 package main
 
 import (
@@ -66,6 +67,14 @@ type exitCode struct {
 
 func (e *exitCode) Error() string { return fmt.Sprintf("exit %d: %v", e.code, e.err) }
 
+// toolError is an error of this command, not of what it asks.
+func toolError(err error) error {
+	if err != nil {
+		err = &exitCode{code: exitError, err: err}
+	}
+	return err
+}
+
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "emco-probe",
@@ -82,5 +91,6 @@ func newRoot() *cobra.Command {
 	for _, kind := range probes.Catalogue() {
 		root.AddCommand(newProbe(kind))
 	}
+	root.AddCommand(newServe())
 	return root
 }

@@ -163,21 +163,27 @@ func TestUsage(t *testing.T) {
 		"available --service x":                               `available: service: cannot be "x"; use one of orchestrator`,
 		"available --service orchestrator":                    "no EMCO: name it with --config FILE (emcoctl's), with --target FILE, or with --orchestrator URL",
 		"available --service orchestrator --config none.yaml": "none.yaml: cannot be read",
-		"available --service orchestrator --config " + config + " --target " + target:               "both --config and --target are given: keep one",
-		"available --service orchestrator --target " + config:                                       "apiVersion: is missing; write apiVersion: emco-chaos/v1",
-		"available --service orchestrator --orchestrator ftp://x":                                   "is no URL of a server; write http://HOST:PORT",
-		"available --service orchestrator --orchestrator http://user:secret@x":                      "give a token by reference instead",
-		"available --service orchestrator --timeout 0s --config " + config:                          "--timeout must be more than 0",
-		"available --service orchestrator -o xml --config " + config:                                `invalid argument "xml" for "-o, --output" flag: write text, json or emcoctl`,
-		"status --call dig.instantiate --config " + config:                                          "give --project, --composite-app, --composite-app-version, --dig, or --anchor PATH, or -f FILE, or --run NAME",
-		"status --call dig.instantiate --project p --anchor projects/q --config " + config:          "--project differs from the name in --anchor",
-		"status --call dig.instantiate --project p --run r --config " + config:                      "--run stands beside names of resources",
-		"status --call dig.instantiate --dig ../x --project p --composite-app c --config " + config: `dig: "../x" cannot name a resource of EMCO's`,
-		"exists --anchor ../../x --config " + config:                                                "has a piece that leads elsewhere",
-		"ensure --given for=dig.instantiate --config " + config:                                     "ensure works on resources of a run's own: name the run with --run NAME",
-		"ensure --given dig=Sunny --run r --config " + config:                                       `"Sunny" is no state`,
-		"teardown --project p --config " + config:                                                   "unknown flag: --project",
-		"call --call dig.instantiate --anchor projects/p --expect luck --config " + config:          `invalid argument "luck" for "--expect" flag: write accepted`,
+		"available --service orchestrator --config " + config + " --target " + target:                    "both --config and --target are given: keep one",
+		"available --service orchestrator --target " + config:                                            "apiVersion: is missing; write apiVersion: emco-chaos/v1",
+		"available --service orchestrator --orchestrator ftp://x":                                        "is no URL of a server; write http://HOST:PORT",
+		"available --service orchestrator --orchestrator http://user:secret@x":                           "give a token by reference instead",
+		"available --service orchestrator --timeout 0s --config " + config:                               "--timeout must be more than 0",
+		"available --service orchestrator -o xml --config " + config:                                     `invalid argument "xml" for "-o, --output" flag: write text, json or emcoctl`,
+		"status --call dig.instantiate --config " + config:                                               "give --project, --composite-app, --composite-app-version, --dig, or --anchor PATH, or -f FILE, or --run NAME",
+		"status --call dig.instantiate --project p --anchor projects/q --config " + config:               "--project differs from the name in --anchor",
+		"status --call dig.instantiate --project p --run r --config " + config:                           "--run stands beside names of resources",
+		"status --call dig.instantiate --dig ../x --project p --composite-app c --config " + config:      `dig: "../x" cannot name a resource of EMCO's`,
+		"exists --anchor ../../x --config " + config:                                                     "has a piece that leads elsewhere",
+		"ensure --given for=dig.instantiate --config " + config:                                          "ensure works on resources of a run's own: name the run with --run NAME",
+		"ensure --given dig=Sunny --run r --config " + config:                                            `"Sunny" is no state`,
+		"teardown --project p --config " + config:                                                        "unknown flag: --project",
+		"call --call dig.instantiate --anchor projects/p --expect luck --config " + config:               `invalid argument "luck" for "--expect" flag: write accepted`,
+		"serve --config " + config + " --offer x":                                                        "begins with no name; write NAME=PROBE",
+		"serve --config " + config + " --offer x=call,call=dig.instantiate":                              `"call" is no probe that can be offered; use one of available, unavailable, exists`,
+		"serve --config " + config + " --offer x=available,service":                                      "is no argument, or stands there twice",
+		"serve --config " + config + " --offer x=status,call=dig.instantiate":                            "the names of resources are missing",
+		"serve --config " + config + " --offer x=available,service=clm --offer x=exists,anchor=projects": "the name stands there twice",
+		"serve --config " + config + " --concurrency 0":                                                  "must be more than 0",
 	} {
 		code, out, errs := probe(t, strings.Fields(args)...)
 		if code != exitUsage || !strings.Contains(errs, want) || out != "" {
@@ -235,6 +241,15 @@ spec:
 }
 
 func TestErrorsOfTheWay(t *testing.T) {
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	code, _, errs := probe(t, "serve", "--orchestrator", "http://127.0.0.1:1", "--listen", busy.Addr().String())
+	if code != exitError || !strings.Contains(errs, "address already in use") {
+		t.Errorf("exit %d: %s", code, errs)
+	}
 	code, out, errs := probe(t, "available", "--service", "orchestrator", "--orchestrator", "http://127.0.0.1:1", "--token-env", "EMCO_NOT_SET")
 	if code != exitError || !strings.Contains(out, "the token is empty: set environment variable EMCO_NOT_SET") {
 		t.Errorf("exit %d: %s%s", code, out, errs)

@@ -95,6 +95,14 @@ type answer struct {
 	Resources  []observation     `json:"resources,omitempty"`
 }
 
+// newAnswer is the answer of a probe that ends now.
+func newAnswer(kind string, result probes.Result, began time.Time) answer {
+	return answer{
+		Probe: kind, Conclusion: result.Conclusion, Message: document.Shown(result.Message),
+		Evidence: result.Evidence, Seconds: time.Since(began).Seconds(),
+	}
+}
+
 // end shows the result.
 func (d *display) end(kind string, result probes.Result) error {
 	d.mu.Lock()
@@ -103,10 +111,9 @@ func (d *display) end(kind string, result probes.Result) error {
 	to := d.out
 	switch d.form {
 	case emcoctl.JSON:
-		return json.NewEncoder(d.out).Encode(answer{
-			Probe: kind, Conclusion: result.Conclusion, Message: document.Shown(result.Message), Outcome: result.Outcome,
-			Evidence: result.Evidence, Seconds: time.Since(d.began).Seconds(), Seen: d.events, Resources: d.resources,
-		})
+		answer := newAnswer(kind, result, d.began)
+		answer.Outcome, answer.Seen, answer.Resources = result.Outcome, d.events, d.resources
+		return json.NewEncoder(d.out).Encode(answer)
 	case emcoctl.Emcoctl:
 		to = d.errs
 	default:
