@@ -19,6 +19,7 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
+	"gopkg.in/yaml.v3"
 )
 
 // edge reads the objects on an edge cluster.
@@ -28,22 +29,19 @@ type edge struct {
 }
 
 type kubeconfig struct {
-	Current                   string `json:"current-context"`
+	Current                   string `yaml:"current-context"`
 	Contexts, Clusters, Users entries
 }
 
-type entries []struct {
-	Name                   string
-	Context, Cluster, User fields
-}
+type entries []map[string]any
 
-func (e entries) named(name string) (context, cluster, user fields) {
-	for _, each := range e {
-		if each.Name == name {
-			return each.Context, each.Cluster, each.User
-		}
+func (e entries) named(name, kind string) fields {
+	i := slices.IndexFunc(e, func(each map[string]any) bool { return each["name"] == name })
+	if i < 0 {
+		return nil
 	}
-	return nil, nil, nil
+	found, _ := e[i][kind].(map[string]any)
+	return found
 }
 
 type fields map[string]any
@@ -51,21 +49,6 @@ type fields map[string]any
 func (f fields) text(name string) string {
 	text, _ := f[name].(string)
 	return text
-}
-
-// content is what stands in NAME-data, or in the file NAME, from the folder of the kubeconfig.
-func (f fields) content(folder, name string) ([]byte, error) {
-	if data := f.text(name + "-data"); data != "" {
-		return base64.StdEncoding.DecodeString(data)
-	}
-	file := f.text(name)
-	if file == "" {
-		return nil, nil
-	}
-	if !filepath.IsAbs(file) {
-		file = filepath.Join(folder, file)
-	}
-	return os.ReadFile(file)
 }
 
 // openEdge reads a kubeconfig: the server, what to trust and who to be, of its current context.
@@ -82,14 +65,11 @@ func openEdge(file string) (*edge, error) {
 		return nil, fmt.Errorf("read the kubeconfig of the edge cluster: %w", err)
 	}
 	var read kubeconfig
-	source := document.Parse(file, data)
-	source.Decode("", &read)
-	if err := source.Problems().Err(); err != nil {
-		return nil, err
+	if err := yaml.Unmarshal(data, &read); err != nil {
+		return nil, wrong("", "cannot be read: "+err.Error())
 	}
-	context, _, _ := read.Contexts.named(read.Current)
-	_, cluster, _ := read.Clusters.named(context.text("cluster"))
-	_, _, user := read.Users.named(context.text("user"))
+	context := read.Contexts.named(read.Current, "context")
+	cluster, user := read.Clusters.named(context.text("cluster"), "cluster"), read.Users.named(context.text("user"), "user")
 	for field := range user {
 		if !slices.Contains([]string{"token", "tokenFile", certificate, certificate + "-data", key, key + "-data"}, field) {
 			return nil, wrong("users", "the user of the current context has "+document.Shown(field)+", which is not run or sent from here")
@@ -99,22 +79,29 @@ func openEdge(file string) (*edge, error) {
 	if at, err := url.Parse(e.server); err != nil || at.Host == "" {
 		return nil, wrong("current-context", "leads to no cluster with a server")
 	}
+	// content is what stands in NAME-data, or in the file NAME, from the folder of the kubeconfig.
+	content := func(f fields, name string) (content []byte) {
+		var failed error
+		if data, named := f.text(name+"-data"), f.text(name); data != "" {
+			content, failed = base64.StdEncoding.DecodeString(data)
+		} else if filepath.IsAbs(named) {
+			content, failed = os.ReadFile(named)
+		} else if named != "" {
+			content, failed = os.ReadFile(filepath.Join(filepath.Dir(file), named))
+		}
+		err = errors.Join(err, failed)
+		return content
+	}
 	config := &tls.Config{InsecureSkipVerify: cluster["insecure-skip-tls-verify"] == true, ServerName: cluster.text("tls-server-name")}
-	folder := filepath.Dir(file)
-	ca, err1 := cluster.content(folder, "certificate-authority")
-	token, err2 := user.content(folder, "tokenFile")
-	cert, err3 := user.content(folder, certificate)
-	private, err4 := user.content(folder, key)
-	err = errors.Join(err1, err2, err3, err4)
-	if len(ca) > 0 {
+	if ca := content(cluster, "certificate-authority"); len(ca) > 0 {
 		config.RootCAs = x509.NewCertPool()
 		config.RootCAs.AppendCertsFromPEM(ca)
 	}
-	if len(cert) > 0 && err == nil {
+	if cert, private := content(user, certificate), content(user, key); len(cert) > 0 && err == nil {
 		config.Certificates = make([]tls.Certificate, 1)
 		config.Certificates[0], err = tls.X509KeyPair(cert, private)
 	}
-	e.token = cmp.Or(user.text("token"), strings.TrimSpace(string(token)))
+	e.token = cmp.Or(user.text("token"), strings.TrimSpace(string(content(user, "tokenFile"))))
 	e.http.Transport = &http.Transport{TLSClientConfig: config}
 	if err != nil {
 		return nil, fmt.Errorf("kubeconfig %s: %w", file, err)

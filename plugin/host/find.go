@@ -63,17 +63,12 @@ func places(directory string) []string {
 }
 
 // Found is a file that has the name of a plugin.
-type Found struct {
-	Name string `json:"name"`
-	Path string `json:"path"`
-	// Shadowed is set when another one of this name is found first.
-	Shadowed bool `json:"shadowed,omitempty"`
-}
+type Found struct{ Name, Path string }
 
 // List lists the plugins in the places where Find looks, in their order.
 func List(directory string) ([]Found, error) {
 	var list []Found
-	looked, names := map[string]bool{}, map[string]bool{}
+	looked := map[string]bool{}
 	for _, place := range places(directory) {
 		if place == "" {
 			continue
@@ -92,8 +87,7 @@ func List(directory string) ([]Found, error) {
 			if !is || name == "" || entry.IsDir() {
 				continue
 			}
-			list = append(list, Found{Name: name, Path: filepath.Join(place, entry.Name()), Shadowed: names[name]})
-			names[name] = true
+			list = append(list, Found{Name: name, Path: filepath.Join(place, entry.Name())})
 		}
 	}
 	return list, nil
