@@ -142,15 +142,15 @@ func (c *checking) wrong(field string, value any, rules map[string]any, k jsonsc
 
 // quoted begins a message with a single value, unless it can be a secret.
 func quoted(value any, secret bool) string {
-	switch value := value.(type) {
-	case string:
-		if !secret {
-			return fmt.Sprintf("%q ", shorten(value))
-		}
+	switch text, isText := value.(string); {
+	case secret:
+		return ""
+	case isText:
+		return fmt.Sprintf("%q ", shorten(text))
+	}
+	switch value.(type) {
 	case bool, int64, float64:
-		if !secret {
-			return fmt.Sprintf("%v ", value)
-		}
+		return fmt.Sprintf("%v ", value)
 	}
 	return ""
 }

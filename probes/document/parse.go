@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 	"unicode/utf8"
@@ -60,14 +62,14 @@ func Parse(name string, data []byte) *File {
 }
 
 // documentsIn reads YAML documents up to the first error.
-func documentsIn(data []byte) ([]*yaml.Node, error) {
-	var documents []*yaml.Node
+func documentsIn(data []byte) (documents []*yaml.Node, err error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	for {
 		document := &yaml.Node{}
-		if err := decoder.Decode(document); errors.Is(err, io.EOF) {
+		switch err := decoder.Decode(document); {
+		case errors.Is(err, io.EOF):
 			return documents, nil
-		} else if err != nil {
+		case err != nil:
 			return documents, err
 		}
 		documents = append(documents, document)
@@ -105,25 +107,19 @@ func (f *File) Wrong(field, message, remedy string) {
 
 // near returns the entry of the field, or of the nearest one around it.
 func (f *File) near(field string) *entry {
-	for {
-		if found, here := f.entries[field]; here {
-			return found
-		}
-		if field == "" {
-			return &entry{Place: Place{Key: Position{1, 1}, Value: Position{1, 1}}}
-		}
-		field = parent(field)
+	found, here := f.entries[field]
+	switch {
+	case here:
+		return found
+	case field == "":
+		return &entry{Place: Place{Key: Position{1, 1}, Value: Position{1, 1}}}
 	}
+	return f.near(parent(field))
 }
 
 // Troubled reports whether the field, or one below it, has a problem.
 func (f *File) Troubled(field string) bool {
-	for troubled := range f.troubled {
-		if isBelow(troubled, field) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(slices.Collect(maps.Keys(f.troubled)), func(troubled string) bool { return isBelow(troubled, field) })
 }
 
 // isBelow reports whether a field is the other one or below it.
@@ -196,27 +192,24 @@ func (f *File) syntax(data []byte, err error) {
 // is too much: with aliases a small text can stand for a very large one.
 func (f *File) plain(node *yaml.Node, depth int) bool {
 	fine := true
-	refuse := func(message, remedy string) {
+	refuse := func(message, remedy string) bool {
 		f.add(at(node), "", message, remedy)
 		fine = false
+		return false
 	}
 	f.values++
 	switch {
 	case f.lenient && f.values > streamValues:
-		refuse(fmt.Sprintf("holds more than %d values", streamValues), "split it, or use fewer aliases")
-		return false
+		return refuse(fmt.Sprintf("holds more than %d values", streamValues), "split it, or use fewer aliases")
 	case f.lenient && depth > streamDepth:
-		refuse(fmt.Sprintf("is nested more than %d deep", streamDepth), "flatten it")
-		return false
+		return refuse(fmt.Sprintf("is nested more than %d deep", streamDepth), "flatten it")
 	case f.lenient && node.Kind == yaml.AliasNode:
 		return f.plain(node.Alias, depth+1)
 	case f.lenient:
 	case depth > maxDepth:
-		refuse(fmt.Sprintf("values are nested more than %d deep", maxDepth), "make it flatter")
-		return false
+		return refuse(fmt.Sprintf("values are nested more than %d deep", maxDepth), "make it flatter")
 	case node.Kind == yaml.AliasNode:
-		refuse(fmt.Sprintf("the alias *%s is not read", shorten(node.Value)), "write the value out")
-		return false
+		return refuse(fmt.Sprintf("the alias *%s is not read", shorten(node.Value)), "write the value out")
 	case node.Anchor != "":
 		refuse(fmt.Sprintf("the anchor &%s is not read", shorten(node.Anchor)), "write the value out where it is needed")
 	case node.Style&yaml.TaggedStyle != 0:

@@ -37,22 +37,22 @@ const schemaURL = "emco-chaos:schema"
 
 // ReadSchema reads a JSON Schema.
 func ReadSchema(data []byte) (*Schema, error) {
-	root, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
-	if err != nil {
-		return nil, fmt.Errorf("read the schema: %w", err)
-	}
 	compiler := jsonschema.NewCompiler()
 	compiler.DefaultDraft(jsonschema.Draft7)
 	compiler.RegisterFormat(&jsonschema.Format{Name: "go-duration", Validate: duration})
 	compiler.AssertFormat()
 	compiler.RegisterVocabulary(&jsonschema.Vocabulary{URL: schemaURL + "-keys", Compile: compileKeys})
 	compiler.AssertVocabs()
-	if err := compiler.AddResource(schemaURL, root); err != nil {
-		return nil, fmt.Errorf("read the schema: %w", err)
+	root, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
+	if err == nil {
+		err = compiler.AddResource(schemaURL, root)
 	}
-	compiled, err := compiler.Compile(schemaURL)
+	var compiled *jsonschema.Schema
+	if err == nil {
+		compiled, err = compiler.Compile(schemaURL)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("compile the schema: %w", err)
+		return nil, fmt.Errorf("read the schema: %w", err)
 	}
 	return &Schema{compiled: compiled, root: root}, nil
 }

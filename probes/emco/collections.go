@@ -41,8 +41,8 @@ func Collections(anchor string) []string {
 	return list
 }
 
-// Optional reports whether an EMCO may answer that it has no such collection.
-func Optional(collection string) bool {
+// optional reports whether an EMCO may answer that it has no such collection.
+func optional(collection string) bool {
 	name := path.Base(collection)
 	return slices.Contains([]string{"cluster-quotas", "user-permissions", "kv-pairs", "dependency", "cluster-sync-objects"}, name) ||
 		slices.ContainsFunc(routes, func(r route) bool { return r.below == belowGroup && slices.Contains(r.pieces, name) })
@@ -53,7 +53,7 @@ func Optional(collection string) bool {
 func Children[T any](a Answer) (list []T, ok bool) {
 	switch {
 	case a.Missing(), a.Code == http.StatusBadRequest && a.Text() == "No Cluster References associated",
-		(a.Code == http.StatusNotFound || a.Code == http.StatusMethodNotAllowed) && Optional(a.Request.Anchor):
+		(a.Code == http.StatusNotFound || a.Code == http.StatusMethodNotAllowed) && optional(a.Request.Anchor):
 		return nil, true
 	case a.Outcome.Kind != Accepted || a.Cut:
 		return nil, false
