@@ -2,6 +2,7 @@ package probes
 
 import (
 	"context"
+	"maps"
 	"strconv"
 
 	"github.com/emco-chaos/emco-chaos/probes/activity"
@@ -50,15 +51,13 @@ var callKind = Kind{
 }
 
 func outcomeDetail(o emco.Outcome) map[string]string {
-	detail := map[string]string{"outcome": o.String(), "sent": strconv.FormatBool(o.Sent)}
+	detail := map[string]string{"outcome": o.String(), "sent": strconv.FormatBool(o.Sent), "words": o.Words}
 	if o.Code != 0 {
 		detail["code"] = strconv.Itoa(o.Code)
-	}
-	if o.Words != "" {
-		detail["words"] = o.Words
 	}
 	if o.Gateway {
 		detail["gateway"] = "true"
 	}
+	maps.DeleteFunc(detail, func(_, text string) bool { return text == "" })
 	return detail
 }

@@ -21,7 +21,7 @@ var cleanKind = Kind{
 }
 
 func clean(ctx context.Context, t task) Result {
-	r := newRemoval(t)
+	r := &removal{task: t, began: time.Now()}
 	attempts, strays, err := t.marked(ctx, t.text("run"))
 	if err != nil {
 		return errored(err)

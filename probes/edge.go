@@ -54,19 +54,11 @@ func (t task) lookAt(ctx context.Context, edge *edge, call emco.Call) sample {
 		seen.words = "status lists no object: " + seen.words
 		return seen
 	}
-	var there, missing []string
-	for _, object := range objects {
-		found, err := edge.has(ctx, object)
-		if err != nil {
-			seen.words = "the edge gives no answer: " + err.Error()
-			seen.note, seen.Outcome = seen.words, emco.Outcome{Kind: emco.Other} // not the status's: no answer
-			return seen
-		}
-		if name := object.Kind + " " + object.Name; found {
-			there = append(there, name)
-		} else {
-			missing = append(missing, name)
-		}
+	there, missing, err := edge.sort(ctx, objects, func(object emco.Object) string { return object.Kind + " " + object.Name })
+	if err != nil {
+		seen.words = "the edge gives no answer: " + err.Error()
+		seen.note, seen.Outcome = seen.words, emco.Outcome{Kind: emco.Other} // not the status's: no answer
+		return seen
 	}
 	wrong, words := missing, "missing on the edge: "
 	if call.End == emco.Terminated {

@@ -97,14 +97,11 @@ func (p *preparation) unused(ctx context.Context) error {
 // list reads a collection, which is empty if EMCO answers that it is missing.
 func (p *preparation) list(ctx context.Context, collection string) ([]emco.Found, error) {
 	answer, err := p.find(ctx, collection)
-	if err != nil || answer.Missing() {
-		return nil, err
+	list, ok := emco.Children[emco.Found](answer)
+	if err == nil && !ok {
+		err = fmt.Errorf("GET %s: no list: %s", document.Shown(collection), answer)
 	}
-	list, ok := answer.List()
-	if !ok {
-		return nil, fmt.Errorf("GET %s: no list: %s", document.Shown(collection), answer)
-	}
-	return list, nil
+	return list, err
 }
 
 const runWithoutExisting = "run this experiment without --use-existing"
@@ -113,11 +110,10 @@ const runWithoutExisting = "run this experiment without --use-existing"
 // one text a resource: it brings them to a given state and then makes calls.
 // A given state or a call that needs resources of the run's own is a
 // [document.Problem].
-func BlastRadius(names emco.Names, given emco.Given, calls []string) ([]string, error) {
+func BlastRadius(names emco.Names, given emco.Given, calls []string) (texts []string, err error) {
 	if err := existingFits(given); err != nil {
 		return nil, err
 	}
-	var texts []string
 	for _, l := range lifecycles {
 		verbs, err := l.verbs(calls)
 		if err != nil {
@@ -147,8 +143,7 @@ func existingFits(given emco.Given) error {
 	return nil
 }
 
-func (l lifecycle) verbs(calls []string) ([]string, error) {
-	var verbs []string
+func (l lifecycle) verbs(calls []string) (verbs []string, err error) {
 	for _, name := range calls {
 		call, _ := emco.CallNamed(name)
 		if call.Creates != "" {

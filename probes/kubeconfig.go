@@ -150,6 +150,21 @@ func (e *edge) has(ctx context.Context, object emco.Object) (bool, error) {
 	return false, nil
 }
 
+// sort tells which objects are on the edge, and which are not, by a name for a reader.
+func (e *edge) sort(ctx context.Context, objects []emco.Object, name func(emco.Object) string) (there, missing []string, err error) {
+	for _, object := range objects {
+		switch found, err := e.has(ctx, object); {
+		case err != nil:
+			return nil, nil, err
+		case found:
+			there = append(there, name(object))
+		default:
+			missing = append(missing, name(object))
+		}
+	}
+	return there, missing, nil
+}
+
 // get reads JSON, nothing from what the cluster does not have.
 func (e *edge) get(ctx context.Context, path string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)

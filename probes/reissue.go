@@ -53,20 +53,19 @@ func reissue(ctx context.Context, t task) Result {
 		// The answer was lost or said "already", and the status shows the call accepted.
 		result.Message = fmt.Sprintf("reissued: %s; status says %s", issue.answer, status)
 	}
-	evidence := map[string]string{"posts": strconv.Itoa(issue.posts)}
+	result.Evidence = map[string]string{"posts": strconv.Itoa(issue.posts)}
 	if status != "" {
-		evidence["status"] = status
+		result.Evidence["status"] = status
 	}
 	if issue.posts > 0 {
-		evidence["answer"] = issue.answer.Outcome.String()
+		result.Evidence["answer"] = issue.answer.Outcome.String()
 		if issue.answer.Code != 0 {
-			evidence["answer"] = strconv.Itoa(issue.answer.Code)
+			result.Evidence["answer"] = strconv.Itoa(issue.answer.Code)
 		}
 	}
 	if wedged != nil {
-		return wedged.result(evidence)
+		return wedged.result(result.Evidence)
 	}
-	result.Evidence = evidence
 	return result
 }
 

@@ -45,11 +45,12 @@ func (s *stays) add(anchor, reason string) {
 	}
 }
 
-func (s stays) find(fits func(anchor string) bool) (Resource, bool) {
-	if i := slices.IndexFunc(s, func(r Resource) bool { return fits(r.Anchor) }); i >= 0 {
-		return s[i], true
+func (s stays) find(fits func(anchor string) bool) (found Resource, ok bool) {
+	i := slices.IndexFunc(s, func(r Resource) bool { return fits(r.Anchor) })
+	if i >= 0 {
+		found = s[i]
 	}
-	return Resource{}, false
+	return found, i >= 0
 }
 
 func (s stays) at(anchor string) (Resource, bool) {
@@ -61,8 +62,6 @@ func (s stays) in(anchor string) (Resource, bool) {
 }
 
 func below(anchor, parent string) bool { return strings.HasPrefix(anchor, parent+"/") }
-
-func newRemoval(t task) *removal { return &removal{task: t, began: time.Now()} }
 
 func (r *removal) attempt(ctx context.Context, names emco.Names) error {
 	r.Names, r.apps = names, slices.Clone(r.Setup.Apps)

@@ -3,7 +3,6 @@ package probes
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -16,58 +15,31 @@ var (
 		Activity: question("survey", "waits until nothing moves, and lists what EMCO says of what a call works on and what of it is on the edge",
 			callArgument("the call")),
 		run: func(ctx context.Context, t task) Result {
-			seen, result := t.survey(ctx)
-			if result.Conclusion == Passed {
-				result.Message = seen.String()
-			}
+			result, _ := t.survey(ctx)
 			return result
 		},
 	}
 	agreementKind = Kind{
 		Activity: question("agreement", "does as survey, and tells whether EMCO and the edge agree", callArgument("the call")),
 		run: func(ctx context.Context, t task) Result {
-			seen, result := t.survey(ctx)
-			if result.Conclusion == Passed {
-				result.Message = seen.String()
-				if !seen.agrees() {
-					result.Conclusion = Failed
-				}
+			result, agree := t.survey(ctx)
+			if result.Conclusion == Passed && !agree {
+				result.Conclusion = Failed
 			}
 			return result
 		},
 	}
 )
 
-// survey is what EMCO says, and what is on the edge.
-type survey struct {
-	state          emco.State
-	words          string
-	there, missing []string
-}
-
-func (s survey) String() string {
-	return fmt.Sprintf("EMCO says %s; on the edge: %s", s.words, cmp.Or(strings.Join(s.there, ", "), "nothing"))
-}
-
-// agrees reports whether the edge has what EMCO says is there, and nothing that it says is not.
-func (s survey) agrees() bool {
-	switch s.state {
-	case emco.Instantiated:
-		return len(s.missing) == 0
-	case emco.Created, emco.Approved, emco.Terminated, emco.Absent:
-		return len(s.there) == 0
-	}
-	return true
-}
-
 // restPatience is how long a status may go on moving. One that then has not come to rest is told as it is.
 const restPatience = 20 * time.Second
 
-// survey waits until the status rests, or is refused for long, and looks at the edge.
-func (t task) survey(ctx context.Context) (seen survey, result Result) {
+// survey waits until the status rests, or is refused for long, and looks at the edge. They agree if the edge has what
+// EMCO says is there, and nothing that it says is not.
+func (t task) survey(ctx context.Context) (result Result, agree bool) {
 	edge, err := openEdge(t.Setup.Kubeconfig)
 	if err != nil {
-		return seen, errored(err)
+		return errored(err), false
 	}
 	defer edge.http.CloseIdleConnections()
 	call, _ := t.call()
@@ -78,35 +50,34 @@ func (t task) survey(ctx context.Context) (seen survey, result Result) {
 		}
 	}
 	if w.err != nil || over(ctx) {
-		return seen, w.unfinished(ctx, "the status did not come to rest")
+		return w.unfinished(ctx, "the status did not come to rest"), false
 	}
-	seen.words = describe(w.last.reading)
-	seen.state = cmp.Or(w.last.reading.Status.Deployed, w.last.reading.Status.LastAction())
+	var there, missing []string
 	if strings.HasPrefix(call.StatusPath, "{dig}") {
-		if seen.there, seen.missing, err = t.onEdge(ctx, edge); err != nil {
-			return seen, w.result(Inconclusive, "the edge gives no answer: %v", err)
+		if there, missing, err = t.onEdge(ctx, edge); err != nil {
+			return w.result(Inconclusive, "the edge gives no answer: %v", err), false
 		}
 	}
-	result = w.result(Passed, "")
-	result.Evidence["state"], result.Evidence["edge"] = string(seen.state), strings.Join(seen.there, ", ")
-	return seen, result
+	list := strings.Join(there, ", ")
+	result = w.result(Passed, "EMCO says %s; on the edge: %s", describe(w.last.reading), cmp.Or(list, "nothing"))
+	state := cmp.Or(w.last.reading.Status.Deployed, w.last.reading.Status.LastAction())
+	result.Evidence["state"], result.Evidence["edge"] = string(state), list
+	switch state {
+	case emco.Instantiated:
+		return result, len(missing) == 0
+	case emco.Created, emco.Approved, emco.Terminated, emco.Absent:
+		return result, len(there) == 0
+	}
+	return result, true
 }
 
 // onEdge sorts the objects of the attempt's apps by whether they are on the edge, whatever EMCO says of them.
 func (t task) onEdge(ctx context.Context, edge *edge) (there, missing []string, err error) {
+	var objects []emco.Object
 	for _, app := range t.Setup.Apps {
-		for _, object := range []emco.Object{{App: app, Group: "apps", Version: "v1", Kind: "Deployment"}, {App: app, Version: "v1", Kind: "Service"}} {
-			object.Name = t.Names.Object(app)
-			found, err := edge.has(ctx, object)
-			if err != nil {
-				return nil, nil, err
-			}
-			if name := object.Kind + " " + app; found {
-				there = append(there, name)
-			} else {
-				missing = append(missing, name)
-			}
-		}
+		name := t.Names.Object(app)
+		objects = append(objects, emco.Object{App: app, Group: "apps", Version: "v1", Kind: "Deployment", Name: name},
+			emco.Object{App: app, Version: "v1", Kind: "Service", Name: name})
 	}
-	return there, missing, nil
+	return edge.sort(ctx, objects, func(object emco.Object) string { return object.Kind + " " + object.App })
 }

@@ -24,8 +24,7 @@ func teardown(ctx context.Context, t task) Result {
 	if t.Existing {
 		return t.reportFinalState(ctx)
 	}
-	r := newRemoval(t)
-	r.own = true
+	r := &removal{task: t, began: time.Now(), own: true}
 	err := r.attempt(ctx, t.Names)
 	if len(r.left) == 0 && err == nil {
 		t.Note(time.Now(), r.edge(ctx))

@@ -135,17 +135,11 @@ func (o *operation) send(ctx context.Context, request emco.Request) Step {
 	}
 	o.observer.Call(request.Anchor, answer)
 	step.Answer = &answer
-	return step.end(o.verdict(answer), answer.String())
+	return step.end(verdictOf(answer), answer.String())
 }
 
-func (o *operation) verdict(answer emco.Answer) Verdict {
-	switch answer.Outcome.Kind {
-	case emco.Accepted:
-		return Done
-	case emco.Rejected:
-		return Refused
-	}
-	return Unreachable
+func verdictOf(answer emco.Answer) Verdict {
+	return cmp.Or(map[emco.OutcomeKind]Verdict{emco.Accepted: Done, emco.Rejected: Refused}[answer.Outcome.Kind], Unreachable)
 }
 
 // already ends the step of what needed nothing.

@@ -99,7 +99,7 @@ func (o *operation) mayTouch(ctx context.Context, step Step, anchor string) Step
 	case answer.Outcome.Kind != emco.Accepted || unread != nil:
 		step.Answer = &answer
 		o.observer.Call(step.Anchor, answer)
-		return step.end(o.verdict(answer), "GET: "+answer.String())
+		return step.end(verdictOf(answer), "GET: "+answer.String())
 	case slices.ContainsFunc(o.options.Also, also):
 		return step
 	case strings.Contains(strings.Split(anchor, "/")[0], "controllers"):
@@ -115,32 +115,26 @@ func (o *operation) mayTouch(ctx context.Context, step Step, anchor string) Step
 // hanging are the resources that are below another one, if below is set, or
 // that refer to it.
 func (o *operation) hanging(ctx context.Context, anchor string, below bool) ([]string, error) {
-	var anchors, collections []string
+	var list, users []found
+	var err error
 	if below {
-		collections = emco.Collections(anchor)
-	}
-	list, err := o.list(ctx, collections...)
-	for _, child := range list {
-		anchors = append(anchors, child.anchor)
+		list, err = o.list(ctx, emco.Collections(anchor)...)
 	}
 	in, name := path.Dir(path.Dir(anchor)), path.Base(anchor)
-	var users []found
-	uses := func(found) bool { return true }
-	switch {
+	switch kind := path.Base(path.Dir(anchor)); {
 	case err != nil:
-	case path.Base(path.Dir(anchor)) == "logical-clouds":
+	case kind == "logical-clouds":
 		users, err = o.lists(ctx, in+"/composite-apps", "/deployment-intent-groups")
-		uses = func(group found) bool { return group.Spec.LogicalCloud == name }
-	case path.Base(path.Dir(anchor)) == "clusters":
+		users = slices.DeleteFunc(users, func(group found) bool { return group.Spec.LogicalCloud != name })
+	case kind == "clusters":
 		users, err = o.lists(ctx, "projects", "/logical-clouds", "/cluster-references")
-		uses = func(reference found) bool {
-			return reference.Spec.Cluster == name && reference.Spec.ClusterProvider == path.Base(in)
-		}
+		users = slices.DeleteFunc(users, func(reference found) bool {
+			return reference.Spec.Cluster != name || reference.Spec.ClusterProvider != path.Base(in)
+		})
 	}
-	for _, user := range users {
-		if uses(user) {
-			anchors = append(anchors, user.anchor)
-		}
+	var anchors []string
+	for _, one := range append(list, users...) {
+		anchors = append(anchors, one.anchor)
 	}
 	return anchors, err
 }

@@ -2,6 +2,7 @@ package emcoctl
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -71,16 +72,11 @@ func (p *Printer) Step(step Step) {
 		}
 		fmt.Fprintf(p.out, "%-11s %s: %s\n", step.Verdict, what, document.OneLine(step.Text, shownLimit))
 	case JSON:
-		line := stepJSON{
-			File: step.Resource.File, Document: step.Resource.Document, Line: step.Resource.Line,
-			Anchor: step.Anchor, Name: step.Resource.Name(), Verdict: step.Verdict, Text: document.OneLine(step.Text, shownLimit),
-			Seconds: step.Took.Seconds(),
-		}
-		if step.Answer != nil {
-			line.Method, line.URL = step.Answer.Request.Method, step.Answer.URL
-			line.Code, line.Outcome = step.Answer.Code, step.Answer.Outcome.String()
-		}
-		_ = json.NewEncoder(p.out).Encode(line)
+		answer, of := cmp.Or(step.Answer, &emco.Answer{}), step.Resource
+		_ = json.NewEncoder(p.out).Encode(stepJSON{
+			of.File, of.Document, of.Line, step.Anchor, of.Name(), step.Verdict, document.OneLine(step.Text, shownLimit),
+			answer.Request.Method, answer.URL, answer.Code, answer.Outcome.String(), step.Took.Seconds(),
+		})
 	}
 	_ = p.out.Flush()
 }
