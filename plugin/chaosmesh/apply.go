@@ -103,6 +103,8 @@ func (d *Driver) prepare(ctx context.Context, f *activeFault) error {
 	return nil
 }
 
+var _ engine.Checker = (*Driver)(nil)
+
 // Check reports whether the object would be refused because of the pods that are
 // there. It waits until those are steady: none on its way out, all ready, and
 // for a few seconds already. The kubelet is slow to end a pod that it has just

@@ -13,36 +13,27 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"path"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/labels"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
-	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
 )
 
-var _ interface {
-	engine.Driver
-	engine.Checker
-	engine.Watcher
-	engine.Versioned
-} = (*Driver)(nil)
+var _ engine.Driver = (*Driver)(nil)
 
 // ErrClosed says that the driver was closed.
 var ErrClosed = errors.New("the driver of the cluster is closed")
@@ -52,7 +43,6 @@ type Driver struct {
 	options Options
 	client  client.WithWatch
 	config  *rest.Config
-	watches cache.Cache
 	// lifetime ends when stop is called, with the lock held. Until then the
 	// watches run, and work waits for all that the driver started.
 	lifetime context.Context
@@ -67,8 +57,10 @@ type Driver struct {
 	mu       sync.Mutex
 	faults   map[identity]*activeFault
 	residual map[identity]residualFault
-	// pods are what the watches have reported so far. The cache can be ahead.
-	pods map[types.UID]*corev1.Pod
+	// pods and slices are what the watches have reported so far. The cache can
+	// be ahead of that.
+	pods   map[types.UID]*corev1.Pod
+	slices map[types.UID]*discoveryv1.EndpointSlice
 	// live is when the watch of pods was last known to be live.
 	live     time.Time
 	watchers map[*func(engine.Disturbance)]bool
@@ -103,6 +95,7 @@ func Open(ctx context.Context, config *rest.Config, options Options) (*Driver, e
 		faults:    map[identity]*activeFault{},
 		residual:  map[identity]residualFault{},
 		pods:      map[types.UID]*corev1.Pod{},
+		slices:    map[types.UID]*discoveryv1.EndpointSlice{},
 		watchers:  map[*func(engine.Disturbance)]bool{},
 		changed:   make(chan struct{}),
 	}
@@ -255,33 +248,4 @@ func DefaultLimits() Limits {
 		Answer: 10 * time.Second, Retry: 3 * time.Second, Select: time.Second, Terminate: 10 * time.Second,
 		Notice: 2 * time.Second, Free: 10 * time.Second, Steady: 3 * time.Second, Settle: 90 * time.Second,
 	}
-}
-
-// Versions are those of the API server, of Chaos Mesh if we may look, and the
-// images of the target's services; see [engine.Versioned].
-func (d *Driver) Versions(ctx context.Context) map[string]string {
-	versions := map[string]string{}
-	if asks, err := discovery.NewDiscoveryClientForConfig(d.config); err == nil {
-		if server, err := asks.ServerVersionWithContext(ctx); err == nil {
-			versions["Kubernetes"] = server.GitVersion
-		}
-	}
-	managers := &appsv1.DeploymentList{}
-	if d.client.List(ctx, managers, client.MatchingLabels{"app.kubernetes.io/component": "controller-manager"}) == nil {
-		for _, manager := range managers.Items {
-			if containers := manager.Spec.Template.Spec.Containers; len(containers) > 0 && strings.Contains(manager.Name, "chaos") {
-				versions["Chaos Mesh"] = path.Base(containers[0].Image)
-			}
-		}
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for name, service := range d.options.Services {
-		for _, pod := range d.pods {
-			if pod.Namespace == service.Namespace && labels.SelectorFromSet(service.Labels).Matches(labels.Set(pod.Labels)) && len(pod.Spec.Containers) > 0 {
-				versions[name] = path.Base(pod.Spec.Containers[0].Image)
-			}
-		}
-	}
-	return versions
 }

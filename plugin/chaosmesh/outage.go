@@ -1,7 +1,6 @@
 package chaosmesh
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,12 +10,9 @@ import (
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
 )
 
@@ -26,6 +22,9 @@ type outage struct {
 	end    end
 	pods   map[types.UID]*outagePod // those that the fault hits
 	wanted int                      // how many pods were ready before
+	// services are those that led to the pods that are hit, with whether they
+	// have endpoints; one that has them again is followed no more.
+	services map[types.NamespacedName]bool
 }
 
 // outagePod is a pod of an outage.
@@ -59,6 +58,7 @@ func (d *Driver) newOutage(chaos *v1alpha1.PodChaos, source end) *outage {
 		}
 	}
 	o.wanted = max(o.wanted, 1)
+	o.services = d.servicesOf(o)
 	return o
 }
 
@@ -66,10 +66,8 @@ func (d *Driver) newOutage(chaos *v1alpha1.PodChaos, source end) *outage {
 // or else its first one: others may outlast them, such as one with a preStop hook.
 func (d *Driver) serving(pod *corev1.Pod) (names []string) {
 	ports := map[int32]bool{}
-	var all discoveryv1.EndpointSliceList
-	_ = d.watches.List(d.lifetime, &all) // Without them it is the first one.
-	for _, slice := range all.Items {
-		if slices.ContainsFunc(slice.Endpoints, func(e discoveryv1.Endpoint) bool { return e.TargetRef != nil && e.TargetRef.UID == pod.UID }) {
+	for _, slice := range d.slices {
+		if leadsTo(slice.Endpoints, pod.UID) {
 			for _, port := range slice.Ports {
 				ports[ptr.Deref(port.Port, 0)] = true
 			}
@@ -84,6 +82,12 @@ func (d *Driver) serving(pod *corev1.Pod) (names []string) {
 		names = []string{pod.Spec.Containers[0].Name}
 	}
 	return names
+}
+
+func leadsTo(endpoints []discoveryv1.Endpoint, pod types.UID) bool {
+	return slices.ContainsFunc(endpoints, func(endpoint discoveryv1.Endpoint) bool {
+		return endpoint.TargetRef != nil && endpoint.TargetRef.UID == pod
+	})
 }
 
 // statuses are those of the containers that are to go down.
@@ -249,120 +253,50 @@ func isReady(pod *corev1.Pod) bool {
 	return ready && pod.DeletionTimestamp == nil
 }
 
-// Service is a service of the target, and which pods are its own.
-type Service struct {
-	Namespace string
-	Labels    map[string]string
+// endpoints are the endpoints that requests go to, by service.
+func (d *Driver) endpoints() map[types.NamespacedName][]discoveryv1.Endpoint {
+	all := map[types.NamespacedName][]discoveryv1.Endpoint{}
+	for _, slice := range d.slices {
+		service := types.NamespacedName{Namespace: slice.Namespace, Name: slice.Labels[discoveryv1.LabelServiceName]}
+		for _, endpoint := range slice.Endpoints {
+			if endpoint.Conditions.Ready == nil || *endpoint.Conditions.Ready {
+				all[service] = append(all[service], endpoint)
+			}
+		}
+	}
+	return all
 }
 
-// Watch observes what happens to the pods of the target's services; see
-// [engine.Watcher]. What happens while the API server is away is seen later.
-func (d *Driver) Watch(ctx context.Context, observe func(engine.Disturbance)) error {
-	d.mu.Lock()
-	d.watchers[&observe] = true
-	d.mu.Unlock()
-	select {
-	case <-ctx.Done():
-	case <-d.lifetime.Done():
+// servicesOf are the services that lead to the pods of an outage.
+func (d *Driver) servicesOf(o *outage) map[types.NamespacedName]bool {
+	services := map[types.NamespacedName]bool{}
+	for service, endpoints := range d.endpoints() {
+		if slices.ContainsFunc(slices.Collect(maps.Keys(o.pods)), func(pod types.UID) bool { return leadsTo(endpoints, pod) }) {
+			services[service] = true
+		}
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.watchers, &observe)
-	if ctx.Err() == nil {
-		return ErrClosed
-	}
-	return nil
+	return services
 }
 
-// disturbed tells those who watch that something has happened to a pod which no
-// fault explains.
-func (d *Driver) disturbed(before, pod *corev1.Pod, gone bool, now time.Time) {
-	text, stops := disturbance(before, pod, gone)
-	if text == "" || d.explained(pod, stops) {
+// endpointsChanged notes the first time that a service has no endpoint, and the
+// first time that it has one again.
+func (f *activeFault) endpointsChanged(now time.Time) {
+	if f.outage == nil || f.phase == "" || f.removed {
 		return
 	}
-	for _, name := range slices.Sorted(maps.Keys(d.options.Services)) {
-		service := d.options.Services[name]
-		if service.Namespace != pod.Namespace || !labels.SelectorFromSet(service.Labels).Matches(labels.Set(pod.Labels)) {
-			continue
-		}
-		for observe := range d.watchers {
-			(*observe)(engine.Disturbance{Service: name, At: now, Text: text})
-		}
-	}
-}
-
-// disturbance describes what has happened to a pod since it was seen before,
-// empty when that is nothing, and whether something in it was stopped.
-func disturbance(before, pod *corev1.Pod, gone bool) (text string, stops bool) {
-	switch {
-	case before == nil || before.DeletionTimestamp != nil: // It is new, or on its way out already.
-		return "", false
-	case gone:
-		return fmt.Sprintf("pod %s has gone", pod.Name), true
-	case pod.DeletionTimestamp != nil:
-		return fmt.Sprintf("pod %s is on its way out: somebody deleted it", pod.Name), true
-	}
-	for _, container := range before.Status.ContainerStatuses {
-		if container.State.Running != nil {
-			if how, _, ended := containerEnded(pod, container.Name, container.ContainerID); ended {
-				return fmt.Sprintf("in pod %s %s", pod.Name, how), true
+	all := f.driver.endpoints()
+	for service, serving := range f.outage.services {
+		switch endpoints := all[service]; {
+		case serving && len(endpoints) == 0:
+			f.outage.services[service] = false
+			f.note(now, fmt.Sprintf("service %s has no endpoint", service.Name))
+		case !serving && len(endpoints) > 0:
+			delete(f.outage.services, service)
+			var addresses []string
+			for _, endpoint := range endpoints {
+				addresses = append(addresses, endpoint.Addresses...)
 			}
-		}
-	}
-	if isReady(before) && !isReady(pod) {
-		return fmt.Sprintf("pod %s is not ready any more", pod.Name), false
-	}
-	return "", false
-}
-
-// explained reports whether a fault explains what happens to a pod: one that
-// stops pods that it is down, until what serves in its place is ready, and any
-// other that the pods that it is on are not ready.
-func (d *Driver) explained(pod *corev1.Pod, stops bool) bool {
-	for _, f := range d.faults {
-		switch {
-		case f.outage != nil && f.phase != plan.Ready && f.outage.end.matches(pod):
-			return true
-		case f.outage == nil && !stops && f.announced.pods[client.ObjectKeyFromObject(pod)]:
-			return true
-		}
-	}
-	return false
-}
-
-// confirmEvery is the time between two confirmations that the watch is live.
-const confirmEvery = 500 * time.Millisecond
-
-// superviseWatch reads the pods as long as an outage lasts: when the answer is
-// what the watch has told, the watch was live when it was asked for.
-func (f *activeFault) superviseWatch() {
-	d := f.driver
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for f.outage != nil && f.phase != plan.Ready && (!f.removed || f.isDown()) {
-		asked := time.Now()
-		var list []corev1.Pod
-		err := d.unlocked(func() error {
-			ctx, cancel := context.WithTimeout(d.lifetime, readLimit)
-			defer cancel()
-			for _, namespace := range f.outage.end.namespaces() {
-				pods, err := Pods(ctx, d.client, namespace, nil)
-				if err != nil {
-					return err
-				}
-				list = append(list, pods...)
-			}
-			return nil
-		})
-		known := d.podsOf(f.outage.end)
-		if err == nil && slices.EqualFunc(list, known, func(a, b corev1.Pod) bool { return a.UID == b.UID && a.ResourceVersion == b.ResourceVersion }) {
-			d.live = asked
-		}
-		for next := asked.Add(confirmEvery); time.Now().Before(next); {
-			if d.wait(d.lifetime, next) != nil {
-				return
-			}
+			f.note(now, fmt.Sprintf("service %s has an endpoint again: %s", service.Name, strings.Join(distinct(addresses), ", ")))
 		}
 	}
 }

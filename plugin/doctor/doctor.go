@@ -1,6 +1,6 @@
 // Package doctor finds out whether experiments can be run on a target of a
 // Kubernetes cluster: whether the cluster, Chaos Mesh, our rights, the
-// target's pods and its services are as a run needs them, and whether an
+// target's pods and its endpoints are as a run needs them, and whether an
 // earlier run left something. Each finding says what is wrong and how to mend
 // it.
 //
@@ -13,7 +13,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -102,6 +101,7 @@ var checks = []check{
 		},
 	},
 	{name: "daemon", needs: "cluster chaos-mesh controller", run: checkDaemon},
+	{name: "endpoints", needs: "cluster", over: (*examination).namespaces, run: checkEndpoints},
 	{
 		name: "reach", over: (*examination).reachable, run: checkReach, unlimited: true,
 		none: Finding{State: Warn, Message: "no service of the target has a URL, so none was asked", Remedy: "write url: under services in the target file"},
@@ -243,89 +243,5 @@ func cause(ctx context.Context, err error) error {
 	if ctx.Err() != nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
 		return context.Cause(ctx)
 	}
-	return err
-}
-
-// State is how a finding is.
-type State string
-
-const (
-	OK      State = "ok"
-	Warn    State = "warn"    // does not stop experiments
-	Fail    State = "fail"    // does
-	Skipped State = "skipped" // could not be looked at, because of another failure
-)
-
-// Finding is what was found at one place.
-type Finding struct {
-	Check string `json:"check"`
-	State State  `json:"state"`
-	// Subject is what was looked at; empty when the check says it.
-	Subject string `json:"subject,omitempty"`
-	Message string `json:"message"`
-	// Remedy is the command, or the change, that mends it.
-	Remedy string `json:"remedy,omitempty"`
-	// Pods are those that a selector matches.
-	Pods []Pod `json:"pods,omitempty"`
-}
-
-// Pod is a pod that a selector matches.
-type Pod struct {
-	Namespace string `json:"namespace"`
-	Name      string `json:"name"`
-	Node      string `json:"node,omitempty"`
-	Ready     bool   `json:"ready"`
-	// Why says why it is not ready.
-	Why string `json:"why,omitempty"`
-}
-
-func (p Pod) String() string {
-	text := p.Name
-	if p.Node != "" {
-		text += " on " + p.Node
-	}
-	switch {
-	case p.Ready:
-		return text + ", ready"
-	case p.Why != "":
-		return text + ", not ready: " + p.Why
-	default:
-		return text + ", not ready"
-	}
-}
-
-// Report is all that was found.
-type Report struct {
-	Target   string    `json:"target"`
-	Findings []Finding `json:"findings"`
-	OK       int       `json:"ok"`
-	Warned   int       `json:"warned"`
-	Failed   int       `json:"failed"`
-	Skipped  int       `json:"skipped"`
-}
-
-// Healthy reports whether nothing failed.
-func (r Report) Healthy() bool { return r.Failed == 0 }
-
-// String is the report's last line.
-func (r Report) String() string {
-	return fmt.Sprintf("%d ok, %d warned, %d failed, %d skipped", r.OK, r.Warned, r.Failed, r.Skipped)
-}
-
-// Text writes a finding for a reader: how it is, what was looked at, what was
-// found there, and below that how to mend it.
-func Text(out io.Writer, finding Finding) error {
-	message := finding.Message
-	if finding.Subject != "" {
-		message = finding.Subject + ": " + message
-	}
-	var text strings.Builder
-	fmt.Fprintf(&text, "%-7s  %-10s  %s\n", finding.State, finding.Check, message)
-	if finding.Remedy != "" {
-		for line := range strings.SplitSeq(finding.Remedy, "\n") {
-			fmt.Fprintf(&text, "%21s%s\n", "", line)
-		}
-	}
-	_, err := io.WriteString(out, text.String())
 	return err
 }

@@ -27,6 +27,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -72,8 +73,8 @@ func sound() *patient {
 			chaosMesh("chaos-mesh"),
 			[]client.Object{
 				daemon("chaos-mesh", "north", true), daemon("chaos-mesh", "south", true),
-				pod("shop-1", "north", map[string]string{"app": "shop"}, true),
-				pod("stock-1", "south", map[string]string{"app": "stock"}, true),
+				pod("shop-1", "north", map[string]string{"app": "shop"}, true), slice("shop", "shop-1"),
+				pod("stock-1", "south", map[string]string{"app": "stock"}, true), slice("stock", "stock-1"),
 			}),
 		kinds: faultKinds(),
 		user:  "anna",
@@ -135,6 +136,19 @@ func pod(name, node string, labels map[string]string, ready bool) *corev1.Pod {
 		made.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "main", State: corev1.ContainerState{
 			Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: "back-off 10s restarting failed container"},
 		}}}
+	}
+	return made
+}
+
+func slice(service string, pods ...string) *discoveryv1.EndpointSlice {
+	made := &discoveryv1.EndpointSlice{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "market", Name: service + "-abc", Labels: map[string]string{"kubernetes.io/service-name": service}},
+	}
+	for _, name := range pods {
+		made.Endpoints = append(made.Endpoints, discoveryv1.Endpoint{
+			Conditions: discoveryv1.EndpointConditions{Ready: new(true)},
+			TargetRef:  &corev1.ObjectReference{Kind: "Pod", Namespace: "market", Name: name},
+		})
 	}
 	return made
 }
@@ -371,6 +385,7 @@ func TestExamine(t *testing.T) {
 			p.without("stock-1")
 			p.objects = append(p.objects, pod("stock-2", "south", map[string]string{"app": "stock"}, false))
 		}, false},
+		{"no-service", func(p *patient) { p.without("stock-abc") }, true},
 		{"unreachable", func(p *patient) { p.unreachable = []string{"shop"} }, false},
 		{"leftovers", func(p *patient) {
 			hanging := chaos("rdead-1-hold", "rdead")

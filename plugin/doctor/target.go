@@ -3,18 +3,17 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/plugin/chaosmesh"
-	"github.com/emco-chaos/emco-chaos/plugin/lease"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
@@ -105,6 +104,45 @@ func whyNotReady(pod corev1.Pod) string {
 	return string(pod.Status.Phase)
 }
 
+// checkEndpoints looks for the Services that lead to the pods of each service
+// in a namespace, by their EndpointSlices: through them callers see it go and
+// come back.
+func checkEndpoints(ctx context.Context, e *examination, namespace string) {
+	list := &discoveryv1.EndpointSliceList{}
+	if !e.list(ctx, list, "endpointslices", namespace) {
+		return
+	}
+	for _, name := range e.selecting() {
+		if e.Target.Services[name].Namespace != namespace || len(e.pods[name]) == 0 {
+			continue
+		}
+		// leading are the Services that lead to its pods, with whether one of
+		// them is ready.
+		leading := map[string]bool{}
+		for _, slice := range list.Items {
+			for _, endpoint := range slice.Endpoints {
+				if endpoint.TargetRef != nil && endpoint.TargetRef.Kind == "Pod" &&
+					slices.ContainsFunc(e.pods[name], func(pod Pod) bool { return pod.Name == endpoint.TargetRef.Name }) {
+					service := slice.Labels[discoveryv1.LabelServiceName]
+					leading[service] = leading[service] || endpoint.Conditions.Ready == nil || *endpoint.Conditions.Ready
+				}
+			}
+		}
+		names := slices.Sorted(maps.Keys(leading))
+		ready := slices.DeleteFunc(slices.Clone(names), func(service string) bool { return !leading[service] })
+		switch {
+		case len(ready) > 0:
+			e.say(OK, name, "", "behind the Service %s", strings.Join(ready, ", "))
+		case len(names) > 0:
+			e.say(Warn, name, kubectl(namespace, "get endpointslices -l "+discoveryv1.LabelServiceName+"="+names[0]),
+				"the Service %s leads to its pods, and none of them is ready", strings.Join(names, ", "))
+		default:
+			e.say(Warn, name, kubectl(namespace, "get services -o wide"),
+				"no Service leads to its pods: its callers reach it some other way, and a run does not see there that it is gone")
+		}
+	}
+}
+
 // url is where a service is asked whether it is there, if anywhere.
 func (e *examination) url(service target.Service) string {
 	if service.URL == "" && e.Target.Ingress != nil && service.HasPods() {
@@ -149,68 +187,4 @@ func AnyAnswer(ctx context.Context, _, url string) (string, error) {
 		return "", err
 	}
 	return "answers " + response.Status, nil
-}
-
-// checkResources asks for what dead runs left in the system under test.
-func checkResources(ctx context.Context, e *examination, _ string) {
-	if e.Remains == nil {
-		e.say(Skipped, "", "", "not looked at, since the plugin cannot tell")
-		return
-	}
-	finding, err := e.Remains(ctx)
-	if err != nil {
-		finding = Finding{State: Warn, Message: fmt.Sprintf("what dead runs left cannot be told: %v", cause(ctx, err))}
-	}
-	if finding.Remedy = e.command("clean"); finding.State == OK {
-		finding.Remedy = ""
-	}
-	e.found(finding)
-}
-
-// checkLeftovers looks for faults and a lease that no living run answers for.
-func checkLeftovers(ctx context.Context, e *examination, namespace string) {
-	subject := "namespace " + namespace
-	state, err := lease.Read(ctx, e.Client, namespace)
-	if err != nil {
-		e.say(Fail, subject, kubectl(namespace, "get lease "+lease.Name), "%v", cause(ctx, err))
-		return
-	}
-	alive := state.Held() && time.Now().Before(state.Until())
-	switch {
-	case alive:
-		e.say(OK, subject, "", "%s is at work on the target", state)
-	case state.Held():
-		e.expired = state.String()
-		e.say(Warn, subject, e.command("clean"), "%s held the target until %s and died", state, state.Until().UTC().Format(time.DateTime))
-	}
-	for _, kind := range fault.Kinds() {
-		list := kind.NewList()
-		if kind.Optional && (e.denied["/"+kind.Resource()] || e.denied[namespace+"/"+kind.Resource()]) {
-			continue // without the right to list them none was put on
-		}
-		if !e.list(ctx, list, kind.Resource(), namespace, client.HasLabels{fault.RunLabel}) {
-			return
-		}
-		for _, object := range fault.Objects(list) {
-			run := object.GetLabels()[fault.RunLabel]
-			if alive && (state.Run == "" || run == state.Run) {
-				continue
-			}
-			hangs := ""
-			if object.GetDeletionTimestamp() != nil {
-				hangs = "; it was deleted, and hangs on its finalizer"
-			}
-			e.say(Warn, subject, e.command("clean"), "%s is a fault that run %s left%s", object.GetName(), run, hangs)
-		}
-	}
-	residuals, err := chaosmesh.Residuals(ctx, e.Client, e.namespaces())
-	if err != nil {
-		e.say(Fail, subject, kubectl(namespace, "get podnetworkchaos"), "%v", cause(ctx, err))
-		return
-	}
-	for _, residual := range residuals {
-		if residual.Pod.Namespace == namespace {
-			e.say(Fail, "pod "+residual.Pod.String(), residual.Remedy(), "%s; a new pod is free of it", residual.Text)
-		}
-	}
 }
