@@ -82,14 +82,18 @@ func reference(t *testing.T) string {
 	r.line("\nThe argument in bold may stand alone: `probe: {available: dcm}` is `probe: {available: {service: dcm}}`.")
 
 	r.line("\n### Calls\n")
-	r.line("| call | POST | answered by | works on | given | ends |\n| --- | --- | --- | --- | --- | --- |")
+	r.line("| call | POST | answered by | works on | given | ends | leads back |\n| --- | --- | --- | --- | --- | --- | --- |")
 	for _, name := range emco.CallNames() {
 		call, _ := emco.CallNamed(name)
 		made := string(call.End)
 		if call.Creates != "" {
 			made = "created"
 		}
-		r.line("| `%s` | `%s` | %s | `%s` | %s | %s |", name, call.Path, call.Service, call.StatusPath, cell(call.Given.String()), made)
+		needs := cell(call.Given.String())
+		if call.During != "" {
+			needs = call.During + " under way"
+		}
+		r.line("| `%s` | `%s` | %s | `%s` | %s | %s | %s |", name, call.Path, call.Service, call.StatusPath, needs, made, call.Opposite)
 	}
 	for _, kind := range probes.Catalogue() {
 		if kind.HasOutcome {

@@ -24,10 +24,10 @@ import (
 
 var edgeKind = Kind{
 	Activity: with(following, question("edge", "waits until the objects on the edge are as a call must leave them, by the target's edge kubeconfig",
-		callArgument("the call: all that the status lists must be on the edge, or none of it; of calls other than dig.instantiate and dig.terminate it lists nothing"))),
+		callArgument("the call: all that the status lists must be on the edge, or none of it; of calls on a logical cloud it lists nothing"))),
 	run: func(ctx context.Context, t task) Result {
 		call, _ := t.call()
-		if call.Name != "dig.instantiate" && call.Name != "dig.terminate" {
+		if !strings.HasPrefix(call.StatusPath, "{dig}") || call.End != emco.Instantiated && call.End != emco.Terminated {
 			return Result{Conclusion: Passed, Message: "EMCO lists no objects of " + call.Name + ", so there are none to look for on the edge"}
 		}
 		edge, err := openEdge(t.Setup.Kubeconfig)

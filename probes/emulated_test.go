@@ -239,6 +239,9 @@ func TestCallsAndReissue(t *testing.T) {
 	e := startEMCO(t, emcotest.Options{})
 	for _, name := range emco.CallNames() {
 		call := mustCall(t, name)
+		if call.During != "" {
+			continue // no given state is under way; TestTornDown makes it
+		}
 		t.Run(call.Name, func(t *testing.T) {
 			t.Parallel()
 			subject := e.subject(strings.ReplaceAll(call.Name, ".", "-"))
@@ -261,7 +264,8 @@ func TestCallsAndReissue(t *testing.T) {
 				t.Errorf("reached: %s", got.Message)
 			}
 			got, _ = run(t, subject, "call", forCall(call.Name), Passed)
-			if call.Name != "dig.approve" && !strings.HasPrefix(got.Outcome, "rejected ") {
+			again := call.Name == "dig.approve" || call.Replaces != "" // which makes one more revision
+			if again != (got.Outcome == "accepted") || !again && !strings.HasPrefix(got.Outcome, "rejected ") {
 				t.Errorf("the second call: %s", got.Message)
 			}
 			run(t, subject, "teardown", nil, Passed)

@@ -23,6 +23,8 @@ type lifecycle struct {
 	blocks                 string // what cannot go before it, as a template
 	// next has the call to make in a state on the way to another.
 	next map[emco.State]map[emco.State]string
+	// before has the call to make before what is in a state can be terminated.
+	before map[emco.State]string
 }
 
 // lifecycles are in the order in which EMCO instantiates.
@@ -36,6 +38,8 @@ var lifecycles = []lifecycle{
 			emco.Created:      {emco.Instantiated: "logical-cloud.instantiate", emco.Terminated: "logical-cloud.instantiate"},
 			emco.Instantiated: {emco.Terminated: "logical-cloud.terminate"},
 			emco.Terminated:   {emco.Instantiated: "logical-cloud.instantiate"},
+
+			emco.InstantiateStopped: {emco.Instantiated: "logical-cloud.terminate", emco.Terminated: "logical-cloud.terminate"},
 		},
 	},
 	{
@@ -48,7 +52,12 @@ var lifecycles = []lifecycle{
 			emco.Approved:     {emco.Instantiated: "dig.instantiate", emco.Terminated: "dig.instantiate"},
 			emco.Instantiated: {emco.Approved: "dig.terminate", emco.Terminated: "dig.terminate"},
 			emco.Terminated:   {emco.Approved: "dig.approve", emco.Instantiated: "dig.instantiate"},
+
+			emco.InstantiateStopped: {emco.Approved: "dig.terminate", emco.Instantiated: "dig.terminate", emco.Terminated: "dig.terminate"},
+			emco.TerminateStopped:   {emco.Approved: "dig.instantiate", emco.Instantiated: "dig.instantiate", emco.Terminated: "dig.instantiate"},
 		},
+		// Neither is taken for instantiated by EMCO, and both may have objects on the edge.
+		before: map[emco.State]string{emco.TerminateStopped: "dig.instantiate", emco.Updated: "dig.rollback"},
 	},
 }
 

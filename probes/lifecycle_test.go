@@ -327,6 +327,7 @@ func TestBlastRadius(t *testing.T) {
 func TestLifecyclesNameKnownCalls(t *testing.T) {
 	for _, l := range lifecycles {
 		names := []string{l.instantiate, l.terminate}
+		names = slices.AppendSeq(names, maps.Values(l.before))
 		for _, calls := range l.next {
 			names = slices.AppendSeq(names, maps.Values(calls))
 		}

@@ -332,10 +332,17 @@ func (r *removal) quiesce(ctx context.Context, l lifecycle) (reason string, err 
 	r.Note(seen.Ended, fmt.Sprintf("teardown: %s: %s", seen.Request.Anchor, seen.note))
 	last := seen.reading.Status.LastAction()
 	unknown := seen.reading.Progress == emco.Unknown
+	if before := l.before[last]; before != "" {
+		issue := &issuing{task: r.task, call: callNamed(before), patience: instantiatingPatience}
+		if err := issue.run(ctx); err != nil {
+			return err.Error(), nil
+		}
+		last = emco.Instantiated
+	}
 	switch {
 	case unknown && !refuses(seen):
 		return seen.reading.Text, nil
-	case unknown, last == emco.Instantiated:
+	case unknown, last == emco.Instantiated, last == emco.InstantiateStopped:
 		limited, cancel := context.WithTimeout(ctx, instantiatingPatience)
 		defer cancel()
 		if !unknown {

@@ -3,6 +3,8 @@ package probes
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,10 +60,19 @@ func (t task) survey(ctx context.Context) (result Result, agree bool) {
 			return w.result(Inconclusive, "the edge gives no answer: %v", err), false
 		}
 	}
-	list := strings.Join(there, ", ")
-	result = w.result(Passed, "EMCO says %s; on the edge: %s", describe(w.last.reading), cmp.Or(list, "nothing"))
-	state := cmp.Or(w.last.reading.Status.Deployed, w.last.reading.Status.LastAction())
-	result.Evidence["state"], result.Evidence["edge"] = string(state), list
+	list, words := strings.Join(there, ", "), describe(w.last.reading)
+	status := w.last.reading.Status
+	state := cmp.Or(status.Deployed, status.LastAction())
+	told := string(state)
+	if last := status.LastAction(); slices.Contains([]emco.State{emco.Updated, emco.InstantiateStopped, emco.TerminateStopped}, last) {
+		told += ", " + string(last)
+	}
+	if call.Replaces != "" && told != "" { // which EMCO tells by that alone
+		at := fmt.Sprintf(" at revision %d", status.Revision)
+		told, words = told+at, words+at
+	}
+	result = w.result(Passed, "EMCO says %s; on the edge: %s", words, cmp.Or(list, "nothing"))
+	result.Evidence["state"], result.Evidence["edge"] = told, list
 	switch state {
 	case emco.Instantiated:
 		return result, len(missing) == 0

@@ -21,6 +21,16 @@ type Call struct {
 	// Creates, the kind of resource that it creates, that of the collection.
 	Path    string
 	Creates Kind
+	// During is the call whose work must be under way for EMCO to take it: Given is
+	// then the state that this one is made in.
+	During string
+	// Opposite is the call that leads back; empty where EMCO has none.
+	Opposite string
+	// Body is what is sent along.
+	Body map[string]any
+	// Replaces is which AppContext the call puts in the place of the last one, if
+	// any: its action is then that of the calls before too.
+	Replaces Replacement
 	// StatusPath and StatusQuery are where its progress is seen: the status
 	// of what it works on, or the resource that it creates.
 	StatusPath, StatusQuery string
@@ -74,6 +84,7 @@ var calls = []Call{
 		Also:  []Given{{LogicalCloud: Instantiated, DIG: Terminated}},
 		Path:  "{dig}/instantiate", StatusPath: "{dig}/status", StatusQuery: "status=deployed",
 		Action: Instantiated, UnderWay: Instantiating, End: Instantiated, Failure: InstantiateFailed,
+		Opposite: "dig.terminate",
 		Refusals: []Refusal{
 			{http.StatusInternalServerError, "DeploymentIntentGroup has already been instantiated", Already},
 			{http.StatusInternalServerError, "The Logical Cloud is still instantiating", Wait},
@@ -90,9 +101,43 @@ var calls = []Call{
 		Given: Given{LogicalCloud: Instantiated, DIG: Instantiated},
 		Path:  "{dig}/terminate", StatusPath: "{dig}/status", StatusQuery: "status=deployed",
 		Action: Terminated, UnderWay: Terminating, End: Terminated, Failure: TerminateFailed,
+		Opposite: "dig.instantiate",
 		Refusals: []Refusal{
 			// EMCO answers the same for a group that was never instantiated.
 			{http.StatusInternalServerError, "DeploymentIntentGroup is not instantiated", Already},
+			{http.StatusInternalServerError, "StateInfo not found", Never},
+		},
+	},
+	{
+		Name: "dig.update", Service: Orchestrator,
+		Given: Given{LogicalCloud: Instantiated, DIG: Instantiated},
+		Path:  "{dig}/update", StatusPath: "{dig}/status", StatusQuery: "status=deployed",
+		Action: Instantiated, UnderWay: Instantiating, End: Instantiated, Failure: InstantiateFailed,
+		Replaces: ByNew, Opposite: "dig.rollback",
+		Refusals: []Refusal{
+			{http.StatusInternalServerError, "DeploymentIntentGroup is not instantiated", Never},
+			{http.StatusInternalServerError, "StateInfo not found", Never},
+		},
+	},
+	{
+		Name: "dig.rollback", Service: Orchestrator,
+		Given: Given{LogicalCloud: Instantiated, DIG: Instantiated},
+		// EMCO asks for no state: a terminated group is said to be instantiated, and is not.
+		Also: []Given{{LogicalCloud: Instantiated, DIG: Terminated}},
+		Path: "{dig}/rollback", StatusPath: "{dig}/status", StatusQuery: "status=deployed",
+		// To the first instantiation, which every group has that can be rolled back.
+		Body:   map[string]any{"metadata": fields{"description": "made by emco-chaos"}, "spec": fields{"revision": "1"}},
+		Action: Instantiated, UnderWay: Instantiating, End: Instantiated, Failure: InstantiateFailed,
+		Replaces: ByEarlier, Opposite: "dig.update",
+		Refusals: []Refusal{{http.StatusInternalServerError, "StateInfo not found", Never}},
+	},
+	{
+		Name: "dig.stop", Service: Orchestrator,
+		Given: Given{LogicalCloud: Instantiated, DIG: Approved}, During: "dig.instantiate",
+		Path: "{dig}/stop", StatusPath: "{dig}/status", StatusQuery: "status=deployed",
+		Action: InstantiateStopped, End: InstantiateFailed,
+		Refusals: []Refusal{
+			{http.StatusInternalServerError, "DeploymentIntentGroup is not instantiating or terminating", Never},
 			{http.StatusInternalServerError, "StateInfo not found", Never},
 		},
 	},
@@ -102,6 +147,7 @@ var calls = []Call{
 		Also:  []Given{{LogicalCloud: Terminated}},
 		Path:  "{logicalCloud}/instantiate", StatusPath: "{logicalCloud}/status",
 		Action: Instantiated, UnderWay: Instantiating, End: Instantiated, Failure: InstantiateFailed, ByDeployment: true,
+		Opposite: "logical-cloud.terminate",
 		Refusals: []Refusal{
 			{http.StatusConflict, "The Logical Cloud is already instantiat", Already},
 			{http.StatusConflict, "The Logical Cloud can't be re-instantiated yet", Wait},
@@ -113,11 +159,18 @@ var calls = []Call{
 		Given: Given{LogicalCloud: Instantiated, DIG: Absent},
 		Path:  "{logicalCloud}/terminate", StatusPath: "{logicalCloud}/status",
 		Action: Terminated, UnderWay: Terminating, End: Terminated, Failure: TerminateFailed, ByDeployment: true,
+		Opposite: "logical-cloud.instantiate",
 		Refusals: []Refusal{
 			{http.StatusConflict, "The Logical Cloud is already being terminated", Already},
 			{http.StatusConflict, "The Logical Cloud has already been terminated", Already},
 			{http.StatusConflict, "The Logical Cloud is still instantiating", Wait},
 		},
+	},
+	{
+		// Taken of one that is Instantiated too, whose deployment then stays as it is.
+		Name: "logical-cloud.stop", Service: DCM, Given: Given{LogicalCloud: Instantiated},
+		Path: "{logicalCloud}/stop", StatusPath: "{logicalCloud}/status",
+		Action: InstantiateStopped, End: Instantiated,
 	},
 	{
 		Name: "cluster-provider.create", Service: CLM, Given: Given{ClusterProvider: Absent},
@@ -155,6 +208,10 @@ func CallNamed(name string) (Call, bool) {
 // Fits checks that EMCO takes the call in a given state. Fields that the
 // call's own given leaves open can be anything. Errors are [document.Problem]s.
 func (c Call) Fits(given Given) error {
+	if c.During != "" {
+		return document.Problem{Field: "given", Message: fmt.Sprintf("%s needs %s under way, which no given state is", c.Name, c.During),
+			Remedy: "have a step make that call before, and hold rsync from the edge"}
+	}
 	full := given.Full()
 	field, differs := c.Given.differs(full)
 	for _, other := range c.Also {
@@ -174,7 +231,11 @@ func (c Call) Fits(given Given) error {
 // Request is the call itself, for the resources of one attempt.
 func (c Call) Request(names Names, material Material) Request {
 	if c.Creates == "" {
-		return Post(names.Anchor(c.Path))
+		request := Post(names.Anchor(c.Path))
+		if c.Body != nil {
+			request.JSON = c.Body
+		}
+		return request
 	}
 	for _, r := range names.Resources(material) {
 		if r.Kind == c.Creates {

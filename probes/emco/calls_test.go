@@ -35,6 +35,8 @@ func TestMeaningOfRecordedRefusals(t *testing.T) {
 		{"dig.terminate", 500, "DeploymentIntentGroup has no state info: my-dig: db Find error: connection(127.0.0.1:27117[-6])", Wait},
 		{"dig.terminate", 500, "rpc error: code = DeadlineExceeded desc = context deadline exceeded", Wait},
 		{"dig.approve", 500, "DeploymentIntentGroup has already been instantiatedmy-dig", Already},
+		{"dig.update", 500, "DeploymentIntentGroup is not instantiated :my-dig", Never},
+		{"dig.stop", 500, "DeploymentIntentGroup is not instantiating or terminating:my-dig", Never},
 		{"logical-cloud.instantiate", 409, "The Logical Cloud is already instantiating", Already},
 		{"logical-cloud.instantiate", 409, "The Logical Cloud is already instantiated", Already},
 		{"logical-cloud.instantiate", 409, "The Logical Cloud can't be re-instantiated yet, it is being terminated", Wait},
@@ -66,12 +68,13 @@ func TestMeaningOfRecordedRefusals(t *testing.T) {
 // slip of the pen is found. Some were only described.
 func TestRefusalsWereRecorded(t *testing.T) {
 	described := map[string]bool{
-		"The Logical Cloud is still instantiating":         true,
-		"The Logical Cloud can't be re-instantiated yet":   true,
-		"The Logical Cloud has already been terminated":    false,
-		"ClusterProvider already exists":                   false,
-		"The Logical Cloud is not currently instantiated":  false,
-		"DeploymentIntentGroup has already been instantia": false,
+		"The Logical Cloud is still instantiating":                  true,
+		"The Logical Cloud can't be re-instantiated yet":            true,
+		"The Logical Cloud has already been terminated":             false,
+		"ClusterProvider already exists":                            false,
+		"The Logical Cloud is not currently instantiated":           false,
+		"DeploymentIntentGroup is not instantiating or terminating": true,
+		"DeploymentIntentGroup has already been instantia":          false,
 	}
 	all := readRecorded(t)
 	for _, call := range calls {
@@ -135,6 +138,12 @@ func TestRead(t *testing.T) {
 		{"dig.terminate", text(200, ""), Unknown, false},
 		{"dig.terminate", Answer{Outcome: Outcome{Kind: Refused, Words: "connection refused"}}, Unknown, false},
 
+		{"dig.stop", status(InstantiateFailed, Created, Approved, Instantiated, InstantiateStopped), Done, true},
+		{"dig.stop", status(Instantiating, Created, Approved, Instantiated, InstantiateStopped), UnderWay, true},
+		{"dig.stop", status(Instantiating, Created, Approved, Instantiated), NotBegun, false},
+		{"logical-cloud.stop", status(Instantiated, Created, Instantiated), NotBegun, false},
+		{"logical-cloud.stop", status(Instantiated, Created, Instantiated, InstantiateStopped), Done, true},
+
 		{"logical-cloud.instantiate", status("", Created), NotBegun, false},
 		{"logical-cloud.instantiate", status(Instantiated, Created, Instantiated), Done, true},
 		{"logical-cloud.terminate", status(Instantiated, Created, Instantiated), NotBegun, false},
@@ -158,6 +167,42 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// An update and a rollback end as an instantiate does: the AppContexts of the history tell which it was.
+func TestReadReplaced(t *testing.T) {
+	action := func(state State, instance, revision string) string {
+		return `{"state":"` + string(state) + `","instance":"` + instance + `","revision":` + revision + `}`
+	}
+	first := []string{action(Created, "", "0"), action(Approved, "", "0"), action(Instantiated, "1", "1")}
+	updated := append(first[:3:3], action(Updated, "1", "1"), action(Instantiated, "2", "2"))
+	back := append(updated[:5:5], action(Updated, "2", "2"), action(Instantiated, "1", "3"))
+	again := append(back[:7:7], action(Updated, "1", "3"), action(Instantiated, "4", "4"))
+	for name, test := range map[string]struct {
+		history          []string
+		deployed         State
+		update, rollback Progress
+		revision         int
+	}{
+		"instantiated":            {first, Instantiated, NotBegun, NotBegun, 1},
+		"between rsync and state": {first, Updated, NotBegun, NotBegun, 1},
+		"half written":            {updated[:4], Updated, NotBegun, NotBegun, 1},
+		"updated":                 {updated, Instantiated, Done, NotBegun, 2},
+		"being updated":           {updated, Instantiating, UnderWay, UnderWay, 2},
+		"failed":                  {updated, InstantiateFailed, GaveUp, NotBegun, 2},
+		"rolled back":             {back, Instantiated, NotBegun, Done, 3},
+		"updated again":           {again, Instantiated, Done, NotBegun, 4},
+		"terminated":              {append(updated[:5:5], action(Terminated, "2", "0")), Terminated, NotBegun, NotBegun, 0},
+		"said to be instantiated": {append(first[:3:3], action(Terminated, "1", "0"), action(Updated, "1", "0"), action(Instantiated, "1", "1")), Terminated, NotBegun, UnderWay, 1},
+	} {
+		answer := recorded{Status: 200, Body: `{"states":{"statusctxid":"1","actions":[` + strings.Join(test.history, ",") + `]},"deployedStatus":"` + string(test.deployed) + `"}`}.answer()
+		for call, want := range map[string]Progress{"dig.update": test.update, "dig.rollback": test.rollback} {
+			known, _ := CallNamed(call)
+			if got := known.Read(answer); got.Progress != want || got.Status.Revision != test.revision {
+				t.Errorf("%s, %s: %s at revision %d, want %s at %d", name, call, got.Progress, got.Status.Revision, want, test.revision)
+			}
+		}
+	}
+}
+
 func TestCallRequests(t *testing.T) {
 	names := mustNames(t, "run", 1)
 	const dig = "projects/run-1/composite-apps/run-1-app/v1/deployment-intent-groups/run-1-dig"
@@ -165,6 +210,10 @@ func TestCallRequests(t *testing.T) {
 		"dig.approve":               {dig + "/approve", dig + "/status?status=deployed"},
 		"dig.instantiate":           {dig + "/instantiate", dig + "/status?status=deployed"},
 		"dig.terminate":             {dig + "/terminate", dig + "/status?status=deployed"},
+		"dig.update":                {dig + "/update", dig + "/status?status=deployed"},
+		"dig.rollback":              {dig + "/rollback", dig + "/status?status=deployed"},
+		"dig.stop":                  {dig + "/stop", dig + "/status?status=deployed"},
+		"logical-cloud.stop":        {"projects/run-1/logical-clouds/run-1-cloud/stop", "projects/run-1/logical-clouds/run-1-cloud/status?"},
 		"logical-cloud.instantiate": {"projects/run-1/logical-clouds/run-1-cloud/instantiate", "projects/run-1/logical-clouds/run-1-cloud/status?"},
 		"logical-cloud.terminate":   {"projects/run-1/logical-clouds/run-1-cloud/terminate", "projects/run-1/logical-clouds/run-1-cloud/status?"},
 		"cluster-provider.create":   {"cluster-providers", "cluster-providers/run-1?"},
@@ -180,11 +229,16 @@ func TestCallRequests(t *testing.T) {
 		if request.Method != http.MethodPost || state.Method != http.MethodGet {
 			t.Errorf("%s: methods %s, %s", call.Name, request.Method, state.Method)
 		}
-		if (request.JSON != nil) != (call.Creates != "") || (request.File != nil) != (call.Creates == Cluster) {
+		if (request.JSON != nil) != (call.Creates != "" || call.Body != nil) || (request.File != nil) != (call.Creates == Cluster) {
 			t.Errorf("%s: body %v, file %v", call.Name, request.JSON, request.File)
 		}
 		if ServiceOf(request.Anchor) != call.Service || ServiceOf(state.Anchor) != call.Service {
 			t.Errorf("%s: goes to %s and %s, want %s", call.Name, ServiceOf(request.Anchor), ServiceOf(state.Anchor), call.Service)
+		}
+		for _, other := range []string{call.During, call.Opposite} {
+			if _, known := CallNamed(other); other != "" && !known {
+				t.Errorf("%s: there is no call %s", call.Name, other)
+			}
 		}
 		if err := call.Given.Check(); err != nil {
 			t.Errorf("%s: its given: %v", call.Name, err)

@@ -9,7 +9,7 @@ import (
 
 func TestFits(t *testing.T) {
 	for _, c := range calls {
-		if err := c.Fits(c.Given); err != nil {
+		if err := c.Fits(c.Given); err != nil && c.During == "" {
 			t.Errorf("%s does not fit its own given: %v", c.Name, err)
 		}
 		for _, also := range c.Also {
@@ -28,6 +28,9 @@ func TestFits(t *testing.T) {
 		{"dig.instantiate", Given{LogicalCloud: Created, DIG: Approved}, "given.logicalCloud"},
 		{"dig.instantiate", Given{}, "given.logicalCloud"},
 		{"dig.terminate", Given{LogicalCloud: Instantiated, DIG: Approved}, "given.dig"},
+		{"dig.update", Given{LogicalCloud: Instantiated, DIG: Approved}, "given.dig"},
+		{"dig.rollback", Given{LogicalCloud: Instantiated, DIG: Terminated}, ""},
+		{"dig.stop", Given{LogicalCloud: Instantiated, DIG: Instantiated}, "given"},
 		{"dig.approve", Given{LogicalCloud: Created, DIG: Created}, ""},
 		{"dig.approve", Given{LogicalCloud: Instantiated, DIG: Instantiated}, "given.dig"},
 		{"logical-cloud.instantiate", Given{LogicalCloud: Created, DIG: Approved}, ""},

@@ -24,6 +24,19 @@ const (
 	Terminating       State = "Terminating"
 	Terminated        State = "Terminated"
 	TerminateFailed   State = "TerminateFailed"
+	Updated           State = "Updated" // another AppContext took its place
+
+	InstantiateStopped State = "InstantiateStopped" // of the history alone
+	TerminateStopped   State = "TerminateStopped"
+)
+
+// Replacement is which AppContext took the place of another.
+type Replacement string
+
+// The replacements.
+const (
+	ByNew     Replacement = "new"
+	ByEarlier Replacement = "earlier"
 )
 
 // ErrNoStatus is the error of an answer to a status call that gives no state.
@@ -33,6 +46,10 @@ var ErrNoStatus = errors.New("the answer gives no state")
 type Status struct {
 	History   []State // as EMCO wrote them down, the oldest first; it only grows
 	ContextID string  // new with every instantiate; empty before the first
+	// Replaced is which AppContext the last action put in the place of the one
+	// before, if it did, and Revision is that of the last action.
+	Replaced Replacement
+	Revision int
 	// Deployed is the state of the deployment; empty for what was never
 	// instantiated. It lags: for some tenths of a second after a call was
 	// accepted it can be that of before.
@@ -55,7 +72,7 @@ func (s Status) LastAction() State {
 // Final reports whether the deployment is in a state that EMCO does not leave
 // by itself. Because the state lags, it need not be that of the last action.
 func (s Status) Final() bool {
-	return slices.Contains([]State{Instantiated, InstantiateFailed, Terminated, TerminateFailed}, s.Deployed)
+	return slices.Contains([]State{Instantiated, InstantiateFailed, Terminated, TerminateFailed, Updated}, s.Deployed)
 }
 
 // Resting is the state of what EMCO has done all for that the last action
@@ -93,6 +110,7 @@ func (s Status) String() string {
 var following = map[State]State{
 	Instantiating:     Instantiated,
 	InstantiateFailed: Instantiated,
+	Updated:           Instantiated,
 	Terminating:       Terminated,
 	TerminateFailed:   Terminated,
 }
@@ -105,7 +123,9 @@ func ParseStatus(body []byte) (Status, error) {
 		States struct {
 			ContextID string `json:"statusctxid"`
 			Actions   []struct {
-				State State `json:"state"`
+				State    State  `json:"state"`
+				Instance string `json:"instance"`
+				Revision int    `json:"revision"`
 			} `json:"actions"`
 		} `json:"states"`
 		Deployed    State          `json:"deployedStatus"`
@@ -130,11 +150,19 @@ func ParseStatus(body []byte) (Status, error) {
 	if status.Counts == nil {
 		status.Counts = read.OldCounts
 	}
-	for _, action := range read.States.Actions {
+	seen := map[string]bool{} // AppContexts
+	for i, action := range read.States.Actions {
 		if action.State == "" {
 			return Status{}, noStatus
 		}
-		status.History = append(status.History, action.State)
+		status.History, status.Revision, status.Replaced = append(status.History, action.State), action.Revision, ""
+		if action.State == Instantiated && i > 0 && read.States.Actions[i-1].State == Updated {
+			status.Replaced = ByNew
+			if seen[action.Instance] {
+				status.Replaced = ByEarlier
+			}
+		}
+		seen[action.Instance] = true
 	}
 	for _, app := range read.Apps {
 		for _, cluster := range app.Clusters {
@@ -190,7 +218,7 @@ func (c Call) Read(a Answer) Reading {
 	}
 	reading := Reading{Progress: NotBegun, Status: status, Text: status.String()}
 	last := status.LastAction()
-	reading.Ours = last == c.Action
+	reading.Ours = last == c.Action && (c.Replaces == "" || c.Replaces == status.Replaced)
 	switch {
 	case c.Action == Approved:
 		// Later actions need an approval before them.

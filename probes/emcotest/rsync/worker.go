@@ -141,9 +141,12 @@ func (w *worker) pending(ctx context.Context, work appcontext.Work) (int, appcon
 	return place, event, current, found, err
 }
 
+// finish writes the queue anew, into which nothing must be put meanwhile.
 func (w *worker) finish(ctx context.Context, work appcontext.Work, place int, outcome string, state appcontext.State) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if err := persist(ctx, func() error { return work.Finish(ctx, place, outcome, state) }); err != nil {
-		w.rest()
+		w.busy, w.terminating = false, false
 		return false
 	}
 	return true
