@@ -50,7 +50,6 @@ type activeFault struct {
 	outage *outage
 }
 
-// start follows the object that the API server has created.
 func (f *activeFault) start(object fault.Object, at time.Time, took time.Duration, told string) {
 	f.object, f.uid = object, object.GetUID()
 	detail := fmt.Sprintf("%s; the API server took %.1f ms to create it%s", f, float64(took)/float64(time.Millisecond), told)
@@ -61,10 +60,8 @@ func (f *activeFault) start(object fault.Object, at time.Time, took time.Duratio
 	}
 	f.after = at
 	f.advance(at)
-	f.endpointsChanged(at)
 }
 
-// injecting reports whether the injection is still waited for.
 func (f *activeFault) injecting() bool {
 	return f.phase == plan.Created && !f.failed && !f.removing
 }
@@ -77,7 +74,6 @@ func (f *activeFault) pendingDown() bool {
 // isDown reports whether what the fault has stopped is not ready again.
 func (f *activeFault) isDown() bool { return f.phase == plan.Down || f.phase == plan.Rescheduled }
 
-// released reports whether the fault is not kept on any more.
 func (f *activeFault) released() bool {
 	return f.removing || f.gone || f.latest != nil && f.latest.GetStatus().Experiment.DesiredPhase == v1alpha1.StoppedPhase
 }
@@ -180,7 +176,6 @@ func (f *activeFault) compare(now time.Time, difference error) {
 	}
 }
 
-// fail observes that the fault cannot be injected, or has ended, and why.
 func (f *activeFault) fail(at time.Time, err error) {
 	f.failed = true
 	f.emit(engine.Moment{At: at, Err: err})

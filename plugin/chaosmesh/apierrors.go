@@ -19,7 +19,6 @@ const (
 	podNetworkChaos = "podnetworkchaos.chaos-mesh.org"
 )
 
-// resource names the resource of a kind of fault.
 func resource(kind string) string { return strings.ToLower(kind) + "." + fault.Group }
 
 // explain says what an error of the API server means for the user.
@@ -45,7 +44,6 @@ func explain(err error, verb, resource, namespace string) error {
 // isGone reports whether an object is not there, of a resource that is.
 func isGone(err error) bool { return apierrors.IsNotFound(err) && !isNoResource(err) }
 
-// isNoResource reports whether a resource is not there.
 func isNoResource(err error) bool {
 	status, ok := errors.AsType[*apierrors.StatusError](err)
 	if !ok || !apierrors.IsNotFound(err) {
@@ -55,7 +53,6 @@ func isNoResource(err error) bool {
 	return details == nil || details.Name == ""
 }
 
-// fromWebhook reports whether an admission web hook denied the request.
 func fromWebhook(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "admission webhook") && strings.Contains(err.Error(), "denied the request")
 }

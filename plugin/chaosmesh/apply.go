@@ -74,7 +74,6 @@ func (d *Driver) Apply(ctx context.Context, object fault.Object, observe func(en
 	return f.explain(err, "create")
 }
 
-// takeBack removes an object that is not to be there.
 func (d *Driver) takeBack(object fault.Object) error {
 	ctx, cancel := context.WithTimeout(context.Background(), d.options.Limits.Free+createLimit)
 	defer cancel()
@@ -216,7 +215,6 @@ func (d *Driver) endsOf(object fault.Object) ([]end, error) {
 	return ends, nil
 }
 
-// podsOf are the pods of the end's namespaces.
 func (d *Driver) podsOf(end end) (list []corev1.Pod) {
 	for _, pod := range d.pods {
 		if slices.Contains(end.namespaces(), pod.Namespace) {
@@ -227,7 +225,6 @@ func (d *Driver) podsOf(end end) (list []corev1.Pod) {
 	return list
 }
 
-// podNamed is the pod of that name, or nil.
 func (d *Driver) podNamed(name types.NamespacedName) *corev1.Pod {
 	for _, pod := range d.pods {
 		if pod.Namespace == name.Namespace && pod.Name == name.Name {

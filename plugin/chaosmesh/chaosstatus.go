@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// all reports whether there are records, and the condition holds for each.
 func all(status *v1alpha1.ChaosStatus, holds func(*v1alpha1.Record) bool) bool {
 	records := status.Experiment.Records
 	return len(records) > 0 && !slices.ContainsFunc(records, func(record *v1alpha1.Record) bool { return !holds(record) })
@@ -22,7 +21,6 @@ func isInjected(record *v1alpha1.Record) bool {
 	return record.InjectedCount > 0 && record.Phase == v1alpha1.Injected
 }
 
-// isRecovered reports whether a fault that was on has been taken off.
 func isRecovered(record *v1alpha1.Record) bool {
 	return record.RecoveredCount > 0 && record.Phase == v1alpha1.NotInjected
 }
@@ -59,7 +57,6 @@ func broken(status *v1alpha1.ChaosStatus, operation v1alpha1.RecordEventOperatio
 	return nil, ""
 }
 
-// failure is why something was not injected, or empty.
 func failure(status *v1alpha1.ChaosStatus) string {
 	_, message := broken(status, v1alpha1.Apply)
 	return message
@@ -73,7 +70,6 @@ func podOf(record *v1alpha1.Record) types.NamespacedName {
 	return types.NamespacedName{Namespace: namespace, Name: name}
 }
 
-// targets names what the records are about.
 func targets(status *v1alpha1.ChaosStatus) string {
 	var list []string
 	for _, record := range status.Experiment.Records {
@@ -82,5 +78,4 @@ func targets(status *v1alpha1.ChaosStatus) string {
 	return strings.Join(distinct(list), ", ")
 }
 
-// distinct are the texts of a list, sorted.
 func distinct(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }

@@ -81,13 +81,16 @@ func (a announced) compare(records []*v1alpha1.Record) error {
 }
 
 // compareRules says how the rules that Chaos Mesh keeps for the pods of a
-// NetworkChaos differ from what was announced. err is of a request.
-func (f *activeFault) compareRules(ctx context.Context, records []*v1alpha1.Record) (difference, err error) {
+// NetworkChaos differ from what was announced. err is of a request, for which it
+// gives up the lock.
+func (f *activeFault) compareRules(records []*v1alpha1.Record) (difference, err error) {
+	ctx, cancel := context.WithTimeout(f.driver.lifetime, readLimit)
+	defer cancel()
 	ruled := false
 	for _, record := range records {
 		pod := podOf(record)
 		var kept v1alpha1.PodNetworkChaos
-		if err := f.driver.client.Get(ctx, pod, &kept); err != nil && !isGone(err) {
+		if err := f.driver.unlocked(func() error { return f.driver.client.Get(ctx, pod, &kept) }); err != nil && !isGone(err) {
 			return nil, explain(err, "get", podNetworkChaos, pod.Namespace)
 		}
 		for _, peers := range rulesOf(&kept.Spec, f.NamespacedName.String()) {

@@ -20,13 +20,13 @@ import (
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
@@ -43,6 +43,7 @@ type Driver struct {
 	options Options
 	client  client.WithWatch
 	config  *rest.Config
+	watches cache.Cache
 	// lifetime ends when stop is called, with the lock held. Until then the
 	// watches run, and work waits for all that the driver started.
 	lifetime context.Context
@@ -57,10 +58,8 @@ type Driver struct {
 	mu       sync.Mutex
 	faults   map[identity]*activeFault
 	residual map[identity]residualFault
-	// pods and slices are what the watches have reported so far. The cache can
-	// be ahead of that.
-	pods   map[types.UID]*corev1.Pod
-	slices map[types.UID]*discoveryv1.EndpointSlice
+	// pods are what the watches have reported so far. The cache can be ahead.
+	pods map[types.UID]*corev1.Pod
 	// live is when the watch of pods was last known to be live.
 	live     time.Time
 	watchers map[*func(engine.Disturbance)]bool
@@ -95,7 +94,6 @@ func Open(ctx context.Context, config *rest.Config, options Options) (*Driver, e
 		faults:    map[identity]*activeFault{},
 		residual:  map[identity]residualFault{},
 		pods:      map[types.UID]*corev1.Pod{},
-		slices:    map[types.UID]*discoveryv1.EndpointSlice{},
 		watchers:  map[*func(engine.Disturbance)]bool{},
 		changed:   make(chan struct{}),
 	}
@@ -148,7 +146,6 @@ func (d *Driver) wait(ctx context.Context, until time.Time) error {
 	})
 }
 
-// identity is the kind and name of an object.
 type identity struct {
 	kind string
 	types.NamespacedName
@@ -164,7 +161,6 @@ func (i identity) explain(err error, verb string) error {
 	return explain(err, verb, resource(i.kind), i.Namespace)
 }
 
-// empty is an object of the kind and name, without anything else.
 func (i identity) empty() fault.Object {
 	object := fault.New(i.kind)
 	object.SetNamespace(i.Namespace)

@@ -165,6 +165,14 @@ func apply(t *testing.T, driver *chaosmesh.Driver, object fault.Object) *watcher
 	return w
 }
 
+// seenReady returns when the driver has seen that the orchestrator is ready.
+func seenReady(t *testing.T, driver *chaosmesh.Driver) {
+	t.Helper()
+	if err := driver.Check(t.Context(), partition(t)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func remove(t *testing.T, driver *chaosmesh.Driver, object fault.Object) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -230,19 +238,6 @@ func TestKillHasAGracePeriod(t *testing.T) {
 	}
 }
 
-func TestServicesAreToldBesides(t *testing.T) {
-	m := newMesh(t)
-	driver := m.open(nil)
-	object := podChaos(t, v1alpha1.PodKillAction)
-	w := apply(t, driver, object)
-	w.event(plan.Down)
-	w.note("service orchestrator has no endpoint")
-	m.run("orchestrator")
-	w.note("service orchestrator has an endpoint again: 10.0.0.3")
-	w.event(plan.Ready)
-	w.want(plan.Created, plan.Injected, plan.Down, plan.Rescheduled, plan.Ready)
-}
-
 // The replacement of a removed kill is observed when it comes.
 func TestReadyAfterRemoved(t *testing.T) {
 	m := newMesh(t)
@@ -269,7 +264,7 @@ func TestContainerKill(t *testing.T) {
 	w.event(plan.Down)
 	// Ready without having been started anew: the kubelet is late.
 	m.ready("orchestrator-1")
-	w.note("service orchestrator has an endpoint again")
+	seenReady(t, driver)
 	w.want(plan.Created, plan.Injected, plan.Down)
 	m.start("orchestrator-1")
 	if ready := w.event(plan.Ready); !strings.Contains(ready.Detail, "again") {
@@ -302,7 +297,7 @@ func TestFailure(t *testing.T) {
 	w.event(plan.Down)
 	m.start("orchestrator-1")
 	m.ready("orchestrator-1")
-	w.note("service orchestrator has an endpoint again")
+	seenReady(t, driver)
 	w.want(plan.Created, plan.Injected, plan.Down)
 	remove(t, driver, object)
 	// The image is the old one again, and the container is not yet.

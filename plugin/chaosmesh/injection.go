@@ -1,8 +1,10 @@
 package chaosmesh
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -28,9 +30,9 @@ func (f *activeFault) superviseInjection() {
 	answer := since.Add(limits.Answer)
 	for f.injecting() {
 		if !f.injected.IsZero() && !f.compared {
-			err := f.readRules()
+			difference, err := f.compareRules(f.records)
 			if now := time.Now(); f.injecting() && (err == nil || now.After(answer)) {
-				f.compare(now, err)
+				f.compare(now, cmp.Or(difference, err))
 				f.compared = true
 				f.advance(now)
 			} else if d.wait(d.lifetime, now.Add(retryPause)) != nil {
@@ -115,28 +117,17 @@ func (f *activeFault) ask() (object fault.Object, warning string, err error) {
 	return object, warning, err
 }
 
-// readRules compares the rules that Chaos Mesh keeps of it with what was
-// announced. It gives up the lock meanwhile. The error is of the request.
-func (f *activeFault) readRules() error {
-	ctx, cancel := context.WithTimeout(f.driver.lifetime, readLimit)
-	defer cancel()
-	var difference error
-	records := f.records
-	err := f.driver.unlocked(func() (err error) {
-		difference, err = f.compareRules(ctx, records)
-		return err
-	})
-	if f.injecting() {
-		f.compare(time.Now(), difference)
-	}
-	return err
-}
-
-// discard removes an object that has selected nothing. That is done at once,
-// since any change would have it select again, whatever there is then. It gives
-// up the lock meanwhile.
+// discard removes an object that has selected no pod although there was one, or,
+// if Chaos Mesh has not warned of that, that it may not have. That is done at once,
+// since any change would have it select again, whatever there is then.
 func (f *activeFault) discard(now time.Time, warning string) {
-	f.fail(now, f.selectedNone(warning))
+	why := fmt.Errorf("nothing was selected by Chaos Mesh for %s (%s), although there were such pods just before: "+
+		"they went meanwhile, or Chaos Mesh does not look after their namespace; it was removed", f, warning)
+	if warning == "" {
+		why = fmt.Errorf("no pod was written down by Chaos Mesh for %s within %v: it selected none, or it is slow to inject: %s; the object was removed",
+			f, f.driver.options.Limits.Answer, controllerLog)
+	}
+	f.fail(now, why)
 	if err := f.driver.unlocked(func() error { return f.driver.takeBack(f.object) }); err != nil {
 		f.note(time.Now(), fmt.Sprintf("%s selected nothing and could not be removed: %v", f, err))
 	}
@@ -144,50 +135,35 @@ func (f *activeFault) discard(now time.Time, warning string) {
 
 // Commands that look at the parts of Chaos Mesh, by the labels of its own chart.
 const (
-	daemonLabel     = "app.kubernetes.io/component=chaos-daemon"
-	controllerLabel = "app.kubernetes.io/component=controller-manager"
-	getDaemon       = "kubectl --namespace " + Namespace + " get pods --selector " + daemonLabel + " --output wide"
-	getController   = "kubectl --namespace " + Namespace + " get pods --selector " + controllerLabel
-	controllerLog   = "kubectl --namespace " + Namespace + " logs --selector " + controllerLabel + " --since 5m"
+	ofDaemon      = " --selector app.kubernetes.io/component=chaos-daemon"
+	ofController  = " --selector app.kubernetes.io/component=controller-manager"
+	getDaemon     = "kubectl --namespace " + Namespace + " get pods" + ofDaemon + " --output wide"
+	getController = "kubectl --namespace " + Namespace + " get pods" + ofController
+	daemonLog     = "kubectl --namespace " + Namespace + " logs" + ofDaemon + " --prefix --since 5m"
+	controllerLog = "kubectl --namespace " + Namespace + " logs" + ofController + " --since 5m"
 )
 
-// Where the cause of a failed injection on a node is found.
-const (
-	inDaemonLog     = "the cause is in the log of chaos-daemon on %s: kubectl --namespace " + Namespace + " logs --selector " + daemonLabel + " --prefix --since 5m"
-	inControllerLog = "the cause is in the log of chaos-controller-manager: " + controllerLog
-	noDaemon        = "chaos-daemon does not run on %s: " + getDaemon
-	daemonIsSilent  = "chaos-daemon on %s does not answer: " + getDaemon
-)
-
-// causes has where the cause is found, by what Chaos Mesh says of a failure.
-var causes = []struct{ said, where string }{
-	{"cannot find daemonIP", noDaemon},
-	{"connection refused", daemonIsSilent},
-	{"code = Unavailable", daemonIsSilent},
-	{"code = DeadlineExceeded", daemonIsSilent},
-}
-
-// uninjectable says why Chaos Mesh could not inject the fault, and where to look.
 func (f *activeFault) uninjectable(status *v1alpha1.ChaosStatus) error {
 	record, message := broken(status, v1alpha1.Apply)
 	node := "its node"
 	if pod := f.driver.podNamed(podOf(record)); pod != nil && pod.Spec.NodeName != "" {
 		node = "node " + pod.Spec.NodeName
 	}
-	where := inDaemonLog
-	if f.outage != nil && f.outage.action != v1alpha1.ContainerKillAction {
-		where = inControllerLog // it does that without the daemon
+	where := "the cause is in the log of chaos-daemon on " + node + ": " + daemonLog
+	switch {
+	case strings.Contains(message, "cannot find daemonIP"):
+		where = "chaos-daemon does not run on " + node + ": " + getDaemon
+	case daemonIsSilent.MatchString(message):
+		where = "chaos-daemon on " + node + " does not answer: " + getDaemon
+	case f.outage != nil && f.outage.action != v1alpha1.ContainerKillAction:
+		// It does that without the daemon.
+		where = "the cause is in the log of chaos-controller-manager: " + controllerLog
 	}
-	for _, cause := range causes {
-		if strings.Contains(message, cause.said) {
-			where = cause.where
-			break
-		}
-	}
-	return fmt.Errorf("on %s Chaos Mesh says: %s; %s", record.Id, strings.TrimSpace(message), strings.ReplaceAll(where, "%s", node))
+	return fmt.Errorf("on %s Chaos Mesh says: %s; %s", record.Id, strings.TrimSpace(message), where)
 }
 
-// unanswered says which part of Chaos Mesh has not answered.
+var daemonIsSilent = regexp.MustCompile("connection refused|code = (Unavailable|DeadlineExceeded)")
+
 func (f *activeFault) unanswered(status *v1alpha1.ChaosStatus) error {
 	limit := f.driver.options.Limits.Answer
 	if len(status.Experiment.Records) == 0 {
@@ -198,23 +174,9 @@ func (f *activeFault) unanswered(status *v1alpha1.ChaosStatus) error {
 		f, targets(status), limit, getDaemon)
 }
 
-// selectedNone says that the object selected no pod although there was one, or,
-// if Chaos Mesh has not warned of that, that it may not have.
-func (f *activeFault) selectedNone(warning string) error {
-	if warning == "" {
-		return fmt.Errorf("no pod was written down by Chaos Mesh for %s within %v: it selected none, or it is slow to inject: %s; the object was removed",
-			f, f.driver.options.Limits.Answer, controllerLog)
-	}
-	return fmt.Errorf("nothing was selected by Chaos Mesh for %s (%s), although there were such pods just before: "+
-		"they went meanwhile, or Chaos Mesh does not look after their namespace; it was removed", f, warning)
-}
-
-// selecting is in Chaos Mesh's warning of an object for which it could not
-// select anything. It does not try that again.
-const selecting = "select targets"
-
-// warning is Chaos Mesh's last warning that an object has selected nothing, or
-// empty. Without the right to read events there is none.
+// warning is Chaos Mesh's last warning that it could not select anything for an
+// object, which it does not try again, or empty. Without the right to read events
+// there is none.
 func (d *Driver) warning(ctx context.Context, object fault.Object) string {
 	var events corev1.EventList
 	if d.client.List(ctx, &events, client.InNamespace(object.GetNamespace()),
@@ -223,7 +185,7 @@ func (d *Driver) warning(ctx context.Context, object fault.Object) string {
 	}
 	var latest corev1.Event
 	for _, event := range events.Items {
-		if strings.Contains(event.Message, selecting) && !event.LastTimestamp.Before(&latest.LastTimestamp) {
+		if strings.Contains(event.Message, "select targets") && !event.LastTimestamp.Before(&latest.LastTimestamp) {
 			latest = event
 		}
 	}

@@ -22,12 +22,8 @@ type outage struct {
 	end    end
 	pods   map[types.UID]*outagePod // those that the fault hits
 	wanted int                      // how many pods were ready before
-	// services are those that led to the pods that are hit, with whether they
-	// have endpoints; one that has them again is followed no more.
-	services map[types.NamespacedName]bool
 }
 
-// outagePod is a pod of an outage.
 type outagePod struct {
 	// before is the pod as it was when the fault was made, current as it is now,
 	// nil when it has gone, and last as it was seen last.
@@ -41,7 +37,6 @@ type outagePod struct {
 	down  engine.Moment // without a time until it is down
 }
 
-// newOutage begins to follow the pods that a fault is about to hit.
 func (d *Driver) newOutage(chaos *v1alpha1.PodChaos, source end) *outage {
 	o := &outage{action: chaos.Spec.Action, end: source, pods: map[types.UID]*outagePod{}}
 	for _, pod := range source.of(d.podsOf(source)) {
@@ -58,7 +53,6 @@ func (d *Driver) newOutage(chaos *v1alpha1.PodChaos, source end) *outage {
 		}
 	}
 	o.wanted = max(o.wanted, 1)
-	o.services = d.servicesOf(o)
 	return o
 }
 
@@ -66,8 +60,10 @@ func (d *Driver) newOutage(chaos *v1alpha1.PodChaos, source end) *outage {
 // or else its first one: others may outlast them, such as one with a preStop hook.
 func (d *Driver) serving(pod *corev1.Pod) (names []string) {
 	ports := map[int32]bool{}
-	for _, slice := range d.slices {
-		if leadsTo(slice.Endpoints, pod.UID) {
+	var all discoveryv1.EndpointSliceList
+	_ = d.watches.List(d.lifetime, &all) // Without them it is the first one.
+	for _, slice := range all.Items {
+		if slices.ContainsFunc(slice.Endpoints, func(e discoveryv1.Endpoint) bool { return e.TargetRef != nil && e.TargetRef.UID == pod.UID }) {
 			for _, port := range slice.Ports {
 				ports[ptr.Deref(port.Port, 0)] = true
 			}
@@ -82,12 +78,6 @@ func (d *Driver) serving(pod *corev1.Pod) (names []string) {
 		names = []string{pod.Spec.Containers[0].Name}
 	}
 	return names
-}
-
-func leadsTo(endpoints []discoveryv1.Endpoint, pod types.UID) bool {
-	return slices.ContainsFunc(endpoints, func(endpoint discoveryv1.Endpoint) bool {
-		return endpoint.TargetRef != nil && endpoint.TargetRef.UID == pod
-	})
 }
 
 // statuses are those of the containers that are to go down.
@@ -251,52 +241,4 @@ func (p *outagePod) restarted() bool {
 func isReady(pod *corev1.Pod) bool {
 	_, ready := since(pod, corev1.PodReady)
 	return ready && pod.DeletionTimestamp == nil
-}
-
-// endpoints are the endpoints that requests go to, by service.
-func (d *Driver) endpoints() map[types.NamespacedName][]discoveryv1.Endpoint {
-	all := map[types.NamespacedName][]discoveryv1.Endpoint{}
-	for _, slice := range d.slices {
-		service := types.NamespacedName{Namespace: slice.Namespace, Name: slice.Labels[discoveryv1.LabelServiceName]}
-		for _, endpoint := range slice.Endpoints {
-			if endpoint.Conditions.Ready == nil || *endpoint.Conditions.Ready {
-				all[service] = append(all[service], endpoint)
-			}
-		}
-	}
-	return all
-}
-
-// servicesOf are the services that lead to the pods of an outage.
-func (d *Driver) servicesOf(o *outage) map[types.NamespacedName]bool {
-	services := map[types.NamespacedName]bool{}
-	for service, endpoints := range d.endpoints() {
-		if slices.ContainsFunc(slices.Collect(maps.Keys(o.pods)), func(pod types.UID) bool { return leadsTo(endpoints, pod) }) {
-			services[service] = true
-		}
-	}
-	return services
-}
-
-// endpointsChanged notes the first time that a service has no endpoint, and the
-// first time that it has one again.
-func (f *activeFault) endpointsChanged(now time.Time) {
-	if f.outage == nil || f.phase == "" || f.removed {
-		return
-	}
-	all := f.driver.endpoints()
-	for service, serving := range f.outage.services {
-		switch endpoints := all[service]; {
-		case serving && len(endpoints) == 0:
-			f.outage.services[service] = false
-			f.note(now, fmt.Sprintf("service %s has no endpoint", service.Name))
-		case !serving && len(endpoints) > 0:
-			delete(f.outage.services, service)
-			var addresses []string
-			for _, endpoint := range endpoints {
-				addresses = append(addresses, endpoint.Addresses...)
-			}
-			f.note(now, fmt.Sprintf("service %s has an endpoint again: %s", service.Name, strings.Join(distinct(addresses), ", ")))
-		}
-	}
 }

@@ -140,7 +140,6 @@ func (r *removal) awaitGone(ctx context.Context) error {
 	return nil
 }
 
-// keptBy says what keeps the object.
 func (r *removal) keptBy() string {
 	if r.latest == nil {
 		return "it could not be read"
@@ -240,7 +239,6 @@ func isOver(ctx context.Context) bool {
 	return ctx.Err() != nil || limited && !time.Now().Before(deadline)
 }
 
-// patch makes a step of a merge patch of the object.
 func patch(text string) func(*removal, context.Context) error {
 	return func(r *removal, ctx context.Context) error {
 		err := r.driver.unlocked(func() error {

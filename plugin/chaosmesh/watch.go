@@ -70,6 +70,7 @@ func (d *Driver) watch(ctx context.Context, config *rest.Config) error {
 	if err != nil {
 		return err
 	}
+	d.watches = watches
 	var synced []toolscache.InformerSynced
 	for _, kind := range kinds {
 		informer, err := watches.GetInformer(ctx, kind.object)
@@ -120,8 +121,6 @@ func (d *Driver) handler() toolscache.ResourceEventHandler {
 		switch object := reported.(type) {
 		case *corev1.Pod:
 			d.podChanged(object, gone, now)
-		case *discoveryv1.EndpointSlice:
-			d.sliceChanged(object, gone, now)
 		case fault.Object:
 			if f := d.faults[identify(object)]; f != nil {
 				f.changed(object, gone, unseen, now)
@@ -159,16 +158,6 @@ func (d *Driver) podChanged(pod *corev1.Pod, gone bool, now time.Time) {
 			f.outage.podChanged(pod, gone, d.live, now)
 			f.advance(now)
 		}
-	}
-}
-
-func (d *Driver) sliceChanged(slice *discoveryv1.EndpointSlice, gone bool, now time.Time) {
-	d.slices[slice.UID] = slice
-	if gone {
-		delete(d.slices, slice.UID)
-	}
-	for _, f := range d.faults {
-		f.endpointsChanged(now)
 	}
 }
 

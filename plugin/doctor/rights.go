@@ -61,7 +61,7 @@ func Rights() []Right {
 	}
 	return append(rights, []Right{
 		{Where: InTarget, Resource: "pods", Verbs: []string{"list", "watch"}, For: "see what a fault selects, and when it goes and comes back"},
-		{Where: InTarget, Group: "discovery.k8s.io", Resource: "endpointslices", Verbs: []string{"list", "watch"}, For: "see when a service is reachable"},
+		{Where: InTarget, Group: "discovery.k8s.io", Resource: "endpointslices", Verbs: []string{"list", "watch"}, For: "tell which containers of a pod serve"},
 		{Where: InTarget, Resource: "events", Verbs: []string{"list"}, For: "tell in Chaos Mesh's own words why a fault selects nothing", Optional: true},
 		{Where: InTarget, Group: "coordination.k8s.io", Resource: "leases", Verbs: []string{"create"}, For: "keep two runs off one target"},
 		{Where: InTarget, Group: "coordination.k8s.io", Resource: "leases", Name: lease.Name, Verbs: []string{"get", "update", "delete"}, For: "keep two runs off one target"},

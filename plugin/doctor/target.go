@@ -138,7 +138,7 @@ func checkEndpoints(ctx context.Context, e *examination, namespace string) {
 				"the Service %s leads to its pods, and none of them is ready", strings.Join(names, ", "))
 		default:
 			e.say(Warn, name, kubectl(namespace, "get services -o wide"),
-				"no Service leads to its pods: its callers reach it some other way, and a run does not see there that it is gone")
+				"no Service leads to its pods: its callers reach it some other way")
 		}
 	}
 }
