@@ -10,7 +10,6 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 )
 
-// task is a step's activity, for the plugin.
 func (a *attempt) task(p *progress) sdk.Task {
 	return sdk.Task{
 		Run:       a.Run,

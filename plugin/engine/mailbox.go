@@ -23,7 +23,6 @@ func (m *mailbox) post(message func()) {
 	}
 }
 
-// take returns what has come, in order.
 func (m *mailbox) take() []func() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -60,20 +60,17 @@ func newProgress(step plan.Step) *progress {
 	return &progress{step: step, fired: map[string]time.Time{}, never: map[string]bool{}, cancel: func(error) {}}
 }
 
-// giveUp marks events that will not fire any more.
 func (p *progress) giveUp(events ...string) {
 	for _, event := range events {
 		p.never[event] = true
 	}
 }
 
-// has reports whether an event has fired.
 func (p *progress) has(event string) bool {
 	_, fired := p.fired[event]
 	return fired
 }
 
-// resolved reports whether an event has fired or never will.
 func (p *progress) resolved(event string) bool { return p.has(event) || p.never[event] }
 
 // over reports whether one of the step's last events has fired.

@@ -78,7 +78,6 @@ func (c *child) Start(context.Context) error {
 	return nil
 }
 
-// await ends with the process.
 func (c *child) await() {
 	// The process stays a zombie, and its number its own, until it is reaped
 	// below.
@@ -127,7 +126,6 @@ func closeAll(files ...*os.File) {
 // connection that is open does not need it, and a killed host cannot remove it.
 func (c *child) removeSockets() { _ = os.RemoveAll(c.sockets) }
 
-// pid is 0 as long as there is no process.
 func (c *child) pid() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -206,7 +204,6 @@ func (e *excerpt) lastWords() string {
 	return ""
 }
 
-// ending keeps the end of a text, a few lines long.
 func ending(text string) string {
 	const limit = 300
 	if len(text) <= limit {

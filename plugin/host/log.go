@@ -29,7 +29,6 @@ func (l *log) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// close drops whatever comes later.
 func (l *log) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -10,37 +10,22 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 )
 
-// fields are the fields of a spec that the driver heeds: any value of it (nil),
-// one of a choice (a []string), or fields of its own. A fault with any other
+// able has the kinds of fault that a local cluster can do, by the fields of a spec
+// that it heeds, with the values that it can do if not all. A fault with any other
 // field is refused: it would have to be ignored.
-type fields map[string]any
-
-// able has the kinds of fault that a local cluster can do.
-var able = fields{
-	fault.PodChaos: fields{
-		"action":         []string{"pod-kill", "container-kill", "pod-failure"},
-		"containerNames": nil,
-		"duration":       nil,
-		"gracePeriod":    nil,
-		"mode":           modes,
-		"selector":       selector,
+var able = map[string]map[string][]string{
+	fault.PodChaos: {
+		"spec.action": {"pod-kill", "container-kill", "pod-failure"}, "spec.containerNames": nil, "spec.duration": nil, "spec.gracePeriod": nil,
+		"spec.mode": modes, "spec.selector.labelSelectors": nil, "spec.selector.namespaces": nil,
 	},
-	fault.NetworkChaos: fields{
-		"action":            []string{"partition"},
-		"direction":         nil,
-		"duration":          nil,
-		"externalTargets":   nil,
-		"mode":              modes,
-		"partitionBehavior": []string{"drop"},
-		"selector":          selector,
-		"target":            fields{"mode": modes, "selector": selector},
+	fault.NetworkChaos: {
+		"spec.action": {"partition"}, "spec.direction": nil, "spec.duration": nil, "spec.externalTargets": nil, "spec.partitionBehavior": {"drop"},
+		"spec.mode": modes, "spec.selector.labelSelectors": nil, "spec.selector.namespaces": nil,
+		"spec.target.mode": modes, "spec.target.selector.labelSelectors": nil, "spec.target.selector.namespaces": nil,
 	},
 }
 
-var (
-	modes    = []string{"one", "all"}
-	selector = fields{"labelSelectors": nil, "namespaces": nil}
-)
+var modes = []string{"one", "all"}
 
 // refusal is what a local cluster cannot do of an object, if anything.
 func refusal(object fault.Object) error {
@@ -53,34 +38,31 @@ func refusal(object fault.Object) error {
 		return fmt.Errorf("read a Chaos Mesh object: %w", err)
 	}
 	kind := fault.NameOf(object)
-	known, found := able[kind].(fields)
+	known, found := able[kind]
 	if !found {
 		return cannot("kind", "do "+kind, slices.Sorted(maps.Keys(able)))
 	}
-	return known.refused("spec", whole.Spec)
+	return refused(known, "spec", whole.Spec)
 }
 
-func (f fields) refused(path string, values map[string]any) error {
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		value, field := values[name], path+"."+name
-		known, found := f[name]
-		if !found {
-			remedy := "leave it out"
-			if strings.HasSuffix(path, "selector") {
-				remedy = "select by namespaces and labelSelectors"
-			}
-			return refuse(field, "a local cluster cannot do it", remedy)
+func refused(known map[string][]string, field string, value any) error {
+	if values, found := known[field]; found {
+		if text := fmt.Sprint(value); values != nil && !slices.Contains(values, text) {
+			return cannot(field, "do "+text, values)
 		}
-		switch known := known.(type) {
-		case fields:
-			below, _ := value.(map[string]any)
-			if err := known.refused(field, below); err != nil {
-				return err
-			}
-		case []string:
-			if text := fmt.Sprint(value); !slices.Contains(known, text) {
-				return cannot(field, "do "+text, known)
-			}
+		return nil
+	}
+	if !slices.ContainsFunc(slices.Collect(maps.Keys(known)), func(one string) bool { return strings.HasPrefix(one, field+".") }) {
+		remedy := "leave it out"
+		if strings.Contains(field, "selector.") {
+			remedy = "select by namespaces and labelSelectors"
+		}
+		return refuse(field, "a local cluster cannot do it", remedy)
+	}
+	below, _ := value.(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(below)) {
+		if err := refused(known, field+"."+name, below[name]); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -199,7 +199,6 @@ func (c *Cluster) wait(ctx context.Context, done func() bool) error {
 	}
 }
 
-// notify has everyone who waits look again. The lock is held.
 func (c *Cluster) notify() {
 	close(c.changed)
 	c.changed = make(chan struct{})
@@ -242,7 +241,6 @@ func (c *Cluster) shut() error {
 	return errors.Join(errs...)
 }
 
-// pod finds a pod by its name; nil when there is none.
 func (c *Cluster) pod(name string) *pod {
 	for _, pod := range c.pods {
 		if pod.Name == name {

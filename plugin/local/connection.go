@@ -22,7 +22,6 @@ const (
 
 const readSize = 32 << 10
 
-// longAgo is a deadline that interrupts.
 var longAgo = time.Unix(1, 0)
 
 // connection is one TCP connection through a link: the client's, and the one
@@ -182,7 +181,6 @@ func (c *connection) writes() bool {
 	return c.writing[forward] && c.link.held[forward] || c.writing[backward] && c.link.held[backward]
 }
 
-// close closes both ends.
 func (c *connection) close(reset bool) {
 	if c.closed {
 		return

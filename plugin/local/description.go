@@ -149,7 +149,6 @@ func checkReferences(source *document.File, cluster *Description) {
 	}
 }
 
-// listed are the names in words.
 func listed(names []string) string {
 	if len(names) == 0 {
 		return "there is none"

@@ -64,7 +64,6 @@ func (c *Cluster) Apply(ctx context.Context, object fault.Object, observe func(e
 	return nil
 }
 
-// expire ends a fault when its duration is over.
 func (c *Cluster) expire(a *applied, duration time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), duration)
 	defer cancel()

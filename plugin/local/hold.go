@@ -22,7 +22,6 @@ type beginning struct {
 	begun   bool
 }
 
-// request counts a request that begins.
 func (b *beginning) request() {
 	if b.passing == 0 {
 		b.begun = true

@@ -51,7 +51,6 @@ func newLink(ctx context.Context, work *sync.WaitGroup, description Link, from, 
 	return l, nil
 }
 
-// open accepts connections from here on.
 func (l *link) open() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -77,7 +76,6 @@ func (l *link) refuse() {
 	}
 }
 
-// close ends the link and its connections.
 func (l *link) close() {
 	l.refuse()
 	l.mu.Lock()

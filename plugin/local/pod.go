@@ -95,7 +95,6 @@ func (p *pod) start() *process {
 	return process
 }
 
-// startAt sets when the next process is to be started.
 func (p *pod) startAt(due time.Time) {
 	p.due = due
 	time.AfterFunc(time.Until(due), func() {
@@ -172,7 +171,6 @@ const (
 	tailLines = 5
 )
 
-// withLog adds the last lines of a log to an error.
 func withLog(err error, name string) error {
 	data, _ := os.ReadFile(name) // without it the error is still one
 	data = data[max(0, len(data)-tailBytes):]

@@ -55,7 +55,6 @@ func run(arguments []string, folder string, environment []string, log, lifeline 
 	return &process{pid: command.Process.Pid, command: command, gone: make(chan struct{})}, nil
 }
 
-// environment is all that a process sees of this one's.
 func environment(own map[string]string) []string {
 	var list []string
 	for _, name := range []string{"PATH", "HOME", "TMPDIR"} {

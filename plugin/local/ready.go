@@ -33,7 +33,6 @@ func (r Ready) await(ctx context.Context, answer bool) error {
 	})
 }
 
-// answers asks once.
 func (r Ready) answers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()

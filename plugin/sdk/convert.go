@@ -13,13 +13,11 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
-// each converts a list.
 func each[From, To any](list []From, convert func(From) To) []To {
 	converted, _ := eachOr(list, func(one From) (To, error) { return convert(one), nil })
 	return converted
 }
 
-// eachOr converts a list up to the first error.
 func eachOr[From, To any](list []From, convert func(From) (To, error)) ([]To, error) {
 	if list == nil {
 		return nil, nil
@@ -34,7 +32,6 @@ func eachOr[From, To any](list []From, convert func(From) (To, error)) ([]To, er
 	return converted, nil
 }
 
-// values converts the keys and values of a map.
 func values(texts map[string]string, convert func(string) string) map[string]string {
 	if texts == nil {
 		return nil

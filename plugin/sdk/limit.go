@@ -52,7 +52,6 @@ func wireError(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// cut keeps a text within a number of bytes.
 func cut(text string, limit int) string {
 	if len(text) <= limit {
 		return text

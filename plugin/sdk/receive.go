@@ -21,7 +21,6 @@ type receiver struct {
 	now, last time.Time
 }
 
-// receive takes one message. The one with the result is the last.
 func (r *receiver) receive(response *pluginv1.RunResponse) (result Result, done bool, err error) {
 	if err := r.count(response); err != nil {
 		return Result{}, false, err
