@@ -17,10 +17,6 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
 )
 
-// minGracePeriod is the shortest grace period, in seconds, after which
-// Kubernetes still reports when a killed pod's processes have ended.
-const minGracePeriod = 1
-
 // createLimit is how long the API server may take to create an object.
 const createLimit = 30 * time.Second
 
@@ -39,7 +35,7 @@ func (d *Driver) Apply(ctx context.Context, object fault.Object, observe func(en
 		return err
 	}
 	if chaos, ok := object.(*v1alpha1.PodChaos); ok && chaos.Spec.Action == v1alpha1.PodKillAction {
-		chaos.Spec.GracePeriod = max(chaos.Spec.GracePeriod, minGracePeriod)
+		chaos.Spec.GracePeriod = max(chaos.Spec.GracePeriod, 1)
 	}
 	f := &activeFault{driver: d, identity: identify(object), object: object, observe: observe}
 	told, err := d.resolve(ctx, object)

@@ -183,13 +183,13 @@ func (d *Driver) Leftovers(ctx context.Context) ([]fault.Object, error) {
 			if err := d.client.List(ctx, list, client.InNamespace(namespace), client.HasLabels{fault.RunLabel}); err != nil {
 				return nil, explain(err, "list", resource(kind.Name), namespace)
 			}
-			objects = append(objects, fault.Objects(list)...)
+			for _, object := range fault.Objects(list) {
+				object.GetObjectKind().SetGroupVersionKind(schema.FromAPIVersionAndKind(fault.GroupVersion, kind.Name))
+				objects = append(objects, object)
+			}
 		}
 	}
 	slices.SortFunc(objects, func(a, b fault.Object) int { return strings.Compare(identify(a).String(), identify(b).String()) })
-	for _, object := range objects {
-		object.GetObjectKind().SetGroupVersionKind(schema.FromAPIVersionAndKind(fault.GroupVersion, identify(object).kind))
-	}
 	residuals, err := Residuals(ctx, d.client, d.options.Namespaces)
 	for _, residual := range residuals {
 		err = errors.Join(err, residual)

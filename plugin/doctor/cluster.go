@@ -1,9 +1,10 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -112,7 +113,12 @@ func checkController(ctx context.Context, e *examination, _ string) {
 	for _, deployment := range found {
 		e.ChaosMesh = deployment.Namespace
 		wanted, ready := ptr.Deref(deployment.Spec.Replicas, 1), deployment.Status.ReadyReplicas
-		version := chaosMeshVersion(deployment.Labels, deployment.Spec.Template.Spec)
+		var version string
+		for _, container := range deployment.Spec.Template.Spec.Containers {
+			image, _, _ := strings.Cut(path.Base(container.Image), "@")
+			_, tag, _ := strings.Cut(image, ":")
+			version = cmp.Or(tag, "latest")
+		}
 		subject, name := e.ChaosMesh+"/"+deployment.Name, "deployment "+deployment.Name
 		switch {
 		case wanted == 0:
@@ -133,24 +139,6 @@ func ofChaosMesh(all []appsv1.Deployment) []appsv1.Deployment {
 	return slices.DeleteFunc(all, func(deployment appsv1.Deployment) bool {
 		return !strings.Contains(deployment.Labels["app.kubernetes.io/part-of"]+deployment.Labels["app.kubernetes.io/name"]+deployment.Name, "chaos")
 	})
-}
-
-// chaosMeshVersion is that of the image, which is what runs; the chart's is
-// added when it is another.
-func chaosMeshVersion(labels map[string]string, pod corev1.PodSpec) string {
-	charts := labels["app.kubernetes.io/version"]
-	if len(pod.Containers) == 0 {
-		return charts
-	}
-	image, _, _ := strings.Cut(pod.Containers[0].Image, "@")
-	tag := "latest"
-	if at := strings.LastIndex(image, ":"); at > strings.LastIndex(image, "/") {
-		tag = image[at+1:]
-	}
-	if charts == "" || strings.TrimPrefix(charts, "v") == strings.TrimPrefix(tag, "v") {
-		return tag
-	}
-	return fmt.Sprintf("%s (chart %s)", tag, charts)
 }
 
 // listChaosMesh lists what Chaos Mesh consists of. Without the right to do that
