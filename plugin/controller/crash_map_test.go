@@ -43,6 +43,7 @@ func TestMap(t *testing.T) {
 		}
 		defer w.manage()()
 		run := askMap(w)
+		synctest.Wait()
 		other := w.ask("calm-kill")
 		status := w.end(run)
 		if between.Status.Phase != v1alpha1.Running || between.Status.Map == nil || between.Status.Map.Points != 1 || between.Status.Verdict != "" {

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	chaosmesh "github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -27,6 +29,9 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
+// atOnce is how many Runs are taken in at a time.
+const atOnce = 10
+
 // Finalizer keeps a Run that is under way until it is cleaned up.
 const Finalizer = "emco-chaos.io/clean-up"
 
@@ -42,7 +47,8 @@ type queue struct {
 	// again has the queue looked at when no Run has changed.
 	again chan event.GenericEvent
 
-	// telling are the verdicts that are not on their Schedules yet.
+	// telling are the verdicts that are not on their Schedules yet, and what is
+	// compiled.
 	telling sync.WaitGroup
 
 	mu sync.Mutex
@@ -56,10 +62,24 @@ type queue struct {
 // the object.
 type entry struct {
 	*teller
+	work
+	// owner is the Workflow that asked, which is to own the Run; nil is none.
+	owner *chaosmesh.Workflow
+	// compiled gets the work, once that is looked for, and prepared says that it
+	// was found. One that another process has begun needs none.
+	compiled chan work
+	prepared bool
+}
+
+// work is what a Run is to do.
+type work struct {
+	// experiment is how it is called.
+	experiment string
 	// plan is of a Run of an experiment, and mapping of one that makes a crash map.
-	// One that another process has begun has neither.
 	plan    *plan.Plan
 	mapping Mapping
+	// wrong is what is wrong with the Run's spec.
+	wrong error
 }
 
 // Reconcile looks at all Runs.
@@ -72,32 +92,48 @@ func (q *queue) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.R
 	waiting := slices.DeleteFunc(all.Items, func(run v1alpha1.Run) bool { return isFinished(&run) })
 	slices.SortFunc(waiting, inOrder)
 	working := q.endDeleted(waiting)
+	admitted, errs := q.admitAll(ctx, waiting)
 	entries, queued := map[types.UID]*entry{}, 0
-	var first *v1alpha1.Run
-	var errs []error
+	var first, unprepared *v1alpha1.Run
+	var telling errgroup.Group
+	telling.SetLimit(atOnce)
 	for i := range waiting {
-		run := &waiting[i]
-		one, err := q.admit(ctx, run)
-		if err != nil || one == nil {
-			errs = append(errs, err)
+		run, one := &waiting[i], admitted[i]
+		if one == nil {
 			continue
 		}
-		if place := len(entries); place == 0 {
+		place := len(entries)
+		entries[run.UID] = one
+		if !one.prepared && unprepared == nil {
+			unprepared = run
+		}
+		if place == 0 {
 			first = run
 		} else if !isBegun(run) && run.UID != working {
 			queued++
-			errs = append(errs, q.waits(ctx, run, one, fmt.Sprintf("waits for its turn: %s before it", count(place, "run"))))
+			telling.Go(func() error {
+				return q.waits(ctx, run, one, fmt.Sprintf("waits for its turn: %s before it", count(place, "run")))
+			})
 		}
-		entries[run.UID] = one
+	}
+	errs = append(errs, telling.Wait())
+	q.metrics.queued.Set(float64(queued))
+	again := false
+	if unprepared != nil {
+		var err error
+		again, err = q.prepare(ctx, unprepared, entries[unprepared.UID])
+		errs = append(errs, err)
 	}
 	q.mu.Lock()
 	q.entries = entries
 	q.mu.Unlock()
-	if first != nil && working == "" {
+	if first != nil && working == "" && entries[first.UID].prepared {
 		q.hand(first)
 	}
-	q.metrics.queued.Set(float64(queued))
 	next, err := q.prune(ctx, finished)
+	if again {
+		next = time.Nanosecond
+	}
 	return reconcile.Result{RequeueAfter: next}, errors.Join(append(errs, err)...)
 }
 
@@ -167,9 +203,24 @@ func (q *queue) hand(run *v1alpha1.Run) {
 	q.turn <- run.DeepCopy()
 }
 
-// admit takes a Run in: it finds the Workflow that asked and compiles the
-// experiment. One that cannot be run ends at once, and has no entry.
-func (q *queue) admit(ctx context.Context, run *v1alpha1.Run) (*entry, error) {
+// admitAll takes Runs in, in their order: those that were queued within one second
+// are in that of the times when they were.
+func (q *queue) admitAll(ctx context.Context, waiting []v1alpha1.Run) ([]*entry, []error) {
+	entries, errs, now := make([]*entry, len(waiting)), make([]error, len(waiting)), time.Now()
+	var admitting errgroup.Group
+	admitting.SetLimit(atOnce)
+	for i := range waiting {
+		admitting.Go(func() error {
+			entries[i], errs[i] = q.admit(ctx, &waiting[i], metav1.NewMicroTime(now.Add(time.Duration(i)*time.Microsecond)))
+			return nil
+		})
+	}
+	return entries, append(errs, admitting.Wait())
+}
+
+// admit takes a Run in, and finds the Workflow that asked. One that cannot be run
+// ends at once, and has no entry.
+func (q *queue) admit(ctx context.Context, run *v1alpha1.Run, now metav1.MicroTime) (*entry, error) {
 	q.mu.Lock()
 	known := q.entries[run.UID]
 	q.mu.Unlock()
@@ -180,7 +231,7 @@ func (q *queue) admit(ctx context.Context, run *v1alpha1.Run) (*entry, error) {
 	wrong, isWrong := errors.AsType[*originError](err)
 	switch {
 	case isBegun(run) && (err == nil || isWrong):
-		return &entry{teller: told}, nil
+		return &entry{teller: told, prepared: true}, nil
 	case isWrong:
 		return nil, q.refuse(ctx, run, told, wrong)
 	case err != nil:
@@ -189,49 +240,88 @@ func (q *queue) admit(ctx context.Context, run *v1alpha1.Run) (*entry, error) {
 		return nil, q.refuse(ctx, run, told, fmt.Errorf("spec.target: %q is not the target of this namespace's controller, which is %q; write that one or none",
 			document.Shown(run.Spec.Target), q.Target))
 	}
-	if workflow != nil {
-		before := run.DeepCopy()
-		if err := controllerutil.SetOwnerReference(workflow, run, q.Cluster.Scheme()); err != nil {
-			return nil, err
-		}
-		if err := q.Cluster.Patch(ctx, run, client.MergeFrom(before)); err != nil {
-			return nil, client.IgnoreNotFound(err)
-		}
-	}
-	one := &entry{teller: told}
-	experiment, err := q.prepare(ctx, run.Spec, one)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		return nil, q.refuse(ctx, run, told, err)
-	}
 	if run.Status.Phase == "" {
 		before := run.DeepCopy()
-		run.Status.Phase, run.Status.Experiment, run.Status.ID, run.Status.QueuedTime = v1alpha1.Queued, experiment, runs.NewName(), new(metav1.NowMicro())
+		run.Status.Phase, run.Status.ID, run.Status.QueuedTime = v1alpha1.Queued, runs.NewName(), &now
 		if err := q.Cluster.Status().Patch(ctx, run, client.MergeFrom(before)); err != nil {
 			return nil, client.IgnoreNotFound(err)
 		}
-		q.Log.Info("run queued", "run", run.Name, "experiment", experiment)
+		q.Log.Info("run queued", "run", run.Name)
 	}
-	return one, nil
+	return &entry{teller: told, owner: workflow}, nil
 }
 
-// prepare finds out what a Run is to do, and how that is called. An error says
-// what is wrong with its spec.
-func (q *queue) prepare(ctx context.Context, spec v1alpha1.RunSpec, one *entry) (experiment string, err error) {
+// complete writes whose a Run is and what it is to do.
+func (q *queue) complete(ctx context.Context, run *v1alpha1.Run, one *entry) error {
+	if before := run.DeepCopy(); one.experiment != run.Status.Experiment {
+		run.Status.Experiment = one.experiment
+		if err := q.Cluster.Status().Patch(ctx, run, client.MergeFrom(before)); err != nil {
+			return err
+		}
+	}
+	if one.owner == nil {
+		return nil
+	}
+	before := run.DeepCopy()
+	if err := controllerutil.SetOwnerReference(one.owner, run, q.Cluster.Scheme()); err != nil {
+		return err
+	}
+	return q.Cluster.Patch(ctx, run, client.MergeFrom(before))
+}
+
+// prepare finds out what a Run is to do, and ends one that cannot be run; then it
+// reports that there may be another. Meanwhile others are told that they wait.
+func (q *queue) prepare(ctx context.Context, run *v1alpha1.Run, one *entry) (done bool, err error) {
+	if one.compiled == nil {
+		one.compiled = make(chan work, 1)
+		spec := run.Spec
+		q.telling.Go(func() {
+			one.compiled <- q.compile(ctx, spec)
+			q.lookAgain()
+		})
+	}
+	select {
+	case one.work = <-one.compiled:
+	default:
+		return false, nil
+	}
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	if err := q.complete(ctx, run, one); err != nil {
+		one.compiled = nil
+		return false, client.IgnoreNotFound(err)
+	}
+	if one.wrong != nil {
+		return true, q.refuse(ctx, run, one.teller, one.wrong)
+	}
+	one.prepared = true
+	return true, nil
+}
+
+// compile finds out what a Run is to do.
+func (q *queue) compile(ctx context.Context, spec v1alpha1.RunSpec) (found work) {
 	if spec.Map != nil {
-		one.mapping, err = q.Runner.Map(*spec.Map)
-		return crashMap, err
+		found.experiment = crashMap
+		found.mapping, found.wrong = q.Runner.Map(*spec.Map)
+		return found
 	}
 	source := sdk.Source{Experiment: spec.Experiment, Parameters: spec.Parameters}
 	if spec.Text != "" {
 		source.File, source.Text = "spec.text", []byte(spec.Text)
 	}
-	if one.plan, err = q.Runner.Compile(ctx, source); err != nil {
-		return "", err
+	if found.plan, found.wrong = q.Runner.Compile(ctx, source); found.wrong == nil {
+		found.experiment = found.plan.Experiment
 	}
-	return one.plan.Experiment, nil
+	return found
+}
+
+// lookAgain has the queue looked at.
+func (q *queue) lookAgain() {
+	select {
+	case q.again <- event.GenericEvent{}:
+	default:
+	}
 }
 
 // refuse ends a Run that cannot be run.

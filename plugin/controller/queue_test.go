@@ -85,6 +85,33 @@ func TestRunsComeOneAfterAnother(t *testing.T) {
 	})
 }
 
+// Those that wait are told so at once, however long it takes to find out what
+// all of them are to do.
+func TestManyRunsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.runner.during, w.runner.compiles = slow, time.Second
+		defer w.manage()()
+		var all []*v1alpha1.Run
+		for i := range 10 {
+			all = append(all, w.ask(fmt.Sprintf("kill-%d", i)))
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		for place, run := range all {
+			if status := w.look(run).Status; status.Phase == "" {
+				t.Errorf("a second later nobody has taken up %s", run.Name)
+			}
+			if told := w.events.waitsForOthers(run); place > 0 && len(told) == 0 {
+				t.Errorf("a second later %s does not say that it waits", run.Name)
+			}
+		}
+		for _, run := range all {
+			w.passes(run)
+		}
+	})
+}
+
 // Within one second, which is all that a time of creation tells, the order is
 // that in which the API server stored them.
 func TestOrderWithinASecond(t *testing.T) {

@@ -16,7 +16,6 @@ import (
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/emco-chaos/emco-chaos/plugin/controller/api/v1alpha1"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
@@ -76,10 +75,7 @@ func (q *queue) Start(ctx context.Context) error {
 			return nil
 		case run := <-q.turn:
 			q.serve(ctx, run)
-			select {
-			case q.again <- event.GenericEvent{}:
-			default:
-			}
+			q.lookAgain()
 		}
 	}
 }

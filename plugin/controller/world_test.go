@@ -170,6 +170,10 @@ func (w *world) reconcile(all map[client.ObjectList]reconcile.Reconciler) (stop 
 				case <-changes.ResultChan():
 				case <-again:
 				}
+				// Several changes are one reason to look.
+				for len(changes.ResultChan()) > 0 {
+					<-changes.ResultChan()
+				}
 				result, err := reconciler.Reconcile(ctx, reconcile.Request{})
 				switch {
 				case err != nil && ctx.Err() == nil:
@@ -301,8 +305,10 @@ type scripted struct {
 	left []string
 	// sweep is what a sweep finds; nil finds nothing.
 	sweep func(ctx context.Context, tell func(string)) (runs.Swept, error)
-	swept []time.Time
-	ran   []string
+	// compiles is how long it takes to compile an experiment.
+	compiles time.Duration
+	swept    []time.Time
+	ran      []string
 	// mapping makes crash maps.
 	mapping Mapping
 }
@@ -315,6 +321,7 @@ func (s *scripted) Map(spec v1alpha1.MapSpec) (Mapping, error) {
 }
 
 func (s *scripted) Compile(_ context.Context, source sdk.Source) (*plan.Plan, error) {
+	time.Sleep(s.compiles)
 	switch {
 	case source.Experiment == "wrong":
 		return nil, document.Problems{{Field: "parameters.call", Message: "is not known", Remedy: "write another"}}
