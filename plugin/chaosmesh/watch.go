@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -46,15 +47,27 @@ func (d *Driver) watch(ctx context.Context, config *rest.Config) error {
 	namespaces := map[string]cache.Config{}
 	for _, namespace := range d.options.Namespaces {
 		namespaces[namespace] = cache.Config{}
-		for _, kind := range kinds {
-			err := d.allowed(ctx, kind, namespace)
-			switch {
-			case err == nil:
-			case kind.optional != "" && final(err):
-				d.unwatched[kind.optional] = err
-			default:
-				return err
+	}
+	// All at once: a run waits for it.
+	refused := make([]error, len(kinds))
+	var trying sync.WaitGroup
+	for i, kind := range kinds {
+		trying.Go(func() {
+			for _, namespace := range d.options.Namespaces {
+				if refused[i] = d.allowed(ctx, kind, namespace); refused[i] != nil {
+					return
+				}
 			}
+		})
+	}
+	trying.Wait()
+	for i, kind := range kinds {
+		switch err := refused[i]; {
+		case err == nil:
+		case kind.optional != "" && final(err):
+			d.unwatched[kind.optional] = err
+		default:
+			return err
 		}
 	}
 	kinds = slices.DeleteFunc(kinds, func(kind watched) bool { return d.unwatched[kind.optional] != nil })
@@ -71,7 +84,7 @@ func (d *Driver) watch(ctx context.Context, config *rest.Config) error {
 		return err
 	}
 	d.watches = watches
-	var synced []toolscache.InformerSynced
+	var synced []toolscache.DoneChecker
 	for _, kind := range kinds {
 		informer, err := watches.GetInformer(ctx, kind.object)
 		if err != nil {
@@ -81,13 +94,13 @@ func (d *Driver) watch(ctx context.Context, config *rest.Config) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", kind.resource, err)
 		}
-		synced = append(synced, registration.HasSynced)
+		synced = append(synced, registration.HasSyncedChecker())
 	}
 	d.work.Go(func() {
 		// It ends with its context alone, and then without an error.
 		_ = watches.Start(d.lifetime)
 	})
-	if !toolscache.WaitForCacheSync(ctx.Done(), synced...) {
+	if !toolscache.WaitFor(ctx, "", synced...) {
 		return ctx.Err()
 	}
 	return nil

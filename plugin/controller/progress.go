@@ -24,8 +24,10 @@ import (
 const (
 	// backlog is how many records may wait to be told.
 	backlog = 1024
-	// statusEvery is the time between two writes of a status.
+	// statusEvery is the time between two writes of a status, and gathering that
+	// from a record to the first write: what follows at once goes with it.
 	statusEvery = 300 * time.Millisecond
+	gathering   = 50 * time.Millisecond
 	// tellLimit is how long the API server may take over one of them.
 	tellLimit = 10 * time.Second
 	// longestTimeline is the schema's limit.
@@ -77,7 +79,7 @@ func (q *queue) follow(ctx context.Context, run *v1alpha1.Run, known *entry) *pr
 				p.tell(ctx, record)
 				if !changed {
 					changed = true
-					due.Reset(max(0, statusEvery-time.Since(p.written)))
+					due.Reset(max(gathering, statusEvery-time.Since(p.written)))
 				}
 			case <-due.C:
 				if changed {

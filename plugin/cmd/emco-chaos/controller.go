@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -120,21 +121,26 @@ func (r *runner) Compile(ctx context.Context, source sdk.Source) (*plan.Plan, er
 	return plans[0], nil
 }
 
-// ready starts the plugin, and opens the target with no fault on it: whoever had
-// it before may have given it back with one.
+// ready starts the plugin, and meanwhile opens the target with no fault on it:
+// whoever had it before may have given it back with one.
 func (r *runner) ready(ctx context.Context, tell func(string)) (plugin *run.Plugin, opened *run.Target, done func(), err error) {
-	if plugin, err = r.start(ctx); err != nil {
-		return nil, nil, nil, err
+	var starting sync.WaitGroup
+	var unstarted error
+	starting.Go(func() { plugin, unstarted = r.start(ctx) })
+	opened, unopened := r.open(ctx, tell)
+	if unopened == nil {
+		err = opened.Prepare(ctx)
 	}
-	if opened, err = r.open(ctx, tell); err != nil {
-		plugin.Close()
-		return nil, nil, nil, err
-	}
+	starting.Wait()
 	done = func() {
-		r.s.end(opened.Close)
-		plugin.Close()
+		if unopened == nil {
+			r.s.end(opened.Close)
+		}
+		if unstarted == nil {
+			plugin.Close()
+		}
 	}
-	if err = opened.Prepare(ctx); err != nil {
+	if err = errors.Join(unstarted, unopened, err); err != nil {
 		done()
 	}
 	return plugin, opened, done, err
@@ -142,10 +148,12 @@ func (r *runner) ready(ctx context.Context, tell func(string)) (plugin *run.Plug
 
 // Run makes a run.
 func (r *runner) Run(ctx context.Context, spec run.Spec, tell func(string)) (engine.Outcome, error) {
+	var looking sync.WaitGroup
 	if inFlight(spec.Plan) {
-		doctor.Fronts(ctx, r.target, tell)
+		looking.Go(func() { doctor.Fronts(ctx, r.target, tell) })
 	}
 	plugin, opened, done, err := r.ready(ctx, tell)
+	looking.Wait()
 	if err != nil {
 		return engine.Outcome{}, err
 	}

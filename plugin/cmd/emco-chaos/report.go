@@ -7,10 +7,14 @@ import (
 	"strings"
 
 	"github.com/emco-chaos/emco-chaos/plugin/controller"
+	"github.com/emco-chaos/emco-chaos/plugin/controller/api/v1alpha1"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -112,7 +116,14 @@ func (n *namespaced) connect() (client.WithWatch, string, error) {
 		return nil, "", failure(err)
 	}
 	log.SetLogger(logr.Discard())
-	cluster, err := client.NewWithWatch(config, client.Options{Scheme: known})
+	// The API server need not be asked what it has.
+	kinds := meta.NewDefaultRESTMapper(nil)
+	for _, kind := range []schema.GroupVersionKind{
+		v1alpha1.GroupVersion.WithKind("Run"), corev1.SchemeGroupVersion.WithKind("ConfigMap"), corev1.SchemeGroupVersion.WithKind("Event"),
+	} {
+		kinds.Add(kind, meta.RESTScopeNamespace)
+	}
+	cluster, err := client.NewWithWatch(config, client.Options{Scheme: known, Mapper: kinds})
 	if err != nil {
 		return nil, "", failure(fmt.Errorf("reach the cluster %s: %w", config.Host, err))
 	}
