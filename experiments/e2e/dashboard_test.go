@@ -3,23 +3,30 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
+
+	runs "github.com/emco-chaos/emco-chaos/plugin/controller/api/v1alpha1"
 )
 
 // dashboard is the REST API that the Chaos dashboard's page works by, for one
@@ -202,10 +209,11 @@ func TestDashboard(t *testing.T) {
 	}
 	// All at once: they wait for one another, and the first to be followed may
 	// be the last in the queue.
+	waits := s.watchWaits(t)
 	for _, schedule := range schedules {
 		s.start(t, page, schedule)
 	}
-	s.waiting(t, page, schedules)
+	s.waiting(t, page, schedules, waits)
 	for name, schedule := range schedules {
 		t.Run(name+" again", func(t *testing.T) { s.follow(t, page, schedule, 2, time.Duration(len(schedules))*runLimit) })
 	}
@@ -217,7 +225,7 @@ func TestDashboard(t *testing.T) {
 }
 
 // waiting sees that the runs that wait say so, where the dashboard shows it.
-func (s *site) waiting(t *testing.T, page dashboard, schedules map[string]dashboardSchedule) {
+func (s *site) waiting(t *testing.T, page dashboard, schedules map[string]dashboardSchedule, waits func() []waited) {
 	t.Helper()
 	began := time.Now()
 	eventually(t, time.Minute, func(ctx context.Context) error {
@@ -237,6 +245,154 @@ func (s *site) waiting(t *testing.T, page dashboard, schedules map[string]dashbo
 		return nil
 	})
 	t.Logf("%d of %d say that they wait %v after the last start", len(schedules)-2, len(schedules), time.Since(began))
+	waitedSoon(t, waits(), len(schedules)-2)
+}
+
+// waitLimit is how long after its creation a Run that waits may take to say so.
+const waitLimit = 2 * time.Second
+
+// waited is when a Run was created, and when its Workflow and its Schedule first
+// said that it waits.
+type waited struct {
+	run, workflowName           string
+	created, workflow, schedule time.Time
+}
+
+// watchWaits notes when Runs are created and say that they wait.
+func (s *site) watchWaits(t *testing.T) func() []waited {
+	t.Helper()
+	var mu sync.Mutex
+	seen := map[string]*waited{}
+	var watching sync.WaitGroup
+	var stops []func()
+	first := func(at *time.Time) {
+		if at.IsZero() {
+			*at = time.Now()
+		}
+	}
+	for _, list := range []client.ObjectList{&runs.RunList{}, &corev1.EventList{}} {
+		changes := s.watch(t.Context(), t, list, client.InNamespace(home))
+		stops = append(stops, changes.Stop)
+		watching.Go(func() {
+			for change := range changes.ResultChan() {
+				mu.Lock()
+				switch object := change.Object.(type) {
+				case *runs.Run:
+					if change.Type == watch.Added {
+						seen[object.Name] = &waited{run: object.Name, workflowName: object.Spec.Workflow, created: time.Now()}
+					}
+				case *corev1.Event:
+					if object.Source.Component != "emco-chaos" || !strings.HasPrefix(object.Message, "wait") {
+						break
+					}
+					for _, one := range seen {
+						switch on := object.InvolvedObject; {
+						case on.Kind == v1alpha1.KindWorkflow && on.Name == one.workflowName:
+							first(&one.workflow)
+						case on.Kind == v1alpha1.KindSchedule && strings.HasSuffix(object.Message, "(run "+one.run+")"):
+							first(&one.schedule)
+						}
+					}
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	stop := sync.OnceFunc(func() {
+		for _, stop := range stops {
+			stop()
+		}
+		watching.Wait()
+	})
+	t.Cleanup(stop)
+	return func() []waited {
+		mu.Lock()
+		defer mu.Unlock()
+		var all []waited
+		for _, one := range seen {
+			all = append(all, *one)
+		}
+		return all
+	}
+}
+
+// waitedSoon sees that at least so many Runs said that they wait, on both, and in
+// time: half of them at least, as so many pods that start at once can have the
+// machine for themselves.
+func waitedSoon(t *testing.T, all []waited, least int) {
+	t.Helper()
+	var delays []time.Duration
+	for _, one := range all {
+		if !one.workflow.IsZero() && !one.schedule.IsZero() {
+			delays = append(delays, max(one.workflow.Sub(one.created), one.schedule.Sub(one.created)))
+		}
+	}
+	if len(delays) < least {
+		t.Fatalf("%d Runs say that they wait, not %d", len(delays), least)
+	}
+	slices.Sort(delays)
+	median := delays[(len(delays)-1)/2]
+	t.Logf("from a Run to the Events that it waits, %d runs: %v to %v, p50 %v", len(delays), delays[0], delays[len(delays)-1], median)
+	if median > waitLimit {
+		t.Errorf("they do not say within %v that they wait", waitLimit)
+	}
+}
+
+// TestWithoutController starts an experiment when no controller is there: the
+// Schedule and the Workflow say so in time, and the run passes when one is back.
+func TestWithoutController(t *testing.T) {
+	s := here(t)
+	s.install(t, s.given())
+	page := s.logIn(t, s.dashboard(t))
+	var schedule dashboardSchedule
+	eventually(t, time.Minute, func(ctx context.Context) error {
+		all, err := page.schedules(ctx)
+		if schedule = all["03-service-refused"]; err == nil && schedule.UID == "" {
+			err = errors.New("the dashboard does not show the Schedule")
+		}
+		return err
+	})
+	waits := s.watchWaits(t)
+	s.scaleController(t, 0)
+	s.start(t, page, schedule)
+	var all []waited
+	eventually(t, time.Minute, func(context.Context) error {
+		if all = waits(); len(all) != 1 || all[0].schedule.IsZero() || all[0].workflow.IsZero() {
+			return fmt.Errorf("it is not told that they wait: %+v", all)
+		}
+		return nil
+	})
+	waitedSoon(t, all, 1)
+	eventually(t, 10*time.Second, func(ctx context.Context) error {
+		var events []dashboardEvent
+		err := page.ask(ctx, http.MethodGet, "/api/events?namespace="+home+"&object_id="+url.QueryEscape(schedule.UID), &events)
+		if err == nil && !slices.ContainsFunc(events, func(event dashboardEvent) bool { return strings.HasPrefix(event.Message, "waits for a controller: ") }) {
+			err = fmt.Errorf("the Schedule's page shows %+v", events)
+		}
+		return err
+	})
+	if printed, err := s.kubectl(t, "", "events", "--for", "workflow.chaos-mesh.org/"+all[0].workflowName); err != nil || !strings.Contains(printed, "waits for a controller: ") {
+		t.Errorf("kubectl shows no Event of the Workflow: %v", err)
+	}
+	s.scaleController(t, 2)
+	s.follow(t, page, schedule, 1, runLimit)
+	s.clean(t)
+}
+
+// scaleController has so many controllers.
+func (s *site) scaleController(t *testing.T, replicas int32) {
+	t.Helper()
+	one := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: "emco-chaos"}}
+	if err := s.client.Patch(t.Context(), one, client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, replicas))); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 2*time.Minute, func(ctx context.Context) error {
+		there, err := s.pods(ctx, home, map[string]string{"app.kubernetes.io/component": "controller"})
+		if err == nil && len(there) != int(replicas) {
+			err = fmt.Errorf("%d controllers are there", len(there))
+		}
+		return err
+	})
 }
 
 // start starts a schedule from the dashboard. When the dashboard gives no

@@ -20,13 +20,10 @@ func TestInstalled(t *testing.T) {
 }
 
 // TestTenRuns creates ten Runs at once, and again while the controller dies five
-// times. There are two of it: Kubernetes restarts one that dies often later each
-// time.
+// times.
 func TestTenRuns(t *testing.T) {
 	s := here(t)
-	values := s.given()
-	values["replicas"] = 2
-	s.install(t, values)
+	s.install(t, s.given())
 	t.Run("in order", func(t *testing.T) { s.tenAtOnce(t, 0) })
 	t.Run("killed", func(t *testing.T) { s.tenAtOnce(t, 5) })
 	s.clean(t)

@@ -31,7 +31,7 @@ func (s *site) holding(t *testing.T, start func()) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(during(t), 2*time.Minute)
 	defer cancel()
-	changes := s.watch(ctx, t, &v1alpha1.NetworkChaosList{})
+	changes := s.watch(ctx, t, &v1alpha1.NetworkChaosList{}, client.InNamespace(emco), client.HasLabels{runLabel})
 	defer changes.Stop()
 	start()
 	for change := range changes.ResultChan() {

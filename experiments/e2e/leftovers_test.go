@@ -40,10 +40,9 @@ func (s *site) faults(ctx context.Context) ([]client.Object, error) {
 	return found, nil
 }
 
-// watch watches chaos objects of ours of one kind, from now on.
-func (s *site) watch(ctx context.Context, t *testing.T, list client.ObjectList) watch.Interface {
+// watch watches objects of one kind, from now on.
+func (s *site) watch(ctx context.Context, t *testing.T, list client.ObjectList, options ...client.ListOption) watch.Interface {
 	t.Helper()
-	options := []client.ListOption{client.InNamespace(emco), client.HasLabels{runLabel}}
 	if err := s.client.List(ctx, list, options...); err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +66,7 @@ func (s *site) watchFaults(t *testing.T) (created func() []string) {
 	var stopped atomic.Bool
 	var mu sync.Mutex
 	for _, list := range []client.ObjectList{&v1alpha1.PodChaosList{}, &v1alpha1.NetworkChaosList{}} {
-		changes := s.watch(t.Context(), t, list)
+		changes := s.watch(t.Context(), t, list, client.InNamespace(emco), client.HasLabels{runLabel})
 		stops = append(stops, changes.Stop)
 		watching.Go(func() {
 			for change := range changes.ResultChan() {

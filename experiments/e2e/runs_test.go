@@ -141,8 +141,8 @@ func (s *site) definition(t *testing.T) {
 }
 
 // withoutRights tries to create Runs without the right to: the API server refuses,
-// and nothing runs. The thin client's account may create, get and watch Runs,
-// and nothing else.
+// and nothing runs. The thin client's account may create, get and watch Runs
+// and create Events, and nothing else.
 func (s *site) withoutRights(t *testing.T) {
 	created := s.watchFaults(t)
 	as := "--as=system:serviceaccount:" + home + ":"
@@ -155,7 +155,7 @@ func (s *site) withoutRights(t *testing.T) {
 		want string
 	}{
 		{"create runs.emco-chaos.io", "yes"}, {"get runs.emco-chaos.io", "yes"}, {"watch runs.emco-chaos.io", "yes"}, {"list runs.emco-chaos.io", "no"},
-		{"delete runs.emco-chaos.io", "no"}, {"get secrets", "no"}, {"get configmaps", "no"}, {"create pods", "no"}, {"get workflows.chaos-mesh.org", "no"},
+		{"create events", "yes"}, {"list events", "no"}, {"patch events", "no"}, {"delete runs.emco-chaos.io", "no"}, {"get secrets", "no"}, {"get configmaps", "no"}, {"create pods", "no"}, {"get workflows.chaos-mesh.org", "no"},
 	} {
 		printed, _ := s.kubectl(t, "", append([]string{"auth", "can-i", as + "emco-chaos-trigger"}, strings.Fields(can.do)...)...)
 		if !strings.HasPrefix(printed, can.want) {

@@ -19,8 +19,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/scheme"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
@@ -115,7 +115,7 @@ func New(parts Parts) (*Controller, error) {
 	parts.metrics = newMetrics(parts.Registry)
 	lock := newTargetLock(parts)
 	queue := &queue{Parts: parts, lock: lock, turn: make(chan *v1alpha1.Run, 1), again: make(chan event.GenericEvent, 1)}
-	return &Controller{queue: queue, sweeper: sweeper{lock}, rearmer: &rearmer{parts}}, nil
+	return &Controller{queue: queue, sweeper: sweeper{lock}, rearmer: &rearmer{Parts: parts, told: map[string]types.UID{}}}, nil
 }
 
 // Scheme knows the kinds that the controller works with.
@@ -145,7 +145,7 @@ func Run(ctx context.Context, cluster *rest.Config, parts Parts) error {
 	broadcaster := newBroadcaster()
 	defer broadcaster.Shutdown()
 	broadcaster.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: events.Events("")})
-	parts.Events = broadcaster.NewRecorder(known, sourceOfEvents)
+	parts.Events = broadcaster.NewRecorder(known, EventSource)
 	// The kubelet's patience is the limit.
 	forever := time.Duration(-1)
 	all, err := manager.New(cluster, manager.Options{
@@ -190,7 +190,6 @@ func cached(parts Parts) cache.Options {
 		DefaultNamespaces: map[string]cache.Config{parts.Namespace: {}},
 		ByObject: map[client.Object]cache.ByObject{
 			&coordinationv1.Lease{}: {Namespaces: targets, Field: fields.OneTermEqualSelector("metadata.name", lease.Name)},
-			&chaosmesh.Schedule{}:   {Label: labels.SelectorFromSet(labels.Set{RearmLabel: "true"})},
 		},
 	}
 }

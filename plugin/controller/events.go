@@ -29,8 +29,8 @@ const (
 	settleLimit = time.Minute
 )
 
-// sourceOfEvents is what Events are from.
-var sourceOfEvents = corev1.EventSource{Component: "emco-chaos"}
+// EventSource is what Events are from.
+var EventSource = corev1.EventSource{Component: "emco-chaos"}
 
 // newBroadcaster makes the source of a recorder. The dashboard shows an Event
 // when it is created and never one whose count goes up, so Events of one reason

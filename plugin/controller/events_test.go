@@ -95,6 +95,37 @@ func TestRearm(t *testing.T) {
 	}
 }
 
+// A Task gets the UID of its Schedule from a ConfigMap, also when another
+// Schedule has taken the name.
+func TestUIDsOfSchedules(t *testing.T) {
+	w := newWorld(t)
+	uids := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: Schedules}}
+	w.create(uids)
+	byClock := func(one *chaosmesh.Schedule) { delete(one.Labels, RearmLabel) }
+	foreign := func(one *chaosmesh.Schedule) { one.Labels = nil }
+	for _, test := range []struct {
+		change func(*chaosmesh.Schedule)
+		uid    types.UID
+		want   string
+	}{{byClock, "first", "first"}, {foreign, "second", "first"}, {started, "third", "third"}} {
+		one := schedule(test.change)
+		one.UID = test.uid
+		w.create(one)
+		if _, err := w.rearmer.Reconcile(t.Context(), reconcile.Request{NamespacedName: client.ObjectKeyFromObject(one)}); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.cluster.Get(t.Context(), client.ObjectKeyFromObject(uids), uids); err != nil {
+			t.Fatal(err)
+		}
+		if got := uids.Data[one.Name]; got != test.want {
+			t.Errorf("after Schedule %s the UID is %q, want %q", test.uid, got, test.want)
+		}
+		if err := w.cluster.Delete(t.Context(), one); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestNoScheduleIsNoError(t *testing.T) {
 	w := newWorld(t)
 	if _, err := w.rearmer.Reconcile(t.Context(), reconcile.Request{NamespacedName: types.NamespacedName{Namespace: home, Name: "gone"}}); err != nil {

@@ -157,7 +157,7 @@ func granted(t *testing.T, all []client.Object, account string) map[right]bool {
 
 // TestRights: the controller is granted what doctor asks about, and no verb
 // more; the thin client may create, get and
-// watch Runs, and nothing else.
+// watch Runs and create Events, unless that is off, and nothing else.
 func TestRights(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -192,11 +192,16 @@ func TestRights(t *testing.T) {
 				return
 			}
 			trigger := named[*corev1.Secret](t, all, strings.TrimSuffix(of[*appsv1.Deployment](all)[0].Name, "")+"-trigger")
-			compare(t, granted(t, all, trigger.Annotations[corev1.ServiceAccountNameKey]), map[right]bool{
+			want = map[right]bool{
 				{namespace, "emco-chaos.io", "runs", "", "create"}: true,
 				{namespace, "emco-chaos.io", "runs", "", "get"}:    true,
 				{namespace, "emco-chaos.io", "runs", "", "watch"}:  true,
-			})
+				{namespace, "", "events", "", "create"}:            true,
+			}
+			if name == "everything" {
+				delete(want, right{namespace, "", "events", "", "create"})
+			}
+			compare(t, granted(t, all, trigger.Annotations[corev1.ServiceAccountNameKey]), want)
 		})
 	}
 }

@@ -148,9 +148,10 @@ func shapes(files map[string]string) (string, error) {
 				return "", fmt.Errorf("%s: %w", name, err)
 			}
 			fmt.Fprintln(&all, name, shape(parsed))
-			if fields, is := parsed.(map[string]any); is && fields["kind"] == "ConfigMap" {
+			fields, _ := parsed.(map[string]any)
+			if data, is := fields["data"].(map[string]any); is && fields["kind"] == "ConfigMap" {
 				var target any
-				if err := yaml.UnmarshalStrict([]byte(fields["data"].(map[string]any)["target.yaml"].(string)), &target); err != nil {
+				if err := yaml.UnmarshalStrict([]byte(data["target.yaml"].(string)), &target); err != nil {
 					return "", fmt.Errorf("target.yaml: %w", err)
 				}
 				fmt.Fprintln(&all, "target.yaml", shape(target))

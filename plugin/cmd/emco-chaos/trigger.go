@@ -12,24 +12,36 @@ import (
 	"syscall"
 	"time"
 
+	chaosmesh "github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	"github.com/emco-chaos/emco-chaos/experiments/fault"
+	"github.com/emco-chaos/emco-chaos/plugin/controller"
 	"github.com/emco-chaos/emco-chaos/plugin/controller/api/v1alpha1"
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// workflowEnv is the environment variable that stands in for --workflow: a Task
-// of a Workflow gets it from its pod.
-const workflowEnv = "EMCO_CHAOS_WORKFLOW"
+// What a Task of a Workflow gets from its pod.
+const (
+	// workflowEnv stands in for --workflow.
+	workflowEnv = "EMCO_CHAOS_WORKFLOW"
+	// scheduleEnv is the Schedule that made the Workflow, and scheduleUIDEnv its
+	// UID, by which the dashboard finds Events: the account may not look for it.
+	scheduleEnv    = "EMCO_CHAOS_SCHEDULE"
+	scheduleUIDEnv = "EMCO_CHAOS_SCHEDULE_UID"
+)
 
-// takenUp is how long a controller may take to take a Run up.
-const takenUp = 5 * time.Second
+// takenUp is how long a controller may take to take a Run up: it does so before
+// anything that takes time.
+const takenUp = 1500 * time.Millisecond
 
 // triggerOptions are the flags of trigger.
 type triggerOptions struct {
@@ -127,14 +139,51 @@ func (s *session) trigger(ctx context.Context, options triggerOptions) error {
 	if !options.wait {
 		return nil
 	}
+	waiting := asked.DeepCopy()
 	f.late = time.AfterFunc(takenUp, func() {
-		note("the run waits for a controller: none has taken it up; is one running in this namespace?")
+		if err := cluster.Get(ctx, client.ObjectKeyFromObject(waiting), waiting); err != nil || waiting.Status.Phase != "" {
+			return
+		}
+		text := fmt.Sprintf("waits for a controller: none has taken it up within %v; is one running in this namespace?", takenUp)
+		note("the run " + text)
+		if err := tellWaits(ctx, cluster, waiting, text); err != nil {
+			note(fmt.Sprintf("no Event tells of it: %v", err))
+		}
 	})
 	defer f.late.Stop()
 	if err := untilAnswered(f.follow); err != nil {
 		return failure(fmt.Errorf("%w; if run %s has not ended it goes on: kubectl -n %s get ecrun %s", err, asked.Name, namespace, asked.Name))
 	}
 	return f.summary()
+}
+
+// tellWaits writes the Events of a Run that waits for a controller, in its place.
+// Who may not write Events writes none.
+func tellWaits(ctx context.Context, cluster client.Client, run *v1alpha1.Run, text string) error {
+	onSchedule := fmt.Sprintf("%s (run %s)", text, run.Name)
+	var errs []error
+	for _, each := range []struct {
+		version, kind, name, uid, text string
+	}{
+		{v1alpha1.GroupVersion.String(), "Run", run.Name, string(run.UID), text},
+		{fault.GroupVersion, chaosmesh.KindWorkflow, run.Spec.Workflow, "", text},
+		{fault.GroupVersion, chaosmesh.KindSchedule, os.Getenv(scheduleEnv), os.Getenv(scheduleUIDEnv), onSchedule},
+	} {
+		if each.name == "" {
+			continue
+		}
+		now := metav1.Now()
+		err := cluster.Create(ctx, &corev1.Event{
+			ObjectMeta:     metav1.ObjectMeta{Namespace: run.Namespace, Name: fmt.Sprintf("%s.%s", each.name, strings.ToLower(rand.Text()[:10]))},
+			InvolvedObject: corev1.ObjectReference{APIVersion: each.version, Kind: each.kind, Namespace: run.Namespace, Name: each.name, UID: types.UID(each.uid)},
+			Type:           corev1.EventTypeWarning, Reason: "Waiting", Message: each.text,
+			Source: controller.EventSource, Count: 1, FirstTimestamp: now, LastTimestamp: now,
+		})
+		if !apierrors.IsForbidden(err) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // follower follows a Run.

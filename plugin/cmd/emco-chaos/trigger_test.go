@@ -5,6 +5,8 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,6 +18,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/controller/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/scheme"
 )
 
 // apiServer takes one Run, whose status goes through states, or refuses it.
@@ -29,6 +32,11 @@ type apiServer struct {
 	deleted bool
 	journal []byte
 	asked   v1alpha1.Run
+	// lasts is how long each state lasts.
+	lasts  time.Duration
+	events []corev1.Event
+	// mute refuses Events.
+	mute bool
 }
 
 func (a *apiServer) ServeHTTP(w http.ResponseWriter, request *http.Request) {
@@ -45,14 +53,20 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		}
 		w.(http.Flusher).Flush()
 	}
-	kind := metav1.APIResource{Name: "runs", Kind: "Run", Namespaced: true}
 	switch path := request.URL.Path; {
-	case path == "/api" || path == "/apis":
-		answer(http.StatusOK, metav1.APIGroupList{})
-	case path == "/apis/emco-chaos.io/v1alpha1":
-		answer(http.StatusOK, metav1.APIResourceList{GroupVersion: "emco-chaos.io/v1alpha1", APIResources: []metav1.APIResource{kind}})
-	case path == "/api/v1":
-		answer(http.StatusOK, metav1.APIResourceList{GroupVersion: "v1", APIResources: []metav1.APIResource{{Name: "configmaps", Kind: "ConfigMap", Namespaced: true}}})
+	case path == "/api/v1/namespaces/chaos/events" && a.mute:
+		answer(http.StatusForbidden, refusal(http.StatusForbidden, metav1.StatusReasonForbidden, "no right"))
+	case path == "/api/v1/namespaces/chaos/events":
+		var event corev1.Event
+		body, err := io.ReadAll(request.Body)
+		if err == nil {
+			_, _, err = scheme.Codecs.UniversalDeserializer().Decode(body, nil, &event)
+		}
+		if err != nil {
+			a.t.Error(err)
+		}
+		a.events = append(a.events, event)
+		answer(http.StatusCreated, event)
 	case path == "/api/v1/namespaces/chaos/configmaps/x-1-journal":
 		answer(http.StatusOK, corev1.ConfigMap{BinaryData: map[string][]byte{"journal.jsonl.gz": a.journal}})
 	case a.fails > 0:
@@ -69,6 +83,7 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	case path == runs && request.URL.Query().Get("watch") != "":
 		for _, a.asked.Status = range a.states {
 			answer(http.StatusOK, map[string]any{"type": "MODIFIED", "object": a.asked})
+			time.Sleep(a.lasts)
 		}
 		if a.deleted {
 			a.asked.UID = ""
@@ -169,6 +184,52 @@ func TestTrigger(t *testing.T) {
 			}
 			if strings.Contains(out+errs, "canary") {
 				t.Error("the token is printed")
+			}
+		})
+	}
+}
+
+// A Run that no controller takes up is told of by the trigger, within two seconds,
+// and one that is taken up is not.
+func TestTriggerWithoutController(t *testing.T) {
+	t.Setenv(scheduleEnv, "03-x")
+	t.Setenv(scheduleUIDEnv, "a-schedule-uid")
+	const told = "waits for a controller: none has taken it up within 1.5s; is one running in this namespace?"
+	for name, test := range map[string]struct {
+		first  v1alpha1.RunStatus
+		mute   bool
+		events bool
+		errs   string
+	}{
+		"none":                      {v1alpha1.RunStatus{}, false, true, "the run " + told + "\n"},
+		"none, and no right":        {v1alpha1.RunStatus{}, true, false, "the run " + told + "\n"},
+		"one that has others to do": {v1alpha1.RunStatus{Phase: v1alpha1.Queued}, false, false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := &apiServer{states: []v1alpha1.RunStatus{test.first, finished("Passed", "")}, lasts: 1900 * time.Millisecond, mute: test.mute}
+			code, _, errs := emcoChaos("trigger", "--kubeconfig", server.kubeconfig(t), "x", "--wait", "--workflow", "x-abcde")
+			if code != 0 || errs != test.errs {
+				t.Errorf("exit code %d, printed %s", code, errs)
+			}
+			got := map[string]string{}
+			for _, event := range server.events {
+				on := event.InvolvedObject
+				if event.Namespace != "chaos" || on.Namespace != "chaos" || event.Source.Component != "emco-chaos" || event.Type != corev1.EventTypeWarning || event.Reason != "Waiting" {
+					t.Errorf("an Event is %+v", event)
+				}
+				got[fmt.Sprintf("%s %s %s %s", on.APIVersion, on.Kind, on.Name, on.UID)] = event.Message
+			}
+			want := map[string]string{}
+			if test.events {
+				run := server.asked.Name
+				want = map[string]string{
+					"emco-chaos.io/v1alpha1 Run " + run + " uid":           told,
+					"chaos-mesh.org/v1alpha1 Workflow x-abcde ":            told,
+					"chaos-mesh.org/v1alpha1 Schedule 03-x a-schedule-uid": told + " (run " + run + ")",
+				}
+			}
+			if !maps.Equal(got, want) {
+				t.Errorf("told %q, want %q", got, want)
 			}
 		})
 	}
