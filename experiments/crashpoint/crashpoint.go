@@ -24,24 +24,31 @@ type Start struct {
 	State emco.State
 	// Service answers the call.
 	Service string
-	// Undo is the call that leads back.
+	// Undo is the call that leads back; empty where EMCO has none.
 	Undo string
 	// Given is the state of everything, in the form of an experiment's given.
 	Given string
 	// Cold says that the service may not have reached rsync yet, which it does
 	// at its first call: what holds rsync's answers then stops the call before.
 	Cold bool
+	// Ahead is a call that is made before, to come from the given to the state.
+	Ahead string
+	// Named says that a map has the call only when it is named.
+	Named bool
 }
 
 // Starts are the calls of the life cycle from each state that EMCO accepts them in.
 func Starts() []Start {
 	return []Start{
-		{"dig.instantiate", emco.Approved, "orchestrator", "dig.terminate", "{logicalCloud: Instantiated, dig: Approved}", false},
-		{"dig.instantiate", emco.Terminated, "orchestrator", "dig.terminate", "{logicalCloud: Instantiated, dig: Terminated}", false},
-		{"dig.terminate", emco.Instantiated, "orchestrator", "dig.instantiate", "{logicalCloud: Instantiated, dig: Instantiated}", false},
-		{"logical-cloud.instantiate", emco.Created, "dcm", "logical-cloud.terminate", "{logicalCloud: Created}", true},
-		{"logical-cloud.instantiate", emco.Terminated, "dcm", "logical-cloud.terminate", "{logicalCloud: Terminated}", false},
-		{"logical-cloud.terminate", emco.Instantiated, "dcm", "logical-cloud.instantiate", "{logicalCloud: Instantiated}", false},
+		{"dig.instantiate", emco.Approved, "orchestrator", "dig.terminate", "{logicalCloud: Instantiated, dig: Approved}", false, "", false},
+		{"dig.instantiate", emco.Terminated, "orchestrator", "dig.terminate", "{logicalCloud: Instantiated, dig: Terminated}", false, "", false},
+		{"dig.terminate", emco.Instantiated, "orchestrator", "dig.instantiate", "{logicalCloud: Instantiated, dig: Instantiated}", false, "", false},
+		{"dig.update", emco.Instantiated, "orchestrator", "dig.rollback", "{logicalCloud: Instantiated, dig: Instantiated}", false, "", true},
+		{"dig.rollback", emco.Updated, "orchestrator", "dig.update", "{logicalCloud: Instantiated, dig: Instantiated}", false, "dig.update", true},
+		{"logical-cloud.instantiate", emco.Created, "dcm", "logical-cloud.terminate", "{logicalCloud: Created}", true, "", false},
+		{"logical-cloud.instantiate", emco.Terminated, "dcm", "logical-cloud.terminate", "{logicalCloud: Terminated}", false, "", false},
+		{"logical-cloud.terminate", emco.Instantiated, "dcm", "logical-cloud.instantiate", "{logicalCloud: Instantiated}", false, "", false},
+		{"logical-cloud.stop", emco.Instantiated, "dcm", "", "{logicalCloud: Instantiated}", false, "", true},
 	}
 }
 

@@ -50,8 +50,9 @@ func TestExperimentsCompile(t *testing.T) {
 		}
 	}
 	for _, start := range crashpoint.Starts() {
-		if _, known := emco.CallNamed(start.Call); !known {
-			t.Errorf("there is no call %s", start.Call)
+		call, known := emco.CallNamed(start.Call)
+		if !known || call.Opposite != start.Undo || string(call.Service) != start.Service {
+			t.Errorf("%s is answered by %s and undone by %q, not as the table of calls has it: %+v", start, start.Service, start.Undo, call)
 		}
 		text, err := start.Reference(options)
 		compiles(start.Name()+"-reference", text, err)

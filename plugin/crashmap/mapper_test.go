@@ -17,6 +17,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/crashpoint"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -250,7 +251,7 @@ func TestRunsThatDiffer(t *testing.T) {
 func TestCold(t *testing.T) {
 	s := &system{}
 	m, _ := newMapper(t, s)
-	m.Starts, m.Longest = crashpoint.Starts()[3:4], 1
+	m.Starts, m.Longest = crashpoint.Starts()[5:6], 1
 	if err := m.Make(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -347,5 +348,19 @@ func TestCompare(t *testing.T) {
 	}
 	if names[Same] != "a stuck;" || names[Gone] != "b leaks;" || names[New] != "c behind its back;d stuck;" {
 		t.Errorf("the differences are %v", names)
+	}
+}
+
+// TestNamedCalls: the rest of the life cycle is mapped only when it is named.
+func TestNamedCalls(t *testing.T) {
+	for calls, want := range map[string]int{"": 6, "dig.update": 1, "dig.rollback logical-cloud.stop": 2, "dig.update dig.terminate": 2} {
+		m, err := Spec{Calls: strings.Fields(calls), BackEnds: []string{"etcd"}}.Mapper(
+			&target.Target{Services: map[string]target.Service{"etcd": {}}}, nil, "v")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(m.Starts) != want {
+			t.Errorf("%q: %d calls and states, want %d: %v", calls, len(m.Starts), want, m.Starts)
+		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 // Spec says which crash points a map is made of.
 type Spec struct {
 	// Calls are those that are mapped, and From the state that they start from;
-	// empty is all of them.
+	// empty is all of them but those that are mapped only when they are named.
 	Calls []string
 	From  string
 	// Points is a regular expression for the names of the points; empty is all.
@@ -60,7 +60,7 @@ func (s Spec) starts() ([]crashpoint.Start, error) {
 	var names, states []string
 	for _, start := range crashpoint.Starts() {
 		names, states = append(names, start.Call), append(states, string(start.State))
-		if (len(s.Calls) == 0 || slices.Contains(s.Calls, start.Call)) && (s.From == "" || s.From == string(start.State)) {
+		if (len(s.Calls) == 0 && !start.Named || slices.Contains(s.Calls, start.Call)) && (s.From == "" || s.From == string(start.State)) {
 			chosen = append(chosen, start)
 		}
 	}
