@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"text/tabwriter"
 
-	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
 	"github.com/spf13/cobra"
 )
@@ -68,60 +67,4 @@ func (s *session) describing(name, short string, show func(sdk.Description) erro
 			return failure(err)
 		},
 	}
-}
-
-func newValidate(s *session) *cobra.Command {
-	var choice chosen
-	command := &cobra.Command{
-		Use:   "validate [NAME|FILE…]",
-		Short: "Check experiments, and say where the mistakes are",
-		Long: `Check experiments, by name or by file, against a target, and say of every
-mistake in which file, line and column it is, and what to do about it.
-Without --target they are checked against an EMCO as its own chart installs it.`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			plans, err := s.compileFor(cmd.Context(), choice, args)
-			for _, valid := range plans {
-				fmt.Fprintf(s.out, "%s: valid, %d steps\n", valid.Experiment, len(valid.Steps))
-			}
-			return err
-		},
-	}
-	choice.flags(command)
-	return command
-}
-
-func newRender(s *session) *cobra.Command {
-	var choice chosen
-	var run string
-	command := &cobra.Command{
-		Use:   "render [NAME|FILE…]",
-		Short: "Print the Chaos Mesh objects of experiments as YAML",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			plans, err := s.compileFor(cmd.Context(), choice, args)
-			if err != nil {
-				return err
-			}
-			for _, compiled := range plans {
-				for _, step := range compiled.Steps {
-					if step.Fault == nil {
-						continue
-					}
-					object, err := fault.Decode(step.Fault.Object)
-					if err != nil {
-						return failure(fmt.Errorf("%s: step %s: %w", compiled.Experiment, step.Name, err))
-					}
-					fault.Stamp(object, run, 1, compiled.Experiment, step.Name)
-					text, err := fault.YAML(object)
-					if err != nil {
-						return failure(err)
-					}
-					fmt.Fprintf(s.out, "---\n# %s, step %s\n%s", compiled.Experiment, step.Name, text)
-				}
-			}
-			return nil
-		},
-	}
-	choice.flags(command)
-	command.Flags().StringVar(&run, "run", "run", "the run's `NAME`, which begins the objects' names")
-	return command
 }

@@ -1,18 +1,14 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/doctor"
@@ -165,34 +161,6 @@ func (s *session) run(ctx context.Context, options runOptions, names []string, t
 	return ended
 }
 
-// agree prints what runs will do to existing resources, and asks whether to go on,
-// unless yes was said before. An error means that nothing may be touched.
-func (s *session) agree(plans []*plan.Plan, yes bool) error {
-	for _, compiled := range plans {
-		if len(compiled.BlastRadius) == 0 {
-			return fmt.Errorf("%s: the plugin does not say which existing resources it would work on; run it without --use-existing", compiled.Experiment)
-		}
-	}
-	fmt.Fprintln(s.errs, "these resources existed before the run, and this will be done to them:")
-	for _, compiled := range plans {
-		fmt.Fprintf(s.errs, "  %s\n    %s\n", compiled.Experiment, strings.Join(compiled.BlastRadius, "\n    "))
-	}
-	if yes {
-		return nil
-	}
-	if !isTerminal(s.in) {
-		return errors.New("--use-existing: nobody can be asked, because the standard input is no terminal, and nothing was done; say --yes to go on without being asked")
-	}
-	fmt.Fprint(s.errs, "go on? [y/N] ")
-	// What ends without a line is an answer too, or no yes.
-	answer, _ := bufio.NewReader(s.in).ReadString('\n')
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
-		return nil
-	}
-	return errors.New("--use-existing: nothing was done; answer y to go on, or run it without --use-existing, on resources of its own")
-}
-
 // inFlight reports whether a plan loses the connection of a call in flight.
 func inFlight(compiled *plan.Plan) bool {
 	return slices.ContainsFunc(compiled.Steps, func(step plan.Step) bool { return step.Expect == plan.ConnectionLost })
@@ -258,61 +226,4 @@ func (s *screen) end() error {
 		return &exitError{code: code}
 	}
 	return nil
-}
-
-func newDemo(s *session) *cobra.Command {
-	options := runOptions{chosen: chosen{all: true}}
-	var apps int
-	var folder string
-	command := &cobra.Command{
-		Use:   "demo",
-		Short: "Run all experiments on an emulated EMCO on this machine",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			temporary := folder == ""
-			if temporary {
-				if folder, err = os.MkdirTemp("", "emco-chaos-demo-"); err != nil {
-					return failure(err)
-				}
-			}
-			if s.target, err = emulate(cmd.Context(), folder, apps); err != nil {
-				return failure(err)
-			}
-			target, err := s.readTarget()
-			if err != nil {
-				return err
-			}
-			options.journals = filepath.Join(folder, "journals")
-			err = s.run(cmd.Context(), options, nil, target)
-			if err == nil && temporary {
-				return failure(os.RemoveAll(folder))
-			}
-			fmt.Fprintf(s.errs, "the emulated EMCO, its logs and the journals are in %s\n", folder)
-			return err
-		},
-	}
-	options.flags(command, "the `FILE` to add the runs' journals to")
-	command.Flags().IntVar(&apps, "apps", 2, "the number of apps that are deployed, 1 to 12")
-	command.Flags().StringVar(&folder, "dir", "", "the `DIRECTORY` of the emulated EMCO, kept afterwards; else a temporary one")
-	return command
-}
-
-// emulate writes the files of an emulated EMCO into the folder, and returns
-// its target file.
-func emulate(ctx context.Context, folder string, apps int) (string, error) {
-	const emulator = "emco-emulator"
-	path := ""
-	if self, err := os.Executable(); err == nil {
-		path = filepath.Join(filepath.Dir(self), emulator)
-	}
-	if _, err := os.Stat(path); err != nil {
-		if path, err = exec.LookPath(emulator); err != nil {
-			return "", fmt.Errorf("%s is neither beside this command nor on PATH; build it with `make build`", emulator)
-		}
-	}
-	command := exec.CommandContext(ctx, path, "cluster", "--dir", folder, "--apps", strconv.Itoa(apps))
-	if output, err := command.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("make an emulated EMCO: %w: %s", err, output)
-	}
-	return filepath.Join(folder, "target.yaml"), nil
 }

@@ -1,0 +1,110 @@
+package scenario
+
+import (
+	"fmt"
+
+	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+
+	"github.com/emco-chaos/emco-chaos/experiments/fault"
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/probes/document"
+	"github.com/emco-chaos/emco-chaos/probes/target"
+)
+
+// fault makes a plan's fault of what stands at the field: the short form of a
+// kind of fault, or a whole object; nil if something is wrong there.
+func (c *compiler) fault(field string) *plan.Fault {
+	if c.file.Troubled(field) {
+		return nil
+	}
+	value, _ := c.file.Value(field)
+	for key, form := range value.(map[string]any) {
+		field, form := document.Join(field, key), form.(map[string]any)
+		read := fault.Read
+		if kind, short := fault.Short(key); short {
+			ends, found := c.ends(kind, field, form)
+			if !found {
+				return nil
+			}
+			read = func(form map[string]any) (*plan.Fault, error) { return kind.Read(form, ends) }
+		}
+		result, err := read(form)
+		if err == nil {
+			return result
+		}
+		wrong := fault.Problem(field, err)
+		c.file.Wrong(wrong.Field, wrong.Message, wrong.Remedy)
+	}
+	return nil
+}
+
+// ends finds the services of a short form in the target.
+func (c *compiler) ends(kind fault.Kind, field string, short map[string]any) (fault.Ends, bool) {
+	if kind.Between {
+		return c.between(field, short)
+	}
+	return c.source(document.Join(field, "service"), short["service"], "name a service that has labels in the target file")
+}
+
+// source finds the service that a fault is put on: it has pods.
+func (c *compiler) source(field string, name any, remedy string) (fault.Ends, bool) {
+	first, _ := name.(string)
+	service, known := c.service(field, first)
+	if known && !service.HasPods() {
+		c.file.Wrong(field, fmt.Sprintf("%s has no pods: the target gives it no labels", first), remedy)
+	}
+	selector := pods(service)
+	return fault.Ends{
+		Service: first, Namespace: service.Namespace, Summary: first,
+		Spec: map[string]any{"selector": selector.Selector, "mode": selector.Mode},
+	}, known && service.HasPods()
+}
+
+// pods selects all pods of a service.
+func pods(service target.Service) v1alpha1.PodSelector {
+	return v1alpha1.PodSelector{
+		Mode: v1alpha1.AllMode,
+		Selector: v1alpha1.PodSelectorSpec{GenericSelectorSpec: v1alpha1.GenericSelectorSpec{
+			Namespaces:     []string{service.Namespace},
+			LabelSelectors: service.Labels,
+		}},
+	}
+}
+
+// between finds the two services that a fault lies between. The first has
+// pods; the second has pods too, or is outside. What is outside Chaos Mesh can
+// partition both ways, and hit otherwise only on the way to it.
+func (c *compiler) between(field string, short map[string]any) (fault.Ends, bool) {
+	list := short["between"].([]any)
+	second := document.Join(field, "between") + "[1]"
+	result, ok := c.source(document.Join(field, "between")+"[0]", list[0], "name a service with labels first, and the one without second")
+	name, _ := list[1].(string)
+	service, known := c.service(second, name)
+	direction := short["direction"]
+	oneWay := !service.HasPods() && short["action"] != string(v1alpha1.PartitionAction)
+	switch {
+	case !known || !ok:
+		return result, false
+	case name == result.Service:
+		c.file.Wrong(second, "is the same service", "name another one")
+		return result, false
+	case !service.HasPods() && service.Host() == "":
+		c.file.Wrong(second, fmt.Sprintf("%s has neither labels nor an address in the target", name), "write one of them into the target file")
+		return result, false
+	case direction == nil && oneWay:
+		direction = v1alpha1.To
+	case direction == nil:
+		direction = v1alpha1.Both
+	case oneWay && direction != string(v1alpha1.To):
+		c.file.Wrong(document.Join(field, "direction"), fmt.Sprintf("a %s can hit what has no pods only on the way to it", short["action"]), "write direction: to")
+		return result, false
+	}
+	result.Summary = "between " + result.Service + " and " + name
+	result.Spec["direction"] = direction
+	if service.HasPods() {
+		result.Spec["target"] = pods(service)
+	} else {
+		result.Spec["externalTargets"] = []string{service.Host()}
+	}
+	return result, true
+}
