@@ -39,13 +39,13 @@ func (p *preparation) existing(ctx context.Context) error {
 }
 
 func existingStates(given emco.Given) string {
-	var states []string
+	text := ""
 	for _, l := range lifecycles {
 		if state := l.state(given); state != emco.Absent {
-			states = append(states, fmt.Sprintf("%s %s", l.field, state))
+			text += fmt.Sprintf(", %s %s", l.field, state)
 		}
 	}
-	return strings.Join(states, ", ")
+	return strings.TrimPrefix(text, ", ")
 }
 
 // present checks that the resource exists, and a group on the cloud named with it.

@@ -59,7 +59,6 @@ func rows(table []byte) (kinds []Kind, common []Field) {
 	return read.Kinds, read.Common
 }
 
-// Kinds is the table of the kinds that a fault can be.
 func Kinds() []Kind { return slices.Clone(kinds) }
 
 // ErrKind is the error of an object whose kind is not in the table.
@@ -107,7 +106,6 @@ func New(name string) Object {
 // NewList is an empty list of objects of the kind, for a client to fill.
 func (k Kind) NewList() v1alpha1.GenericChaosList { return v1alpha1.AllKinds()[k.Name].SpawnList() }
 
-// Objects are the objects of a list.
 func Objects(list v1alpha1.GenericChaosList) []Object {
 	var objects []Object
 	for _, item := range list.GetItems() {
@@ -119,7 +117,6 @@ func Objects(list v1alpha1.GenericChaosList) []Object {
 // Resource is the kind's resource as a Role names it, such as podchaos.
 func (k Kind) Resource() string { return strings.ToLower(k.Name) }
 
-// action is the action of an object with these fields.
 func (k Kind) action(fields map[string]any) string {
 	switch {
 	case !k.Implied:

@@ -5,7 +5,6 @@ import (
 	"slices"
 )
 
-// schema is a JSON Schema, or a part of one.
 type schema = map[string]any
 
 // WholeKey is the key of a whole Chaos Mesh object in an experiment.

@@ -14,7 +14,6 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 )
 
-// defaultDuration is the duration of a fault that names none.
 const defaultDuration = "1m0s"
 
 // Read makes a plan's fault of an object's fields, and checks it.

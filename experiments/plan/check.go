@@ -282,5 +282,4 @@ func (c *checker) unexpected(ref Ref) string {
 	return fmt.Sprintf("%s expects %s, and then %s never comes", ref.Step, step.Expect, ref)
 }
 
-// shown shortens a name from the plan for a message.
 func shown(text string) string { return document.Cut(strings.ToValidUTF8(text, "?"), 80) }

@@ -33,7 +33,6 @@ func (c *checker) evidence() {
 	c.contradictions(sound, fired)
 }
 
-// claim checks one claim by itself.
 func (c *checker) claim(i int, claim Claim) bool {
 	field := fmt.Sprintf("evidence[%d]", i)
 	if len(claim.Refs) == 0 {

@@ -20,7 +20,6 @@ const (
 	waitsUntil = "waits until"
 )
 
-// first is the event that a step starts with.
 func first(step Step) Ref {
 	if step.Fault != nil {
 		return Ref{step.Name, Created}

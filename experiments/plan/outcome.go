@@ -25,12 +25,10 @@ const (
 	Other          = "other"
 )
 
-// Outcomes lists them all.
 func Outcomes() []string {
 	return []string{Accepted, Rejected, Refused, ConnectionLost, TimedOut, DNSFailed, TLSFailed, Other}
 }
 
-// IsOutcome reports whether the text names an outcome.
 func IsOutcome(text string) bool {
 	name, code, coded := strings.Cut(text, " ")
 	if !coded {

@@ -177,7 +177,6 @@ func (s Step) Ends() []string {
 	return []string{Removed}
 }
 
-// Emits reports whether the step can emit the event.
 func (s Step) Emits(event string) bool { return slices.Contains(s.Events(), event) }
 
 // Stops reports whether the fault stops what it hits, with events down and ready. A
@@ -212,10 +211,8 @@ func ParseRef(text string) (Ref, error) {
 
 func (r Ref) String() string { return r.Step + "." + r.Event }
 
-// MarshalText writes STEP.EVENT.
 func (r Ref) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// UnmarshalText reads STEP.EVENT.
 func (r *Ref) UnmarshalText(text []byte) (err error) {
 	*r, err = ParseRef(string(text))
 	return err
@@ -248,10 +245,8 @@ func (c Claim) String() string {
 	return strings.Join(parts, " < ")
 }
 
-// MarshalText writes the claim as it is read.
 func (c Claim) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
-// UnmarshalText reads a claim.
 func (c *Claim) UnmarshalText(text []byte) (err error) {
 	*c, err = ParseClaim(string(text))
 	return err
@@ -262,10 +257,8 @@ type Duration time.Duration
 
 func (d Duration) String() string { return time.Duration(d).String() }
 
-// MarshalText writes the duration as [time.Duration.String] does.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// UnmarshalText reads what [time.ParseDuration] reads.
 func (d *Duration) UnmarshalText(text []byte) error {
 	parsed, err := time.ParseDuration(string(text))
 	*d = Duration(parsed)

@@ -149,7 +149,6 @@ func (c *compiler) canBeAsked(field, name string) bool {
 	return known
 }
 
-// wrongArgument reports a problem with the arguments at the field.
 func (c *compiler) wrongArgument(field string, what activity.Activity, err error) {
 	wrong, is := errors.AsType[document.Problem](err)
 	if !is {

@@ -13,7 +13,6 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
-// experiment is an experiment file.
 type experiment struct {
 	Metadata struct{ Name string }
 	Spec     struct {

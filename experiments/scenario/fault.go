@@ -60,7 +60,6 @@ func (c *compiler) source(field string, name any, remedy string) (fault.Ends, bo
 	}, known && service.HasPods()
 }
 
-// pods selects all pods of a service.
 func pods(service target.Service) v1alpha1.PodSelector {
 	return v1alpha1.PodSelector{
 		Mode: v1alpha1.AllMode,

@@ -15,7 +15,6 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
-// schema is a JSON Schema, or a part of one.
 type schema = map[string]any
 
 // language is the schema of experiments without the definitions that a

@@ -12,7 +12,6 @@ import (
 // fact is something about a run that a reader needs to compare it with others.
 type fact struct{ name, value string }
 
-// facts are those of every report.
 func (r Run) facts() []fact {
 	target := r.Plan.Target
 	if r.first.Target != "" {
@@ -54,11 +53,10 @@ func (r Run) name() string {
 	return r.Plan.Experiment + "[" + pairs(r.Plan.Parameters, "=") + "]"
 }
 
-// pairs lists a map by its keys.
 func pairs(texts map[string]string, between string) string {
-	var list []string
-	for _, key := range slices.Sorted(maps.Keys(texts)) {
-		list = append(list, key+between+texts[key])
+	list := slices.Sorted(maps.Keys(texts))
+	for i, key := range list {
+		list[i] = key + between + texts[key]
 	}
 	return strings.Join(list, ", ")
 }

@@ -44,7 +44,6 @@ func NewLive(out io.Writer, terminal bool) *Live {
 	return l
 }
 
-// Close ends the showing.
 func (l *Live) Close() {
 	close(l.stop)
 	l.working.Wait()
@@ -53,7 +52,6 @@ func (l *Live) Close() {
 	l.wipe()
 }
 
-// tick keeps the clock of the last line going.
 func (l *Live) tick() {
 	ticker := time.NewTicker(200 * time.Millisecond)
 	defer ticker.Stop()
@@ -69,7 +67,6 @@ func (l *Live) tick() {
 	}
 }
 
-// Follow shows one record.
 func (l *Live) Follow(record journal.Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -99,7 +96,6 @@ func (l *Live) Follow(record journal.Record) {
 	l.draw()
 }
 
-// track keeps the list of what is under way.
 func (l *Live) track(record journal.Record) {
 	step, known := l.plan.Find(record.Step)
 	if !known {
@@ -131,7 +127,6 @@ func (l *Live) draw() {
 	l.status = true
 }
 
-// Colours of a terminal.
 const (
 	grey   = "90"
 	red    = "31"

@@ -14,7 +14,6 @@ type Tally struct {
 	Errors       int `json:"errors"`
 }
 
-// Add counts one.
 func (t *Tally) Add(v verdict.Verdict) {
 	switch v {
 	case verdict.Passed:
@@ -32,7 +31,6 @@ func (t Tally) String() string {
 	return fmt.Sprintf("%d passed, %d failed, %d inconclusive, %d errors", t.Passed, t.Failed, t.Inconclusive, t.Errors)
 }
 
-// Exit codes of a run.
 const (
 	ExitPassed       = 0
 	ExitFailed       = 1

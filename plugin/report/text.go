@@ -30,11 +30,7 @@ func text(b *strings.Builder, r Run) {
 		fmt.Fprintf(b, "  %s  %-*s  %s\n", seconds(finding.At), width, finding.Step, finding.Text)
 	}
 	list(b, "  evidence\n", r.Claims(), func(claim verdict.Claim) string {
-		mark := "NO "
-		if claim.Holds {
-			mark = "yes"
-		}
-		return "    " + mark + "  " + claim.Text
+		return "    " + map[bool]string{true: "yes", false: "NO "}[claim.Holds] + "  " + claim.Text
 	})
 	list(b, "  left behind\n", r.Left, func(left string) string { return "    " + clean(left) })
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 )
 
-// Activity is something that a plugin can do.
 type Activity struct {
 	Name    string
 	Summary string // one line
@@ -33,7 +32,6 @@ const (
 	Converged = "converged"
 )
 
-// First returns the first argument of that type.
 func (a Activity) First(kind Type) (Argument, bool) {
 	if at := slices.IndexFunc(a.Arguments, func(argument Argument) bool { return argument.Type == kind }); at >= 0 {
 		return a.Arguments[at], true
@@ -41,7 +39,6 @@ func (a Activity) First(kind Type) (Argument, bool) {
 	return Argument{}, false
 }
 
-// ArgumentNames are the names of the arguments in their order.
 func (a Activity) ArgumentNames() []string {
 	names := make([]string, len(a.Arguments))
 	for i, argument := range a.Arguments {
@@ -50,7 +47,6 @@ func (a Activity) ArgumentNames() []string {
 	return names
 }
 
-// Argument is one argument of an activity.
 type Argument struct {
 	Name        string
 	Type        Type
@@ -106,7 +102,6 @@ const (
 // Conclusion is what an activity's result means for a run.
 type Conclusion string
 
-// The conclusions.
 const (
 	Passed       Conclusion = "passed"       // the system answered as its document promises
 	Failed       Conclusion = "failed"       // the system did not

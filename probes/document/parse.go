@@ -80,7 +80,6 @@ func newFile(name string) *File {
 	return &File{name: name, entries: map[string]*entry{}, troubled: map[string]bool{}}
 }
 
-// Name returns the file's name as it was given.
 func (f *File) Name() string { return f.name }
 
 // Problems returns all problems so far, in the order of the file.

@@ -35,7 +35,6 @@ type Schema struct {
 
 const schemaURL = "emco-chaos:schema"
 
-// ReadSchema reads a JSON Schema.
 func ReadSchema(data []byte) (*Schema, error) {
 	compiler := jsonschema.NewCompiler()
 	compiler.DefaultDraft(jsonschema.Draft7)
@@ -144,7 +143,6 @@ func lookup(value any, keys ...string) any {
 	return value
 }
 
-// annotation is the text of an annotation, or a default.
 func annotation(rules any, key, other string) string {
 	if text, said := lookup(rules, key).(string); said {
 		return text

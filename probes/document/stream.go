@@ -19,10 +19,10 @@ const (
 )
 
 // Stream reads a file of another tool: any number of documents, with aliases.
-// part names the n-th document, from 1, in its problems; each takes it, and
+// Problems name the document by its number, from 1, and of what it is one; each takes it, and
 // may add problems. Empty documents count and are left out. The stream ends at
 // the first document that is not YAML.
-func Stream(name string, data []byte, part func(n int) string, each func(n int, file *File)) Problems {
+func Stream(name string, data []byte, of string, each func(n int, file *File)) Problems {
 	if len(data) > StreamBytes {
 		return Problems{{File: name, Message: fmt.Sprintf("is larger than %d bytes", StreamBytes), Remedy: "split it"}}
 	}
@@ -30,7 +30,7 @@ func Stream(name string, data []byte, part func(n int) string, each func(n int, 
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	for n := 1; ; n++ {
 		file := newFile(name)
-		file.part, file.lenient = part(n), true
+		file.part, file.lenient = fmt.Sprintf("document %d%s", n, of), true
 		var root yaml.Node
 		err := decoder.Decode(&root)
 		switch {

@@ -78,7 +78,6 @@ type Found struct {
 	Label string `json:"clusterLabel"` // of a cluster's label, which has no more
 }
 
-// Name is the resource's name.
 func (f Found) Name() string { return cmp.Or(f.Metadata.Name, f.Label, "something without a name") }
 
 // Found reads the resource that a GET answered with; false if there is none.

@@ -114,7 +114,6 @@ func baseURL(name, text string) (*url.URL, error) {
 	return u, nil
 }
 
-// URL is the URL of a request.
 func (c *Client) URL(request Request) (string, error) {
 	_, u, err := c.route(request)
 	if err != nil {
@@ -123,7 +122,6 @@ func (c *Client) URL(request Request) (string, error) {
 	return u.String(), nil
 }
 
-// Reaches reports whether an endpoint of the service is known.
 func (c *Client) Reaches(service Service) bool {
 	_, known := c.endpoints[service]
 	return known

@@ -118,7 +118,6 @@ func (g Given) Document() map[string]any {
 	return states
 }
 
-// String describes the state.
 func (g Given) String() string {
 	full := g.Full()
 	var parts []string

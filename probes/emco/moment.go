@@ -15,7 +15,6 @@ type Moment struct {
 	Outcome Outcome
 }
 
-// MomentName names a moment of a call.
 type MomentName string
 
 // The moments of a call. The last one is one of the last three.

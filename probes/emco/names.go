@@ -1,6 +1,7 @@
 package emco
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -149,18 +150,16 @@ func (c *Chosen) Fields(each func(name string, value *string)) {
 	}
 }
 
-// Fill takes from more the names that c leaves empty. Others go to differs, with
-// their value in c and in more, and stay.
-func (c *Chosen) Fill(more Chosen, differs func(name, own, other string)) {
+// Fill takes from more the names that c leaves empty. Others stay; of the first,
+// if any, it returns the name, and the value in c and in more.
+func (c *Chosen) Fill(more Chosen) (name, own, other string) {
 	for _, f := range nameFields {
-		own, other := f.value(c), *f.value(&more)
-		switch {
-		case *own == "":
-			*own = other
-		case other != "" && other != *own:
-			differs(f.name, *own, other)
+		mine, others := f.value(c), *f.value(&more)
+		if *mine = cmp.Or(*mine, others); name == "" && others != "" && others != *mine {
+			name, own, other = f.name, *mine, others
 		}
 	}
+	return name, own, other
 }
 
 func (c *Chosen) field(name string) *string {

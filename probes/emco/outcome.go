@@ -15,10 +15,8 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
-// OutcomeKind is the kind of a call's end.
 type OutcomeKind string
 
-// The kinds of outcome.
 const (
 	Accepted OutcomeKind = "accepted" // EMCO answered 2xx
 	Rejected OutcomeKind = "rejected" // EMCO answered with another code
@@ -34,7 +32,6 @@ const (
 	Other          OutcomeKind = "other"   // see the words
 )
 
-// OutcomeKinds lists the kinds of outcome.
 func OutcomeKinds() []OutcomeKind {
 	return []OutcomeKind{Accepted, Rejected, Refused, ConnectionLost, Timeout, DNSFailure, TLSFailure, Other}
 }

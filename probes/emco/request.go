@@ -75,7 +75,6 @@ func (r Request) body() (body []byte, contentType string, err error) {
 	return buffer.Bytes(), form.FormDataContentType(), nil
 }
 
-// http makes the request for a URL.
 func (r Request) http(ctx context.Context, u *url.URL, token string) (*http.Request, error) {
 	body, contentType, err := r.body()
 	if err != nil {

@@ -2,7 +2,6 @@ package emco
 
 import "path"
 
-// Kind is a kind of resource of EMCO's.
 type Kind string
 
 // The kinds of resource that a run makes, in the order of their making.

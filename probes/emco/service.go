@@ -17,7 +17,6 @@ const (
 	Rsync        Service = "rsync"
 )
 
-// Services lists the microservices that a run has to do with.
 func Services() []Service { return []Service{Orchestrator, DCM, CLM, Rsync} }
 
 // RESTServices lists all microservices with a REST API, the optional ones too.

@@ -15,7 +15,6 @@ import (
 // Verdict says what became of one resource.
 type Verdict string
 
-// The verdicts.
 const (
 	Done        Verdict = "done"        // and the state was reached, if it was waited for
 	Already     Verdict = "already"     // it was as it should be, and nothing was changed
@@ -126,7 +125,6 @@ func (o *operation) apply(ctx context.Context, resource Resource) Step {
 	return step
 }
 
-// send makes one call.
 func (o *operation) send(ctx context.Context, request emco.Request) Step {
 	step := Step{Anchor: request.Anchor}
 	answer, err := o.client.Do(ctx, request)
@@ -171,7 +169,6 @@ func trackedAt(anchor string) *trackedCall {
 	return nil
 }
 
-// read asks once how far the call has come.
 func (o *operation) read(ctx context.Context, call *trackedCall) (emco.Reading, emco.Answer, error) {
 	answer, err := o.client.Do(ctx, call.Status(call.names))
 	return call.Read(answer), answer, err

@@ -53,7 +53,6 @@ func ParseConfig(file string, text []byte) (Config, error) {
 	return config, nil
 }
 
-// service reads where one microservice is.
 func (c *Config) service(file *document.File, key string) {
 	const ingress = "ingress"
 	names := []string{ingress, string(emco.Rsync)}

@@ -154,7 +154,6 @@ func (o *operation) lists(ctx context.Context, collection string, inner ...strin
 	return list, err
 }
 
-// list lists what is in collections.
 func (o *operation) list(ctx context.Context, collections ...string) ([]found, error) {
 	var all []found
 	for _, collection := range collections {

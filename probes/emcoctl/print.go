@@ -18,14 +18,12 @@ import (
 // Form is a form of output, and the value of a flag.
 type Form string
 
-// The forms of output.
 const (
 	Plain   Form = "text"    // one line a resource
 	JSON    Form = "json"    // one object a resource and one for all, a line each
 	Emcoctl Form = "emcoctl" // what emcoctl prints
 )
 
-// Set reads the value of a flag.
 func (f *Form) Set(text string) error {
 	if !slices.Contains([]Form{Plain, JSON, Emcoctl}, Form(text)) {
 		return errors.New("write text, json or emcoctl")
@@ -33,12 +31,6 @@ func (f *Form) Set(text string) error {
 	*f = Form(text)
 	return nil
 }
-
-// String returns the form's name.
-func (f *Form) String() string { return string(*f) }
-
-// Type returns the kind of the flag's value.
-func (*Form) Type() string { return "string" }
 
 // Printer prints what is done, in one of the forms.
 type Printer struct {
@@ -61,7 +53,6 @@ func (p *Printer) Call(anchor string, answer emco.Answer) {
 	}
 }
 
-// Step prints what became of a resource.
 func (p *Printer) Step(step Step) {
 	p.counts[step.Verdict]++
 	switch p.form {

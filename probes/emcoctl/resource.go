@@ -28,7 +28,6 @@ type Resource struct {
 	Attachments []emco.File
 }
 
-// Metadata names a resource.
 type Metadata struct {
 	Name        string `json:"name"`
 	Description string `json:"description,omitempty"`
@@ -100,14 +99,9 @@ func Named(resources []Resource) (emco.Chosen, error) {
 		if err != nil {
 			continue // such as a controller: no probe works on it
 		}
-		named.Fill(found, func(name, first, second string) {
-			if err == nil {
-				err = fmt.Errorf("%s: document %d: there is a second %s, %s beside %s; name files with one",
-					resource.File, resource.Document, name, second, first)
-			}
-		})
-		if err != nil {
-			return emco.Chosen{}, err
+		if name, first, second := named.Fill(found); name != "" {
+			return emco.Chosen{}, fmt.Errorf("%s: document %d: there is a second %s, %s beside %s; name files with one",
+				resource.File, resource.Document, name, second, first)
 		}
 	}
 	return named, nil

@@ -79,12 +79,12 @@ type reader struct {
 // stream reads the resources in a text. Rendered says that it is what a
 // template gave, and that lines are not those of the file.
 func (r *reader) stream(name string, text []byte, rendered bool) document.Problems {
-	part := documentNumber
+	of := ""
 	if rendered {
-		part = func(n int) string { return documentNumber(n) + " of the rendered text" }
+		of = " of the rendered text"
 	}
 	before := len(r.resources)
-	problems := document.Stream(name, text, part, r.resource)
+	problems := document.Stream(name, text, of, r.resource)
 	switch {
 	case len(problems) == 0 && len(r.resources) == before:
 		problems = append(problems, document.Problem{File: name, Message: "holds no resource", Remedy: "write documents with version, resourceContext, metadata and spec"})
@@ -254,7 +254,7 @@ func (r *reader) values() (map[string]any, document.Problems) {
 // parseOne reads a text of one document that is a mapping; read takes it.
 func parseOne(name string, text []byte, remedy string, read func(file *document.File, fields map[string]any)) document.Problems {
 	begun := false
-	return document.Stream(name, text, documentNumber, func(_ int, file *document.File) {
+	return document.Stream(name, text, "", func(_ int, file *document.File) {
 		root, _ := file.Value("")
 		fields, isMap := root.(map[string]any)
 		switch {
@@ -268,6 +268,3 @@ func parseOne(name string, text []byte, remedy string, read func(file *document.
 		begun = true
 	})
 }
-
-// documentNumber names a document of a file in its problems.
-func documentNumber(n int) string { return fmt.Sprintf("document %d", n) }

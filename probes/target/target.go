@@ -63,7 +63,6 @@ type KubernetesDriver struct {
 	Context    string `json:"context,omitempty"` // empty: the current one
 }
 
-// Service is one microservice or back end.
 type Service struct {
 	URL string `json:"url,omitempty"` // of its REST API
 	// Address is host:port, or a host alone, of what is not asked over HTTP.
@@ -74,7 +73,6 @@ type Service struct {
 	Labels    map[string]string `json:"labels,omitempty"`
 }
 
-// HasPods reports whether faults can select the service's pods.
 func (s Service) HasPods() bool { return len(s.Labels) > 0 }
 
 // Host returns the host of the service's address, else of its URL, if any.
@@ -88,7 +86,6 @@ func (s Service) Host() string {
 	return s.Address
 }
 
-// Ingress is one endpoint for all services.
 type Ingress struct {
 	URL string `json:"url"`
 }
@@ -99,7 +96,6 @@ type Credentials struct {
 	CA    *SecretRef `json:"ca,omitempty"`    // of the target's endpoints, in PEM
 }
 
-// References returns those that are set.
 func (c Credentials) References() []*SecretRef {
 	return slices.DeleteFunc([]*SecretRef{c.Token, c.CA}, func(reference *SecretRef) bool { return reference == nil })
 }

@@ -19,7 +19,6 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// conformanceCheck holds the flags of the command conformance.
 type conformanceCheck struct {
 	output   string
 	verbose  bool
@@ -102,7 +101,6 @@ func (c *conformanceCheck) run(ctx context.Context, s *session) error {
 	return failure(err)
 }
 
-// removeRun removes the resources of a killed run.
 func (c *conformanceCheck) removeRun(ctx context.Context, s *session, client *emco.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, run.CleanLimit)
 	defer cancel()

@@ -107,7 +107,6 @@ func (r *runner) open(ctx context.Context, tell func(string)) (*run.Target, erro
 	return run.OpenLocked(ctx, r.target, r.cluster, tell)
 }
 
-// Compile makes the plan of an experiment.
 func (r *runner) Compile(ctx context.Context, source sdk.Source) (*plan.Plan, error) {
 	plugin, err := r.start(ctx)
 	if err != nil {
@@ -146,7 +145,6 @@ func (r *runner) ready(ctx context.Context, tell func(string)) (plugin *run.Plug
 	return plugin, opened, done, err
 }
 
-// Run makes a run.
 func (r *runner) Run(ctx context.Context, spec run.Spec, tell func(string)) (engine.Outcome, error) {
 	var looking sync.WaitGroup
 	if inFlight(spec.Plan) {
@@ -208,7 +206,6 @@ func mapStatus(m *crashmap.Map) v1alpha1.MapStatus {
 	return status
 }
 
-// Sweep removes what dead runs left.
 func (r *runner) Sweep(ctx context.Context, tell func(string)) (run.Swept, error) {
 	opened, err := r.open(ctx, tell)
 	if err != nil {

@@ -67,8 +67,8 @@ func (f *resourceFiles) command(s *session, already string, command *cobra.Comma
 	flags.StringVar(&f.client.Token.File, "token-file", "", "the `FILE` with the bearer token, beside --config")
 	flags.StringVar(&f.client.CAFile, "ca", "", "the `FILE` with the certificate authority to trust, beside --config")
 	f.output = emcoctl.Plain
-	flags.VarP(&f.output, "output", "o", "the output's `FORM`: text, json or emcoctl")
-	flags.Var(&f.output, "format", "the same as --output")
+	flags.FuncP("output", "o", "the output's `FORM`: text, json or emcoctl (default \"text\")", f.output.Set)
+	flags.Func("format", "the same as --output", f.output.Set)
 	flags.BoolVar(&f.options.KeepGoing, "keep-going", false, "go on after a refusal, as emcoctl does")
 	flags.DurationVar(&f.client.Timeout, "call-timeout", time.Minute, "how long one call may take")
 	flags.DurationVar(&f.options.Patience, "timeout", 5*time.Minute, "how long to wait for one state")
@@ -76,7 +76,6 @@ func (f *resourceFiles) command(s *session, already string, command *cobra.Comma
 	return command
 }
 
-// run applies or deletes what the files describe.
 func (f *resourceFiles) run(ctx context.Context, s *session, name string) error {
 	if len(f.sources.Files) == 0 {
 		return errors.New("no resource file: name it with -f FILE")
@@ -140,7 +139,6 @@ func (f *resourceFiles) access(s *session) (emco.Config, *target.Target, error) 
 	return reached.Client, target, err
 }
 
-// access reads the target, and how its EMCO is reached.
 func (s *session) access() (*target.Target, access.Access, error) {
 	target, err := s.needTarget()
 	if err != nil {

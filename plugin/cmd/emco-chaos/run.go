@@ -21,7 +21,6 @@ import (
 	"golang.org/x/term"
 )
 
-// runOptions are the flags of run, and of demo.
 type runOptions struct {
 	chosen
 	output   string

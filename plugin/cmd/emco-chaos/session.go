@@ -133,7 +133,6 @@ func (s *session) compileFor(ctx context.Context, choice chosen, args []string) 
 	return choice.compile(ctx, plugin, names)
 }
 
-// parameters are the values of the flag --set, by name.
 type parameters map[string]string
 
 func (p *parameters) flag(command *cobra.Command, usage string) {

@@ -20,6 +20,7 @@ import (
 type probeCommand struct {
 	kind      probes.Kind
 	action    action // what a kind that changes EMCO adds
+	arguments map[string]any
 	endpoints endpoints
 	resources resourceNames
 	timeout   time.Duration
@@ -31,7 +32,7 @@ type probeCommand struct {
 const anyOutcome = "any"
 
 func newProbe(kind probes.Kind) *cobra.Command {
-	p := &probeCommand{kind: kind, action: actions[kind.Name], expect: anyOutcome, output: emcoctl.Plain}
+	p := &probeCommand{kind: kind, action: actions[kind.Name], arguments: map[string]any{}, expect: anyOutcome, output: emcoctl.Plain}
 	command := &cobra.Command{
 		Use:   dashed(kind.Name),
 		Short: strings.ToUpper(kind.Summary[:1]) + kind.Summary[1:],
@@ -50,11 +51,15 @@ func newProbe(kind probes.Kind) *cobra.Command {
 		if argument.Required {
 			usage += " (required)"
 		}
+		set := func(text string) error { p.arguments[argument.Name] = text; return nil }
 		if argument.Type == activity.Mapping {
-			flags.StringToString(argument.Name, nil, usage+", written as KEY=VALUE,...")
-			continue
+			usage += ", written as `KEY=VALUE,...`"
+			set = func(text string) (err error) {
+				p.arguments[argument.Name], err = mapping(text)
+				return err
+			}
 		}
-		flags.String(argument.Name, "", usage)
+		flags.Func(argument.Name, usage, set)
 	}
 	p.endpoints.flags(command)
 	switch p.action.scope {
@@ -79,7 +84,7 @@ func newProbe(kind probes.Kind) *cobra.Command {
 		flags.Func("expect", usage, p.setExpect)
 	}
 	flags.DurationVar(&p.timeout, "timeout", limit, "how long it may take")
-	flags.VarP(&p.output, "output", "o", "the output's `FORM`: text, json or emcoctl")
+	flags.FuncP("output", "o", "the output's `FORM`: text, json or emcoctl (default \"text\")", p.output.Set)
 	return command
 }
 
@@ -94,21 +99,20 @@ func (p *probeCommand) run(command *cobra.Command) error {
 	if p.timeout <= 0 {
 		return errors.New("--timeout must be more than 0")
 	}
-	arguments := p.arguments(command)
-	probe, err := p.kind.New(arguments)
+	probe, err := p.kind.New(p.arguments)
 	if err != nil {
 		return err
 	}
 	display := &display{form: p.output, out: command.OutOrStdout(), errs: command.ErrOrStderr(), began: time.Now()}
 	subject, err := p.endpoints.open(p.timeout, display.answered)
 	if err == nil {
-		subject.Names, err = p.names(arguments)
+		subject.Names, err = p.names(p.arguments)
 	}
 	if err != nil {
 		return err
 	}
 	if p.kind.Changes() {
-		plan, err := p.action.plan(arguments, subject)
+		plan, err := p.action.plan(p.arguments, subject)
 		if err != nil {
 			return err
 		}
@@ -129,23 +133,17 @@ func (p *probeCommand) run(command *cobra.Command) error {
 	return err
 }
 
-// arguments are the probe's arguments that flags give.
-func (p *probeCommand) arguments(command *cobra.Command) map[string]any {
-	flags := command.Flags()
-	arguments := map[string]any{}
-	for _, argument := range p.kind.Arguments {
-		if text, err := flags.GetString(argument.Name); err == nil && text != "" {
-			arguments[argument.Name] = text
+// mapping reads KEY=VALUE,....
+func mapping(text string) (map[string]any, error) {
+	read := map[string]any{}
+	for pair := range strings.SplitSeq(text, ",") {
+		key, value, found := strings.Cut(pair, "=")
+		if !found {
+			return nil, errors.New("write KEY=VALUE,KEY=VALUE")
 		}
-		if pairs, err := flags.GetStringToString(argument.Name); err == nil && flags.Changed(argument.Name) {
-			object := map[string]any{}
-			for key, text := range pairs {
-				object[key] = text
-			}
-			arguments[argument.Name] = object
-		}
+		read[key] = value
 	}
-	return arguments
+	return read, nil
 }
 
 // names are those of the resources that the probe works on.

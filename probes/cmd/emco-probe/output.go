@@ -52,12 +52,10 @@ func (d *display) record(list *[]observation, at time.Time, one observation, lin
 	}
 }
 
-// Event shows an event.
 func (d *display) Event(name string, at time.Time, detail map[string]string) {
 	d.record(&d.events, at, observation{Event: name, Detail: detail}, name)
 }
 
-// Note shows a note.
 func (d *display) Note(at time.Time, text string) {
 	d.record(&d.events, at, observation{Note: text}, text)
 }

@@ -85,13 +85,8 @@ func (n *resourceNames) all() (emco.Chosen, error) {
 		if err != nil {
 			return emco.Chosen{}, err
 		}
-		chosen.Fill(read, func(name, _, _ string) {
-			if err == nil {
-				err = fmt.Errorf("--%s differs from the name in --anchor: keep one", name)
-			}
-		})
-		if err != nil {
-			return emco.Chosen{}, err
+		if name, _, _ := chosen.Fill(read); name != "" {
+			return emco.Chosen{}, fmt.Errorf("--%s differs from the name in --anchor: keep one", name)
 		}
 	}
 	if len(n.files.Files) == 0 {
@@ -105,6 +100,6 @@ func (n *resourceNames) all() (emco.Chosen, error) {
 	}
 	inFiles, err := emcoctl.Named(resources)
 	// A name by flag goes before one in a file.
-	chosen.Fill(inFiles, func(string, string, string) {})
+	chosen.Fill(inFiles)
 	return chosen, err
 }
