@@ -22,29 +22,24 @@ func newHandler(offers []offer, limit time.Duration, concurrency int) http.Handl
 	h := &handler{offers: offers, limit: limit, places: make(chan struct{}, concurrency)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
-	mux.HandleFunc("GET /probes", func(w http.ResponseWriter, r *http.Request) {
-		if takesNothing(w, r) {
-			respond(w, http.StatusOK, h.offers)
-		}
-	})
-	mux.HandleFunc("GET /probes/{name}", h.ask)
+	mux.HandleFunc("GET /probes", takingNothing(func(w http.ResponseWriter, _ *http.Request) { respond(w, http.StatusOK, h.offers) }))
+	mux.HandleFunc("GET /probes/{name}", takingNothing(h.ask))
 	return mux
 }
 
-// takesNothing refuses a request with a query or a body: a caller chooses
+// takingNothing refuses a request with a query or a body: a caller chooses
 // among the offers, and tells the server nothing else.
-func takesNothing(w http.ResponseWriter, r *http.Request) bool {
-	if r.URL.RawQuery == "" && r.ContentLength == 0 {
-		return true
+func takingNothing(answer http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RawQuery == "" && r.ContentLength == 0 {
+			answer(w, r)
+			return
+		}
+		refuse(w, http.StatusBadRequest, "", "a probe takes nothing from its caller: leave out the query and the body")
 	}
-	refuse(w, http.StatusBadRequest, "", "a probe takes nothing from its caller: leave out the query and the body")
-	return false
 }
 
 func (h *handler) ask(w http.ResponseWriter, r *http.Request) {
-	if !takesNothing(w, r) {
-		return
-	}
 	at := slices.IndexFunc(h.offers, func(o offer) bool { return o.Name == r.PathValue("name") })
 	if at < 0 {
 		refuse(w, http.StatusNotFound, "", "no such probe is offered; GET /probes lists them")
