@@ -15,7 +15,7 @@ var availableKind = Kind{
 	// Success, or EMCO's own word that there is no such resource, is out of its database.
 	run: func(ctx context.Context, t task) Result {
 		service := emco.Service(t.text("service"))
-		w := t.watchEndpoint(service, emco.Call{})
+		w := t.watchEndpoint(service, emco.Call{}, t.Client.Do)
 		for sample := range w.samples(ctx, t.Setup.pace(pace{interval: 250 * time.Millisecond, hedged: true})) {
 			if sample.condition == conditionAnswered {
 				return w.result(Passed, "%s is available after %s: %s", service, w.after(), sample.words)

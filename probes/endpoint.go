@@ -18,9 +18,12 @@ const endpointTimeout, dialTimeout = 2 * time.Second, time.Second
 // foundIn is what each service can find in its database only.
 var foundIn = map[emco.Service]string{emco.Orchestrator: "{project}", emco.DCM: "{logicalCloud}", emco.CLM: "{provider}"}
 
+// asks sends a request of a watch.
+type asks = func(context.Context, emco.Request) (emco.Answer, error)
+
 // watchEndpoint checks whether a service answers a GET from its database, or of
 // the call's status if there is a call. Rsync, without REST API, is dialled.
-func (t task) watchEndpoint(service emco.Service, call emco.Call) *watch {
+func (t task) watchEndpoint(service emco.Service, call emco.Call, do asks) *watch {
 	call.StatusPath = cmp.Or(call.StatusPath, foundIn[service])
 	w := &watch{observer: t, noun: "seen"}
 	w.ask = func(ctx context.Context) sample {
@@ -28,7 +31,7 @@ func (t task) watchEndpoint(service emco.Service, call emco.Call) *watch {
 		defer cancel()
 		var seen sample
 		if service != emco.Rsync {
-			seen = t.send(ctx, call.Status(t.Names))
+			seen = t.follow(ctx, call.Status(t.Names), do)
 		} else if _, _, seen.err = t.Setup.rsync(); seen.err == nil {
 			seen.Answer = emco.Dial(ctx, t.Setup.Rsync, dialTimeout)
 		}

@@ -120,12 +120,17 @@ func (s Subject) material(kubeconfig bool) (material emco.Material, err error) {
 
 // send sends a request once. It fails if it could not, or EMCO refuses the token.
 func (s Subject) send(ctx context.Context, request emco.Request) sample {
+	return s.follow(ctx, request, s.Client.Do)
+}
+
+// follow sends a request as send does, by a method of the client's.
+func (s Subject) follow(ctx context.Context, request emco.Request, do asks) sample {
 	if request.Method == http.MethodGet { // one that hangs must not take all the time there is
 		limited, cancel := context.WithTimeout(ctx, statusTimeout)
 		defer cancel()
 		ctx = limited
 	}
-	answer, err := s.Client.Do(ctx, request)
+	answer, err := do(ctx, request)
 	if answer.Code == http.StatusUnauthorized || answer.Code == http.StatusForbidden {
 		err = fmt.Errorf("%s %s: %s; give a token that EMCO takes", request.Method, request.Anchor, answer)
 	}

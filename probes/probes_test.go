@@ -485,7 +485,13 @@ func TestUnavailableNeverSeen(t *testing.T) {
 			server := newScripted(t, map[string][]reply{projectGet: {r}})
 			seen := &record{}
 			got := mustNew(t, "unavailable", map[string]any{"service": "orchestrator"}).Run(within(t, 500*time.Millisecond), server.subject(), seen)
+			// What is connected and not answered is told again and again.
+			told := slices.Contains(seen.events, "connected")
+			seen.events = slices.Compact(seen.events)
 			check(t, "unavailable", seen, got, Inconclusive, "was not seen to refuse")
+			if want := r.code == 503 || r.end == "hang"; told != want {
+				t.Errorf("told of a connection: %t, want %t", told, want)
+			}
 		})
 	}
 }

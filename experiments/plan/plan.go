@@ -153,6 +153,10 @@ const (
 // Started is the first event of every activity.
 const Started = "started"
 
+// Connected is the event of an activity that makes requests: one has a
+// connection. It may come again.
+const Connected = "connected"
+
 // Sent is the event of an activity that makes a request: the request has left,
 // whole. One that emits it otherwise, and came to an outcome without it, has
 // sent nothing that can still take effect.

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -88,20 +89,42 @@ func broken(ctx context.Context, address *url.URL) (*http.Response, error) {
 	return response, nil
 }
 
-// Fronts tells what stands in front of the services of a target that has no
-// ingress: no call in flight may be seen to lose its connection there.
+// Fronts tells what stands in front of the services of a target that names no
+// ingress, and of an ingress that repeats requests: no call may be seen to lose
+// its connection or to be refused there.
 func Fronts(ctx context.Context, target *target.Target, tell func(string)) {
-	for _, name := range slices.Sorted(maps.Keys(target.Services)) {
-		address := target.Services[name].URL
-		if address == "" || target.Ingress != nil {
-			continue
-		}
-		limited, cancel := context.WithTimeout(ctx, frontLimit)
-		if front, err := Front(limited, address); err == nil && front != "" {
-			tell(fmt.Sprintf("%s: something answers in front of it at %s (%s), and may answer for it or repeat requests; see emco-chaos doctor", name, address, front))
-		}
-		cancel()
+	addresses := map[string]string{}
+	for name, service := range target.Services {
+		addresses[name] = service.URL
 	}
+	if target.Ingress != nil {
+		addresses = map[string]string{"ingress": target.Ingress.URL}
+	}
+	for _, name := range slices.Sorted(maps.Keys(addresses)) {
+		limited, cancel := context.WithTimeout(ctx, frontLimit)
+		front, err := Front(limited, addresses[name])
+		cancel()
+		repeats := repeating(front, "may answer for it or repeat requests")
+		if addresses[name] != "" && err == nil && front != "" && (target.Ingress == nil || repeats == repeated) {
+			tell(fmt.Sprintf("%s: something answers in front of it at %s (%s), and %s; see emco-chaos doctor", name, addresses[name], front, repeats))
+		}
+	}
+}
+
+// repeated is said of what tells that it has sent a request more than once.
+const repeated = "repeats requests by itself"
+
+// noRepeats mends that.
+const noRepeats = "it must not repeat requests: for instance retries: {attempts: 0} in Istio, proxy_next_upstream off in nginx"
+
+var attempts = regexp.MustCompile(`X-Envoy-Attempt-Count: ([2-9]|\d\d)`)
+
+// repeating is [repeated] where the signs tell so, else the other words.
+func repeating(signs, otherwise string) string {
+	if attempts.MatchString(signs) {
+		return repeated
+	}
+	return otherwise
 }
 
 // checkFront looks for what stands in front of a service.
@@ -109,17 +132,20 @@ func checkFront(ctx context.Context, e *examination, name string) {
 	address := e.url(e.Target.Services[name])
 	ctx, cancel := e.limited(ctx)
 	defer cancel()
-	const repeats = "whether it repeats requests by itself cannot be seen from here"
-	switch front, err := e.Front(ctx, address); {
+	front, err := e.Front(ctx, address)
+	repeats := repeating(front, "may repeat requests by itself, which only a run shows: EMCO answers whatever does no harm")
+	switch {
 	case err != nil:
 		e.say(Warn, name, "curl --verbose "+address+unknownPath, "what answers at %s cannot be told: %v", address, cause(ctx, err))
 	case front == "":
 		e.say(OK, name, "", "nothing is seen in front of it at %s", address)
+	case e.Target.Ingress != nil && repeats == repeated:
+		e.say(Warn, name, noRepeats, "behind the target's ingress (%s), which %s: no call in flight is seen to be lost", front, repeats)
 	case e.Target.Ingress != nil:
-		e.say(OK, name, "", "behind the target's ingress (%s), whose 502, 503 and 504 to a call in flight count as its lost connection; %s", front, repeats)
+		e.say(OK, name, "", "behind the target's ingress (%s), whose 502, 503 and 504 to a call in flight count as its lost connection; it %s", front, repeats)
 	default:
 		e.say(Warn, name, "write the service's own address into services."+name+".url of the target file, or that of what stands in front as ingress: {url: …}\n"+
-			"it must not repeat requests: for instance retries: {attempts: 0} in Istio, proxy_next_upstream off in nginx",
-			"something answers in front of it at %s (%s): it may answer 502, 503 or 504 for a service that is down; %s", address, front, repeats)
+			noRepeats,
+			"something answers in front of it at %s (%s): it may answer 502, 503 or 504 for a service that is down; it %s", address, front, repeats)
 	}
 }

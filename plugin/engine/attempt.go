@@ -223,11 +223,18 @@ func (a *attempt) begin() {
 
 // event takes one event of a step.
 func (a *attempt) event(p *progress, name string, at time.Time, detail map[string]string) {
-	if p.has(name) || p.again {
+	if p.again {
 		return
 	}
 	if !p.step.Emits(name) {
 		a.trouble(fmt.Sprintf("step %s emitted %q, which is none of its events (%s)", p.step.Name, name, strings.Join(p.step.Events(), " ")))
+		return
+	}
+	if p.has(name) {
+		if p.step.Activity != nil {
+			// Nothing waits for it: it is for the verdict.
+			a.recordAt(at, journal.Record{Kind: journal.Event, Step: p.step.Name, Event: name, Detail: detail})
+		}
 		return
 	}
 	p.fired[name] = at

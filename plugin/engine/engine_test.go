@@ -331,7 +331,7 @@ func TestVerdicts(t *testing.T) {
 					return nil
 				}
 			},
-			verdict: verdict.Inconclusive, reason: "call: the hold held nothing: it was answered (202) while partition a b was on",
+			verdict: verdict.Inconclusive, reason: "call: the hold held nothing, or no longer: it was answered (202) after ",
 			has: []string{"skipped kill", "skipped back", "hold.removed"},
 		},
 		{

@@ -39,8 +39,11 @@ type Judgement struct {
 
 // history indexes the records of one attempt.
 type history struct {
-	plan  *plan.Plan
-	fired map[plan.Ref]time.Duration
+	plan *plan.Plan
+	// fired has when each event came for the first time, and connected when each
+	// step's requests had connections.
+	fired     map[plan.Ref]time.Duration
+	connected map[string][]time.Duration
 	// results has the first result of each step, in the order of time. Its time is
 	// that of the event by which the step ended: what that triggers can begin before
 	// the result is written.
@@ -52,7 +55,10 @@ type history struct {
 }
 
 func read(p *plan.Plan, attempt []journal.Record) history {
-	h := history{plan: p, fired: map[plan.Ref]time.Duration{}, others: map[journal.Kind][]journal.Record{}, origin: OriginOf(p, attempt)}
+	h := history{
+		plan: p, fired: map[plan.Ref]time.Duration{}, connected: map[string][]time.Duration{},
+		others: map[journal.Kind][]journal.Record{}, origin: OriginOf(p, attempt),
+	}
 	attempt = slices.Clone(attempt)
 	slices.SortStableFunc(attempt, func(a, b journal.Record) int {
 		return cmp.Or(cmp.Compare(a.At, b.At), strings.Compare(a.Step, b.Step))
@@ -63,6 +69,9 @@ func read(p *plan.Plan, attempt []journal.Record) history {
 			ref := plan.Ref{Step: record.Step, Event: record.Event}
 			if _, again := h.fired[ref]; !again {
 				h.fired[ref] = record.At
+			}
+			if record.Event == plan.Connected {
+				h.connected[record.Step] = append(h.connected[record.Step], record.At)
 			}
 		case journal.Result:
 			if _, again := h.result(record.Step); !again {
@@ -204,6 +213,9 @@ func (h history) undisturbed() Judgement {
 			// not tell.
 			return Judgement{Inconclusive, cmp.Or(h.anyAnswered(), reason)}
 		default:
+			if front := h.front(step); front != "" && meaning == activity.Failed {
+				return Judgement{Inconclusive, front + "; " + reason}
+			}
 			return h.judge(step, meaning, cmp.Or(h.answered(step, result), reason))
 		}
 	}
@@ -265,13 +277,47 @@ func (h history) at(step plan.Step, event string) time.Duration {
 	return math.MaxInt64
 }
 
-// anyAnswered is [history.answered] of the first call that it is known of.
+// anyAnswered is [history.answered] of the first call that it is known of, else
+// [history.front] of the first step.
 func (h history) anyAnswered() (reason string) {
 	for _, result := range h.results {
 		step, _ := h.plan.Find(result.Step)
 		reason = cmp.Or(reason, h.answered(step, result))
 	}
+	for _, step := range h.plan.Steps {
+		reason = cmp.Or(reason, h.front(step))
+	}
 	return reason
+}
+
+// front returns what shows that something stands in front of the service that
+// was to refuse a step's requests: they were connected while a fault had the
+// service down. Empty when nothing shows that.
+func (h history) front(step plan.Step) string {
+	if step.Activity == nil || step.Activity.Service == "" || step.Expect == plan.ConnectionLost {
+		return ""
+	}
+	var stops []plan.Step
+	for _, other := range h.plan.Steps {
+		if other.Fault != nil && strings.HasSuffix(other.Fault.Summary, " "+step.Activity.Service) {
+			stops = append(stops, other)
+		}
+	}
+	for _, other := range stops {
+		down, back := h.at(other, plan.Down), h.at(other, plan.Removed)
+		for _, another := range stops {
+			if ready := h.at(another, plan.Ready); ready > down {
+				back = min(back, ready)
+			}
+		}
+		for _, at := range h.connected[step.Name] {
+			if down < at && at < back {
+				return fmt.Sprintf("%s: something in front of the service took a connection %v after %s had taken the service down, and may answer for it or send requests again; point the target at the service itself",
+					step.Name, (at - down).Round(time.Millisecond), other.Fault.Summary)
+			}
+		}
+	}
+	return ""
 }
 
 // answered returns why a call was answered that was to lose its connection;
@@ -293,7 +339,8 @@ func (h history) answered(step plan.Step, result journal.Record) string {
 			return fmt.Sprintf("%s: something in front of the service %s: it was answered (%s) %v after %s had taken the service down; point the target at the service itself",
 				step.Name, did, result.Text, (result.At - down).Round(time.Millisecond), other.Fault.Summary)
 		case accepted && !other.Fault.Stops() && h.at(other, plan.Injected) <= started && result.At < h.at(other, plan.Removed):
-			return fmt.Sprintf("%s: the hold held nothing: it was answered (%s) while %s was on", step.Name, result.Text, other.Fault.Summary)
+			return fmt.Sprintf("%s: the hold held nothing, or no longer: it was answered (%s) after %v while %s was on",
+				step.Name, result.Text, (result.At - started).Round(time.Millisecond), other.Fault.Summary)
 		}
 	}
 	return ""

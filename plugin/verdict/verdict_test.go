@@ -166,6 +166,9 @@ func TestWhatComesBeside(t *testing.T) {
 		p.Steps = append(p.Steps, plan.Step{Name: "hold", Fault: &plan.Fault{Kind: "NetworkChaos", Summary: "partition a b"}})
 		p.Steps[1].While = "call"
 	}
+	refusing := func(p *plan.Plan) {
+		p.Steps[0].Expect, p.Steps[0].Activity.Service = plan.Refused, "a"
+	}
 	for _, test := range []struct {
 		name    string
 		plan    func(*plan.Plan)
@@ -197,7 +200,7 @@ func TestWhatComesBeside(t *testing.T) {
 		}, strings.Replace(good, "back.passed,back = passed,final.passed,final = passed", "final.passed,back.started,final = passed,back.passed,back = passed", 1),
 			verdict.Passed, ""},
 		{"a failure needs no second look", recheck, strings.Replace(good, "final = passed", "final = failed", 1), verdict.Failed, "final: because"},
-		{"a hold that holds nothing", hold, held + "call.accepted,call = passed accepted,hold.removed", verdict.Inconclusive, "call: the hold held nothing: it was answered (because) while partition a b was on"},
+		{"a hold that holds nothing", hold, held + "call.accepted,call = passed accepted,hold.removed", verdict.Inconclusive, "call: the hold held nothing, or no longer: it was answered (because) after 0s while partition a b was on"},
 		{"a hold that holds nothing, and is removed before that is written", hold, held + "call.accepted,hold.removed,call = passed accepted", verdict.Inconclusive, "call: the hold held nothing"},
 		{"a failure before the pod is Ready, written after", nil, strings.Replace(good, "kill.ready,back.passed,back = passed,final.passed,final = passed", "back.failed,kill.ready,back = failed", 1), verdict.Inconclusive, "the cluster was slow"},
 		{"an answer after the release", hold, held + "hold.removed,call.accepted,call = passed accepted", verdict.Inconclusive, "expected connection-lost, but it was accepted"},
@@ -205,6 +208,17 @@ func TestWhatComesBeside(t *testing.T) {
 		{"an answer of the dead", hold, held + "kill.created,kill.down,call.accepted,call = passed accepted", verdict.Inconclusive, "call: something in front of the service sent the call again: it was answered (because) 0s after pod-kill a had taken the service down; point the target at the service itself"},
 		{"an answer for the dead", hold, held + "kill.created,kill.down,call.rejected,call = passed rejected 503", verdict.Inconclusive, "call: something in front of the service answered for it: it was answered (because)"},
 		{"an answer of the dead, after what could not tell because of it", hold, held + "kill.created,kill.down,back = inconclusive,kill.ready,call.accepted,call = passed accepted", verdict.Inconclusive, "call: something in front of the service sent the call again"},
+		{"a connection to the dead", refusing, "given = passed,kill.down,call.started,call.connected,call.accepted,call = passed accepted", verdict.Inconclusive, "call: something in front of the service took a connection 0s after pod-kill a had taken the service down, and may answer for it or send requests again; point the target at the service itself"},
+		{"a connection to the dead is no failure", func(p *plan.Plan) {
+			refusing(p)
+			p.Steps[0].Otherwise = map[string]string{"accepted": "failed"}
+			p.Evidence = nil
+		}, "given = passed,kill.down,call.started,call.connected,call.accepted,call = passed accepted", verdict.Inconclusive, "call: something in front of the service took a connection"},
+		{"a connection to the dead, after one before", refusing, "given = passed,call.started,call.connected,kill.down,call.connected,call = inconclusive", verdict.Inconclusive, "call: something in front of the service took a connection"},
+		{"a connection before it was down", refusing, "given = passed,call.started,call.connected,kill.down,call.accepted,call = passed accepted", verdict.Inconclusive, "expected refused, but it was accepted"},
+		{"a connection after it was back", refusing, "given = passed,kill.down,kill.ready,call.started,call.connected,call.accepted,call = passed accepted", verdict.Inconclusive, "expected refused, but it was accepted"},
+		{"a connection after it was let go", refusing, "given = passed,kill.down,kill.removed,call.started,call.connected,call.accepted,call = passed accepted", verdict.Inconclusive, "expected refused, but it was accepted"},
+		{"a connection to another service", func(p *plan.Plan) { refusing(p); p.Steps[0].Activity.Service = "b" }, "given = passed,kill.down,call.started,call.connected,call.accepted,call = passed accepted", verdict.Inconclusive, "expected refused, but it was accepted"},
 		{"an activity that has an event down", func(p *plan.Plan) { p.Steps[2].While = "call" }, "given = passed,call.started,back.down,call.accepted,call = passed accepted", verdict.Inconclusive, "expected connection-lost"},
 		{"a failure after an activity's event down", nil, strings.Replace(good, "final.passed,final = passed", "back.down,final = failed", 1), verdict.Failed, "final: because"},
 		{"a failure while the outage is still on", func(p *plan.Plan) { p.Steps[1].Until = refs(t, "back.failed") }, strings.Replace(good, "kill.ready,back.passed,back = passed,final.passed,final = passed", "back.failed,back = failed,kill.removed,kill.ready", 1), verdict.Failed, "back: because"},

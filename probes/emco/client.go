@@ -149,10 +149,10 @@ func (c *Client) Do(ctx context.Context, request Request) (Answer, error) {
 // happens, one at a time. on runs in the middle of the call and must not block.
 //
 // An ingress answers by 502, 503 or 504 both for a service that is down and for one that dies while it works. Which of
-// the two it was, a request beforehand tells that needs no more of EMCO than its router.
+// the two it was, a request beforehand tells that needs no more of EMCO than its router. A GET is refused by either.
 func (c *Client) Watch(ctx context.Context, request Request, on func(Moment)) (Answer, error) {
 	down := false
-	if e, _, err := c.route(request); err == nil && e.ingress {
+	if e, _, err := c.route(request); err == nil && e.ingress && request.Method != http.MethodGet {
 		limited, cancel := context.WithTimeout(ctx, c.config.DialTimeout)
 		before, _ := c.send(limited, Get(request.Anchor+"/-/-"), func(Moment) {}, false)
 		cancel()

@@ -147,9 +147,7 @@ func (r *runner) ready(ctx context.Context, tell func(string)) (plugin *run.Plug
 
 func (r *runner) Run(ctx context.Context, spec run.Spec, tell func(string)) (engine.Outcome, error) {
 	var looking sync.WaitGroup
-	if inFlight(spec.Plan) {
-		looking.Go(func() { doctor.Fronts(ctx, r.target, tell) })
-	}
+	looking.Go(func() { doctor.Fronts(ctx, r.target, tell) })
 	plugin, opened, done, err := r.ready(ctx, tell)
 	looking.Wait()
 	if err != nil {

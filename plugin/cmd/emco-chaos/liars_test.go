@@ -276,6 +276,62 @@ func TestLyingDrivers(t *testing.T) {
 	}
 }
 
+// flushed is a driver whose holds are off after a while, of which it tells
+// nothing: somebody flushed the rules in the pod.
+type flushed struct {
+	engine.Driver
+	after time.Duration
+	all   sync.WaitGroup
+	mu    sync.Mutex
+	gone  map[string]func(engine.Moment)
+}
+
+func (f *flushed) Apply(ctx context.Context, object fault.Object, observe func(engine.Moment)) error {
+	if !holds(object) {
+		return f.Driver.Apply(ctx, object, observe)
+	}
+	return f.Driver.Apply(ctx, object, func(m engine.Moment) {
+		switch m.Event {
+		case plan.Injected:
+			f.all.Go(func() {
+				pause(context.Background(), f.after)
+				f.mu.Lock()
+				defer f.mu.Unlock()
+				f.gone[object.GetName()] = observe
+				_ = f.Driver.Remove(context.Background(), object)
+			})
+		case plan.Removed:
+			return
+		}
+		observe(m)
+	})
+}
+
+func (f *flushed) Remove(ctx context.Context, object fault.Object) error {
+	f.mu.Lock()
+	observe := f.gone[object.GetName()]
+	delete(f.gone, object.GetName())
+	f.mu.Unlock()
+	err := f.Driver.Remove(ctx, object)
+	if observe != nil {
+		observe(engine.Moment{Event: plan.Removed, At: time.Now()})
+	}
+	return err
+}
+
+// TestFlushed: a call that a hold holds for a while only is told as such.
+func TestFlushed(t *testing.T) {
+	t.Parallel()
+	s := newSession(t)
+	target := readTarget(t, emulated(t))
+	driver := &flushed{Driver: driven(t, target), after: 500 * time.Millisecond, gone: map[string]func(engine.Moment){}}
+	t.Cleanup(driver.all.Wait)
+	outcome, records := runWith(t, s, target, driver, compiled(t, s, target, "dig-instantiate-in-flight"))
+	if outcome.Verdict != verdict.Inconclusive || !strings.HasPrefix(outcome.Reason, "instantiate: the hold held nothing, or no longer: it was answered (dig.instantiate: 202 Accepted) after ") {
+		t.Errorf("%s: %s\n%s", outcome.Verdict, outcome.Reason, records)
+	}
+}
+
 // timesOut is the liar that only the client's own timeout gives away.
 const timesOut = "holds, and kills nothing"
 

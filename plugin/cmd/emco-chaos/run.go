@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/doctor"
@@ -131,9 +130,7 @@ func (s *session) run(ctx context.Context, options runOptions, names []string, t
 		return failure(err)
 	}
 
-	if slices.ContainsFunc(plans, inFlight) {
-		doctor.Fronts(interrupted, target, linesTo(s.errs))
-	}
+	doctor.Fronts(interrupted, target, linesTo(s.errs))
 	screen := newScreen(s.out, options.output == outputJSON)
 	err = opened.Suite(interrupted, plans, func(compiled *plan.Plan) (engine.Outcome, error) {
 		name := run.NewName()
@@ -158,11 +155,6 @@ func (s *session) run(ctx context.Context, options runOptions, names []string, t
 		return failure(err)
 	}
 	return ended
-}
-
-// inFlight reports whether a plan loses the connection of a call in flight.
-func inFlight(compiled *plan.Plan) bool {
-	return slices.ContainsFunc(compiled.Steps, func(step plan.Step) bool { return step.Expect == plan.ConnectionLost })
 }
 
 // open opens the journal of a run, to add to it.

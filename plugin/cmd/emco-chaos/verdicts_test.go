@@ -26,7 +26,7 @@ type must struct {
 var (
 	passes = must{verdict: verdict.Passed}
 	// hurried: the answer is there before the call can be caught in flight.
-	hurried = must{verdict.Inconclusive, "the hold held nothing: it was answered"}
+	hurried = must{verdict.Inconclusive, "the hold held nothing, or no longer: it was answered"}
 
 	forgotDeployment  = must{verdict.Failed, "final: Instantiated was not reached (last status: Approved"}
 	forgotTermination = must{verdict.Failed, "final: Terminated was not reached (last status: Instantiated"}
