@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -63,15 +64,26 @@ func (t *Target) cleanResources(ctx context.Context, start func(context.Context)
 	}
 	defer plugin.Close()
 	task := sdk.Task{Run: cleanActivity, Activity: cleanActivity, Timeout: CleanLimit}
-	result, removed, err := plugin.Ask(ctx, task, t.tell)
+	seen := &observer{notes: func(string) {}, removals: t.tell}
+	result, err := plugin.do(ctx, task, seen)
+	// A single one that is left is told in the last line: a wedge is one line.
+	single := err == nil && len(seen.left) == 1
+	for _, resource := range seen.left {
+		text := fmt.Sprintf("left %s: %s", resource.Anchor, resource.Reason)
+		if !single {
+			t.tell(text)
+		} else if !strings.Contains(result.Message, resource.Anchor) {
+			result.Message += "; " + text
+		}
+	}
 	if err != nil {
-		return removed, fmt.Errorf("remove what dead runs made: %w", err)
+		return seen.removed, fmt.Errorf("remove what dead runs made: %w", err)
 	}
 	t.tell(result.Message)
 	if result.Conclusion != sdk.Passed {
 		err = ErrLeft
 	}
-	return removed, err
+	return seen.removed, err
 }
 
 // RemoveFaults removes all faults of runs from the target, all at once: one that

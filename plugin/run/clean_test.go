@@ -138,7 +138,15 @@ func TestClean(t *testing.T) {
 		},
 		{
 			name: "one left", plugin: &sweeping{resources: all, result: sdk.Result{Conclusion: sdk.Errored, Message: "1 removed, 1 left"}},
-			told: []string{"removed projects/a", "left projects/b: it has no mark", "1 removed, 1 left"}, swept: Swept{Resources: 1}, remains: ErrLeft,
+			told: []string{"removed projects/a", "1 removed, 1 left; left projects/b: it has no mark"}, swept: Swept{Resources: 1}, remains: ErrLeft,
+		},
+		{
+			name: "one left that is named", plugin: &sweeping{resources: all[1:], result: sdk.Result{Conclusion: sdk.Errored, Message: "0 removed, projects/b left"}},
+			told: []string{"0 removed, projects/b left"}, remains: ErrLeft,
+		},
+		{
+			name: "two left", plugin: &sweeping{resources: append(all[1:], all[1]), result: sdk.Result{Conclusion: sdk.Errored, Message: "2 left"}},
+			told: []string{"left projects/b: it has no mark", "left projects/b: it has no mark", "2 left"}, remains: ErrLeft,
 		},
 		{name: "the plugin dies", plugin: &sweeping{resources: all[:1], err: died}, told: []string{"removed projects/a"}, swept: Swept{Resources: 1}, remains: died},
 		{

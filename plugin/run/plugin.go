@@ -110,31 +110,33 @@ func (p *Plugin) CompileAll(ctx context.Context, sources []sdk.Source) ([]*plan.
 	return plans, problems.Err()
 }
 
-// Ask has the plugin do an activity that belongs to no run. Its notes and what
-// it removes, which is counted, or leaves go to tell.
-func (p *Plugin) Ask(ctx context.Context, task sdk.Task, tell func(string)) (result sdk.Result, removed int, err error) {
-	task.Attempt, task.Target = 1, p.target
-	seen := observer{tell: tell}
-	result, err = p.Run(ctx, task, &seen)
-	return result, seen.removed, err
+// Ask has the plugin do an activity that belongs to no run. Its notes go to tell.
+func (p *Plugin) Ask(ctx context.Context, task sdk.Task, tell func(string)) (sdk.Result, error) {
+	return p.do(ctx, task, &observer{notes: tell, removals: tell})
 }
 
-// observer tells what an activity does. No step waits for its events.
+func (p *Plugin) do(ctx context.Context, task sdk.Task, seen *observer) (sdk.Result, error) {
+	task.Attempt, task.Target = 1, p.target
+	return p.Run(ctx, task, seen)
+}
+
+// observer takes what an activity tells. No step waits for its events.
 type observer struct {
-	tell    func(string)
-	removed int
+	notes, removals func(string)
+	removed         int
+	left            []sdk.Resource
 }
 
 func (*observer) Event(string, time.Time, map[string]string) {}
 
-func (o *observer) Note(_ time.Time, text string) { o.tell(text) }
+func (o *observer) Note(_ time.Time, text string) { o.notes(text) }
 
 func (o *observer) Resource(resource sdk.Resource) {
 	switch resource.State {
 	case sdk.Removed:
 		o.removed++
-		o.tell("removed " + resource.Anchor)
+		o.removals("removed " + resource.Anchor)
 	case sdk.Left:
-		o.tell(fmt.Sprintf("left %s: %s", resource.Anchor, resource.Reason))
+		o.left = append(o.left, resource)
 	}
 }

@@ -123,7 +123,7 @@ func openDriver(ctx context.Context, options doctor.Options) (doctor.Driver, err
 // remains asks what dead runs left by the plugin's activity "leftovers", whose
 // evidence lists it.
 func remains(ctx context.Context, plugin asker, limit time.Duration) (doctor.Finding, error) {
-	result, _, err := plugin.Ask(ctx, sdk.Task{Run: "doctor", Timeout: limit - limit/5, Activity: "leftovers"}, func(string) {})
+	result, err := plugin.Ask(ctx, sdk.Task{Run: "doctor", Timeout: limit - limit/5, Activity: "leftovers"}, func(string) {})
 	finding := doctor.Finding{State: doctor.OK, Message: result.Message}
 	switch wedged := result.Evidence["wedged"]; {
 	case result.Conclusion == sdk.Errored:
@@ -154,7 +154,7 @@ func reach(plugin *run.Plugin, description sdk.Description, limit time.Duration)
 			return doctor.AnyAnswer(ctx, service, url)
 		}
 		// It ends before the check does, and so says what it saw.
-		result, _, err := plugin.Ask(ctx, sdk.Task{
+		result, err := plugin.Ask(ctx, sdk.Task{
 			Run: "doctor", Timeout: limit - limit/5, Activity: "available", Arguments: map[string]any{"service": service},
 		}, func(string) {})
 		if err == nil && result.Conclusion != sdk.Passed {

@@ -12,8 +12,8 @@ import (
 // oneAnswer is a plugin that has one answer to everything.
 type oneAnswer sdk.Result
 
-func (a oneAnswer) Ask(context.Context, sdk.Task, func(string)) (sdk.Result, int, error) {
-	return sdk.Result(a), 0, nil
+func (a oneAnswer) Ask(context.Context, sdk.Task, func(string)) (sdk.Result, error) {
+	return sdk.Result(a), nil
 }
 
 // What dead runs left is not ok, and what is wedged fails.

@@ -111,7 +111,7 @@ func printFaults(ctx context.Context, out io.Writer, reader client.Reader, compi
 
 // asker is a plugin that does an activity outside of a run.
 type asker interface {
-	Ask(ctx context.Context, task sdk.Task, tell func(string)) (result sdk.Result, removed int, err error)
+	Ask(ctx context.Context, task sdk.Task, tell func(string)) (sdk.Result, error)
 }
 
 // printResources prints the calls to the system under test, and the resources
@@ -139,7 +139,7 @@ func printResources(ctx context.Context, out io.Writer, compiled *plan.Plan, plu
 		return nil
 	}
 	fmt.Fprintf(out, "  resources of its own, with the run's name in place of %q\n", previewRun)
-	result, _, err := plugin.Ask(ctx, sdk.Task{
+	result, err := plugin.Ask(ctx, sdk.Task{
 		Run: previewRun, Timeout: time.Minute, Activity: previewActivity, Arguments: maps.Clone(given.Arguments),
 	}, tell)
 	switch {

@@ -86,9 +86,9 @@ type previewing struct {
 	result sdk.Result
 }
 
-func (p *previewing) Ask(_ context.Context, task sdk.Task, _ func(string)) (sdk.Result, int, error) {
+func (p *previewing) Ask(_ context.Context, task sdk.Task, _ func(string)) (sdk.Result, error) {
 	p.task = task
-	return p.result, 0, nil
+	return p.result, nil
 }
 
 func TestPrintResources(t *testing.T) {
