@@ -242,6 +242,13 @@ func (p *progress) outcome(made report.Run) string {
 		status.RecoveredIn = duration(p.watch.recovered)
 		text = "recovered: " + p.result
 	}
+	for _, recovery := range made.Recoveries() {
+		for _, phase := range recovery.Phases {
+			if phase.Name == plan.Ready && !phase.Sure() {
+				text += fmt.Sprintf("; since %s was down: %s", recovery.Fault, phase)
+			}
+		}
+	}
 	return fmt.Sprintf("%s; %d of %d", text, held, len(status.Evidence))
 }
 

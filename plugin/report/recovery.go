@@ -30,8 +30,14 @@ type Phase struct {
 	AtMost  float64 `json:"atMost"`
 }
 
+// trusted is how wrong a moment may be without a word.
+const trusted = time.Second
+
+// Sure reports whether the phase took about as long as it was seen to.
+func (p Phase) Sure() bool { return p.AtMost-p.AtLeast <= trusted.Seconds() }
+
 func (p Phase) String() string {
-	if p.AtMost-p.AtLeast > 1 {
+	if !p.Sure() {
 		return fmt.Sprintf("%s between %.3f s and %.3f s", p.Name, p.AtLeast, p.AtMost)
 	}
 	return fmt.Sprintf("%s %.3f s", p.Name, p.Seconds)

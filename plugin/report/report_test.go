@@ -139,7 +139,7 @@ func lines(t *testing.T, change func(p *plan.Plan, record func(journal.Record)))
 	}
 	record(journal.Record{Kind: journal.Event, Step: "kill", Event: plan.Down})
 	record(journal.Record{Kind: journal.Event, Step: "kill", Event: plan.Rescheduled})
-	record(journal.Record{Kind: journal.Event, Step: "kill", Event: plan.Ready, Detail: map[string]string{journal.NotBefore: at.Add(-500 * time.Millisecond).UTC().Format(time.RFC3339Nano)}})
+	record(journal.Record{Kind: journal.Event, Step: "kill", Event: plan.Ready, Detail: map[string]string{journal.NotBefore: at.Add(-500 * time.Millisecond).UTC().Format(time.RFC3339Nano), journal.Told: "2026-01-02T03:04:05Z"}})
 	record(journal.Record{Kind: journal.Result, Step: "back", Conclusion: "passed"})
 	record(journal.Record{Kind: journal.Result, Step: "final", Conclusion: "passed", Evidence: map[string]string{"held": "500ms"}})
 	record(journal.Record{Kind: journal.Verdict, Attempt: 1, Verdict: "Passed"})
@@ -210,9 +210,10 @@ func TestFacts(t *testing.T) {
 		"text": {
 			"run r, attempt 1, began 2", "took 9.000 s", "target t (sha256 abc)", "parameters delay=1s", "versions Kubernetes v1.36, emco-chaos v1",
 			"of what pod-kill a had stopped, since down: rescheduled 1.000 s, ready between 0.500 s and 2.000 s, answers 3.000 s, converged 3.500 s",
+			"pod-kill a: ready (seen then, and up to 1.5 s old; the system itself says 2026-01-02T03:04:05Z)\n", "pod-kill a: down\n",
 		},
-		"markdown": {"target: t (sha256 abc)", "converged 3.500 s"},
-		"json":     {`"seconds":9,`, `"targetSha256":"abc"`, `"parameters":{"delay":"1s"}`, `"unit":"s","phases":[{"name":"rescheduled","seconds":1,"atLeast":1,"atMost":1},{"name":"ready","seconds":2,"atLeast":0.5,"atMost":2}`},
+		"markdown": {"target: t (sha256 abc)", "converged 3.500 s", "ready (seen then, and up to 1.5 s old; "},
+		"json":     {`"seconds":9,`, `"targetSha256":"abc"`, `"parameters":{"delay":"1s"}`, `"unit":"s","phases":[{"name":"rescheduled","seconds":1,"atLeast":1,"atMost":1},{"name":"ready","seconds":2,"atLeast":0.5,"atMost":2}`, `,"notBefore":1500000000,"told":"2026-01-02T03:04:05Z"}`},
 		"junit":    {`name="kill[delay=1s]"`, `<property name="kill.ready.seconds" value="2.000">`, `<property name="kill.converged.at-most.seconds" value="3.500">`, `value="Kubernetes v1.36, emco-chaos v1"`},
 	} {
 		var out bytes.Buffer

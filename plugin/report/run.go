@@ -114,6 +114,10 @@ type Finding struct {
 	At   time.Duration `json:"at"`
 	Step string        `json:"step"`
 	Text string        `json:"text"`
+	// NotBefore is the earliest that it can have been, in the same way, where At
+	// is when it was seen; and Told is the system's own time of it.
+	NotBefore *time.Duration `json:"notBefore,omitempty"`
+	Told      string         `json:"told,omitempty"`
 }
 
 // Findings are what the client saw, when what a fault stopped was down and
@@ -123,7 +127,11 @@ func (r Run) Findings() []Finding {
 	for _, record := range r.records {
 		step, known := r.Plan.Find(record.Step)
 		if known && r.isFinding(step, record) || record.Kind == journal.Disturbance {
-			findings = append(findings, Finding{At: record.At - r.origin.At, Step: step.Name, Text: Words(r.Plan, record)})
+			finding := Finding{At: record.At - r.origin.At, Step: step.Name, Text: Words(r.Plan, record), Told: record.Detail[journal.Told]}
+			if late := slack(record); late > 0 {
+				finding.NotBefore = new(finding.At - late)
+			}
+			findings = append(findings, finding)
 		}
 	}
 	return findings

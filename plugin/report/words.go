@@ -63,6 +63,13 @@ func eventWords(step plan.Step, record journal.Record) string {
 			words += " " + value
 		}
 	}
+	if late := slack(record); late > trusted {
+		words += fmt.Sprintf(" (seen then, and up to %.1f s old", late.Seconds())
+		if told := record.Detail[journal.Told]; told != "" {
+			words += "; the system itself says " + told
+		}
+		words += ")"
+	}
 	return words
 }
 
