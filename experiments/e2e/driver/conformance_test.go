@@ -23,7 +23,7 @@ func TestConformance(t *testing.T) {
 	drivertest.Run(t, func(t *testing.T) drivertest.System {
 		p := s.newPair(t)
 		system := drivertest.System{
-			Driver:    timed{s.open(t), times},
+			Driver:    timed{s.open(t, p.service), times},
 			Kill:      func() fault.Object { return p.podChaos(v1alpha1.PodKillAction, p.service) },
 			Failure:   func() fault.Object { return p.podChaos(v1alpha1.PodFailureAction, p.service) },
 			Partition: func() fault.Object { return p.partition() },
@@ -31,6 +31,7 @@ func TestConformance(t *testing.T) {
 			Latency:   latency,
 			Ask:       p.Ask,
 			Send:      p.Send,
+			Crash:     p.Crash,
 			Received:  p.Received,
 			Patience:  patience,
 			Quiet:     time.Second,

@@ -294,9 +294,13 @@ func (s *site) available(t *testing.T, name string) {
 }
 
 // open opens a driver that is closed with the test.
-func (s *site) open(t *testing.T) *chaosmesh.Driver {
+func (s *site) open(t *testing.T, services ...string) *chaosmesh.Driver {
 	t.Helper()
-	driver, err := chaosmesh.Open(t.Context(), s.config, chaosmesh.Options{Namespaces: []string{s.namespace}})
+	options := chaosmesh.Options{Namespaces: []string{s.namespace}, Services: map[string]chaosmesh.Service{}}
+	for _, name := range services {
+		options.Services[name] = chaosmesh.Service{Namespace: s.namespace, Labels: map[string]string{"app": name}}
+	}
+	driver, err := chaosmesh.Open(t.Context(), s.config, options)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/chaosmesh"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
 )
 
@@ -51,7 +52,7 @@ func (s *stopwatch) String() string {
 
 // timed is a driver that is measured.
 type timed struct {
-	engine.Driver
+	*chaosmesh.Driver
 	times *stopwatch
 }
 

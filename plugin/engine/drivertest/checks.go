@@ -7,6 +7,7 @@ func Checks() []Check {
 		{"kill: removed while the service is away", removeBeforeReady},
 		{"kill: twice, one after the other", killTwice},
 		{"failure: down until removed", failureLasts},
+		{"watch: what no fault did, and nothing else", watchIsTrue},
 		{"partition: holds a request and releases it", partitionHolds},
 		{"partition: a killed source's request never arrives", deadRequestIsLost},
 		{"partition: a replacement is free of it", replacementIsFree},

@@ -31,6 +31,7 @@ const (
 	killRemoved = "kill: removed while the service is away"
 	twice       = "kill: twice, one after the other"
 	failure     = "failure: down until removed"
+	watches     = "watch: what no fault did, and nothing else"
 	holds       = "partition: holds a request and releases it"
 	dead        = "partition: a killed source's request never arrives"
 	free        = "partition: a replacement is free of it"
@@ -98,6 +99,26 @@ var liars = []liar{
 		"never says ready",
 		func(honest engine.Driver) engine.Driver { return silent(honest, plan.Ready) },
 		[]string{kill, failure, both},
+	},
+	{
+		"never says rescheduled",
+		func(honest engine.Driver) engine.Driver { return silent(honest, plan.Rescheduled) },
+		[]string{kill},
+	},
+	{
+		"does not watch",
+		func(honest engine.Driver) engine.Driver { return strict{honest} },
+		[]string{watches},
+	},
+	{
+		"sees nothing",
+		func(honest engine.Driver) engine.Driver { return &watching{Driver: honest, blind: true} },
+		[]string{watches},
+	},
+	{
+		"takes its own fault for somebody else's",
+		func(honest engine.Driver) engine.Driver { return &watching{Driver: honest} },
+		[]string{watches},
 	},
 	{
 		"never says created",
@@ -446,6 +467,36 @@ func silent(honest engine.Driver, event string) engine.Driver {
 			observe(m)
 		}
 	}}
+}
+
+// watching watches wrongly: it sees nothing, or what its own faults do too.
+type watching struct {
+	engine.Driver
+	blind bool
+	mu    sync.Mutex
+	tell  func(engine.Disturbance)
+}
+
+func (d *watching) Apply(ctx context.Context, object fault.Object, observe func(engine.Moment)) error {
+	return d.Driver.Apply(ctx, object, func(m engine.Moment) {
+		d.mu.Lock()
+		if m.Event == plan.Down && d.tell != nil {
+			d.tell(engine.Disturbance{Service: localtest.Service, At: m.At, Text: "it has gone"})
+		}
+		d.mu.Unlock()
+		observe(m)
+	})
+}
+
+func (d *watching) Watch(ctx context.Context, observe func(engine.Disturbance)) error {
+	if d.blind {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	d.mu.Lock()
+	d.tell = observe
+	d.mu.Unlock()
+	return d.Driver.(engine.Watcher).Watch(ctx, observe)
 }
 
 // early says what will happen, and does it later.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/engine"
 )
 
 func killIsTrue(ctx context.Context, system System) error {
@@ -51,6 +52,9 @@ func killIsTrue(ctx context.Context, system System) error {
 	}
 	if ready.At.Before(down.At) {
 		return errors.New("ready is before down")
+	}
+	if !kill.has(plan.Rescheduled) {
+		return errors.New("rescheduled was not observed")
 	}
 	return kill.inOrder()
 }
@@ -161,4 +165,68 @@ func failureLasts(ctx context.Context, system System) error {
 		return fmt.Errorf("the instance %s answered between down and the failure's end, asked %v after down", one.instance, one.asked.Sub(down.At))
 	}
 	return failure.inOrder()
+}
+
+func watchIsTrue(ctx context.Context, system System) error {
+	watcher, able := system.Driver.(engine.Watcher)
+	if !able {
+		return errors.New("the driver does not watch the services")
+	}
+	if _, err := awaitAnswer(ctx, system, system.Patience); err != nil {
+		return err
+	}
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	seen, ended := make(chan engine.Disturbance, 16), make(chan error, 1)
+	go func() {
+		ended <- watcher.Watch(watching, func(d engine.Disturbance) {
+			select {
+			case seen <- d:
+			default: // Those that came first are enough.
+			}
+		})
+	}()
+	kill, err := apply(ctx, system, system.Kill())
+	if err != nil {
+		return err
+	}
+	if _, err := kill.await(ctx, system, plan.Ready); err != nil {
+		return err
+	}
+	if err := kill.remove(ctx); err != nil {
+		return err
+	}
+	before, err := awaitAnswer(ctx, system, system.Lag)
+	if err != nil {
+		return err
+	}
+	if err := wait(ctx, system.Quiet); err != nil {
+		return err
+	}
+	select {
+	case d := <-seen:
+		return fmt.Errorf("what the fault did is told as what somebody else did: %s: %s", d.Service, d.Text)
+	default:
+	}
+	struck := time.Now()
+	if err := system.Crash(ctx); err != nil {
+		return fmt.Errorf("crash the service: %w", err)
+	}
+	select {
+	case d := <-seen:
+		if d.Service == "" || d.Text == "" || d.At.Before(struck.Add(-time.Second)) || d.At.After(time.Now()) {
+			return fmt.Errorf("the service has crashed at %v, and what is told is %+v", struck, d)
+		}
+	case err := <-ended:
+		return fmt.Errorf("the watch has ended: %w", err)
+	case <-time.After(system.Patience):
+		return fmt.Errorf("the instance %s has crashed, and nothing is told of it within %v", before, system.Patience)
+	}
+	stop()
+	select {
+	case <-ended:
+		return nil
+	case <-time.After(system.Patience):
+		return errors.New("the watch goes on after its context has ended")
+	}
 }

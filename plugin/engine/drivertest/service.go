@@ -32,6 +32,7 @@ const (
 	instancePath = "/instance"
 	sendPath     = "/send"
 	messagesPath = "/messages"
+	crashPath    = "/crash"
 )
 
 // Serve makes this process a test server when its environment says so, and
@@ -99,6 +100,7 @@ func serveService(mux *http.ServeMux, backEnd string) {
 	mux.HandleFunc("GET "+instancePath, func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, instance)
 	})
+	mux.HandleFunc("POST "+crashPath, func(http.ResponseWriter, *http.Request) { os.Exit(1) })
 	mux.HandleFunc("POST "+sendPath+"/{message}", func(w http.ResponseWriter, r *http.Request) {
 		// The message is on its way whether or not somebody still waits.
 		ctx := context.WithoutCancel(r.Context())
@@ -123,6 +125,14 @@ func (o Outside) Ask(ctx context.Context) (string, error) {
 // Send has the service send a message to the back end.
 func (o Outside) Send(ctx context.Context, message string) error {
 	return post(ctx, fresh(), "http://"+o.Service+sendPath+"/"+url.PathEscape(message))
+}
+
+// Crash has the service end; a service that is gone answers nothing.
+func (o Outside) Crash(ctx context.Context) error {
+	if err := post(ctx, fresh(), "http://"+o.Service+crashPath); err == nil {
+		return errors.New("the service answers, and has not crashed")
+	}
+	return nil
 }
 
 // Received is how often the back end has received a message.

@@ -41,6 +41,8 @@ type System struct {
 	// Send has the service send a message to its back end, and returns when
 	// the back end has confirmed it.
 	Send func(ctx context.Context, message string) error
+	// Crash has the service's process end by itself.
+	Crash func(ctx context.Context) error
 	// Received is how often the back end has received a message; asked from
 	// outside, on a way that no fault is on.
 	Received func(ctx context.Context, message string) (int, error)

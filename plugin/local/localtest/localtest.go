@@ -112,6 +112,7 @@ func System(t testing.TB, change func(*local.Description)) drivertest.System {
 		Nothing:   func() fault.Object { return PodChaos(v1alpha1.PodKillAction, "nobody") },
 		Ask:       outside.Ask,
 		Send:      outside.Send,
+		Crash:     outside.Crash,
 		Received:  outside.Received,
 		Patience:  20 * time.Second,
 		Quiet:     200 * time.Millisecond,
