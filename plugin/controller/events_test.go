@@ -221,13 +221,13 @@ func TestRunFromTheDashboard(t *testing.T) {
 			"NotStarted: not started: back, kill (too late)",
 			"Answered: given: as planned",
 			"Answered: back: as planned",
-			"Inconclusive: Inconclusive: step back did not start: too late; 0 of 0",
+			"Inconclusive: Inconclusive: step back did not start: too late; 1 of 1",
 		}
 		for kind, want := range map[string][]string{
 			"Run": onRun, "Workflow": onRun,
 			"Schedule": {
 				"Begun: begins calm-kill: The orchestrator is killed (run calm-kill-1)",
-				"Inconclusive: Inconclusive: step back did not start: too late; 0 of 0 (run calm-kill-1)",
+				"Inconclusive: Inconclusive: step back did not start: too late; 1 of 1 (run calm-kill-1)",
 			},
 			"PodChaos": {
 				"Created: run calm-kill-1 of calm-kill: kill: pod-kill orchestrator: created",
@@ -400,8 +400,8 @@ func TestAttemptsAreTold(t *testing.T) {
 		w.passes(run)
 		time.Sleep(2 * settleTick)
 		for kind, want := range map[string][]string{
-			"Workflow": {"Inconclusive: attempt 1 of 3 inconclusive: the kill came too late; the next follows", "Answered: given: as planned", "Answered: back: as planned", "Passed: Passed: recovered: as planned; 0 of 0"},
-			"Schedule": {"Inconclusive: attempt 1 of 3 inconclusive: the kill came too late; the next follows (run calm-kill-1)", "Passed: Passed: recovered: as planned; 0 of 0 (run calm-kill-1)"},
+			"Workflow": {"Inconclusive: attempt 1 of 3 inconclusive: the kill came too late; the next follows", "Answered: given: as planned", "Answered: back: as planned", "Passed: Passed: recovered: as planned; 1 of 1"},
+			"Schedule": {"Inconclusive: attempt 1 of 3 inconclusive: the kill came too late; the next follows (run calm-kill-1)", "Passed: Passed: recovered: as planned; 1 of 1 (run calm-kill-1)"},
 		} {
 			if got := w.events.on(kind)[1:]; !slices.Equal(got, want) {
 				t.Errorf("on the %s it says %q", kind, got)

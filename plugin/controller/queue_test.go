@@ -183,7 +183,7 @@ func TestStatusOfARun(t *testing.T) {
 		for _, one := range status.Conditions {
 			conditions[one.Type] = one
 		}
-		if conditions["Started"].Status != "True" || conditions["Finished"].Reason != "Passed" || conditions["Finished"].Message != "recovered: as planned; 0 of 0" {
+		if conditions["Started"].Status != "True" || conditions["Finished"].Reason != "Passed" || conditions["Finished"].Message != "recovered: as planned; 1 of 1" {
 			t.Errorf("its conditions are %+v", status.Conditions)
 		}
 		kept := &corev1.ConfigMap{}
@@ -194,7 +194,7 @@ func TestStatusOfARun(t *testing.T) {
 			t.Errorf("the journal is owned by %+v", owner)
 		}
 		records, err := ReadJournal(t.Context(), w.cluster, client.ObjectKeyFromObject(run))
-		if err != nil || len(records) != 12 {
+		if err != nil || len(records) != 13 {
 			t.Errorf("the journal has %d records: %v", len(records), err)
 		}
 	})

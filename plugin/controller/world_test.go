@@ -417,6 +417,7 @@ func calmKill() *plan.Plan {
 			{Name: "kill", Fault: &plan.Fault{Kind: "PodChaos", Action: "pod-kill", Summary: "pod-kill orchestrator", Object: data}},
 			{Name: "back", Activity: &plan.Activity{Name: "available", Summary: "orchestrator is available", Events: []string{"started", "passed", "failed"}, Ends: []string{"passed", "failed"}}},
 		},
+		Evidence: []plan.Claim{{Refs: []plan.Ref{{Step: "back", Event: "passed"}}}},
 	}
 }
 

@@ -170,6 +170,8 @@ func TestDamagedJournals(t *testing.T) {
 		{"all lines reversed", reversed(good), "Error Error+left", "the journal of this run is damaged: line 1 does not follow"},
 		{"a verdict made better", strings.Replace(unchained, `"down"`, `"done"`, 1), "Inconclusive", "the journal claims Passed, and its events say Inconclusive: the evidence \"kill.down\" is not there: kill.down never happened"},
 		{"a verdict made worse", strings.Replace(unchained, `"verdict":"Passed"}`+"\n"+`{"kind":"event"`, `"verdict":"Failed"}`+"\n"+`{"kind":"event"`, 1), "Error", "the journal claims Failed, and its events say Passed"},
+		{"a plan without its evidence", regexp.MustCompile(`"evidence":\[[^]]*\]`).ReplaceAllString(unchained, `"evidence":[]`), "Inconclusive", "the journal claims Passed, and its events say Inconclusive: the plan demands nothing that shows what was done"},
+		{"a run without a plan", regexp.MustCompile(`"plan":\{.*\},"version"`).ReplaceAllString(unchained, `"version"`), "Inconclusive", "the journal claims Passed, and its events say Inconclusive: the plan demands nothing that shows what was done"},
 		{"no journal", "Dear Joe,\n", "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -230,6 +230,11 @@ func (h history) undisturbed() Judgement {
 	if missing := h.missing(p.Evidence...); missing != "" {
 		return Judgement{Inconclusive, missing}
 	}
+	// Plans are checked before they run; that of a journal may have been changed.
+	faults := slices.ContainsFunc(p.Steps, func(step plan.Step) bool { return step.Fault != nil })
+	if len(p.Steps) == 0 || len(p.Evidence) == 0 && (faults || !p.Control) {
+		return Judgement{Inconclusive, "the plan demands nothing that shows what was done"}
+	}
 	return Judgement{Verdict: Passed}
 }
 

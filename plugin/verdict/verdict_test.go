@@ -224,6 +224,10 @@ func TestWhatComesBeside(t *testing.T) {
 		{"a failure while the outage is still on", func(p *plan.Plan) { p.Steps[1].Until = refs(t, "back.failed") }, strings.Replace(good, "kill.ready,back.passed,back = passed,final.passed,final = passed", "back.failed,back = failed,kill.removed,kill.ready", 1), verdict.Failed, "back: because"},
 		{"a failure after its end", func(p *plan.Plan) { p.Steps[1].Until = refs(t, "call.failed") }, strings.Replace(good, "kill.ready,back.passed,back = passed,final.passed,final = passed", "kill.removed,back.failed,back = failed,kill.ready", 1), verdict.Inconclusive, "the cluster was slow"},
 		{"a failure of a step that ends with the outage", func(p *plan.Plan) { p.Steps[2].Until = refs(t, "kill.ready") }, strings.Replace(good, "kill.ready,back.passed,back = passed,final.passed,final = passed", "back.failed,back = failed", 1), verdict.Failed, "back: because"},
+		{"a plan without evidence", func(p *plan.Plan) { p.Evidence = nil }, good, verdict.Inconclusive, "the plan demands nothing"},
+		{"one that says that it wants no fault, and has one", func(p *plan.Plan) { p.Control, p.Evidence = true, nil }, good, verdict.Inconclusive, "the plan demands nothing"},
+		{"one without a fault that wants none", func(p *plan.Plan) { p.Control, p.Evidence, p.Steps = true, nil, p.Steps[2:] }, good, verdict.Passed, ""},
+		{"a plan without a step", func(p *plan.Plan) { p.Control, p.Steps, p.Evidence = true, nil, nil }, good, verdict.Inconclusive, "the plan demands nothing"},
 		{"a failure without a fault that wants none", func(p *plan.Plan) { p.Control, p.Evidence = true, nil }, "given = passed,back = failed", verdict.Failed, "back: because"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
