@@ -1751,6 +1751,13 @@ func TestSelect(t *testing.T) {
 	}
 	byPods := podChaos(t, v1alpha1.PodKillAction)
 	byPods.Spec.Selector = v1alpha1.PodSelectorSpec{Pods: map[string][]string{namespace: {"etcd-2", "nobody"}}}
+	byExpression := podChaos(t, v1alpha1.PodKillAction)
+	byExpression.Spec.Selector.LabelSelectors = nil
+	byExpression.Spec.Selector.ExpressionSelectors = v1alpha1.LabelSelectorRequirements{{Key: "app", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"etcd"}}}
+	byNode := podChaos(t, v1alpha1.PodKillAction)
+	byNode.Spec.Selector.Nodes = []string{"node-2"}
+	byPhase := podChaos(t, v1alpha1.PodKillAction)
+	byPhase.Spec.Selector.PodPhaseSelectors = []string{"Running"}
 	for want, object := range map[string]fault.Object{
 		"orchestrator-1":        podChaos(t, v1alpha1.PodKillAction),
 		"orchestrator-1 etcd-2": partition(t),
@@ -1760,6 +1767,14 @@ func TestSelect(t *testing.T) {
 			t.Errorf("selected %q, not %q", got, want)
 		}
 	}
+	if got := names(chaosmesh.Select(t.Context(), reader, byExpression)); got != "orchestrator-1" {
+		t.Errorf("by expression: %q", got)
+	}
+	if got := names(chaosmesh.Select(t.Context(), reader, byPhase)); got != "orchestrator-1" {
+		t.Errorf("by phase: %q", got)
+	}
+	_, err = chaosmesh.Select(t.Context(), reader, byNode)
+	contains(t, err, "node node-2")
 	if got := names(chaosmesh.Pods(t.Context(), reader, namespace, map[string]string{"app": "etcd"})); got != "etcd-2" {
 		t.Errorf("by labels: %q", got)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -58,10 +59,11 @@ func byName(pods []corev1.Pod) {
 
 // end is one end of a fault: a selector of pods.
 type end struct {
-	field   string // where the selector stands in the object
-	mode    v1alpha1.SelectorMode
-	spec    v1alpha1.PodSelectorSpec
-	running bool // the fault is put on pods that run
+	field               string // where the selector stands in the object
+	mode                v1alpha1.SelectorMode
+	spec                v1alpha1.PodSelectorSpec
+	running             bool // the fault is put on pods that run
+	labels, annotations labels.Selector
 }
 
 // endsOf are the ends of a fault. What the driver does not know of a selector
@@ -81,7 +83,7 @@ func endsOf(object fault.Object) ([]end, error) {
 	var ends []end
 	for _, selector := range fault.Selectors(object) {
 		e := end{field: selector.Field, mode: selector.Mode, spec: selector.Selector, running: !kind.Stops}
-		if err := e.known(); err != nil {
+		if err := e.complete(); err != nil {
 			return nil, err
 		}
 		ends = append(ends, e)
@@ -89,19 +91,23 @@ func endsOf(object fault.Object) ([]end, error) {
 	return ends, nil
 }
 
-// known refuses what is not known of a selector.
-func (e end) known() error {
-	if e.mode != v1alpha1.OneMode && e.mode != v1alpha1.AllMode {
+// complete refuses what is not known of a selector, and makes its matchers.
+func (e *end) complete() (err error) {
+	const unknown, remedy = "is not known to emco-chaos", "select by namespaces and labelSelectors"
+	e.annotations = labels.SelectorFromSet(e.spec.AnnotationSelectors)
+	e.labels, err = metav1.LabelSelectorAsSelector(&metav1.LabelSelector{
+		MatchLabels:      e.spec.LabelSelectors,
+		MatchExpressions: e.spec.ExpressionSelectors,
+	})
+	switch {
+	case e.mode != v1alpha1.OneMode && e.mode != v1alpha1.AllMode:
 		return e.refuse("mode", "write all", "is %q, and which pods that hits cannot be known before", string(e.mode))
-	}
-	for field, values := range map[string]int{
-		"annotationSelectors": len(e.spec.AnnotationSelectors), "expressionSelectors": len(e.spec.ExpressionSelectors),
-		"fieldSelectors": len(e.spec.FieldSelectors), "podPhaseSelectors": len(e.spec.PodPhaseSelectors),
-		"nodeSelectors": len(e.spec.NodeSelectors), "nodes": len(e.spec.Nodes),
-	} {
-		if values > 0 {
-			return e.refuse("selector."+field, "select by namespaces and labelSelectors", "is not known to emco-chaos")
-		}
+	case len(e.spec.FieldSelectors) > 0:
+		return e.refuse("selector.fieldSelectors", remedy, unknown)
+	case len(e.spec.NodeSelectors) > 0:
+		return e.refuse("selector.nodeSelectors", remedy, unknown)
+	case err != nil:
+		return e.refuse("selector", "correct the selector", "%v", err)
 	}
 	return nil
 }
@@ -124,9 +130,14 @@ func (e end) matches(pod *corev1.Pod) bool {
 	if len(e.spec.Pods) > 0 {
 		return slices.Contains(e.spec.Pods[pod.Namespace], pod.Name)
 	}
-	return slices.Contains(e.spec.Namespaces, pod.Namespace) && labels.SelectorFromSet(e.spec.LabelSelectors).Matches(labels.Set(pod.Labels))
+	return slices.Contains(e.spec.Namespaces, pod.Namespace) &&
+		e.labels.Matches(labels.Set(pod.Labels)) &&
+		e.annotations.Matches(labels.Set(pod.Annotations)) &&
+		(len(e.spec.Nodes) == 0 || slices.Contains(e.spec.Nodes, pod.Spec.NodeName)) &&
+		(len(e.spec.PodPhaseSelectors) == 0 || slices.Contains(e.spec.PodPhaseSelectors, string(pod.Status.Phase)))
 }
 
+// of are those of the pods that the end selects.
 func (e end) of(pods []corev1.Pod) []corev1.Pod {
 	return slices.DeleteFunc(slices.Clone(pods), func(pod corev1.Pod) bool { return !e.matches(&pod) })
 }
@@ -172,11 +183,23 @@ func (e end) nothing(pods []corev1.Pod) error {
 	return e.refuse("selector", remedy, "selects no pod: none in namespace %s has %s; %s", strings.Join(spaces, " and "), e.wanted(), there)
 }
 
+// wanted says what a pod must have to be selected.
 func (e end) wanted() string {
 	if len(e.spec.Pods) > 0 {
 		return "the name " + strings.Join(distinct(slices.Concat(slices.Collect(maps.Values(e.spec.Pods))...)), " or ")
 	}
-	return labels.FormatLabels(e.spec.LabelSelectors)
+	var list []string
+	for _, part := range []struct{ what, values string }{
+		{"", e.labels.String()},
+		{"annotation ", e.annotations.String()},
+		{"node ", strings.Join(e.spec.Nodes, " or ")},
+		{"phase ", strings.Join(e.spec.PodPhaseSelectors, " or ")},
+	} {
+		if part.values != "" {
+			list = append(list, part.what+part.values)
+		}
+	}
+	return strings.Join(list, ", ")
 }
 
 // listed is how many labels a message names.

@@ -24,37 +24,82 @@ func Find(name, directory string) (string, error) {
 	if name == "" || strings.ContainsAny(name, "/\\\x00") {
 		return "", fmt.Errorf("%w: %q is no plugin's name; write NAME for a file %sNAME", ErrNotFound, name, Prefix)
 	}
-	places := []string{directory}
-	if directory == "" {
-		own, err := os.Executable()
-		if err == nil {
-			own = filepath.Dir(own)
-		}
-		places = append([]string{own}, filepath.SplitList(os.Getenv("PATH"))...)
+	found, err := List(directory)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
 	}
 	var unfit error
-	for _, place := range places {
-		if place == "" {
-			continue // on PATH it is the current directory, and nothing is started from there
-		}
-		path, err := filepath.Abs(filepath.Join(place, Prefix+name))
-		if err = cmp.Or(err, executable(path)); err == nil {
-			return path, nil
-		}
-		if errors.Is(err, ErrNotPlugin) || directory != "" && !errors.Is(err, ErrNotFound) {
+	for _, one := range found {
+		if one.Name == name {
+			err := executable(one.Path)
+			if err == nil {
+				return one.Path, nil
+			}
 			unfit = cmp.Or(unfit, err)
 		}
 	}
 	if unfit != nil {
 		return "", fmt.Errorf("look for the plugin %s: %w", name, unfit)
 	}
-	looked := places[0]
+	looked := places(directory)[0]
 	if directory == "" {
 		looked += " or on PATH"
 	}
 	return "", fmt.Errorf("%w: %s%s is not in %s; put it there, or name its directory with --plugin-dir", ErrNotFound, Prefix, name, looked)
 }
 
+// places are the directories in which plugins are looked for. An empty one is
+// passed over: on PATH it is the current directory, and nothing is started
+// from there.
+func places(directory string) []string {
+	if directory != "" {
+		return []string{directory}
+	}
+	own, err := os.Executable()
+	if err == nil {
+		own = filepath.Dir(own)
+	}
+	return append([]string{own}, filepath.SplitList(os.Getenv("PATH"))...)
+}
+
+// Found is a file that has the name of a plugin.
+type Found struct {
+	Name string `json:"name"`
+	Path string `json:"path"`
+	// Shadowed is set when another one of this name is found first.
+	Shadowed bool `json:"shadowed,omitempty"`
+}
+
+// List lists the plugins in the places where Find looks, in their order.
+func List(directory string) ([]Found, error) {
+	var list []Found
+	looked, names := map[string]bool{}, map[string]bool{}
+	for _, place := range places(directory) {
+		if place == "" {
+			continue
+		}
+		place, err := filepath.Abs(place)
+		var entries []fs.DirEntry
+		if err == nil && !looked[place] {
+			looked[place] = true
+			entries, err = os.ReadDir(place)
+		}
+		if err != nil && directory != "" {
+			return nil, fmt.Errorf("look for plugins: %w", err)
+		}
+		for _, entry := range entries {
+			name, is := strings.CutPrefix(entry.Name(), Prefix)
+			if !is || name == "" || entry.IsDir() {
+				continue
+			}
+			list = append(list, Found{Name: name, Path: filepath.Join(place, entry.Name()), Shadowed: names[name]})
+			names[name] = true
+		}
+	}
+	return list, nil
+}
+
+// executable checks that a file can be started.
 func executable(path string) error {
 	info, err := os.Stat(path)
 	switch {

@@ -82,7 +82,7 @@ func newRoot(s *session) *cobra.Command {
 	flags.StringVarP(&s.target, "target", "t", "", "the target `FILE`: the EMCO under test")
 	root.AddCommand(
 		newList(s), newValidate(s), newRender(s), newRun(s), newDemo(s), newClean(s), newVersion(s), newReport(s), newExplain(s),
-		newApply(s), newDelete(s), newGMS(s), newSchema(s), newConformance(s), newDoctor(s), newController(s), newTrigger(s), newMap(s),
+		newApply(s), newDelete(s), newGMS(s), newPlugins(s), newSchema(s), newConformance(s), newDoctor(s), newController(s), newTrigger(s), newMap(s),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
