@@ -89,12 +89,17 @@ bench: ## Measure the way from an event in the plugin to the driver
 	$(GO) test -run '^$$' -bench . -benchtime 10000x ./plugin/host ./plugin/cmd/emco-chaos-plugin-emco
 
 .PHONY: check
-check: format vet lint generated ## Check format, vet, lint, and that generated code is up to date
+check: format tidy vet lint generated ## Check format, modules, vet, lint, and that generated code is up to date
 
 .PHONY: format
 format: ## Check that the code is formatted
 	@unformatted=$$(gofmt -l experiments plugin probes); \
 	if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+
+.PHONY: tidy
+tidy: ## Check that the modules name what is used, and no more
+	$(GO) mod tidy -diff
+	$(GO) -C experiments/e2e mod tidy -diff
 
 .PHONY: vet
 vet: ## Run go vet
