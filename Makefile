@@ -89,7 +89,7 @@ bench: ## Measure the way from an event in the plugin to the driver
 	$(GO) test -run '^$$' -bench . -benchtime 10000x ./plugin/host ./plugin/cmd/emco-chaos-plugin-emco
 
 .PHONY: check
-check: format tidy vet lint generated ## Check format, modules, vet, lint, and that generated code is up to date
+check: format vet lint generated ## Check format, vet, lint, and that generated code is up to date
 
 .PHONY: format
 format: ## Check that the code is formatted
@@ -97,7 +97,7 @@ format: ## Check that the code is formatted
 	if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
 
 .PHONY: tidy
-tidy: ## Check that the modules name what is used, and no more
+tidy: ## Check that the modules name what is used, and no more (it asks for the modules of all tests)
 	$(GO) mod tidy -diff
 	$(GO) -C experiments/e2e mod tidy -diff
 
