@@ -316,9 +316,8 @@ func (s *site) watchWaits(t *testing.T) func() []waited {
 	}
 }
 
-// waitedSoon sees that at least so many Runs said that they wait, on both, and in
-// time: half of them at least, as so many pods that start at once can have the
-// machine for themselves.
+// waitedSoon sees that at least so many Runs said that they wait, on both, and each
+// of them in time.
 func waitedSoon(t *testing.T, all []waited, least int) {
 	t.Helper()
 	var delays []time.Duration
@@ -331,10 +330,10 @@ func waitedSoon(t *testing.T, all []waited, least int) {
 		t.Fatalf("%d Runs say that they wait, not %d", len(delays), least)
 	}
 	slices.Sort(delays)
-	median := delays[(len(delays)-1)/2]
-	t.Logf("from a Run to the Events that it waits, %d runs: %v to %v, p50 %v", len(delays), delays[0], delays[len(delays)-1], median)
-	if median > waitLimit {
-		t.Errorf("they do not say within %v that they wait", waitLimit)
+	last := delays[len(delays)-1]
+	t.Logf("from a Run to the Events that it waits, %d runs: %v to %v, p50 %v", len(delays), delays[0], last, delays[(len(delays)-1)/2])
+	if last > waitLimit {
+		t.Errorf("they do not all say within %v that they wait", waitLimit)
 	}
 }
 

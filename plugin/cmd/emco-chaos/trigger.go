@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -140,7 +141,17 @@ func (s *session) trigger(ctx context.Context, options triggerOptions) error {
 		return nil
 	}
 	waiting := asked.DeepCopy()
-	f.late = time.AfterFunc(takenUp, func() {
+	var telling sync.WaitGroup
+	defer telling.Wait()
+	unseen, seen := context.WithCancel(ctx)
+	defer seen()
+	f.takenUp = seen
+	telling.Go(func() {
+		select {
+		case <-time.After(takenUp):
+		case <-unseen.Done():
+			return
+		}
 		if err := cluster.Get(ctx, client.ObjectKeyFromObject(waiting), waiting); err != nil || waiting.Status.Phase != "" {
 			return
 		}
@@ -150,7 +161,6 @@ func (s *session) trigger(ctx context.Context, options triggerOptions) error {
 			note(fmt.Sprintf("no Event tells of it: %v", err))
 		}
 	})
-	defer f.late.Stop()
 	if err := untilAnswered(f.follow); err != nil {
 		return failure(fmt.Errorf("%w; if run %s has not ended it goes on: kubectl -n %s get ecrun %s", err, asked.Name, namespace, asked.Name))
 	}
@@ -191,8 +201,8 @@ type follower struct {
 	cluster client.WithWatch
 	out     io.Writer
 	run     *v1alpha1.Run
-	// late tells that no controller has taken the Run up.
-	late *time.Timer
+	// takenUp is called once a controller has taken the Run up.
+	takenUp context.CancelFunc
 	// waits is the last reason to wait that was printed, and printed how many
 	// lines of the timeline.
 	waits   string
@@ -234,7 +244,7 @@ func (f *follower) follow(ctx context.Context) (ended bool, err error) {
 func (f *follower) show() (ended bool) {
 	status := f.run.Status
 	if status.Phase != "" {
-		f.late.Stop()
+		f.takenUp()
 	}
 	waits := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionStarted)
 	if status.StartTime == nil && waits != nil && waits.Message != f.waits {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,7 +24,9 @@ import (
 
 // apiServer takes one Run, whose status goes through states, or refuses it.
 type apiServer struct {
-	t      *testing.T
+	t *testing.T
+	// mu guards what follows while requests are answered.
+	mu     *sync.Mutex
 	states []v1alpha1.RunStatus
 	refuse *metav1.Status
 	// fails is how many requests are not answered before.
@@ -41,6 +44,8 @@ type apiServer struct {
 
 func (a *apiServer) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	const runs = "/apis/emco-chaos.io/v1alpha1/namespaces/chaos/runs"
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	begun := false
 	answer := func(code int, what any) {
 		if !begun {
@@ -83,7 +88,9 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	case path == runs && request.URL.Query().Get("watch") != "":
 		for _, a.asked.Status = range a.states {
 			answer(http.StatusOK, map[string]any{"type": "MODIFIED", "object": a.asked})
+			a.mu.Unlock()
 			time.Sleep(a.lasts)
+			a.mu.Lock()
 		}
 		if a.deleted {
 			a.asked.UID = ""
@@ -103,7 +110,7 @@ func refusal(code int32, reason metav1.StatusReason, text string) *metav1.Status
 // kubeconfig serves the API, and returns how it is reached.
 func (a *apiServer) kubeconfig(t *testing.T) string {
 	t.Helper()
-	a.t = t
+	a.t, a.mu = t, &sync.Mutex{}
 	web := httptest.NewServer(a)
 	t.Cleanup(web.Close)
 	file := filepath.Join(t.TempDir(), "kubeconfig")
@@ -212,6 +219,8 @@ func TestTriggerWithoutController(t *testing.T) {
 				t.Errorf("exit code %d, printed %s", code, errs)
 			}
 			got := map[string]string{}
+			server.mu.Lock()
+			defer server.mu.Unlock()
 			for _, event := range server.events {
 				on := event.InvolvedObject
 				if event.Namespace != "chaos" || on.Namespace != "chaos" || event.Source.Component != "emco-chaos" || event.Type != corev1.EventTypeWarning || event.Reason != "Waiting" {
