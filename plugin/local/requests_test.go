@@ -45,3 +45,18 @@ func TestRequests(t *testing.T) {
 		}
 	}
 }
+
+// FuzzRequests: in whatever pieces HTTP/2 comes, its requests are the same.
+func FuzzRequests(f *testing.F) {
+	f.Add([]byte(frame(headersFrame, "path")+frame(0, "data")), 3)
+	f.Add([]byte(frame(headersFrame, "")+frame(headersFrame, "")), 9)
+	f.Fuzz(func(t *testing.T, frames []byte, cut int) {
+		cut = max(0, min(cut, len(frames)))
+		var whole, parts requests
+		want := whole.asks(append([]byte(preface), frames...))
+		got := parts.asks([]byte(preface)) + parts.asks(frames[:cut]) + parts.asks(frames[cut:])
+		if got != want {
+			t.Errorf("%d requests, and %d when cut at %d", want, got, cut)
+		}
+	})
+}
