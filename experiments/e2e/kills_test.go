@@ -294,11 +294,19 @@ func (s *site) emcoPods(t *testing.T) map[string]int32 {
 // renew deletes a pod, and waits for the one that comes in its place.
 func (s *site) renew(t *testing.T, pod *corev1.Pod) {
 	t.Helper()
+	labels := map[string]string{"app.kubernetes.io/component": pod.Labels["app.kubernetes.io/component"]}
+	before, err := s.pods(t.Context(), pod.Namespace, labels)
+	if err != nil {
+		t.Fatal(err)
+	}
 	s.remove(t, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}})
 	eventually(t, 2*time.Minute, func(ctx context.Context) error {
-		found, err := s.pods(ctx, pod.Namespace, map[string]string{"app.kubernetes.io/component": pod.Labels["app.kubernetes.io/component"]})
-		if err != nil || len(found) != 1 || len(found[0].Status.ContainerStatuses) != 1 || !found[0].Status.ContainerStatuses[0].Ready {
-			return errors.Join(err, fmt.Errorf("%d pods are there in place of %s, or not ready", len(found), pod.Name))
+		found, err := s.pods(ctx, pod.Namespace, labels)
+		unready := func(one corev1.Pod) bool {
+			return one.UID == pod.UID || len(one.Status.ContainerStatuses) != 1 || !one.Status.ContainerStatuses[0].Ready
+		}
+		if err != nil || len(found) != len(before) || slices.ContainsFunc(found, unready) {
+			return errors.Join(err, fmt.Errorf("%d pods of %d are there with one in place of %s, or not all ready", len(found), len(before), pod.Name))
 		}
 		// Chaos Mesh's controller is ready before it answers the API server.
 		asked := &v1alpha1.PodChaos{ObjectMeta: metav1.ObjectMeta{Namespace: emco, Name: "asked"}}
