@@ -176,15 +176,23 @@ func (m *Map) Points() (known, covered int) {
 func (m *Map) Verdict(spent bool) verdict.Judgement {
 	findings := m.groups()
 	known, covered := m.Points()
+	further := slices.IndexFunc(m.Starts, func(s Start) bool { return s.Further > 0 })
+	inconclusive := func(format string, values ...any) verdict.Judgement {
+		return verdict.Judgement{Verdict: verdict.Inconclusive, Reason: fmt.Sprintf(format, values...)}
+	}
 	switch {
 	case len(findings) > 0:
 		first := findings[0][0]
 		return verdict.Judgement{Verdict: verdict.Failed, Reason: fmt.Sprintf("EMCO does not recover at %d of %d points, in %d ways; the first: %s, %s: %s",
 			len(m.Findings()), known, len(findings), first.Name, first.Consequence, document.OneLine(first.Words, maxWords))}
 	case spent:
-		return verdict.Judgement{Verdict: verdict.Inconclusive, Reason: "the time for runs is over"}
+		return inconclusive("the time for runs is over")
+	case known == 0:
+		return inconclusive("no point was tried; their names are such as dig-terminate-instantiated-rsync-done")
 	case covered < known:
-		return verdict.Judgement{Verdict: verdict.Inconclusive, Reason: fmt.Sprintf("%d of %d points are not covered", known-covered, known)}
+		return inconclusive("%d of %d points are not covered", known-covered, known)
+	case further >= 0:
+		return inconclusive("%s goes on after the %d back ends that it was led past", m.Starts[further].Name, m.Starts[further].Further)
 	}
 	return verdict.Judgement{Verdict: verdict.Passed}
 }

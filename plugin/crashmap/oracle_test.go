@@ -7,6 +7,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/crashpoint"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
+	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 )
 
 // steps are those of a point's experiment, without its faults.
@@ -191,6 +192,28 @@ func TestMovedOn(t *testing.T) {
 	} {
 		if got := resentWithin(held); got != want {
 			t.Errorf("what was held for %v is sent again within %v, not %v", held, got, want)
+		}
+	}
+}
+
+// TestVerdict: a map passes only when something was tried, and all of it covered.
+func TestVerdict(t *testing.T) {
+	good, found := Point{Name: "a", Consequence: NothingDone}, Point{Name: "b", Consequence: Stuck, Words: "500"}
+	for name, test := range map[string]struct {
+		start Start
+		spent bool
+		want  verdict.Judgement
+	}{
+		"all recovered":     {Start{Points: []Point{good}}, false, verdict.Judgement{Verdict: verdict.Passed}},
+		"a finding":         {Start{Points: []Point{good, found}}, true, verdict.Judgement{Verdict: verdict.Failed, Reason: "EMCO does not recover at 1 of 2 points, in 1 ways; the first: b, stuck: 500"}},
+		"no time":           {Start{Points: []Point{good}}, true, verdict.Judgement{Verdict: verdict.Inconclusive, Reason: "the time for runs is over"}},
+		"nothing was tried": {Start{}, false, verdict.Judgement{Verdict: verdict.Inconclusive, Reason: "no point was tried; their names are such as dig-terminate-instantiated-rsync-done"}},
+		"one not covered":   {Start{Points: []Point{good, {Name: "c"}}}, false, verdict.Judgement{Verdict: verdict.Inconclusive, Reason: "1 of 2 points are not covered"}},
+		"a call that goes on": {Start{Name: "dig", Points: []Point{good}, Further: 8}, false,
+			verdict.Judgement{Verdict: verdict.Inconclusive, Reason: "dig goes on after the 8 back ends that it was led past"}},
+	} {
+		if got := (&Map{Starts: []Start{test.start}}).Verdict(test.spent); got != test.want {
+			t.Errorf("%s: %+v", name, got)
 		}
 	}
 }

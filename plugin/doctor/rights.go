@@ -73,7 +73,7 @@ func Rights() []Right {
 		{Where: InController, Group: v1alpha1.GroupVersion.Group, Resource: "runs", Verbs: []string{"get", "list", "watch", "patch", "delete"}, For: "make Runs, and remove old ones", Controller: true},
 		{Where: InController, Group: v1alpha1.GroupVersion.Group, Resource: "runs/status", Verbs: []string{"patch"}, For: "say what came of a Run", Controller: true},
 		{Where: InController, Resource: "configmaps", Verbs: []string{"create"}, For: "keep the journal of a Run", Controller: true},
-		{Where: InController, Resource: "configmaps", Name: controller.Schedules, Verbs: []string{"patch"}, For: "have the dashboard show that a Run waits for a controller", Controller: true, Optional: true},
+		{Where: InController, Resource: "configmaps", Name: controller.Schedules, Verbs: []string{"patch"}, For: "have the dashboard show that no controller is there", Controller: true, Optional: true},
 		{Where: InController, Group: "coordination.k8s.io", Resource: "leases", Name: lease.Leader, Verbs: []string{"get", "update"}, For: "choose one of several controllers", Controller: true},
 		{Where: InController, Resource: "events", Verbs: []string{"create", "patch"}, For: "write what happened, for the dashboard", Controller: true},
 		{Where: InChaosMesh, Group: "apps", Resource: "deployments", Verbs: []string{"list"}, For: "let doctor say whether Chaos Mesh is ready", Optional: true},

@@ -317,7 +317,8 @@ func (h history) front(step plan.Step) string {
 		}
 		for _, at := range h.connected[step.Name] {
 			if down < at && at < back {
-				return fmt.Sprintf("%s: something in front of the service took a connection %v after %s had taken the service down, and may answer for it or send requests again; point the target at the service itself",
+				return fmt.Sprintf("%s: something in front of the service took a connection %v after %s had taken the service down,"+
+					" and may answer for it or send requests again; point the target at the service itself",
 					step.Name, (at - down).Round(time.Millisecond), other.Fault.Summary)
 			}
 		}

@@ -120,8 +120,8 @@ func (r *runner) Compile(ctx context.Context, source sdk.Source) (*plan.Plan, er
 	return plans[0], nil
 }
 
-// ready starts the plugin, and meanwhile opens the target with no fault on it:
-// whoever had it before may have given it back with one.
+// ready starts the plugin, and meanwhile opens the target and
+// removes the faults that are on it: a run that ended may have left some.
 func (r *runner) ready(ctx context.Context, tell func(string)) (plugin *run.Plugin, opened *run.Target, done func(), err error) {
 	var starting sync.WaitGroup
 	var unstarted error

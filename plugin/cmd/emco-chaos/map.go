@@ -38,7 +38,7 @@ a fault. Each finding is an experiment file that emco-chaos run -f replays.
 
 The map, the journal and the findings' files are in the folder --out. The same
 command goes on where one ended that was interrupted, or whose budget was spent.
-Exit codes: 0 no finding, 1 findings, 2 usage, 3 some point is not covered
+Exit codes: 0 no finding, 1 findings, 2 usage, 3 something is not covered
 or the budget was spent, 4 error.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			target, err := s.needTarget()

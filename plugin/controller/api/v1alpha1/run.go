@@ -44,7 +44,7 @@ type Run struct {
 
 	// Spec says what to run. It cannot be changed: create another Run instead.
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the spec of a Run cannot be changed; create another Run"
-	// +kubebuilder:validation:XValidation:rule="[has(self.experiment), has(self.text), has(self.map)].filter(given, given).size() == 1",message="give one of experiment (the name of an experiment), text (an experiment) and map (a crash map), and not two"
+	// +kubebuilder:validation:XValidation:rule="[has(self.experiment), has(self.text), has(self.map)].filter(given, given).size() == 1",message="give one of experiment, text and map, and not two"
 	// +kubebuilder:validation:XValidation:rule="!has(self.map) || !has(self.parameters) && !has(self.attempts)",message="parameters and attempts are for an experiment; a crash map has none"
 	Spec RunSpec `json:"spec"`
 	// Status says how far the run is and what it found. The controller writes it.
