@@ -113,6 +113,36 @@ func TestWalk(t *testing.T) {
 	}
 }
 
+// TestResent: where what was held is sent again by a timer, a run that left it no
+// time says nothing.
+func TestResent(t *testing.T) {
+	m, _ := newMapper(t, &system{})
+	m.Resent, m.Longest = true, 2
+	if err := m.Make(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, covered := range map[string]bool{"rsync": true, "rsync-mongo": false} {
+		if got := m.Map.Starts[0].Find(base + name); got == nil || (got.Consequence != "") != covered || strings.Contains(got.Words, "may not have moved on") == covered {
+			t.Errorf("%s is %+v", name, got)
+		}
+	}
+}
+
+// TestSpec: what a driver cannot do is refused, and it decides on what is left open.
+func TestSpec(t *testing.T) {
+	services := map[string]target.Service{"mongo": {}, "etcd": {}, "rsync": {}}
+	cluster := &target.Target{Services: services, Driver: target.Driver{Kubernetes: &target.KubernetesDriver{}}}
+	if _, err := (Spec{Requests: true}).Mapper(cluster, nil, ""); err == nil || !strings.Contains(err.Error(), "on a local cluster alone") {
+		t.Errorf("requests on Kubernetes: %v", err)
+	}
+	if m, err := (Spec{}).Mapper(cluster, nil, ""); err != nil || !m.Resent || m.Settle != settleCluster || m.Longest != 8 {
+		t.Errorf("on Kubernetes it is %+v, %v", m, err)
+	}
+	if m, err := (Spec{Requests: true}).Mapper(&target.Target{Services: services}, nil, ""); err != nil || m.Resent || m.Settle != settleLocal || m.Longest != 99 {
+		t.Errorf("on a local cluster it is %+v, %v", m, err)
+	}
+}
+
 // TestRequests: where requests are counted the call is stopped at each.
 func TestRequests(t *testing.T) {
 	s := &system{}
@@ -222,6 +252,10 @@ func TestRunsThatDiffer(t *testing.T) {
 	var text bytes.Buffer
 	if err := Text(&text, m.Map); err != nil || !strings.Contains(text.String(), "? the call goes on: it was led past 2 back ends") {
 		t.Errorf("it does not say that there is more: %v\n%s", err, &text)
+	}
+	m.Longest = 8
+	if err := m.Make(t.Context()); err != nil || m.Map.Starts[0].Further != 0 {
+		t.Errorf("led further it still says so: %v", err)
 	}
 	for name, want := range map[string]Point{
 		"mongo":            {Consequence: NothingDone},

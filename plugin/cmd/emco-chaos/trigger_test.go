@@ -35,9 +35,10 @@ type apiServer struct {
 	deleted bool
 	journal []byte
 	asked   v1alpha1.Run
-	// lasts is how long each state lasts.
-	lasts  time.Duration
-	events []corev1.Event
+	// lasts is how long each state lasts, and quiet how long a watch says nothing at
+	// first.
+	lasts, quiet time.Duration
+	events       []corev1.Event
 	// mute refuses Events.
 	mute bool
 }
@@ -86,7 +87,13 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		a.asked.UID = "uid"
 		answer(http.StatusCreated, a.asked)
 	case path == runs && request.URL.Query().Get("watch") != "":
-		for _, a.asked.Status = range a.states {
+		for i := range a.states {
+			a.asked.Status = a.states[i]
+			if i == 0 {
+				a.mu.Unlock()
+				time.Sleep(a.quiet)
+				a.mu.Lock()
+			}
 			answer(http.StatusOK, map[string]any{"type": "MODIFIED", "object": a.asked})
 			a.mu.Unlock()
 			time.Sleep(a.lasts)
@@ -207,13 +214,15 @@ func TestTriggerWithoutController(t *testing.T) {
 		mute   bool
 		events bool
 		errs   string
+		quiet  time.Duration
 	}{
-		"none":                      {v1alpha1.RunStatus{}, false, true, "the run " + told + "\n"},
-		"none, and no right":        {v1alpha1.RunStatus{}, true, false, "the run " + told + "\n"},
-		"one that has others to do": {v1alpha1.RunStatus{Phase: v1alpha1.Queued}, false, false, ""},
+		"none":                         {v1alpha1.RunStatus{}, false, true, "the run " + told + "\n", 0},
+		"none, and no right":           {v1alpha1.RunStatus{}, true, false, "the run " + told + "\n", 0},
+		"one that has others to do":    {v1alpha1.RunStatus{Phase: v1alpha1.Queued}, false, false, "", 0},
+		"one that the watch is behind": {v1alpha1.RunStatus{Phase: v1alpha1.Queued}, false, false, "", takenUp + 400*time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := &apiServer{states: []v1alpha1.RunStatus{test.first, finished("Passed", "")}, lasts: 1900 * time.Millisecond, mute: test.mute}
+			server := &apiServer{states: []v1alpha1.RunStatus{test.first, finished("Passed", "")}, lasts: 1900 * time.Millisecond, quiet: test.quiet, mute: test.mute}
 			code, _, errs := emcoChaos("trigger", "--kubeconfig", server.kubeconfig(t), "x", "--wait", "--workflow", "x-abcde")
 			if code != 0 || errs != test.errs {
 				t.Errorf("exit code %d, printed %s", code, errs)
