@@ -187,6 +187,11 @@ func (s Step) Emits(event string) bool { return slices.Contains(s.Events(), even
 // test holds it equal to the table of package fault.
 func (f Fault) Stops() bool { return f.Kind == "PodChaos" }
 
+// StopsService reports whether the fault stops that service.
+func (f Fault) StopsService(name string) bool {
+	return f.Stops() && strings.HasSuffix(f.Summary, " "+name)
+}
+
 // Find returns the step of that name, Given and Teardown included.
 func (p *Plan) Find(name string) (Step, bool) {
 	all := append(slices.Clone(p.Steps), p.Given, p.Teardown)

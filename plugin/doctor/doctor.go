@@ -63,6 +63,9 @@ type Options struct {
 	// faults out; nil leaves that out. A HeldError of package lease is a run
 	// that is under way.
 	Open func(ctx context.Context) (Driver, error)
+	// Outage takes a service down for a moment and returns what its clients saw,
+	// as [run.Target.Front] does; nil leaves that out.
+	Outage func(ctx context.Context, service string) (engine.Outcome, error)
 	// Run names what is tried out, as a run's name does.
 	Run string
 	// Limit is how long each check may take.
@@ -113,6 +116,7 @@ var checks = []check{
 		sound: "no fault and no lease of a dead run is there",
 	},
 	{name: "inject", needs: "cluster chaos-mesh controller rights daemon", run: checkInjection, unlimited: true},
+	{name: "outage", needs: "reach inject", over: (*examination).stopped, run: checkOutage, unlimited: true},
 }
 
 // examination is one look at a target, and what has been found so far.
@@ -152,17 +156,20 @@ func Examine(ctx context.Context, options Options, notify func(Finding)) (Report
 
 func (e *examination) run(ctx context.Context, check check) {
 	e.check = check.name
+	subjects := []string{""}
+	if check.over != nil {
+		subjects = check.over(e)
+	}
+	if len(subjects) == 0 && check.none.State == "" {
+		return
+	}
 	for _, need := range strings.Fields(check.needs) {
 		if e.failed[need] {
 			e.say(Skipped, "", "", "not looked at, since %s has failed", need)
 			return
 		}
 	}
-	subjects := []string{""}
-	if check.over != nil {
-		subjects = check.over(e)
-	}
-	if len(subjects) == 0 && check.none.State != "" {
+	if len(subjects) == 0 {
 		e.found(check.none)
 		return
 	}

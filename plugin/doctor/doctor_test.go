@@ -21,6 +21,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/doctor"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
+	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -64,6 +65,8 @@ type patient struct {
 	front                string
 	remains              doctor.Finding
 	frontErr, remainsErr error
+	// outages are what an outage of each service comes to; nil tries none.
+	outages map[string]engine.Outcome
 }
 
 // sound is a cluster on which all is as it should be.
@@ -199,6 +202,15 @@ func (p *patient) prepared() doctor.Options {
 	}
 	options.Front = func(context.Context, string) (string, error) { return p.front, p.frontErr }
 	options.Remains = func(context.Context) (doctor.Finding, error) { return p.remains, p.remainsErr }
+	if p.outages != nil {
+		options.Outage = func(_ context.Context, service string) (engine.Outcome, error) {
+			outcome, known := p.outages[service]
+			if !known {
+				return outcome, errors.New("the target is held")
+			}
+			return outcome, nil
+		}
+	}
 	if p.driver != nil {
 		options.Open = func(context.Context) (doctor.Driver, error) {
 			return p.driver, p.open
@@ -418,6 +430,21 @@ func TestExamine(t *testing.T) {
 		}, false},
 		{"never-injected", func(p *patient) { p.driver.silent = "partition" }, false},
 		{"never-removed", func(p *patient) { p.driver.stuck = map[string]error{"partition": errors.New("it hangs")} }, false},
+		{"outage", func(p *patient) {
+			p.outages = map[string]engine.Outcome{"shop": {Judgement: verdict.Judgement{Verdict: verdict.Passed}}}
+		}, true},
+		{"outage-repeated", func(p *patient) {
+			p.outages = map[string]engine.Outcome{
+				"shop": {Judgement: verdict.Judgement{Verdict: verdict.Inconclusive, Reason: "refused: something in front of the service took a connection"}},
+			}
+		}, false},
+		{"outage-failed", func(p *patient) {
+			p.outages = map[string]engine.Outcome{"shop": {Judgement: verdict.Judgement{Verdict: verdict.Error, Reason: "the pod was not seen to go"}}}
+		}, false},
+		{"outage-left", func(p *patient) {
+			p.outages = map[string]engine.Outcome{"shop": {Judgement: verdict.Judgement{Verdict: verdict.Passed}, Left: []string{"the fault r1-1-outage"}}}
+		}, false},
+		{"outage-refused", func(p *patient) { p.outages = map[string]engine.Outcome{} }, false},
 		{"driver-refused", func(p *patient) { p.open = errors.New("watch pods: forbidden") }, false},
 	}
 	for _, test := range tests {

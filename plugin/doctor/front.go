@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
@@ -91,8 +92,9 @@ func broken(ctx context.Context, address *url.URL) (*http.Response, error) {
 
 // Fronts tells what stands in front of the services of a target that names no
 // ingress, and of an ingress that repeats requests: no call may be seen to lose
-// its connection or to be refused there.
-func Fronts(ctx context.Context, target *target.Target, tell func(string)) {
+// its connection or to be refused there. It returns the services in front of which
+// anything was seen.
+func Fronts(ctx context.Context, target *target.Target, tell func(string)) (behind []string) {
 	addresses := map[string]string{}
 	for name, service := range target.Services {
 		addresses[name] = service.URL
@@ -108,7 +110,15 @@ func Fronts(ctx context.Context, target *target.Target, tell func(string)) {
 		if addresses[name] != "" && err == nil && front != "" && (target.Ingress == nil || repeats == repeated) {
 			tell(fmt.Sprintf("%s: something answers in front of it at %s (%s), and %s; see emco-chaos doctor", name, addresses[name], front, repeats))
 		}
+		switch {
+		case err != nil || front == "":
+		case target.Ingress != nil:
+			behind = slices.Sorted(maps.Keys(target.Services))
+		default:
+			behind = append(behind, name)
+		}
 	}
+	return behind
 }
 
 // repeated is said of what tells that it has sent a request more than once.
@@ -127,13 +137,38 @@ func repeating(signs, otherwise string) string {
 	return otherwise
 }
 
+// stopped are the services that are taken down for a moment.
+func (e *examination) stopped() []string {
+	if e.Outage == nil {
+		return nil
+	}
+	return slices.DeleteFunc(e.reachable(), func(name string) bool { return !e.Target.Services[name].HasPods() })
+}
+
+// checkOutage takes a service down for a moment: that alone shows what repeats
+// requests and does not tell.
+func checkOutage(ctx context.Context, e *examination, name string) {
+	switch outcome, err := e.Outage(ctx, name); {
+	case err != nil:
+		e.say(Fail, name, "", "it could not be taken down: %v", cause(ctx, err))
+	case len(outcome.Left) > 0:
+		e.say(Fail, name, e.command("clean"), "it was taken down, and this is left: %s", strings.Join(outcome.Left, "; "))
+	case outcome.Verdict == verdict.Passed:
+		e.say(OK, name, "", "refuses requests while it is down, and answers afterwards: nothing in front of it repeats them until they are answered")
+	case outcome.Verdict == verdict.Inconclusive:
+		e.say(Fail, name, noRepeats, "%s", outcome.Reason)
+	default:
+		e.say(Fail, name, "", "taken down for a moment: %s: %s", outcome.Verdict, outcome.Reason)
+	}
+}
+
 // checkFront looks for what stands in front of a service.
 func checkFront(ctx context.Context, e *examination, name string) {
 	address := e.url(e.Target.Services[name])
 	ctx, cancel := e.limited(ctx)
 	defer cancel()
 	front, err := e.Front(ctx, address)
-	repeats := repeating(front, "may repeat requests by itself, which only a run shows: EMCO answers whatever does no harm")
+	repeats := repeating(front, "may repeat requests by itself, which --outage shows: EMCO answers whatever does no harm")
 	switch {
 	case err != nil:
 		e.say(Warn, name, "curl --verbose "+address+unknownPath, "what answers at %s cannot be told: %v", address, cause(ctx, err))

@@ -88,7 +88,7 @@ func TestFront(t *testing.T) {
 func TestIngressThatRepeats(t *testing.T) {
 	for signs, want := range map[string]Finding{
 		"X-Envoy-Attempt-Count: 3": {Check: "front", State: Warn, Subject: "dcm", Remedy: noRepeats, Message: "behind the target's ingress (X-Envoy-Attempt-Count: 3), which repeats requests by itself: no call in flight is seen to be lost"},
-		"X-Envoy-Attempt-Count: 1": {Check: "front", State: OK, Subject: "dcm", Message: "behind the target's ingress (X-Envoy-Attempt-Count: 1), whose 502, 503 and 504 to a call in flight count as its lost connection; it may repeat requests by itself, which only a run shows: EMCO answers whatever does no harm"},
+		"X-Envoy-Attempt-Count: 1": {Check: "front", State: OK, Subject: "dcm", Message: "behind the target's ingress (X-Envoy-Attempt-Count: 1), whose 502, 503 and 504 to a call in flight count as its lost connection; it may repeat requests by itself, which --outage shows: EMCO answers whatever does no harm"},
 	} {
 		var found []Finding
 		e := &examination{

@@ -304,7 +304,7 @@ func (h history) front(step plan.Step) string {
 	}
 	var stops []plan.Step
 	for _, other := range h.plan.Steps {
-		if other.Fault != nil && strings.HasSuffix(other.Fault.Summary, " "+step.Activity.Service) {
+		if other.Fault != nil && other.Fault.StopsService(step.Activity.Service) {
 			stops = append(stops, other)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -80,7 +81,7 @@ func (s *session) control(ctx context.Context, options controller.Parts) error {
 	// What controller-runtime and client-go log goes nowhere else.
 	runtimelog.SetLogger(logr.FromSlogHandler(options.Log.Handler()))
 	klog.SetSlogLogger(options.Log)
-	options.Runner, options.Target, options.Targets = &runner{s, target, cluster}, target.Name, run.Namespaces(target)
+	options.Runner, options.Target, options.Targets = &runner{s: s, target: target, cluster: cluster}, target.Name, run.Namespaces(target)
 	options.Registry = runtimemetrics.Registry
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -97,6 +98,9 @@ type runner struct {
 	s       *session
 	target  *target.Target
 	cluster *rest.Config
+	// tried are the services behind something else that were taken down to see
+	// whether that repeats requests: once is enough.
+	tried []string
 }
 
 func (r *runner) start(ctx context.Context) (*run.Plugin, error) {
@@ -147,13 +151,20 @@ func (r *runner) ready(ctx context.Context, tell func(string)) (plugin *run.Plug
 
 func (r *runner) Run(ctx context.Context, spec run.Spec, tell func(string)) (engine.Outcome, error) {
 	var looking sync.WaitGroup
-	looking.Go(func() { doctor.Fronts(ctx, r.target, tell) })
+	var behind []string
+	looking.Go(func() { behind = doctor.Fronts(ctx, r.target, tell) })
 	plugin, opened, done, err := r.ready(ctx, tell)
 	looking.Wait()
 	if err != nil {
 		return engine.Outcome{}, err
 	}
 	defer done()
+	behind = slices.DeleteFunc(behind, func(service string) bool { return slices.Contains(r.tried, service) })
+	tried, err := opened.Behind(ctx, plugin, behind, []*plan.Plan{spec.Plan}, spec.Abandon)
+	r.tried = append(r.tried, tried...)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
 	spec.Version = version
 	return opened.Run(ctx, plugin, spec)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/plugin/chaosmesh"
 	"github.com/emco-chaos/emco-chaos/plugin/doctor"
+	"github.com/emco-chaos/emco-chaos/plugin/engine"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
@@ -22,7 +23,7 @@ import (
 func newDoctor(s *session) *cobra.Command {
 	var options doctor.Options
 	var output string
-	var noInject bool
+	var noInject, outage bool
 	command := &cobra.Command{
 		Use:   "doctor",
 		Short: "Find out whether experiments can be run on a target, and how to mend it",
@@ -30,6 +31,8 @@ func newDoctor(s *session) *cobra.Command {
 rights, each selector and the exact pods that it matches, the services' answers,
 what dead runs left, and whether network faults can be injected. For the last a
 network fault that hurts nobody is put on one pod of each node for a moment.
+With --outage each service is taken down for a moment too, which nothing else
+shows: whether something in front of it repeats requests.
 Every line that is not ok says how to mend it.
 Exit codes: 0 nothing failed, 2 usage, 4 something did.`,
 		Args: cobra.NoArgs,
@@ -37,13 +40,16 @@ Exit codes: 0 nothing failed, 2 usage, 4 something did.`,
 			if options.Limit <= 0 {
 				return errors.New("--timeout must be more than 0")
 			}
+			if outage && noInject {
+				return errors.New("--outage puts a fault on each service: leave it or --no-inject out")
+			}
 			if options.Target, err = s.needTarget(); err != nil {
 				return err
 			}
 			if !noInject {
 				options.Open = func(ctx context.Context) (doctor.Driver, error) { return openDriver(ctx, options) }
 			}
-			return s.doctor(cmd.Context(), options, output == outputJSON)
+			return s.doctor(cmd.Context(), options, outage, output == outputJSON)
 		},
 	}
 	flags := command.Flags()
@@ -51,11 +57,12 @@ Exit codes: 0 nothing failed, 2 usage, 4 something did.`,
 	flags.StringVar(&options.ChaosMesh, "chaos-mesh-namespace", chaosmesh.Namespace, "the `NAMESPACE` of Chaos Mesh")
 	flags.StringVar(&options.Controller, "controller-namespace", os.Getenv("POD_NAMESPACE"), "the `NAMESPACE` of the controller, to look at its rights too; else $POD_NAMESPACE")
 	flags.BoolVar(&noInject, "no-inject", false, "put no fault on anything")
+	flags.BoolVar(&outage, "outage", false, "take each service down for a moment, to see what stands in front of it")
 	flags.DurationVar(&options.Limit, "timeout", 15*time.Second, "how long each check may take")
 	return command
 }
 
-func (s *session) doctor(ctx context.Context, options doctor.Options, asJSON bool) error {
+func (s *session) doctor(ctx context.Context, options doctor.Options, outage, asJSON bool) error {
 	target := options.Target
 	if target.Driver.Kubernetes == nil {
 		return fmt.Errorf("target %s: its driver is local, so there is no cluster to look at; name a target with driver: {kubernetes: {}}", target.Name)
@@ -68,7 +75,7 @@ func (s *session) doctor(ctx context.Context, options doctor.Options, asJSON boo
 	if options.Discovery, err = discovery.NewDiscoveryClientForConfig(config); err != nil {
 		return failure(fmt.Errorf("target %s: reach the cluster %s: %w", target.Name, config.Host, err))
 	}
-	ctx, _, stop := interrupts(ctx, s.errs)
+	ctx, abandon, stop := interrupts(ctx, s.errs)
 	defer stop()
 	plugin, err := s.start(ctx, target)
 	if err != nil {
@@ -82,6 +89,16 @@ func (s *session) doctor(ctx context.Context, options doctor.Options, asJSON boo
 	options.Reach, options.Front = reach(plugin, description, options.Limit), doctor.Front
 	if slices.ContainsFunc(description.Activities, func(activity sdk.Activity) bool { return activity.Name == "leftovers" }) {
 		options.Remains = func(ctx context.Context) (doctor.Finding, error) { return remains(ctx, plugin, options.Limit) }
+	}
+	if outage {
+		options.Outage = func(ctx context.Context, service string) (outcome engine.Outcome, err error) {
+			opened, err := run.Open(ctx, target, linesTo(s.errs))
+			if err != nil {
+				return outcome, err
+			}
+			defer func() { err = errors.Join(err, opened.Close()) }()
+			return opened.Front(ctx, plugin, service, abandon)
+		}
 	}
 	found, err := doctor.Examine(ctx, options, func(finding doctor.Finding) {
 		if !asJSON {

@@ -9,12 +9,14 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"k8s.io/client-go/rest"
 
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 	"github.com/emco-chaos/emco-chaos/probes/target"
@@ -77,12 +79,84 @@ func TestRunnerTellsOfFronts(t *testing.T) {
 	behindRepeaters(t, target)
 	driven(t, target)
 	// There is no such address: the run ends before it has begun.
-	r := &runner{s, target, &rest.Config{Host: "http://%"}}
+	r := &runner{s: s, target: target, cluster: &rest.Config{Host: "http://%"}}
 	var told []string
 	_, err := r.Run(t.Context(), run.Spec{Plan: compiled(t, s, target, "service-refused")}, func(text string) { told = append(told, text) })
 	if got := strings.Join(told, "\n"); err == nil || !strings.Contains(got, "orchestrator: something answers in front of it at http") {
 		t.Errorf("%v, told %q", err, got)
 	}
+}
+
+// Before the first run each service that a run stops, and that has something in front
+// of it, is taken down for a moment: what repeats requests is told, and what does not
+// is no hindrance.
+func TestFrontsAreTried(t *testing.T) {
+	t.Parallel()
+	s := newSession(t)
+	for name, test := range map[string]struct {
+		behind func(*testing.T, *target.Target)
+		says   string
+	}{
+		"a repeater":   {behindRepeaters, "orchestrator: no run will be conclusive in which it is stopped: refused: something in front of the service took a connection "},
+		"an ingress":   {behindIngress, ""},
+		"nothing else": {func(*testing.T, *target.Target) {}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			target := readTarget(t, emulated(t))
+			test.behind(t, target)
+			var told []string
+			opened, err := run.Open(t.Context(), target, func(text string) { told = append(told, text) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := opened.Close(); err != nil {
+					t.Error(err)
+				}
+			}()
+			plugin, err := s.start(t.Context(), target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer plugin.Close()
+			plans := []*plan.Plan{compiled(t, s, target, "service-refused")}
+			tried, err := opened.Behind(t.Context(), plugin, []string{"dcm", "orchestrator"}, plans, nil)
+			if err != nil || !slices.Equal(tried, []string{"orchestrator"}) {
+				t.Errorf("tried %v: %v", tried, err)
+			}
+			const trying = "orchestrator: it is taken down for a moment, to see whether what stands in front of it repeats requests"
+			if len(told) == 0 || told[0] != trying || !strings.HasPrefix(strings.Join(told[1:], "\n"), test.says) || test.says == "" && len(told) > 1 {
+				t.Errorf("told %q", told)
+			}
+		})
+	}
+}
+
+// behindIngress puts a reverse proxy in front of all services that are asked, which
+// repeats nothing, and names it.
+func behindIngress(t *testing.T, on *target.Target) {
+	t.Helper()
+	behind := map[string]http.Handler{}
+	for name, service := range on.Services {
+		if address, err := url.Parse(service.URL); err == nil && service.URL != "" {
+			behind[name] = httputil.NewSingleHostReverseProxy(address)
+			service.URL = ""
+			on.Services[name] = service
+		}
+	}
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := "orchestrator"
+		switch {
+		case strings.HasPrefix(r.URL.Path, "/v2/cluster-providers"):
+			name = "clm"
+		case strings.Contains(r.URL.Path, "/logical-clouds"):
+			name = "dcm"
+		}
+		behind[name].ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	on.Ingress = &target.Ingress{URL: front.URL}
 }
 
 // TestRepeatedInFront: what repeats requests in front of EMCO and tells nobody is

@@ -130,7 +130,10 @@ func (s *session) run(ctx context.Context, options runOptions, names []string, t
 		return failure(err)
 	}
 
-	doctor.Fronts(interrupted, target, linesTo(s.errs))
+	behind := doctor.Fronts(interrupted, target, linesTo(s.errs))
+	if _, err := opened.Behind(interrupted, plugin, behind, plans, abandon); err != nil {
+		return failure(err)
+	}
 	screen := newScreen(s.out, options.output == outputJSON)
 	err = opened.Suite(interrupted, plans, func(compiled *plan.Plan) (engine.Outcome, error) {
 		name := run.NewName()
