@@ -1,10 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"errors"
-	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -12,41 +8,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"k8s.io/client-go/rest"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
+	"github.com/emco-chaos/emco-chaos/probes/emcotest/repeater"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
-
-// repeater is a transport that repeats by itself what got no answer, as a mesh
-// does, until the client gives up.
-type repeater struct{ http.RoundTripper }
-
-func (r repeater) RoundTrip(request *http.Request) (*http.Response, error) {
-	var body []byte
-	if request.Body != nil {
-		var err error
-		if body, err = io.ReadAll(request.Body); err != nil {
-			return nil, err
-		}
-	}
-	for {
-		request.Body = io.NopCloser(bytes.NewReader(body))
-		response, err := r.RoundTripper.RoundTrip(request)
-		if err == nil || request.Context().Err() != nil {
-			return response, err
-		}
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-request.Context().Done():
-			return nil, errors.Join(request.Context().Err(), err)
-		}
-	}
-}
 
 // behindRepeaters puts a reverse proxy that repeats requests in front of each of
 // the target's services.
@@ -60,11 +30,7 @@ func behindRepeaters(t *testing.T, target *target.Target) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		front := httptest.NewServer(&httputil.ReverseProxy{
-			Rewrite:   func(request *httputil.ProxyRequest) { request.SetURL(behind) },
-			Transport: repeater{&http.Transport{DisableKeepAlives: true}},
-			ErrorLog:  slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
-		})
+		front := httptest.NewServer(repeater.New(behind))
 		t.Cleanup(front.Close)
 		service.URL = front.URL
 		target.Services[name] = service
