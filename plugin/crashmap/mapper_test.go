@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -350,18 +349,6 @@ func TestBudgetAndTarget(t *testing.T) {
 	}
 	if _, err := Load(m.Folder); err == nil {
 		t.Error("half a map was read")
-	}
-}
-
-func TestWilson(t *testing.T) {
-	for _, test := range []struct {
-		n, all    int
-		low, high float64
-	}{{14, 100, 0.085, 0.221}, {0, 10, 0, 0.278}, {10, 10, 0.722, 1}} {
-		low, high := wilson(test.n, test.all)
-		if math.Abs(low-test.low) > 0.001 || math.Abs(high-test.high) > 0.001 {
-			t.Errorf("%d of %d: %.3f to %.3f", test.n, test.all, low, high)
-		}
 	}
 }
 

@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/plugin/statistics"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
@@ -115,21 +115,11 @@ func (s Start) odds() []string {
 	var odds []string
 	for _, consequence := range Consequences() {
 		if n := count[consequence]; n > 0 {
-			low, high := wilson(n, all)
-			odds = append(odds, fmt.Sprintf("%s in %d of %d kills at random moments, %.1f–%.1f %%", consequence, n, all, 100*low, 100*high))
+			share := statistics.Wilson(n, all)
+			odds = append(odds, fmt.Sprintf("%s in %d of %d kills at random moments, %.1f–%.1f %%", consequence, n, all, 100*share.Low, 100*share.High))
 		}
 	}
 	return odds
-}
-
-// wilson is the interval in which a share lies with a confidence of 95 %, when it
-// was seen n times of all.
-func wilson(n, all int) (low, high float64) {
-	const z = 1.959964
-	share, size := float64(n)/float64(all), float64(all)
-	middle := (share + z*z/(2*size)) / (1 + z*z/size)
-	half := z / (1 + z*z/size) * math.Sqrt(share*(1-share)/size+z*z/(4*size*size))
-	return max(0, middle-half), min(1, middle+half)
 }
 
 // Difference of a finding to an earlier map.
