@@ -45,14 +45,6 @@ func (r Run) versions() map[string]string {
 	return versions
 }
 
-// name tells runs of one experiment with other parameters apart.
-func (r Run) name() string {
-	if len(r.Plan.Parameters) == 0 {
-		return r.Plan.Experiment
-	}
-	return r.Plan.Experiment + "[" + pairs(r.Plan.Parameters, "=") + "]"
-}
-
 func pairs(texts map[string]string, between string) string {
 	list := slices.Sorted(maps.Keys(texts))
 	for i, key := range list {

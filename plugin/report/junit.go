@@ -56,7 +56,7 @@ func JUnit(out io.Writer, runs ...Run) error {
 		total += r.took
 		var b strings.Builder
 		text(&b, r)
-		one := junitCase{Class: clean(r.Plan.Target), Name: clean(r.name()), Time: junitSeconds(r.took), Out: b.String()}
+		one := junitCase{Class: clean(r.Plan.Target), Name: clean(Case(r.Plan)), Time: junitSeconds(r.took), Out: b.String()}
 		for _, fact := range r.facts() {
 			if fact.name != "recovery" {
 				one.Properties = append(one.Properties, junitProperty{fact.name, fact.value})

@@ -1,0 +1,130 @@
+package report
+
+import (
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/statistics"
+	"github.com/emco-chaos/emco-chaos/plugin/verdict"
+)
+
+// Summary is what all runs of one test case say together.
+type Summary struct {
+	Case  string `json:"case"`
+	Runs  int    `json:"runs"`
+	Tally Tally  `json:"tally"`
+	// Shares are those of all verdicts, of all runs: none is left out.
+	Shares []Share `json:"shares"`
+	// AtFirst is how many runs hit at the first attempt, and Attempts how many
+	// attempts all runs needed.
+	AtFirst  int `json:"hitsAtFirstAttempt"`
+	Attempts int `json:"attempts"`
+	// Times are those of the runs that Passed or Failed; others say nothing of the system.
+	Times []Times `json:"times"`
+}
+
+// Share is how many of the runs have a verdict, and where their share lies.
+type Share struct {
+	Verdict  verdict.Verdict     `json:"verdict"`
+	Runs     int                 `json:"runs"`
+	Interval statistics.Interval `json:"interval"`
+}
+
+// Times are how long one phase of the recovery from one fault took, over the runs.
+type Times struct {
+	Step  string `json:"step"`
+	Phase string `json:"phase"`
+	Unit  string `json:"unit"`
+	// Seconds are the times, in the order of the runs. Runs are how many they are;
+	// without any, Median and P95 are zero. Unsure are further ones whose moment is
+	// not known well enough to be among them.
+	Seconds  []float64            `json:"-"`
+	Runs     int                  `json:"runs"`
+	Unsure   int                  `json:"unsure"`
+	Median   float64              `json:"median"`
+	P95      float64              `json:"p95"`
+	Interval *statistics.Interval `json:"interval"` // of the median; nil of too few
+}
+
+// Name tells the times of one test case apart.
+func (t Times) Name() string { return t.Step + " " + t.Phase }
+
+// Conclusive is how many runs say something of the system: those that the times are from.
+func (s Summary) Conclusive() int { return s.Tally.Passed + s.Tally.Failed }
+
+// Case names what a plan tests. An experiment with other parameters is another
+// case, and so is one without a fault.
+func Case(p *plan.Plan) string {
+	name := p.Experiment
+	if len(p.Parameters) > 0 {
+		name += "[" + pairs(p.Parameters, "=") + "]"
+	}
+	if p.Control {
+		name += " (control)"
+	}
+	return name
+}
+
+// Summaries are those of all test cases, in the order of their first runs.
+func Summaries(runs []Run) []Summary {
+	var summaries []Summary
+	at := map[string]int{}
+	for _, r := range runs {
+		name := Case(r.Plan)
+		if _, known := at[name]; !known {
+			at[name], summaries = len(summaries), append(summaries, Summary{Case: name})
+		}
+		summaries[at[name]].add(r)
+	}
+	for i := range summaries {
+		summaries[i].finish()
+	}
+	return summaries
+}
+
+func (s *Summary) add(r Run) {
+	s.Runs++
+	s.Tally.Add(r.Verdict)
+	s.Attempts += r.Attempt
+	if r.Verdict != verdict.Passed && r.Verdict != verdict.Failed {
+		return
+	}
+	if r.Attempt == 1 {
+		s.AtFirst++
+	}
+	for _, recovery := range r.Recoveries() {
+		for _, phase := range recovery.Phases {
+			times := s.times(recovery.Step, phase.Name, recovery.Unit)
+			if phase.Sure() {
+				times.Seconds = append(times.Seconds, phase.Seconds)
+			} else {
+				times.Unsure++
+			}
+		}
+	}
+}
+
+// times returns the entry of a phase, which is made when there is none.
+func (s *Summary) times(step, phase, unit string) *Times {
+	for i := range s.Times {
+		if s.Times[i].Step == step && s.Times[i].Phase == phase {
+			return &s.Times[i]
+		}
+	}
+	s.Times = append(s.Times, Times{Step: step, Phase: phase, Unit: unit})
+	return &s.Times[len(s.Times)-1]
+}
+
+func (s *Summary) finish() {
+	for _, one := range []struct {
+		verdict verdict.Verdict
+		runs    int
+	}{{verdict.Passed, s.Tally.Passed}, {verdict.Failed, s.Tally.Failed}, {verdict.Inconclusive, s.Tally.Inconclusive}, {verdict.Error, s.Tally.Errors}} {
+		s.Shares = append(s.Shares, Share{one.verdict, one.runs, statistics.Wilson(one.runs, s.Runs)})
+	}
+	for i := range s.Times {
+		times := &s.Times[i]
+		if times.Runs = len(times.Seconds); times.Runs > 0 {
+			times.Median, times.P95 = statistics.Median(times.Seconds), statistics.P95(times.Seconds)
+			times.Interval = statistics.Bootstrap(times.Seconds)
+		}
+	}
+}
