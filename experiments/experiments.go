@@ -43,7 +43,7 @@ func Names() []string {
 func Read(name string) (Source, error) {
 	data, err := files.ReadFile(name + ".yaml")
 	if err != nil {
-		return Source{}, fmt.Errorf("%w: %s (there are: %s)", ErrUnknown, name, strings.Join(Names(), ", "))
+		return Source{}, fmt.Errorf("%w: %s; %s", ErrUnknown, name, document.Instead(name, Names()))
 	}
 	return Source{File: name + ".yaml", Data: data}, nil
 }

@@ -35,13 +35,21 @@ type File struct {
 	troubled map[string]bool   // the fields that have a problem
 }
 
+// TooLarge reports whether a file of one document has more than [MaxBytes].
+func TooLarge(name string, data []byte) (problem Problem, large bool) {
+	return Problem{
+		File: name, Line: 1, Column: 1,
+		Message: fmt.Sprintf("the file has %d bytes, and %d are read at most", len(data), MaxBytes), Remedy: "split it",
+	}, len(data) > MaxBytes
+}
+
 // Parse reads a file of one YAML document. A file without a value could not be
 // read, and its problems say why. Anchors, aliases, merge keys and tags are
 // problems: they make a file hard to read and a small file large.
 func Parse(name string, data []byte) *File {
 	file := newFile(name)
-	if len(data) > MaxBytes {
-		file.add(Position{1, 1}, "", fmt.Sprintf("the file has %d bytes, and %d are read at most", len(data), MaxBytes), "split it")
+	if problem, large := TooLarge(name, data); large {
+		file.problems = append(file.problems, problem)
 		return file
 	}
 	if !file.readable(data) {

@@ -56,7 +56,7 @@ func Read(sources Sources) ([]Resource, error) {
 	}
 	rendered := len(sources.Values) > 0
 	for _, name := range sources.Files {
-		text, wrong := r.document(name, "name a resource file that is there")
+		text, wrong := r.document(name, "name a resource file that can be")
 		if len(wrong) == 0 && rendered {
 			text, wrong = render(name, text, values)
 		}
@@ -231,7 +231,7 @@ func (r *reader) read(name string, limit int64) ([]byte, error) {
 	}
 	content, err := io.ReadAll(io.LimitReader(file, limit+1))
 	if int64(len(content)) > limit {
-		return nil, fmt.Errorf("%s is larger than %d bytes", name, limit)
+		return nil, fmt.Errorf("it is larger than %d bytes, which is read at most", limit)
 	}
 	return content, err
 }
@@ -240,7 +240,7 @@ func (r *reader) read(name string, limit int64) ([]byte, error) {
 func (r *reader) values() (map[string]any, document.Problems) {
 	values := map[string]any{}
 	for _, name := range r.Values {
-		text, problems := r.document(name, "name a values file that is there")
+		text, problems := r.document(name, "name a values file that can be")
 		if len(problems) == 0 {
 			problems = parseOne(name, text, "write NAME: VALUE, one a line", func(_ *document.File, fields map[string]any) { maps.Copy(values, fields) })
 		}

@@ -6,6 +6,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"slices"
 	"sync"
 
 	"github.com/emco-chaos/emco-chaos/experiments"
@@ -22,7 +24,13 @@ import (
 // version is set when a release is built.
 var version = "dev"
 
-func main() { sdk.Serve(plugin{slowest: &sync.Map{}}) }
+func main() {
+	if slices.Equal(os.Args[1:], []string{"--version"}) {
+		fmt.Println("emco-chaos-plugin-emco version", version)
+		return
+	}
+	sdk.Serve(plugin{slowest: &sync.Map{}})
+}
 
 // plugin is the experiments and the probes behind the contract.
 type plugin struct{ slowest *sync.Map } // of attempts, by their names

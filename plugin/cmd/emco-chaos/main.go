@@ -11,6 +11,7 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
+	"github.com/emco-chaos/emco-chaos/probes/cli"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/spf13/cobra"
 )
@@ -71,19 +72,29 @@ func newRoot(s *session) *cobra.Command {
 		Short:         "Chaos experiments for EMCO, from YAML to verdict",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	flags := root.PersistentFlags()
-	flags.StringVar(&s.plugin.Name, "plugin", "emco", "the plugin `NAME`")
-	flags.StringVar(&s.plugin.Directory, "plugin-dir", "", "the `DIRECTORY` to look for the plugin in; else beside this command, then on PATH")
-	flags.StringVar(&s.plugin.SHA256, "plugin-sha256", "", "what the plugin's binary must hash to, in `HEX`")
-	flags.StringSliceVar(&s.plugin.Env, "plugin-env", nil, "environment variables, by `NAME`, that the plugin gets beside those that the target names")
-	flags.StringVarP(&s.target, "target", "t", "", "the target `FILE`: the EMCO under test")
-	root.AddCommand(
-		newList(s), newValidate(s), newRender(s), newRun(s), newDemo(s), newClean(s), newVersion(s), newReport(s), newExplain(s),
-		newApply(s), newDelete(s), newGMS(s), newPlugins(s), newSchema(s), newConformance(s), newDoctor(s), newController(s), newTrigger(s), newMap(s),
-	)
+	// A command has the flags that it obeys, and no others.
+	for _, group := range []struct {
+		flags    []func(*cobra.Command)
+		commands []*cobra.Command
+	}{
+		{
+			[]func(*cobra.Command){s.pluginFlags, s.targetFlag},
+			[]*cobra.Command{newValidate(s), newRender(s), newRun(s), newClean(s), newDoctor(s), newController(s), newMap(s)},
+		},
+		{[]func(*cobra.Command){s.pluginFlags}, []*cobra.Command{newList(s), newDemo(s), newVersion(s), newSchema(s)}},
+		{[]func(*cobra.Command){s.targetFlag}, []*cobra.Command{newApply(s), newDelete(s), newGMS(s), newConformance(s)}},
+		{[]func(*cobra.Command){s.folderFlag}, []*cobra.Command{newPlugins(s)}},
+		{nil, []*cobra.Command{newReport(s), newExplain(s), newTrigger(s)}},
+	} {
+		for _, command := range group.commands {
+			for _, add := range group.flags {
+				add(command)
+			}
+			root.AddCommand(command)
+		}
+	}
 	root.CompletionOptions.HiddenDefaultCmd = true
+	cli.Finish(root, version)
 	return root
 }

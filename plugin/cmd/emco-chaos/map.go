@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/experiments/crashpoint"
 	"github.com/emco-chaos/emco-chaos/plugin/crashmap"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
@@ -48,6 +49,9 @@ or the budget was spent, 4 error.`,
 			options.Calls = args
 			return s.mapCalls(cmd.Context(), options, target)
 		},
+	}
+	for _, start := range crashpoint.Starts() {
+		command.ValidArgs = append(command.ValidArgs, start.Call)
 	}
 	flags := command.Flags()
 	outputFlag(command, &options.output)

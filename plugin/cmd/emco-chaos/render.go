@@ -39,6 +39,7 @@ func newRender(s *session) *cobra.Command {
 		},
 	}
 	choice.flags(command)
+	s.complete(command)
 	command.Flags().StringVar(&run, "run", "run", "the run's `NAME`, which begins the objects' names")
 	return command
 }

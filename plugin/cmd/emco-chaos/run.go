@@ -37,7 +37,7 @@ type runOptions struct {
 func newRun(s *session) *cobra.Command {
 	var options runOptions
 	command := &cobra.Command{
-		Use:   "run [NAME…]",
+		Use:   "run [NAME|FILE…]",
 		Short: "Run experiments on a target, and give a verdict on each",
 		Long: `Run experiments on a target, one after another, and give a verdict on each.
 Exit codes: 0 all passed, 1 one failed, 2 usage, 3 one inconclusive, 4 error.
@@ -62,6 +62,7 @@ deletes nothing. What will be done to each is told first, and asked for.`,
 		},
 	}
 	options.chosen.flags(command)
+	s.complete(command)
 	options.flags(command, "the `FILE` to add the runs' journals to; else each has one of its own")
 	command.Flags().BoolVar(&options.existing, "use-existing", false, "work on the resources that the target names as settings.existing")
 	command.Flags().BoolVar(&options.dry, "dry-run", false, "tell which pods and which resources the runs would touch, and do nothing")

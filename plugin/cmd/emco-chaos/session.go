@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 	"github.com/spf13/cobra"
 )
@@ -24,6 +26,25 @@ type session struct {
 	plugin    run.PluginOptions
 	// target is the target's file; empty when none is named.
 	target string
+}
+
+// pluginFlags adds the flags that choose the plugin.
+func (s *session) pluginFlags(command *cobra.Command) {
+	flags := command.Flags()
+	flags.StringVar(&s.plugin.Name, "plugin", "emco", "the plugin `NAME`")
+	flags.StringVar(&s.plugin.SHA256, "plugin-sha256", "", "what the plugin's binary must hash to, in `HEX`")
+	flags.StringSliceVar(&s.plugin.Env, "plugin-env", nil, "environment variables, by `NAME`, that the plugin gets beside those that the target names")
+	s.folderFlag(command)
+}
+
+// folderFlag adds the flag that says where plugins are.
+func (s *session) folderFlag(command *cobra.Command) {
+	command.Flags().StringVar(&s.plugin.Directory, "plugin-dir", "", "the `DIRECTORY` to look for the plugin in; else beside this command, then on PATH")
+}
+
+// targetFlag adds the flag that names the target.
+func (s *session) targetFlag(command *cobra.Command) {
+	command.Flags().StringVarP(&s.target, "target", "t", "", "the target `FILE`: the EMCO under test")
 }
 
 // start starts the plugin for a target, which may be nil.
@@ -82,6 +103,9 @@ func (c *chosen) flags(command *cobra.Command) {
 
 // compile compiles the chosen experiments; the plans come beside the mistakes.
 func (c *chosen) compile(ctx context.Context, plugin *run.Plugin, names []string) ([]*plan.Plan, error) {
+	if c.all && len(names) > 0 {
+		return nil, fmt.Errorf("--all is all experiments, %s too: leave one of the two out", names[0])
+	}
 	if c.all {
 		description, err := plugin.Describe(ctx)
 		if err != nil {
@@ -93,13 +117,21 @@ func (c *chosen) compile(ctx context.Context, plugin *run.Plugin, names []string
 		}
 	}
 	var sources []sdk.Source
+	files := c.files
 	for _, name := range names {
+		if isFile(name) {
+			files = append(files, name)
+			continue
+		}
 		sources = append(sources, sdk.Source{Experiment: name, Parameters: c.set})
 	}
-	for _, file := range c.files {
+	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return nil, fmt.Errorf("read the experiment: %w", err)
+		}
+		if problem, large := document.TooLarge(file, text); large {
+			return nil, document.Problems{problem}
 		}
 		sources = append(sources, sdk.Source{File: file, Text: text, Parameters: c.set})
 	}
@@ -122,15 +154,17 @@ func (s *session) compileFor(ctx context.Context, choice chosen, args []string) 
 		return nil, err
 	}
 	defer plugin.Close()
-	var names []string
-	for _, arg := range args {
-		if _, err := os.Stat(arg); errors.Is(err, os.ErrNotExist) {
-			names = append(names, arg)
-		} else {
-			choice.files = append(choice.files, arg)
-		}
+	return choice.compile(ctx, plugin, args)
+}
+
+// isFile reports whether an argument is a file's name and not an experiment's: it
+// looks like one, or is there.
+func isFile(argument string) bool {
+	if strings.ContainsRune(argument, os.PathSeparator) || slices.Contains([]string{".yaml", ".yml"}, filepath.Ext(argument)) {
+		return true
 	}
-	return choice.compile(ctx, plugin, names)
+	found, err := os.Stat(argument)
+	return err == nil && found.Mode().IsRegular()
 }
 
 type parameters map[string]string
@@ -165,4 +199,6 @@ func outputFlag(command *cobra.Command, output *string, more ...string) {
 		*output = form
 		return nil
 	})
+	// An error says that there is no such flag.
+	_ = command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(forms, cobra.ShellCompDirectiveNoFileComp))
 }

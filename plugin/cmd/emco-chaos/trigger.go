@@ -71,6 +71,7 @@ when this command is interrupted: ` + "`kubectl delete ecrun NAME`" + ` ends it.
 	}
 	flags := command.Flags()
 	options.namespaced.flags(command)
+	s.complete(command)
 	flags.StringVarP(&options.file, "file", "f", "", "an experiment in a `FILE` of your own, in place of NAME")
 	flags.StringVar(&options.spec.Workflow, "workflow", os.Getenv(workflowEnv), "the `NAME` of the Workflow that asks, in the same namespace; else $"+workflowEnv)
 	options.set.flag(command, "a parameter of the experiment, as `NAME=VALUE`")

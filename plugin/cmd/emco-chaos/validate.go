@@ -23,5 +23,6 @@ Without --target they are checked against an EMCO as its own chart installs it.`
 		},
 	}
 	choice.flags(command)
+	s.complete(command)
 	return command
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -148,6 +149,7 @@ func writeCluster(options clusterOptions) (string, error) {
 		}
 	}
 	layout := layout{options: options, directory: directory, program: program, at: addresses, bugs: bugs}
+	written := map[string][]byte{}
 	for name, content := range map[string]any{
 		"cluster.yaml": layout.cluster(), "target.yaml": layout.target(), "edge.kubeconfig": kubeconfig(addresses[rsyncToEdge]),
 	} {
@@ -157,11 +159,31 @@ func writeCluster(options clusterOptions) (string, error) {
 		if err := encoder.Encode(content); err != nil {
 			return "", fmt.Errorf("write %s: %w", name, err)
 		}
-		if err := os.WriteFile(filepath.Join(directory, name), out.Bytes(), 0o600); err != nil {
+		written[filepath.Join(directory, name)] = sealed(out.Bytes())
+	}
+	for path := range written {
+		if there, err := os.ReadFile(path); err == nil && !isSealed(there) {
+			return "", fmt.Errorf("%s is not as emco-emulator wrote it: remove it, or name another --dir", path)
+		}
+	}
+	for path, content := range written {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
 			return "", err
 		}
 	}
 	return filepath.Join(directory, "cluster.yaml") + " and " + filepath.Join(directory, "target.yaml"), nil
+}
+
+const seal = "# Written by emco-emulator; it writes the file again as long as nothing is changed below. sha256: "
+
+// sealed begins a file with a line by which a user's changes to it are seen.
+func sealed(content []byte) []byte {
+	return fmt.Appendf(nil, "%s%x\n%s", seal, sha256.Sum256(content), content)
+}
+
+func isSealed(file []byte) bool {
+	_, content, _ := bytes.Cut(file, []byte("\n"))
+	return bytes.Equal(file, sealed(content))
 }
 
 // layout knows what the files need to know.

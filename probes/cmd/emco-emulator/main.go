@@ -9,21 +9,25 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/emco-chaos/emco-chaos/probes/cli"
 	"github.com/spf13/cobra"
 )
+
+// version is set when a release is built.
+var version = "dev"
 
 func main() {
 	watchLifeline()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	if err := command().ExecuteContext(ctx); err != nil {
+	if err := newRoot().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "emco-emulator:", err)
 		stop()
 		os.Exit(1)
 	}
 }
 
-func command() *cobra.Command {
+func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "emco-emulator",
 		Short:         "An emulated EMCO to test against",
@@ -35,5 +39,6 @@ func command() *cobra.Command {
 		orchestratorCommand(), dcmCommand(), clmCommand(),
 		serveCommand(), clusterCommand(),
 	)
+	cli.Finish(root, version)
 	return root
 }

@@ -56,6 +56,10 @@ func golden(t *testing.T, name, directory string, ports map[string]string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !isSealed(content) {
+		t.Errorf("%s does not begin with what it is", name)
+	}
+	_, content, _ = bytes.Cut(content, []byte("\n"))
 	text := strings.NewReplacer(directory, "DIR", os.Args[0], "PROGRAM").Replace(string(content))
 	text = anyPort.ReplaceAllStringFunc(text, func(address string) string {
 		if ports[address] == "" {
@@ -94,6 +98,39 @@ func TestCluster(t *testing.T) {
 	}
 	if token, err := readToken(filepath.Join(directory, "token.txt")); err != nil || token != "secret" {
 		t.Errorf("token %q, %v", token, err)
+	}
+}
+
+// What a user has changed is not overwritten, and nothing else is changed then.
+func TestClusterAgain(t *testing.T) {
+	t.Parallel()
+	directory := t.TempDir()
+	for range 2 {
+		if output, err := run(t, "cluster", "--dir", directory); err != nil {
+			t.Fatalf("%v: %s", err, output)
+		}
+	}
+	file := filepath.Join(directory, "target.yaml")
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edited := append(content, "# mine\n"...)
+	if err := os.WriteFile(file, edited, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(filepath.Join(directory, "cluster.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	output, err := run(t, "cluster", "--dir", directory, "--apps", "3")
+	if want := file + " is not as emco-emulator wrote it: remove it, or name another --dir"; err == nil || !strings.Contains(err.Error()+output, want) {
+		t.Errorf("%v: %s, want %s", err, output, want)
+	}
+	for name, want := range map[string][]byte{"target.yaml": edited, "cluster.yaml": before} {
+		if got, err := os.ReadFile(filepath.Join(directory, name)); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s was changed: %v", name, err)
+		}
 	}
 }
 

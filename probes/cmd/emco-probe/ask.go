@@ -60,6 +60,10 @@ func newProbe(kind probes.Kind) *cobra.Command {
 			}
 		}
 		flags.Func(argument.Name, usage, set)
+		if len(argument.Allowed) > 0 {
+			// An error says that there is no such flag.
+			_ = command.RegisterFlagCompletionFunc(argument.Name, cobra.FixedCompletions(argument.Allowed, cobra.ShellCompDirectiveNoFileComp))
+		}
 	}
 	p.endpoints.flags(command)
 	switch p.action.scope {

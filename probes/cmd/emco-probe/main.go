@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/emco-chaos/emco-chaos/probes"
+	"github.com/emco-chaos/emco-chaos/probes/cli"
 	"github.com/spf13/cobra"
 )
 
@@ -83,14 +84,12 @@ func newRoot() *cobra.Command {
 			"Exit codes: 0 passed, 1 failed, 2 usage, 3 inconclusive, 4 error.",
 		SilenceUsage:      true,
 		SilenceErrors:     true,
-		Version:           version,
-		Args:              cobra.NoArgs,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	for _, kind := range probes.Catalogue() {
 		root.AddCommand(newProbe(kind))
 	}
 	root.AddCommand(newServe())
+	cli.Finish(root, version)
 	return root
 }
