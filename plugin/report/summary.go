@@ -8,7 +8,9 @@ import (
 
 // Summary is what all runs of one test case say together.
 type Summary struct {
-	Case  string `json:"case"`
+	Case string `json:"case"`
+	// Name is the case with only those parameters that tell it from the others.
+	Name  string `json:"name"`
 	Runs  int    `json:"runs"`
 	Tally Tally  `json:"tally"`
 	// Shares are those of all verdicts, of all runs: none is left out.
@@ -52,10 +54,12 @@ func (s Summary) Conclusive() int { return s.Tally.Passed + s.Tally.Failed }
 
 // Case names what a plan tests. An experiment with other parameters is another
 // case, and so is one without a fault.
-func Case(p *plan.Plan) string {
+func Case(p *plan.Plan) string { return nameOf(p, p.Parameters) }
+
+func nameOf(p *plan.Plan, parameters map[string]string) string {
 	name := p.Experiment
-	if len(p.Parameters) > 0 {
-		name += "[" + pairs(p.Parameters, "=") + "]"
+	if len(parameters) > 0 {
+		name += "[" + pairs(parameters, "=") + "]"
 	}
 	if p.Control {
 		name += " (control)"
@@ -63,14 +67,36 @@ func Case(p *plan.Plan) string {
 	return name
 }
 
+// shortNames are names by cases, with only those parameters that another case of the
+// same experiment has with another value.
+func shortNames(runs []Run) map[string]string {
+	plans := map[string]*plan.Plan{}
+	for _, r := range runs {
+		plans[Case(r.Plan)] = r.Plan
+	}
+	names := map[string]string{}
+	for name, one := range plans {
+		telling := map[string]string{}
+		for _, other := range plans {
+			for key, value := range one.Parameters {
+				if other.Experiment == one.Experiment && other.Parameters[key] != value {
+					telling[key] = value
+				}
+			}
+		}
+		names[name] = nameOf(one, telling)
+	}
+	return names
+}
+
 // Summaries are those of all test cases, in the order of their first runs.
 func Summaries(runs []Run) []Summary {
 	var summaries []Summary
-	at := map[string]int{}
+	names, at := shortNames(runs), map[string]int{}
 	for _, r := range runs {
 		name := Case(r.Plan)
 		if _, known := at[name]; !known {
-			at[name], summaries = len(summaries), append(summaries, Summary{Case: name})
+			at[name], summaries = len(summaries), append(summaries, Summary{Case: name, Name: names[name], Times: []Times{}})
 		}
 		summaries[at[name]].add(r)
 	}

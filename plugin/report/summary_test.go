@@ -109,6 +109,14 @@ func TestSummaries(t *testing.T) {
 	if want := []string{"kill", "kill[delay=1s]", "kill (control)"}; !slices.Equal(names, want) {
 		t.Fatalf("the cases are %q, want %q", names, want)
 	}
+	// A parameter that all cases share is left out of the short name.
+	two := report.Summaries(runsOf(t,
+		made{experiment: "refused", parameters: map[string]string{"call": "a", "wait": "1s"}, ends: verdict.Inconclusive},
+		made{experiment: "refused", parameters: map[string]string{"call": "b", "wait": "1s"}, ends: verdict.Inconclusive},
+		made{experiment: "other", parameters: map[string]string{"call": "c"}, ends: verdict.Inconclusive}))
+	if two[0].Name != "refused[call=a]" || two[1].Name != "refused[call=b]" || two[2].Name != "other" || two[0].Case != "refused[call=a, wait=1s]" {
+		t.Errorf("the short names are %q, %q and %q", two[0].Name, two[1].Name, two[2].Name)
+	}
 	kill := got[0]
 	if kill.Runs != 24 || kill.Tally.String() != "21 passed, 1 failed, 1 inconclusive, 1 errors" || kill.Conclusive() != 22 {
 		t.Errorf("%d runs: %s", kill.Runs, kill.Tally)

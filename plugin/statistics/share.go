@@ -15,7 +15,15 @@ func Wilson(n, all int) Interval {
 	share, size := float64(n)/float64(all), float64(all)
 	middle := (share + z*z/(2*size)) / (1 + z*z/size)
 	half := z / (1 + z*z/size) * math.Sqrt(share*(1-share)/size+z*z/(4*size*size))
-	return Interval{max(0, middle-half), min(1, middle+half)}
+	interval := Interval{middle - half, middle + half}
+	// Rounding must not keep these from their exact ends.
+	if n == 0 {
+		interval.Low = 0
+	}
+	if n == all {
+		interval.High = 1
+	}
+	return interval
 }
 
 // Fisher is how likely it is, by Fisher's exact test, that chance alone makes as

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/emco-chaos/emco-chaos/plugin/controller"
@@ -15,16 +17,26 @@ import (
 
 func newReport(s *session) *cobra.Command {
 	var output string
+	var stats bool
 	var where namespaced
 	command := &cobra.Command{
 		Use:   "report FILE…|run/NAME…",
-		Short: "Report on runs from their journals alone: text, json, junit or markdown",
+		Short: "Report on runs from their journals alone, one by one or with --stats together",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			return s.report(cmd.Context(), where, names, report.Formats[output])
+			formats, of := report.Formats, "a report of each run"
+			if stats {
+				formats, of = report.Stats, "--stats"
+			}
+			write, has := formats[output]
+			if !has {
+				return fmt.Errorf("-o %s is no form of %s, which has %s", output, of, strings.Join(slices.Sorted(maps.Keys(formats)), ", "))
+			}
+			return s.report(cmd.Context(), where, names, write)
 		},
 	}
-	outputFlag(command, &output, "junit", "markdown")
+	outputFlag(command, &output, "junit", "markdown", "csv")
+	command.Flags().BoolVar(&stats, "stats", false, "what all runs of each experiment say together: verdicts and recovery times, as text, json or csv")
 	where.flags(command)
 	return command
 }
@@ -43,22 +55,31 @@ func newExplain(s *session) *cobra.Command {
 	return command
 }
 
-// report writes the runs of journals, which are files or those of Runs in a
-// cluster.
+// report writes the runs of journals.
 func (s *session) report(ctx context.Context, where namespaced, names []string, write report.Format) error {
+	runs, err := where.readRuns(ctx, names)
+	if err != nil {
+		return err
+	}
+	return failure(write(s.out, runs...))
+}
+
+// readRuns reads the runs of journals, which are files or those of Runs in a
+// cluster.
+func (n *namespaced) readRuns(ctx context.Context, names []string) ([]report.Run, error) {
 	var runs []report.Run
 	for _, name := range names {
-		records, err := where.readJournal(ctx, name)
+		records, err := n.readJournal(ctx, name)
 		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		found := report.Runs(records)
 		if len(found) == 0 {
-			return fmt.Errorf("%s: there is no run in it; name a journal that emco-chaos run wrote", name)
+			return nil, fmt.Errorf("%s: there is no run in it; name a journal that emco-chaos run wrote", name)
 		}
 		runs = append(runs, found...)
 	}
-	return failure(write(s.out, runs...))
+	return runs, nil
 }
 
 // readJournal reads a file, or the journal of the Run that is named run/NAME.
