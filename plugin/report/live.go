@@ -12,22 +12,39 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
+	"github.com/emco-chaos/emco-chaos/probes/activity"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
-// Live shows a run while it goes on: a line for each record, and on a
-// terminal a last line with the steps that are under way.
+// Style is how runs are shown while they go on.
+type Style struct {
+	// Brief shows one line for each step, and not one for each record.
+	Brief bool
+	// Redraw shows a last line with the steps that are under way, which is drawn
+	// again; Colour has colours. Both need a terminal.
+	Redraw, Colour bool
+	// Total is how many runs there will be.
+	Total int
+}
+
+// statusWidth and the time before it fit the narrowest terminals.
+const statusWidth = 60
+
+// Live shows runs while they go on.
 type Live struct {
-	out      io.Writer
-	terminal bool
+	out   io.Writer
+	style Style
 
 	mu    sync.Mutex
 	plan  *plan.Plan
+	count int
 	width int
 	// last is the time of the last record, and shown when that was.
 	last  time.Duration
 	shown time.Time
-	// running has the steps that have started: true for those under way.
-	running map[string]bool
+	// running has the steps that have started, and the last event of those under
+	// way; those that have ended have none.
+	running map[string]string
 	// status: the last line is there.
 	status bool
 
@@ -36,9 +53,9 @@ type Live struct {
 }
 
 // NewLive shows runs on out until Close.
-func NewLive(out io.Writer, terminal bool) *Live {
-	l := &Live{out: out, terminal: terminal, running: map[string]bool{}, stop: make(chan struct{})}
-	if terminal {
+func NewLive(out io.Writer, style Style) *Live {
+	l := &Live{out: out, style: style, running: map[string]string{}, stop: make(chan struct{})}
+	if style.Redraw {
 		l.working.Go(l.tick)
 	}
 	return l
@@ -72,22 +89,28 @@ func (l *Live) Follow(record journal.Record) {
 	defer l.mu.Unlock()
 	switch record.Kind {
 	case journal.Attempt:
-		l.running = map[string]bool{}
+		l.running = map[string]string{}
 	case journal.Run:
 		l.plan, l.width = record.Plan, len(plan.TeardownStep)
 		for _, step := range record.Plan.Steps {
 			l.width = max(l.width, len(step.Name))
 		}
+		l.count++
 	}
 	if l.plan == nil {
 		return
 	}
 	l.last, l.shown = record.At, time.Now()
 	l.track(record)
-	if record.Kind == journal.Resource && record.State != "left" {
+	if record.Kind == journal.Resource && record.State != "left" || l.style.Brief && !l.tells(record) {
+		l.draw()
 		return
 	}
 	l.wipe()
+	if record.Kind == journal.Run && l.style.Brief {
+		fmt.Fprintf(l.out, "%d of %d  %s: %s\n", l.count, max(l.count, l.style.Total), clean(l.plan.Experiment), clean(l.plan.Title))
+		return
+	}
 	colour := colours[string(record.Kind)]
 	if record.Kind == journal.Verdict {
 		colour = colours[record.Verdict]
@@ -96,17 +119,34 @@ func (l *Live) Follow(record journal.Record) {
 	l.draw()
 }
 
+// tells reports whether a brief account has a record: what each step came to, and
+// what went wrong.
+func (l *Live) tells(record journal.Record) bool {
+	step, _ := l.plan.Find(record.Step)
+	switch record.Kind {
+	case journal.Event:
+		return step.Fault != nil && (record.Event == plan.Down || record.Event == plan.Injected && !step.Fault.Stops())
+	case journal.Attempt:
+		return record.Attempt > 1
+	case journal.Recheck:
+		return record.Conclusion != string(activity.Passed)
+	}
+	return slices.Contains([]journal.Kind{
+		journal.Run, journal.Result, journal.Skipped, journal.Disturbance, journal.Trouble, journal.Left, journal.Resource, journal.Verdict,
+	}, record.Kind)
+}
+
 func (l *Live) track(record journal.Record) {
 	step, known := l.plan.Find(record.Step)
 	if !known {
 		return
 	}
-	_, started := l.running[step.Name]
+	last, started := l.running[step.Name]
 	switch event := record.Kind == journal.Event; {
 	case record.Kind == journal.Result, record.Kind == journal.Skipped, event && slices.Contains(step.Ends(), record.Event):
-		l.running[step.Name] = false
-	case event && !started && step.Emits(record.Event):
-		l.running[step.Name] = true
+		l.running[step.Name] = ""
+	case event && (!started || last != "") && step.Emits(record.Event):
+		l.running[step.Name] = record.Event
 	}
 }
 
@@ -118,12 +158,18 @@ func (l *Live) wipe() {
 }
 
 func (l *Live) draw() {
-	names := slices.DeleteFunc(slices.Sorted(maps.Keys(l.running)), func(name string) bool { return !l.running[name] })
-	if !l.terminal || len(names) == 0 {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(l.running)) {
+		if event := l.running[name]; event != "" {
+			names = append(names, name+" ("+event+")")
+		}
+	}
+	if !l.style.Redraw || len(names) == 0 {
 		return
 	}
 	l.wipe()
-	fmt.Fprint(l.out, l.paint(grey, fmt.Sprintf("%s  under way: %s", seconds(l.last+time.Since(l.shown)), strings.Join(names, ", "))))
+	// One that a terminal breaks into two is not wiped as a whole.
+	fmt.Fprint(l.out, l.paint(grey, seconds(l.last+time.Since(l.shown))+"  "+document.OneLine("under way: "+strings.Join(names, ", "), statusWidth)))
 	l.status = true
 }
 
@@ -152,7 +198,7 @@ var colours = map[string]string{
 }
 
 func (l *Live) paint(colour, text string) string {
-	if !l.terminal || colour == "" {
+	if !l.style.Colour || colour == "" {
 		return text
 	}
 	return "\x1b[" + colour + "m" + text + "\x1b[0m"

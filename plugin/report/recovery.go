@@ -15,8 +15,10 @@ type Recovery struct {
 	// Step and Fault say which fault it was.
 	Step  string `json:"step"`
 	Fault string `json:"fault"`
-	// Unit is that of all numbers, which count from down.
+	// Unit is that of all numbers. Down counts from the run's origin, and the phases
+	// from down.
 	Unit   string  `json:"unit"`
+	Down   float64 `json:"down"`
 	Phases []Phase `json:"phases"`
 }
 
@@ -85,7 +87,7 @@ func (r Run) Recoveries() []Recovery {
 				}
 			}
 		}
-		recovery := Recovery{Step: step.Name, Unit: "s"}
+		recovery := Recovery{Step: step.Name, Unit: "s", Down: (down.At - r.origin.At).Seconds()}
 		for _, name := range []string{plan.Rescheduled, plan.Ready, activity.Answers, activity.Converged} {
 			if record, has := events[name]; has {
 				recovery.Phases = append(recovery.Phases, span(name, down, record))

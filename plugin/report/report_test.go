@@ -215,7 +215,7 @@ func TestFacts(t *testing.T) {
 			"pod-kill a: ready (seen then, and up to 1.5 s old; the system itself says 2026-01-02T03:04:05Z)\n", "pod-kill a: down\n",
 		},
 		"markdown": {"target: t (sha256 abc)", "converged 3.500 s", "ready (seen then, and up to 1.5 s old; "},
-		"json":     {`"seconds":9,`, `"targetSha256":"abc"`, `"parameters":{"delay":"1s"}`, `"unit":"s","phases":[{"name":"rescheduled","seconds":1,"atLeast":1,"atMost":1},{"name":"ready","seconds":2,"atLeast":0.5,"atMost":2}`, `,"notBefore":1500000000,"told":"2026-01-02T03:04:05Z"}`},
+		"json":     {`"seconds":9,`, `"targetSha256":"abc"`, `"parameters":{"delay":"1s"}`, `"unit":"s","down":1,"phases":[{"name":"rescheduled","seconds":1,"atLeast":1,"atMost":1},{"name":"ready","seconds":2,"atLeast":0.5,"atMost":2}`, `,"notBefore":1500000000,"told":"2026-01-02T03:04:05Z"}`},
 		"junit":    {`name="kill[delay=1s]"`, `<property name="kill.ready.seconds" value="2.000">`, `<property name="kill.converged.at-most.seconds" value="3.500">`, `value="Kubernetes v1.36, emco-chaos v1"`},
 	} {
 		var out bytes.Buffer
@@ -253,19 +253,42 @@ func TestTally(t *testing.T) {
 }
 
 func TestLive(t *testing.T) {
-	show := func(terminal bool) string {
+	show := func(style report.Style) string {
 		var out bytes.Buffer
-		live := report.NewLive(&out, terminal)
+		live := report.NewLive(&out, style)
 		for _, record := range readAll(t, "passed") {
 			live.Follow(record)
 		}
 		live.Close()
 		return out.String()
 	}
-	if plain := show(false); strings.Contains(plain, "\x1b") || !strings.Contains(plain, "instantiate  sent") {
+	if plain := show(report.Style{}); strings.Contains(plain, "\x1b") || !strings.Contains(plain, "instantiate  sent") {
 		t.Errorf("in a pipe:\n%s", plain)
 	}
-	if coloured := show(true); !strings.Contains(coloured, "under way: hold, instantiate") || !strings.Contains(coloured, "\x1b[32mPASSED\x1b[0m") {
+	if coloured := show(report.Style{Redraw: true, Colour: true}); !strings.Contains(coloured, "under way: hold (injected), instantiate (sent)") || !strings.Contains(coloured, "\x1b[32mPASSED\x1b[0m") {
 		t.Errorf("on a terminal:\n%s", coloured)
 	}
+}
+
+// A brief account has one line a step, whatever each step asks and is told meanwhile.
+func TestBrief(t *testing.T) {
+	var out bytes.Buffer
+	live := report.NewLive(&out, report.Style{Brief: true, Total: 10})
+	for _, name := range []string{"passed", "failed"} {
+		for _, record := range readAll(t, name) {
+			live.Follow(record)
+		}
+	}
+	live.Close()
+	golden(t, "brief.txt", out.Bytes())
+}
+
+// The table has what a reader compares, and says what is not known well.
+func TestTable(t *testing.T) {
+	var out bytes.Buffer
+	runs := slices.Concat(report.Runs(readAll(t, "passed")), report.Runs(readAll(t, "failed")))
+	if err := report.Table(&out, runs...); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "table.txt", out.Bytes())
 }

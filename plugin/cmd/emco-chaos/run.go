@@ -15,6 +15,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
+	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -25,6 +26,7 @@ type runOptions struct {
 	output   string
 	journal  string
 	attempts int
+	verbose  bool
 	// existing has the runs work on the resources that the target names, and
 	// yes is the user's consent to what is done to them.
 	existing, yes bool
@@ -73,6 +75,7 @@ deletes nothing. What will be done to each is told first, and asked for.`,
 func (o *runOptions) flags(command *cobra.Command, journal string) {
 	outputFlag(command, &o.output)
 	command.Flags().StringVar(&o.journal, "journal", "", journal)
+	command.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "show all that happens on a terminal too, and not one line a step")
 	command.Flags().IntVar(&o.attempts, "attempts", 0, "how often an inconclusive run is tried, `N` in all; 0 leaves it to the experiment")
 }
 
@@ -135,7 +138,7 @@ func (s *session) run(ctx context.Context, options runOptions, names []string, t
 	if _, err := opened.Behind(interrupted, plugin, behind, plans, abandon); err != nil {
 		return failure(err)
 	}
-	screen := newScreen(s.out, options.output == outputJSON)
+	screen := newScreen(s.out, options, len(plans))
 	err = opened.Suite(interrupted, plans, func(compiled *plan.Plan) (engine.Outcome, error) {
 		name := run.NewName()
 		file, err := options.open(compiled.Experiment, name, linesTo(s.errs))
@@ -177,16 +180,24 @@ func (o *runOptions) open(experiment, run string, tell func(string)) (*os.File, 
 type screen struct {
 	out   io.Writer
 	json  bool
+	style report.Style
 	live  *report.Live
-	tally report.Tally
+	runs  []report.Run
 }
 
-func newScreen(out io.Writer, json bool) *screen {
-	live := out
-	if json {
-		live = io.Discard
+// newScreen shows so many runs. On a terminal that is brief unless the user wants all.
+func newScreen(out io.Writer, options runOptions, runs int) *screen {
+	live, terminal := out, isTerminal(out)
+	// Both are conventions: https://no-color.org, and terminfo's name of what can nothing.
+	able := terminal && os.Getenv("TERM") != "dumb"
+	s := &screen{out: out, json: options.output == outputJSON, style: report.Style{
+		Brief: terminal && !options.verbose, Redraw: able, Colour: able && os.Getenv("NO_COLOR") == "", Total: runs,
+	}}
+	if s.json {
+		live, s.style = io.Discard, report.Style{}
 	}
-	return &screen{out: out, json: json, live: report.NewLive(live, isTerminal(live))}
+	s.live = report.NewLive(live, s.style)
+	return s
 }
 
 func isTerminal(stream any) bool {
@@ -197,9 +208,13 @@ func isTerminal(stream any) bool {
 // show prints the report of a run, which is made from its journal alone.
 func (s *screen) show(history *journal.Journal, file string) error {
 	told := report.Runs(history.Records())[0]
-	s.tally.Add(told.Verdict)
-	if s.json {
+	s.runs = append(s.runs, told)
+	switch {
+	case s.json:
 		return report.JSON(s.out, told)
+	case s.style.Brief && told.Verdict == verdict.Passed:
+		_, err := fmt.Fprintf(s.out, "  journal %s\n\n", file)
+		return err
 	}
 	fmt.Fprintln(s.out)
 	if err := report.Text(s.out, told); err != nil {
@@ -212,12 +227,24 @@ func (s *screen) show(history *journal.Journal, file string) error {
 // end prints the last line, and returns the exit code as an error.
 func (s *screen) end() error {
 	s.live.Close()
-	if !s.json {
-		fmt.Fprintln(s.out, s.tally)
-	} else if err := json.NewEncoder(s.out).Encode(s.tally); err != nil {
+	var tally report.Tally
+	for _, told := range s.runs {
+		tally.Add(told.Verdict)
+	}
+	var err error
+	switch {
+	case s.json:
+		err = json.NewEncoder(s.out).Encode(tally)
+	case len(s.runs) > 1:
+		err = report.Table(s.out, s.runs...)
+		fmt.Fprintf(s.out, "\n%s\n", tally)
+	default:
+		fmt.Fprintln(s.out, tally)
+	}
+	if err != nil {
 		return failure(err)
 	}
-	if code := s.tally.ExitCode(); code != report.ExitPassed {
+	if code := tally.ExitCode(); code != report.ExitPassed {
 		return &exitError{code: code}
 	}
 	return nil
