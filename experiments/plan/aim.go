@@ -20,7 +20,7 @@ func (c *checker) aim() {
 		if step.Activity == nil {
 			continue
 		}
-		for ref := range reach(step.After, c.links) {
+		for ref := range reach(slices.Concat(step.After, step.AfterAny), c.links) {
 			waiting[ref.Step] = cmp.Or(waiting[ref.Step], &step)
 		}
 	}
@@ -81,7 +81,7 @@ func (c *checker) hit(claimed []Ref, order, reversed map[Ref][]link) map[string]
 			after := reach([]Ref{step.effect()}, func(ref Ref) []link { return reversed[ref] })
 			// A fault that lasts is taken off at one of these events.
 			ends, removed := step.Until, Ref{step.Name, Removed}
-			if slices.Contains(claimed, removed) {
+			if step.For > 0 || slices.Contains(claimed, removed) {
 				ends = []Ref{removed}
 			}
 			lasted := reach(ends, func(ref Ref) []link { return order[ref] })
@@ -122,7 +122,7 @@ func (c *checker) example(step Step, effect Ref, other *Step) string {
 			break
 		}
 	}
-	if !step.Fault.Stops() && len(step.Until) > 0 {
+	if !step.Fault.Stops() && step.Ended() {
 		text += fmt.Sprintf(" < %s.%s", step.Name, Removed)
 	}
 	return text

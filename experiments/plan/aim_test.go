@@ -3,6 +3,7 @@ package plan_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 )
@@ -83,6 +84,19 @@ func TestCheckFindsWhatCouldPassWithoutItsFaults(t *testing.T) {
 			steps:    []plan.Step{hold("hold", until("before.passed")), probe("before"), call("call", after("hold.injected"), expect("accepted"))},
 			evidence: []string{"hold.injected < call.accepted"},
 			want:     unheld + "write evidence such as hold.injected < call.accepted < hold.removed",
+		},
+		"a hold for a time": {
+			steps:    []plan.Step{hold("hold", lasting(time.Second)), call("call", after("hold.injected"), expect("accepted"))},
+			evidence: []string{"hold.injected < call.accepted < hold.removed"},
+		},
+		"a hold for a time that may be over": {
+			steps:    []plan.Step{hold("hold", lasting(time.Second)), call("call", after("hold.injected"), expect("accepted"))},
+			evidence: []string{"hold.injected < call.accepted"},
+			want:     unheld + "write evidence such as hold.injected < call.accepted < hold.removed",
+		},
+		"a kill that a probe waits for among others": {
+			steps:    []plan.Step{place, final, kill("kill"), probe("back", afterAny("kill.ready", "call.accepted"))},
+			evidence: []string{"kill.down < back.passed"},
 		},
 		"a hold that ends with its injection": {
 			steps:    []plan.Step{hold("hold", until("hold.injected")), call("call", after("hold.injected"), expect("accepted"))},

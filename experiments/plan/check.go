@@ -93,6 +93,7 @@ func (c *checker) withinLimits() bool {
 	}
 	for _, step := range append([]Step{c.plan.Given, c.plan.Teardown}, c.plan.Steps...) {
 		limit(stepField(step.Name, "after"), "events", len(step.After), maxRefs)
+		limit(stepField(step.Name, "afterAny"), "events", len(step.AfterAny), maxRefs)
 		limit(stepField(step.Name, "until"), "events", len(step.Until), maxRefs)
 		if step.Activity != nil {
 			limit(stepField(step.Name, "activity.events"), "events", len(step.Activity.Events), maxEvents)
@@ -113,7 +114,7 @@ func (c *checker) head() {
 		case slices.Contains(c.unread, name):
 		case step.Name != name, step.Activity == nil, step.Fault != nil:
 			c.add(name, "is not an activity of that name", "bring the state about, and take it back, by an activity")
-		case len(step.After)+len(step.Until) > 0 || step.While != "":
+		case len(step.After)+len(step.AfterAny)+len(step.Until) > 0 || step.While != "":
 			c.add(name, "waits for events", "it runs before or after all steps, so leave after, until and while out")
 		default:
 			c.activity(name, step)
@@ -148,6 +149,22 @@ func (c *checker) step(step Step) {
 		c.activity(field, step)
 	}
 	c.outcome(field, step)
+	c.lasts(field+".for", step)
+}
+
+// lasts checks how long a fault is to stay on.
+func (c *checker) lasts(field string, step Step) {
+	switch {
+	case step.For == 0:
+	case step.Activity != nil:
+		c.add(field, "a call or a probe does not stay on", "leave it out; timeout is how long the step may take")
+	case step.Fault != nil && step.Fault.Stops() && step.Fault.Action != podFailure:
+		c.add(field, fmt.Sprintf("a %s is over at once", step.Fault.Action), "leave it out, or use action: "+podFailure)
+	case len(step.Until) > 0:
+		c.add(field, "stands beside until", "keep one of them")
+	default:
+		c.want(step.For > 0 && step.For <= maxTime, field, fmt.Sprintf("%s is not a time to stay on", step.For), "write a duration above zero, 24h at most")
+	}
 }
 
 func (c *checker) timeout(field string, step Step) {
@@ -180,8 +197,9 @@ func (c *checker) outcome(field string, step Step) {
 	const remedy = `use one of accepted, rejected, "rejected CODE", refused, connection-lost, timeout, dns, tls, other`
 	notOutcome := func(text string) string { return fmt.Sprintf("%q is not an outcome", shown(text)) }
 	if step.Expect != "" && c.want(step.Fault == nil, field+".expect", "a fault has no outcome", "leave it out") {
-		c.want(IsOutcome(step.Expect), field+".expect", notOutcome(step.Expect), remedy)
+		c.want(IsOutcome(step.Expect) || step.Expect == Any, field+".expect", notOutcome(step.Expect), remedy+", or any")
 	}
+	c.want(len(step.Otherwise) == 0 || step.Expect != Any, field+".otherwise", "stands beside expect: any, and no outcome is another one", "leave one of them out")
 	c.want(len(step.Otherwise) == 0 || step.Expect != "", field+".otherwise", "stands without expect", "write expect: with the outcome that the step must have")
 	for _, outcome := range slices.Sorted(maps.Keys(step.Otherwise)) {
 		verdict, at := step.Otherwise[outcome], document.Join(field+".otherwise", outcome)
@@ -198,6 +216,13 @@ func (c *checker) triggers(step Step) {
 		field := fmt.Sprintf("%s[%d]", stepField(step.Name, "after"), i)
 		if why := c.unexpected(ref); c.trigger(field, ref, step.After[:i]) {
 			c.want(why == "", field, why, "wait for the event of the expected outcome")
+			c.want(!c.open(ref), field, anyOutcome(ref), "write all that it can end with into afterAny")
+		}
+	}
+	for i, ref := range step.AfterAny {
+		field := fmt.Sprintf("%s[%d]", stepField(step.Name, "afterAny"), i)
+		if why := c.unexpected(ref); c.trigger(field, ref, slices.Concat(step.After, step.AfterAny[:i])) {
+			c.want(why == "", field, why, "leave it out")
 		}
 	}
 	for i, ref := range step.Until {
@@ -226,8 +251,8 @@ func (c *checker) trigger(field string, ref Ref, before []Ref) bool {
 		c.add(field, fmt.Sprintf("%s is no event to wait for", ref), "the steps run after the given and before the teardown: leave it out")
 	case slices.Contains(before, ref):
 		c.add(field, fmt.Sprintf("%s is there twice", ref), "keep one of them")
-	case ref.Event == Removed && fault.Fault != nil && len(fault.Until) == 0:
-		c.add(field, fmt.Sprintf("%s has no until, so %s comes only at the end of the run", ref.Step, ref), "write until: for "+ref.Step)
+	case ref.Event == Removed && fault.Fault != nil && !fault.Ended():
+		c.add(field, fmt.Sprintf("%s has no until, so %s comes only at the end of the run", ref.Step, ref), "write until: or for: for "+ref.Step)
 	default:
 		return true
 	}
@@ -280,6 +305,16 @@ func (c *checker) unexpected(ref Ref) string {
 		}
 	}
 	return fmt.Sprintf("%s expects %s, and then %s never comes", ref.Step, step.Expect, ref)
+}
+
+// open reports whether the event is one of the ends of a step that expects any.
+func (c *checker) open(ref Ref) bool {
+	step := c.steps[ref.Step]
+	return step.Expect == Any && slices.Contains(step.Ends(), ref.Event)
+}
+
+func anyOutcome(ref Ref) string {
+	return fmt.Sprintf("%s expects any outcome, and %s need not come", ref.Step, ref)
 }
 
 func shown(text string) string { return document.Cut(strings.ToValidUTF8(text, "?"), 80) }

@@ -37,7 +37,11 @@ func claims(texts ...string) []plan.Claim {
 
 type option func(*plan.Step)
 
-func after(events ...string) option  { return func(s *plan.Step) { s.After = refs(events...) } }
+func after(events ...string) option { return func(s *plan.Step) { s.After = refs(events...) } }
+func afterAny(events ...string) option {
+	return func(s *plan.Step) { s.AfterAny = refs(events...) }
+}
+func lasting(d time.Duration) option { return func(s *plan.Step) { s.For = plan.Duration(d) } }
 func until(events ...string) option  { return func(s *plan.Step) { s.Until = refs(events...) } }
 func while(step string) option       { return func(s *plan.Step) { s.While = step } }
 func expect(outcome string) option   { return func(s *plan.Step) { s.Expect = outcome } }
@@ -220,6 +224,39 @@ func TestCheck(t *testing.T) {
 		{"waits for what is not expected", func(p *plan.Plan) { change(p, probe("more", after("call.accepted"))) },
 			"steps.more.after[0]: call expects connection-lost, and then call.accepted never comes"},
 
+		{"otherwise beside any", func(p *plan.Plan) { change(p, call("more", expect("any"), otherwise("refused", "failed"))) },
+			"steps.more.otherwise: stands beside expect: any, and no outcome is another one"},
+		{"waits for one of any outcome", func(p *plan.Plan) {
+			change(p, call("other", expect("any")))
+			change(p, probe("more", after("other.accepted")))
+		}, "steps.more.after[0]: other expects any outcome, and other.accepted need not come; write all that it can end with into afterAny"},
+		{"claim over one of any outcome", func(p *plan.Plan) {
+			change(p, call("other", expect("any")))
+			p.Evidence = claims("other.sent < other.accepted")
+		}, "evidence[0]: other expects any outcome, and other.accepted need not come; claim what comes whatever the outcome, or expect one"},
+
+		{"one of what is not there", func(p *plan.Plan) { change(p, probe("more", afterAny("back.passed", "bak.failed"))) },
+			`steps.more.afterAny[1]: there is no step "bak"; did you mean back?`},
+		{"one of what never comes", func(p *plan.Plan) { change(p, probe("more", afterAny("call.failed", "call.accepted"))) },
+			"steps.more.afterAny[1]: call expects connection-lost, and then call.accepted never comes; leave it out"},
+		{"one of what is waited for anyway", func(p *plan.Plan) { change(p, probe("more", after("kill.down"), afterAny("kill.down", "kill.ready"))) },
+			"steps.more.afterAny[0]: kill.down is there twice"},
+		{"deadlock by one of several", func(p *plan.Plan) { change(p, probe("more", afterAny("kill.down", "more.passed"))) },
+			"steps.more.afterAny[1]: a deadlock: more.started comes after more.passed"},
+		{"claim against the start of both", func(p *plan.Plan) {
+			change(p, probe("more", afterAny("back.passed", "back.failed")))
+			p.Evidence = claims("more.started < back.started")
+		}, "evidence[0]: can never hold: more.started < back.started, and more.started comes after back.started"},
+
+		{"a call that stays on", func(p *plan.Plan) { change(p, call("call", lasting(time.Second))) }, "steps.call.for: a call or a probe does not stay on"},
+		{"a kill that stays on", func(p *plan.Plan) { change(p, kill("kill", lasting(time.Second))) }, "steps.kill.for: a pod-kill is over at once"},
+		{"for a time and until", func(p *plan.Plan) { change(p, hold("hold", until("kill.ready"), lasting(time.Second))) }, "steps.hold.for: stands beside until"},
+		{"for too long", func(p *plan.Plan) { change(p, hold("hold", lasting(100*time.Hour))) }, "steps.hold.for: 100h0m0s is not a time to stay on"},
+		{"claim before what stays on is on", func(p *plan.Plan) {
+			change(p, hold("hold", lasting(time.Second)))
+			p.Evidence = claims("hold.removed < hold.injected")
+		}, "evidence[0]: can never hold: hold.removed < hold.injected, and hold.removed comes after hold.injected"},
+
 		{"claim over nothing", func(p *plan.Plan) { p.Evidence = []plan.Claim{{}} }, "evidence[0]: names no event"},
 		{"claim over an unknown event", func(p *plan.Plan) { p.Evidence = claims("hold.down") }, `evidence[0]: hold does not emit "down"`},
 		{"claim over the teardown", func(p *plan.Plan) { p.Evidence = claims("teardown.passed") }, "evidence[0]: teardown.passed comes after the evidence was looked at"},
@@ -284,6 +321,20 @@ func TestCheckAllows(t *testing.T) {
 			change(p, failure("more", until("back.passed")))
 			change(p, probe("look", after("more.down")))
 			claim(p, "more.removed < more.ready", "more.down < look.passed")
+		}},
+		{"one of two ends", func(p *plan.Plan) {
+			change(p, call("other", expect("any"), after("kill.down")))
+			change(p, probe("more", afterAny("other.accepted", "other.failed", "other.rejected")))
+			claim(p, "other.sent < more.passed")
+		}},
+		{"one of two, claimed against the other", func(p *plan.Plan) {
+			change(p, probe("more", afterAny("back.passed", "kill.ready")))
+			claim(p, "more.started < back.passed")
+		}},
+		{"removed after a time", func(p *plan.Plan) {
+			change(p, hold("more", lasting(time.Second)))
+			change(p, probe("look", after("more.removed")))
+			claim(p, "more.injected < call.failed < more.removed < look.passed")
 		}},
 		{"given as evidence", func(p *plan.Plan) { claim(p, "given.passed < call.sent") }},
 		{"any rejection", func(p *plan.Plan) { change(p, call("more", expect("rejected"), otherwise("rejected 500", "error"))) }},

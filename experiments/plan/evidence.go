@@ -56,6 +56,8 @@ func (c *checker) claim(i int, claim Claim) bool {
 			wrong(fmt.Sprintf("%s cannot come before itself", ref), "name it once")
 		case c.unexpected(ref) != "":
 			wrong("can never hold: "+c.unexpected(ref), "claim the event of the expected outcome")
+		case c.open(ref):
+			wrong(anyOutcome(ref), "claim what comes whatever the outcome, or expect one")
 		}
 	}
 	return sound
@@ -95,7 +97,9 @@ func (c *checker) order(fired map[Ref]bool) map[Ref][]link {
 	}
 	for _, ref := range sorted {
 		for _, link := range c.links(ref) {
-			add(ref, link)
+			if !link.either {
+				add(ref, link)
+			}
 		}
 	}
 	for _, step := range c.plan.Steps {
@@ -107,7 +111,7 @@ func (c *checker) order(fired map[Ref]bool) map[Ref][]link {
 			}
 		}
 		for _, ref := range sorted {
-			if step.Fault != nil && len(step.Until) == 0 && !slices.Contains([]string{Down, Rescheduled, Ready, Removed}, ref.Event) {
+			if step.Fault != nil && !step.Ended() && !slices.Contains([]string{Down, Rescheduled, Ready, Removed}, ref.Event) {
 				add(Ref{step.Name, Removed}, link{to: ref, why: "comes at the end of the run, after"})
 			}
 		}

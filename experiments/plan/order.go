@@ -12,7 +12,12 @@ type link struct {
 	why   string
 	field string // where the plan says so; empty when it lies in the step's nature
 	sure  bool   // the other event must have fired; else it comes first if it does
+	// either: it is one of several events of which one must have fired; it need not come first.
+	either bool
 }
+
+// podFailure is the action that keeps down what it stops until it is removed.
+const podFailure = "pod-failure"
 
 // How one event waits for another.
 const (
@@ -35,7 +40,8 @@ func (c *checker) links(ref Ref) []link {
 	case !known, !unread && !step.Emits(ref.Event):
 		return nil
 	case unread, ref == first(step):
-		return waitsFor(step.Name, "after", step.After, link{why: comesAfter, sure: true})
+		links := waitsFor(step.Name, "after", step.After, link{why: comesAfter, sure: true})
+		return append(links, c.waitsForAny(step)...)
 	}
 	links := []link{{to: first(step), why: comesAfter, sure: true}}
 	switch {
@@ -45,9 +51,11 @@ func (c *checker) links(ref Ref) []link {
 	case ref.Event == Ready:
 		links = append(links, link{to: Ref{step.Name, Down}, why: comesAfter, sure: true}, link{to: Ref{step.Name, Rescheduled}, why: comesAfter})
 		// A pod-failure lasts until it is removed.
-		if step.Fault.Action == "pod-failure" {
+		if step.Fault.Action == podFailure {
 			links = append(links, link{to: Ref{step.Name, Removed}, why: comesAfter, sure: true})
 		}
+	case ref.Event == Removed && step.For > 0:
+		links = append(links, link{to: Ref{step.Name, Injected}, why: comesAfter, sure: true})
 	case ref.Event == Removed:
 		links = append(links, waitsFor(step.Name, "until", step.Until, link{why: waitsUntil})...)
 	}
@@ -60,6 +68,22 @@ func waitsFor(step, field string, refs []Ref, like link) []link {
 	for i, ref := range refs {
 		like.to, like.field = ref, fmt.Sprintf("%s[%d]", stepField(step, field), i)
 		links[i] = like
+	}
+	return links
+}
+
+// waitsForAny makes links of the events of which one is enough. Those of one step
+// have its start before them, whichever it is.
+func (c *checker) waitsForAny(step Step) []link {
+	links := waitsFor(step.Name, "afterAny", step.AfterAny, link{why: comesAfter, either: true})
+	for i, one := range links {
+		other, known := c.steps[one.to.Step]
+		if !known || other.Name != links[0].to.Step {
+			return links
+		}
+		if i == len(links)-1 {
+			links = append(links, link{to: first(other), why: comesAfter, sure: true})
+		}
 	}
 	return links
 }

@@ -25,6 +25,9 @@ const (
 	Other          = "other"
 )
 
+// Any is what Step.Expect says when each of them will do.
+const Any = "any"
+
 func Outcomes() []string {
 	return []string{Accepted, Rejected, Refused, ConnectionLost, TimedOut, DNSFailed, TLSFailed, Other}
 }
@@ -39,9 +42,9 @@ func IsOutcome(text string) bool {
 }
 
 // Matches reports whether the outcome is the one that is expected: "rejected"
-// takes every code, and nothing takes everything.
+// takes every code, and nothing, or [Any], takes everything.
 func Matches(expected, outcome string) bool {
-	return expected == "" || expected == outcome || expected == Rejected && strings.HasPrefix(outcome, Rejected+" ")
+	return expected == "" || expected == Any || expected == outcome || expected == Rejected && strings.HasPrefix(outcome, Rejected+" ")
 }
 
 // Unanswered reports whether an activity with this outcome may have sent

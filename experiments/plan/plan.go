@@ -82,7 +82,9 @@ type Step struct {
 	Name string `json:"name"`
 	// After are the events that must all have fired before the step starts.
 	After []Ref `json:"after,omitempty"`
-	// Delay is waited for once all of After have fired.
+	// AfterAny are events of which one must have fired too.
+	AfterAny []Ref `json:"afterAny,omitempty"`
+	// Delay is waited for once all of After, and the first of AfterAny, have fired.
 	Delay Duration `json:"delay,omitempty"`
 	// While names an activity that must have started and not ended when this
 	// step starts; else the step is skipped and the run is Inconclusive.
@@ -91,6 +93,9 @@ type Step struct {
 	// activity that has not come to its answer is cancelled, and that is
 	// Inconclusive. It is met when each event has fired or can no longer fire.
 	Until []Ref `json:"until,omitempty"`
+	// For is how long a fault stays on once it is injected; it is removed then.
+	// Zero leaves that to Until, or to the end of the run.
+	For Duration `json:"for,omitempty"`
 	// Timeout is how long the step may take: an activity to its answer, a
 	// fault to its injection. Always set in a compiled plan.
 	Timeout Duration `json:"timeout"`
@@ -100,7 +105,7 @@ type Step struct {
 	Activity *Activity `json:"activity,omitempty"`
 
 	// Expect is the outcome that the activity must have, such as "accepted",
-	// "rejected 500" or "connection-lost"; empty when any will do.
+	// "rejected 500" or "connection-lost"; empty or [Any] when any will do.
 	Expect string `json:"expect,omitempty"`
 	// Otherwise maps outcomes other than Expect to what they make of the
 	// run: "failed" or "error". What is not named makes it Inconclusive.
@@ -172,6 +177,9 @@ func (s Step) Events() []string {
 	}
 	return []string{Created, Injected, Removed}
 }
+
+// Ended reports whether something of the step's own ends it before the run does.
+func (s Step) Ended() bool { return len(s.Until) > 0 || s.For > 0 }
 
 // Ends are the events after which the step emits nothing more.
 func (s Step) Ends() []string {

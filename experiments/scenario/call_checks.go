@@ -66,7 +66,7 @@ func (c *compiler) first(result *plan.Plan, step plan.Step) bool {
 		return false
 	}
 	seen := map[string]bool{step.Name: true}
-	for waiting := step.After; len(waiting) > 0; waiting = waiting[1:] {
+	for waiting := slices.Concat(step.After, step.AfterAny); len(waiting) > 0; waiting = waiting[1:] {
 		name := waiting[0].Step
 		before, _ := result.Find(name)
 		switch {
@@ -76,7 +76,7 @@ func (c *compiler) first(result *plan.Plan, step plan.Step) bool {
 			return false
 		}
 		seen[name] = true
-		waiting = append(slices.Clone(waiting), before.After...)
+		waiting = slices.Concat(waiting, before.After, before.AfterAny)
 	}
 	return true
 }

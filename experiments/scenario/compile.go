@@ -31,14 +31,14 @@ type experiment struct {
 type timeouts struct{ Given, Call, Fault, Probe, Teardown plan.Duration }
 
 type step struct {
-	After, Until   []plan.Ref
-	Delay, Timeout plan.Duration
-	While          string
-	Fault          any
-	Call           string
-	Probe          any
-	Expect         string
-	Otherwise      map[string]string
+	After, AfterAny, Until []plan.Ref
+	Delay, For, Timeout    plan.Duration
+	While                  string
+	Fault                  any
+	Call                   string
+	Probe                  any
+	Expect                 string
+	Otherwise              map[string]string
 }
 
 // withDefaults returns an experiment with the defaults of what it leaves out.
@@ -162,13 +162,13 @@ const (
 func (c *compiler) step(name string, read step) plan.Step {
 	field := document.Join(stepsField, name)
 	result := plan.Step{
-		Name: name, After: read.After, Until: read.Until, Delay: read.Delay, While: read.While,
-		Expect: read.Expect, Otherwise: read.Otherwise,
+		Name: name, After: read.After, AfterAny: read.AfterAny, Until: read.Until, For: read.For,
+		Delay: read.Delay, While: read.While, Expect: read.Expect, Otherwise: read.Otherwise,
 	}
 	usual := c.read.Spec.Timeouts
 	switch {
 	case read.Fault != nil:
-		result.Timeout, result.Fault = usual.Fault, c.fault(field+".fault")
+		result.Timeout, result.Fault = usual.Fault, c.fault(field, read.For)
 	case read.Call != "":
 		what, _ := c.catalogue.activity(c.catalogue.Call)
 		result.Timeout, result.Activity = usual.Call, c.activity(field+".call", what, map[string]any{what.Arguments[0].Name: read.Call})

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 
@@ -11,22 +12,28 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
-// fault makes a plan's fault of what stands at the field: the short form of a
-// kind of fault, or a whole object; nil if something is wrong there.
-func (c *compiler) fault(field string) *plan.Fault {
+// fault makes a plan's fault of what stands in the step: the short form of a kind
+// of fault, or a whole object; nil if something is wrong there. It lasts for a
+// time, or for longer if that is zero.
+func (c *compiler) fault(step string, lasts plan.Duration) *plan.Fault {
+	field := step + ".fault"
 	if c.file.Troubled(field) {
 		return nil
 	}
 	value, _ := c.file.Value(field)
 	for key, form := range value.(map[string]any) {
 		field, form := document.Join(field, key), form.(map[string]any)
-		read := fault.Read
+		read, spec, at := fault.Read, form["spec"], field+".spec"
 		if kind, short := fault.Short(key); short {
 			ends, found := c.ends(kind, field, form)
 			if !found {
 				return nil
 			}
 			read = func(form map[string]any) (*plan.Fault, error) { return kind.Read(form, ends) }
+			spec, at = form, field
+		}
+		if !c.outlasts(at, spec, time.Duration(lasts)) {
+			return nil
 		}
 		result, err := read(form)
 		if err == nil {
@@ -36,6 +43,26 @@ func (c *compiler) fault(field string) *plan.Fault {
 		c.file.Wrong(wrong.Field, wrong.Message, wrong.Remedy)
 	}
 	return nil
+}
+
+// outlasts has the duration of an object, which is only to end what nobody else
+// ends, be over later than the plan takes the fault off. It sets one that is left out.
+func (c *compiler) outlasts(field string, spec any, lasts time.Duration) bool {
+	keys, _ := spec.(map[string]any)
+	if lasts == 0 || keys == nil {
+		return true
+	}
+	text, given := keys["duration"].(string)
+	if !given {
+		keys["duration"] = (lasts + time.Minute).String()
+		return true
+	}
+	duration, err := time.ParseDuration(text)
+	if err == nil && duration <= lasts {
+		c.file.Wrong(document.Join(field, "duration"), fmt.Sprintf("is over before the fault has been on for %s", lasts), "write a longer one, or leave it out")
+		return false
+	}
+	return true
 }
 
 // ends finds the services of a short form in the target.

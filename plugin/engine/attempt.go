@@ -94,6 +94,9 @@ func (a *attempt) run(ctx context.Context) verdict.Judgement {
 	}
 	for _, p := range a.steps {
 		p.stopTimer()
+		if p.lifted != nil {
+			p.lifted.Stop()
+		}
 	}
 	return a.judge()
 }
@@ -259,7 +262,7 @@ func (a *attempt) advance() {
 func (a *attempt) move(p *progress) bool {
 	switch p.phase {
 	case waiting:
-		latest, fired, never := a.met(p.step.After)
+		latest, fired, never := a.met(p.step)
 		if never != "" {
 			return a.skip(p, never)
 		}
@@ -298,24 +301,46 @@ func (a *attempt) after(wait time.Duration, message func()) *time.Timer {
 	return time.AfterFunc(wait, func() { a.mail.post(message) })
 }
 
-// met reports whether all events have fired, and when the latest did; if one
-// never will, never is why.
-func (a *attempt) met(after []plan.Ref) (latest time.Time, fired bool, never string) {
+// met reports whether all events that a step waits for have fired, and when the
+// latest did; if that will never be, never is why.
+func (a *attempt) met(step plan.Step) (latest time.Time, fired bool, never string) {
 	fired = true
-	for _, ref := range after {
-		p, known := a.byName[ref.Step]
-		switch {
-		case known && p.has(ref.Event):
-			if at := p.fired[ref.Event]; at.After(latest) {
-				latest = at
-			}
-		case !known || p.never[ref.Event]:
+	for _, ref := range step.After {
+		at, has, lost := a.look(ref)
+		if lost {
 			return latest, false, fmt.Sprintf("%s can no longer happen", ref)
-		default:
-			fired = false
+		}
+		fired = fired && has
+		if at.After(latest) {
+			latest = at
 		}
 	}
-	return latest, fired, ""
+	var first time.Time
+	open := len(step.AfterAny) == 0
+	for _, ref := range step.AfterAny {
+		at, has, lost := a.look(ref)
+		open = open || !lost
+		if has && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	if !open {
+		return latest, false, "none of " + refs(step.AfterAny) + " can happen any more"
+	}
+	if first.After(latest) {
+		latest = first
+	}
+	return latest, fired && (len(step.AfterAny) == 0 || !first.IsZero()), ""
+}
+
+// look tells whether an event has fired, and when, or can no longer happen.
+func (a *attempt) look(ref plan.Ref) (at time.Time, fired, lost bool) {
+	p, known := a.byName[ref.Step]
+	if !known {
+		return at, false, true
+	}
+	at, fired = p.fired[ref.Event]
+	return at, fired, !fired && p.never[ref.Event]
 }
 
 // resolved reports whether each event has fired or never will.

@@ -372,6 +372,51 @@ func TestVerdicts(t *testing.T) {
 			verdict: verdict.Inconclusive, reason: "kill.down never happened",
 		},
 		{
+			name: "any outcome will do, and what follows waits for whichever it is",
+			plan: func(p *plan.Plan) {
+				step(p, "call").Expect = plan.Any
+				back := step(p, "back")
+				back.After, back.AfterAny = refs("hold.removed"), refs("call.accepted", "call.failed")
+			},
+			verdict: verdict.Passed, has: []string{"call.failed", "back.passed"},
+		},
+		{
+			name: "any outcome will do, and another one comes",
+			plan: func(p *plan.Plan) {
+				p.Steps[0].Until = refs("call.sent")
+				step(p, "call").Expect = plan.Any
+				step(p, "kill").While, step(p, "kill").Delay = "", 0
+				step(p, "back").After, step(p, "back").AfterAny = nil, refs("call.accepted", "call.failed")
+				p.Evidence = p.Evidence[2:]
+			},
+			world: func(_ *world, activities map[string]do) {
+				activities["call"] = func(_ context.Context, _ sdk.Task, o sdk.Observer) sdk.Result {
+					o.Event("started", time.Now(), nil)
+					o.Event("sent", time.Now(), nil)
+					o.Event("accepted", time.Now(), nil)
+					return sdk.Result{Conclusion: sdk.Passed, Outcome: "accepted", Message: "202"}
+				}
+			},
+			verdict: verdict.Passed, has: []string{"call.accepted", "back.passed"},
+		},
+		{
+			name: "none of several events can happen any more",
+			plan: func(p *plan.Plan) {
+				p.Steps = append(p.Steps, plan.Step{Name: "more", AfterAny: refs("call.accepted", "nowhere.passed"), Timeout: plan.Duration(time.Minute),
+					Activity: activity("back", false)})
+			},
+			verdict: verdict.Inconclusive, reason: "step more did not start: none of call.accepted and nowhere.passed can happen any more",
+			has: []string{"reached.passed"},
+		},
+		{
+			name: "the first of several events is enough",
+			plan: func(p *plan.Plan) {
+				p.Steps = append(p.Steps, plan.Step{Name: "more", After: refs("call.sent"), AfterAny: refs("kill.down", "reached.passed"), Timeout: plan.Duration(time.Minute),
+					Activity: activity("back", false)})
+			},
+			verdict: verdict.Passed, has: []string{"more.passed"},
+		},
+		{
 			name:    "the given state cannot be reached",
 			world:   func(_ *world, activities map[string]do) { activities["ensure"] = never },
 			verdict: verdict.Error, reason: "the given state was not reached: never came",
@@ -523,6 +568,32 @@ func TestVerdicts(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestForATime: a fault that is to stay on for a time is taken off then, and the
+// run does not wait for its object to end by itself.
+func TestForATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		p := inFlight(func(p *plan.Plan) {
+			hold := step(p, "hold")
+			hold.Until, hold.For = nil, plan.Duration(7*time.Second)
+		})
+		j := journal.New(&bytes.Buffer{})
+		outcome := engine.Run(t.Context(), engine.Config{Run: "r", Plan: p, Driver: w, Plugin: newScripted(w.activities()), Journal: j})
+		if outcome.Verdict != verdict.Passed {
+			t.Errorf("%s: %s", outcome.Verdict, outcome.Reason)
+		}
+		at := map[string]time.Duration{}
+		for _, r := range j.Records() {
+			at[r.Step+"."+r.Event] = r.At
+		}
+		// The driver of the test takes 200 ms to take it off.
+		if on := at["hold.removed"] - at["hold.injected"]; on != 7200*time.Millisecond {
+			t.Errorf("it was on for %v", on)
+		}
+		before(t, trace(j.Records()), "hold.removed", "back.started")
+	})
 }
 
 // liesOf is a driver's Apply that says these events and does nothing.

@@ -61,6 +61,7 @@ func (a *attempt) moment(p *progress, m Moment) {
 	switch m.Event {
 	case plan.Injected:
 		p.stopTimer()
+		a.lift(p)
 		if p.step.Fault.Stops() {
 			a.expect(p, downLimit, plan.Down, plan.Rescheduled, plan.Ready)
 		}
@@ -77,6 +78,19 @@ func (a *attempt) moment(p *progress, m Moment) {
 		}
 	}
 	a.event(p, m.Event, m.At, detail)
+}
+
+// lift takes a fault off once it has been on for as long as the plan says.
+func (a *attempt) lift(p *progress) {
+	if p.step.For == 0 {
+		return
+	}
+	p.lifted = a.after(time.Duration(p.step.For), func() {
+		if p.phase == running && !p.ending {
+			p.ending = true
+			a.remove(p)
+		}
+	})
 }
 
 // expect gives up the events when the first is not seen in time.

@@ -39,6 +39,8 @@ type progress struct {
 	cancel context.CancelCauseFunc
 	// timer is the one thing that the step waits for by the clock.
 	timer *time.Timer
+	// lifted is the end of a fault that stays on for a time.
+	lifted *time.Timer
 
 	// result is the activity's answer; unanswered: it sent something that had
 	// none.
@@ -82,7 +84,7 @@ func (p *progress) settled() bool {
 	switch {
 	case p.phase == ended || p.phase == skipped:
 		return true
-	case p.phase != running || p.step.Fault == nil || len(p.step.Until) > 0 && !p.removed:
+	case p.phase != running || p.step.Fault == nil || p.step.Ended() && !p.removed:
 		return false
 	case p.step.Fault.Stops():
 		return p.resolved(plan.Ready)

@@ -115,6 +115,7 @@ func TestPlanOnTheWire(t *testing.T) {
 		Given: doing(plan.GivenStep, "fill"), Teardown: doing(plan.TeardownStep, "drop"),
 		Steps: []plan.Step{doing("call", "call"), {
 			Name: "kill", After: []plan.Ref{sent}, Delay: plan.Duration(time.Second), While: "call", Until: []plan.Ref{sent},
+			AfterAny: []plan.Ref{sent}, For: plan.Duration(time.Minute),
 			Expect: plan.Refused, Otherwise: map[string]string{plan.Accepted: plan.OtherwiseFailed},
 			Fault: &plan.Fault{Kind: "PodChaos", Action: "pod-kill", Summary: "kill", Object: []byte("{}")},
 		}},

@@ -112,7 +112,7 @@ func stepToWire(s plan.Step) (*pluginv1.Step, error) {
 	wire := &pluginv1.Step{
 		Name: s.Name, After: each(s.After, plan.Ref.String), Delay: durationpb.New(time.Duration(s.Delay)),
 		While: s.While, Until: each(s.Until, plan.Ref.String), Timeout: durationpb.New(time.Duration(s.Timeout)),
-		Expect: s.Expect, Otherwise: s.Otherwise,
+		Expect: s.Expect, Otherwise: s.Otherwise, AfterAny: each(s.AfterAny, plan.Ref.String), For: durationpb.New(time.Duration(s.For)),
 	}
 	if f := s.Fault; f != nil {
 		wire.What = &pluginv1.Step_Fault{Fault: &pluginv1.Fault{Kind: f.Kind, Action: f.Action, Summary: f.Summary, Object: f.Object}}
@@ -149,10 +149,14 @@ func stepFromWire(wire *pluginv1.Step) (plan.Step, error) {
 	s := plan.Step{
 		Name: wire.GetName(), Delay: plan.Duration(wire.GetDelay().AsDuration()), While: wire.GetWhile(),
 		Timeout: plan.Duration(wire.GetTimeout().AsDuration()), Expect: wire.GetExpect(), Otherwise: wire.GetOtherwise(),
+		For: plan.Duration(wire.GetFor().AsDuration()),
 	}
 	var err error
 	if s.After, err = eachOr(wire.GetAfter(), plan.ParseRef); err != nil {
 		return s, fmt.Errorf("step %s: after: %w", s.Name, err)
+	}
+	if s.AfterAny, err = eachOr(wire.GetAfterAny(), plan.ParseRef); err != nil {
+		return s, fmt.Errorf("step %s: afterAny: %w", s.Name, err)
 	}
 	if s.Until, err = eachOr(wire.GetUntil(), plan.ParseRef); err != nil {
 		return s, fmt.Errorf("step %s: until: %w", s.Name, err)

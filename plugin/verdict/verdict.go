@@ -264,7 +264,7 @@ func (h history) notReady(step plan.Step) string {
 	result, _ := h.result(step.Name)
 	for _, other := range h.plan.Steps {
 		down := h.at(other, plan.Down)
-		within := len(other.Until) > 0 && h.at(other, plan.Removed) > result.At ||
+		within := other.Ended() && h.at(other, plan.Removed) > result.At ||
 			slices.ContainsFunc(step.Until, func(ref plan.Ref) bool { return ref.Step == other.Name })
 		if other.Fault != nil && !within && down < result.At && h.at(other, plan.Ready) > result.At {
 			return fmt.Sprintf("what %s had stopped was not Ready yet after %v: the cluster was slow, not the system",
@@ -408,7 +408,7 @@ func (h history) later(step plan.Step) map[plan.Ref]bool {
 			}
 			later[ref] = true
 			for _, other := range h.plan.Steps {
-				if slices.Contains(other.After, ref) {
+				if slices.Contains(other.After, ref) || all(other.AfterAny, later) {
 					add(other, other.Events()...)
 				}
 				if other.Fault != nil && slices.Contains(other.Until, ref) {
@@ -419,6 +419,11 @@ func (h history) later(step plan.Step) map[plan.Ref]bool {
 	}
 	add(step, step.Ends()...)
 	return later
+}
+
+// all reports whether there are events, and each is among the others.
+func all(refs []plan.Ref, among map[plan.Ref]bool) bool {
+	return len(refs) > 0 && !slices.ContainsFunc(refs, func(ref plan.Ref) bool { return !among[ref] })
 }
 
 // missing returns why one of the claims does not hold; empty when all do.

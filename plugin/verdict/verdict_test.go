@@ -74,6 +74,33 @@ func record(t *testing.T, at int, text string) journal.Record {
 	return r
 }
 
+// TestDueAfterAnyOf: evidence of what waits for one of several events is due unless
+// all of them come only after the step that failed.
+func TestDueAfterAnyOf(t *testing.T) {
+	history := []string{
+		"given = passed", "call.sent", "kill.created", "kill.down", "call.failed", "call = passed connection-lost", "kill.ready", "back.failed", "back = failed",
+	}
+	for trigger, want := range map[string]verdict.Verdict{
+		"back.passed": verdict.Failed, // final waits for that: nobody could look
+		"kill.ready":  verdict.Inconclusive,
+	} {
+		p := twoProbes(t)
+		p.Steps[3].After, p.Steps[3].AfterAny = nil, refs(t, trigger, "back.failed")
+		claim, err := plan.ParseClaim("kill.down < final.passed")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Evidence = append(p.Evidence, claim)
+		var records []journal.Record
+		for i, text := range history {
+			records = append(records, record(t, i, text))
+		}
+		if got := verdict.Judge(p, records); got.Verdict != want {
+			t.Errorf("%s: %s: %s, want %s", trigger, got.Verdict, got.Reason, want)
+		}
+	}
+}
+
 func TestJudge(t *testing.T) {
 	const (
 		given = "given = passed"

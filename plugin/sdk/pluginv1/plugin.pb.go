@@ -896,9 +896,11 @@ type Step struct {
 	//
 	//	*Step_Fault
 	//	*Step_Activity
-	What          isStep_What       `protobuf_oneof:"what"`
-	Expect        string            `protobuf:"bytes,9,opt,name=expect,proto3" json:"expect,omitempty"`
-	Otherwise     map[string]string `protobuf:"bytes,10,rep,name=otherwise,proto3" json:"otherwise,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	What          isStep_What          `protobuf_oneof:"what"`
+	Expect        string               `protobuf:"bytes,9,opt,name=expect,proto3" json:"expect,omitempty"`
+	Otherwise     map[string]string    `protobuf:"bytes,10,rep,name=otherwise,proto3" json:"otherwise,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	AfterAny      []string             `protobuf:"bytes,11,rep,name=after_any,json=afterAny,proto3" json:"after_any,omitempty"`
+	For           *durationpb.Duration `protobuf:"bytes,12,opt,name=for,proto3" json:"for,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1010,6 +1012,20 @@ func (x *Step) GetExpect() string {
 func (x *Step) GetOtherwise() map[string]string {
 	if x != nil {
 		return x.Otherwise
+	}
+	return nil
+}
+
+func (x *Step) GetAfterAny() []string {
+	if x != nil {
+		return x.AfterAny
+	}
+	return nil
+}
+
+func (x *Step) GetFor() *durationpb.Duration {
+	if x != nil {
+		return x.For
 	}
 	return nil
 }
@@ -1842,7 +1858,7 @@ const file_pluginv1_plugin_proto_rawDesc = "" +
 	"\bexpected\x18\r \x03(\tR\bexpected\x1a=\n" +
 	"\x0fParametersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd5\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9f\x04\n" +
 	"\x04Step\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05after\x18\x02 \x03(\tR\x05after\x12/\n" +
@@ -1854,7 +1870,9 @@ const file_pluginv1_plugin_proto_rawDesc = "" +
 	"\bactivity\x18\b \x01(\v2\x19.emcochaos.plugin.v1.TaskH\x00R\bactivity\x12\x16\n" +
 	"\x06expect\x18\t \x01(\tR\x06expect\x12F\n" +
 	"\totherwise\x18\n" +
-	" \x03(\v2(.emcochaos.plugin.v1.Step.OtherwiseEntryR\totherwise\x1a<\n" +
+	" \x03(\v2(.emcochaos.plugin.v1.Step.OtherwiseEntryR\totherwise\x12\x1b\n" +
+	"\tafter_any\x18\v \x03(\tR\bafterAny\x12+\n" +
+	"\x03for\x18\f \x01(\v2\x19.google.protobuf.DurationR\x03for\x1a<\n" +
 	"\x0eOtherwiseEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x06\n" +
@@ -1988,31 +2006,32 @@ var file_pluginv1_plugin_proto_depIdxs = []int32{
 	12, // 14: emcochaos.plugin.v1.Step.fault:type_name -> emcochaos.plugin.v1.Fault
 	13, // 15: emcochaos.plugin.v1.Step.activity:type_name -> emcochaos.plugin.v1.Task
 	23, // 16: emcochaos.plugin.v1.Step.otherwise:type_name -> emcochaos.plugin.v1.Step.OtherwiseEntry
-	27, // 17: emcochaos.plugin.v1.Task.arguments:type_name -> google.protobuf.Struct
-	27, // 18: emcochaos.plugin.v1.RunRequest.arguments:type_name -> google.protobuf.Struct
-	26, // 19: emcochaos.plugin.v1.RunRequest.timeout:type_name -> google.protobuf.Duration
-	15, // 20: emcochaos.plugin.v1.RunRequest.unanswered:type_name -> emcochaos.plugin.v1.Sent
-	26, // 21: emcochaos.plugin.v1.RunRequest.settle:type_name -> google.protobuf.Duration
-	27, // 22: emcochaos.plugin.v1.Sent.arguments:type_name -> google.protobuf.Struct
-	17, // 23: emcochaos.plugin.v1.RunResponse.event:type_name -> emcochaos.plugin.v1.Event
-	18, // 24: emcochaos.plugin.v1.RunResponse.note:type_name -> emcochaos.plugin.v1.Note
-	19, // 25: emcochaos.plugin.v1.RunResponse.resource:type_name -> emcochaos.plugin.v1.Resource
-	20, // 26: emcochaos.plugin.v1.RunResponse.result:type_name -> emcochaos.plugin.v1.Result
-	26, // 27: emcochaos.plugin.v1.Event.age:type_name -> google.protobuf.Duration
-	24, // 28: emcochaos.plugin.v1.Event.detail:type_name -> emcochaos.plugin.v1.Event.DetailEntry
-	26, // 29: emcochaos.plugin.v1.Note.age:type_name -> google.protobuf.Duration
-	25, // 30: emcochaos.plugin.v1.Result.evidence:type_name -> emcochaos.plugin.v1.Result.EvidenceEntry
-	0,  // 31: emcochaos.plugin.v1.Plugin.Describe:input_type -> emcochaos.plugin.v1.DescribeRequest
-	6,  // 32: emcochaos.plugin.v1.Plugin.Compile:input_type -> emcochaos.plugin.v1.CompileRequest
-	14, // 33: emcochaos.plugin.v1.Plugin.Run:input_type -> emcochaos.plugin.v1.RunRequest
-	1,  // 34: emcochaos.plugin.v1.Plugin.Describe:output_type -> emcochaos.plugin.v1.DescribeResponse
-	8,  // 35: emcochaos.plugin.v1.Plugin.Compile:output_type -> emcochaos.plugin.v1.CompileResponse
-	16, // 36: emcochaos.plugin.v1.Plugin.Run:output_type -> emcochaos.plugin.v1.RunResponse
-	34, // [34:37] is the sub-list for method output_type
-	31, // [31:34] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	26, // 17: emcochaos.plugin.v1.Step.for:type_name -> google.protobuf.Duration
+	27, // 18: emcochaos.plugin.v1.Task.arguments:type_name -> google.protobuf.Struct
+	27, // 19: emcochaos.plugin.v1.RunRequest.arguments:type_name -> google.protobuf.Struct
+	26, // 20: emcochaos.plugin.v1.RunRequest.timeout:type_name -> google.protobuf.Duration
+	15, // 21: emcochaos.plugin.v1.RunRequest.unanswered:type_name -> emcochaos.plugin.v1.Sent
+	26, // 22: emcochaos.plugin.v1.RunRequest.settle:type_name -> google.protobuf.Duration
+	27, // 23: emcochaos.plugin.v1.Sent.arguments:type_name -> google.protobuf.Struct
+	17, // 24: emcochaos.plugin.v1.RunResponse.event:type_name -> emcochaos.plugin.v1.Event
+	18, // 25: emcochaos.plugin.v1.RunResponse.note:type_name -> emcochaos.plugin.v1.Note
+	19, // 26: emcochaos.plugin.v1.RunResponse.resource:type_name -> emcochaos.plugin.v1.Resource
+	20, // 27: emcochaos.plugin.v1.RunResponse.result:type_name -> emcochaos.plugin.v1.Result
+	26, // 28: emcochaos.plugin.v1.Event.age:type_name -> google.protobuf.Duration
+	24, // 29: emcochaos.plugin.v1.Event.detail:type_name -> emcochaos.plugin.v1.Event.DetailEntry
+	26, // 30: emcochaos.plugin.v1.Note.age:type_name -> google.protobuf.Duration
+	25, // 31: emcochaos.plugin.v1.Result.evidence:type_name -> emcochaos.plugin.v1.Result.EvidenceEntry
+	0,  // 32: emcochaos.plugin.v1.Plugin.Describe:input_type -> emcochaos.plugin.v1.DescribeRequest
+	6,  // 33: emcochaos.plugin.v1.Plugin.Compile:input_type -> emcochaos.plugin.v1.CompileRequest
+	14, // 34: emcochaos.plugin.v1.Plugin.Run:input_type -> emcochaos.plugin.v1.RunRequest
+	1,  // 35: emcochaos.plugin.v1.Plugin.Describe:output_type -> emcochaos.plugin.v1.DescribeResponse
+	8,  // 36: emcochaos.plugin.v1.Plugin.Compile:output_type -> emcochaos.plugin.v1.CompileResponse
+	16, // 37: emcochaos.plugin.v1.Plugin.Run:output_type -> emcochaos.plugin.v1.RunResponse
+	35, // [35:38] is the sub-list for method output_type
+	32, // [32:35] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_pluginv1_plugin_proto_init() }
