@@ -97,6 +97,9 @@ type Outcome struct {
 	Left []string
 }
 
+// TargetHash is how a journal names a target.
+func TargetHash(target []byte) string { return fmt.Sprintf("%.6x", sha256.Sum256(target)) }
+
 // Run runs the plan until an attempt ends other than Inconclusive, or none is
 // left. When ctx ends, the attempt under way ends in Error and is cleaned up.
 func Run(ctx context.Context, config Config) Outcome {
@@ -104,7 +107,7 @@ func Run(ctx context.Context, config Config) Outcome {
 	attempts := cmp.Or(max(config.Attempts, 0), config.Plan.Attempts)
 	config.Journal.Add(time.Now(), journal.Record{
 		Kind: journal.Run, Run: config.Run, Plan: config.Plan,
-		Version: config.Version, Versions: config.versions(ctx), Target: fmt.Sprintf("%.6x", sha256.Sum256(config.Target)),
+		Version: config.Version, Versions: config.versions(ctx), Target: TargetHash(config.Target),
 	})
 	var outcome Outcome
 	for again := true; again; {

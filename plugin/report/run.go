@@ -35,6 +35,9 @@ type Run struct {
 	records []journal.Record
 }
 
+// TargetHash is a hash of the run's target; empty when the journal does not have it.
+func (r Run) TargetHash() string { return r.first.Target }
+
 // unknown is the plan of a run whose first line cannot be read.
 var unknown = &plan.Plan{Experiment: "unknown", Title: "A run whose beginning the journal does not have", Target: "unknown"}
 

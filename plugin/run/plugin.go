@@ -74,6 +74,9 @@ func Start(ctx context.Context, options PluginOptions, target *target.Target) (*
 	return plugin, err
 }
 
+// TargetHash is how journals name its target.
+func (p *Plugin) TargetHash() string { return engine.TargetHash(p.target) }
+
 // restart starts the plugin again after it died.
 func (p *Plugin) restart(ctx context.Context) (engine.Plugin, error) {
 	p.Close()

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
@@ -64,9 +65,11 @@ func (t *Target) Suite(ctx context.Context, plans []*plan.Plan, run func(*plan.P
 			continue
 		}
 		if _, err := t.RemoveFaults(ctx); err != nil {
-			names := make([]string, len(rest))
-			for i, one := range rest {
-				names[i] = one.Experiment
+			var names []string
+			for _, one := range rest {
+				if !slices.Contains(names, one.Experiment) {
+					names = append(names, one.Experiment)
+				}
 			}
 			return fmt.Errorf("not begun: %s, because a fault of %s is still on the target: %w", strings.Join(names, ", "), compiled.Experiment, err)
 		}

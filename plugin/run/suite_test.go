@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
@@ -51,5 +52,17 @@ func TestNoRunBeginsOnAFaultOfTheOneBefore(t *testing.T) {
 				t.Errorf("the error is %v", err)
 			}
 		})
+	}
+}
+
+// TestNotBegunOnce: what is repeated is named once.
+func TestNotBegunOnce(t *testing.T) {
+	target := &Target{Driver: &littered{looking: errors.New("it hangs")}, Lock: noLock{}}
+	again := &plan.Plan{Experiment: "a"}
+	err := target.Suite(t.Context(), []*plan.Plan{again, again, {Experiment: "b"}, again}, func(*plan.Plan) (engine.Outcome, error) {
+		return engine.Outcome{Left: []string{"hold"}}, nil
+	})
+	if err == nil || !strings.HasPrefix(err.Error(), "not begun: a, b, because") {
+		t.Errorf("the error is %v", err)
 	}
 }

@@ -27,6 +27,9 @@ type runOptions struct {
 	journal  string
 	attempts int
 	verbose  bool
+	// repeats has each experiment run as many times, with those of the journal.
+	repeats bool
+	times   int
 	// existing has the runs work on the resources that the target names, and
 	// yes is the user's consent to what is done to them.
 	existing, yes bool
@@ -45,6 +48,10 @@ func newRun(s *session) *cobra.Command {
 Exit codes: 0 all passed, 1 one failed, 2 usage, 3 one inconclusive, 4 error.
 Interrupt once to end the run and clean up; twice to be told what is left.
 
+With --repeat each is run N times, in rounds, into one journal. The same command
+with the same --journal goes on where one ended: what the journal has of an
+experiment with the same parameters counts, unless it ended in Error.
+
 A run works on resources of its own. With --use-existing it works on those that
 the target names as settings.existing, by calls alone: it makes nothing there and
 deletes nothing. What will be done to each is told first, and asked for.`,
@@ -56,6 +63,10 @@ deletes nothing. What will be done to each is told first, and asked for.`,
 			if options.yes && !options.existing {
 				return errors.New("--yes stands without --use-existing: leave it out, since there is nothing to agree to")
 			}
+			if options.times < 1 {
+				return fmt.Errorf("--repeat %d: write 1 or more", options.times)
+			}
+			options.repeats = cmd.Flags().Changed("repeat")
 			target.UseExisting = options.existing
 			if options.journals, err = stateFolder("journals"); err != nil {
 				return failure(err)
@@ -66,6 +77,7 @@ deletes nothing. What will be done to each is told first, and asked for.`,
 	options.chosen.flags(command)
 	s.complete(command)
 	options.flags(command, "the `FILE` to add the runs' journals to; else each has one of its own")
+	command.Flags().IntVar(&options.times, "repeat", 1, "how often each experiment is run, `N` times in all, with those that --journal already has")
 	command.Flags().BoolVar(&options.existing, "use-existing", false, "work on the resources that the target names as settings.existing")
 	command.Flags().BoolVar(&options.dry, "dry-run", false, "tell which pods and which resources the runs would touch, and do nothing")
 	command.Flags().BoolVar(&options.yes, "yes", false, "agree to what --use-existing does, without being asked")
@@ -114,7 +126,12 @@ func (s *session) run(ctx context.Context, options runOptions, names []string, t
 			return err
 		}
 	}
-	if options.journal != "" {
+	var done []report.Run
+	if options.repeats {
+		if plans, done, err = options.repeat(plans, plugin, linesTo(s.errs)); err != nil {
+			return err
+		}
+	} else if options.journal != "" {
 		// Before anything is begun: it may be no journal.
 		file, err := options.open("", "", linesTo(s.errs))
 		if err != nil {
@@ -139,6 +156,7 @@ func (s *session) run(ctx context.Context, options runOptions, names []string, t
 		return failure(err)
 	}
 	screen := newScreen(s.out, options, len(plans))
+	screen.runs = done
 	err = opened.Suite(interrupted, plans, func(compiled *plan.Plan) (engine.Outcome, error) {
 		name := run.NewName()
 		file, err := options.open(compiled.Experiment, name, linesTo(s.errs))
@@ -183,6 +201,8 @@ type screen struct {
 	style report.Style
 	live  *report.Live
 	runs  []report.Run
+	// together has the runs told together at the end, as many of each.
+	together bool
 }
 
 // newScreen shows so many runs. On a terminal that is brief unless the user wants all.
@@ -190,7 +210,7 @@ func newScreen(out io.Writer, options runOptions, runs int) *screen {
 	live, terminal := out, isTerminal(out)
 	// Both are conventions: https://no-color.org, and terminfo's name of what can nothing.
 	able := terminal && os.Getenv("TERM") != "dumb"
-	s := &screen{out: out, json: options.output == outputJSON, style: report.Style{
+	s := &screen{out: out, json: options.output == outputJSON, together: options.repeats, style: report.Style{
 		Brief: terminal && !options.verbose, Redraw: able, Colour: able && os.Getenv("NO_COLOR") == "", Total: runs,
 	}}
 	if s.json {
@@ -235,6 +255,9 @@ func (s *screen) end() error {
 	switch {
 	case s.json:
 		err = json.NewEncoder(s.out).Encode(tally)
+	case s.together:
+		err = report.Stats["text"](s.out, s.runs...)
+		fmt.Fprintf(s.out, "\n%s\n", tally)
 	case len(s.runs) > 1:
 		err = report.Table(s.out, s.runs...)
 		fmt.Fprintf(s.out, "\n%s\n", tally)
