@@ -51,7 +51,8 @@ type Options struct {
 	// Strict takes it for a refusal that something is there already when it
 	// is applied, or gone already when it is deleted.
 	Strict bool
-	// KeepGoing goes on after a refusal, as emcoctl does, but not when unreachable.
+	// KeepGoing goes on after a refusal, and past a service that is not reached, as
+	// emcoctl does.
 	KeepGoing bool
 	// NoWait does not wait for the state that the last call leads to. What a
 	// call follows on is always waited for.
@@ -89,7 +90,7 @@ type operation struct {
 }
 
 func (o *operation) all(ctx context.Context, resources []Resource, do func(context.Context, Resource) Step) error {
-	refused := 0
+	refused, unreached := 0, 0
 	for i, resource := range resources {
 		if ctx.Err() != nil {
 			return fmt.Errorf("ended before all was done: %w", ErrUnreachable)
@@ -100,13 +101,18 @@ func (o *operation) all(ctx context.Context, resources []Resource, do func(conte
 		step.Resource, step.Took = resource, time.Since(began)
 		o.observer.Step(step)
 		switch {
-		case step.Verdict == Unreachable:
+		case step.Verdict == Unreachable && !o.options.KeepGoing:
 			return fmt.Errorf("%s: %s: %w", step.Anchor, step.Text, ErrUnreachable)
+		case step.Verdict == Unreachable:
+			unreached++
 		case step.Verdict == Refused && !o.options.KeepGoing:
 			return fmt.Errorf("%s: %s: %w", step.Anchor, step.Text, ErrRefused)
 		case step.Verdict == Refused:
 			refused++
 		}
+	}
+	if unreached > 0 {
+		return fmt.Errorf("%d of %d: %w", unreached, len(resources), ErrUnreachable)
 	}
 	if refused > 0 {
 		return fmt.Errorf("%d of %d: %w", refused, len(resources), ErrRefused)

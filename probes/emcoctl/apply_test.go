@@ -143,12 +143,12 @@ func TestApplyAndDelete(t *testing.T) {
 	}
 	seen := &recorder{}
 	err = emcoctl.Apply(t.Context(), client, lc, going, seen)
-	if got := strings.Join(seen.verdicts(), " "); !errors.Is(err, emcoctl.ErrUnreachable) || got != "already done unreachable" {
+	if got := strings.Join(seen.verdicts(), " "); !errors.Is(err, emcoctl.ErrUnreachable) || got != "already done unreachable unreachable unreachable" {
 		t.Errorf("with dcm down: %s, %v", got, err)
 	}
 	seen = &recorder{}
 	err = emcoctl.Delete(t.Context(), client, lc, going, seen)
-	if got := strings.Join(seen.verdicts(), " "); !errors.Is(err, emcoctl.ErrUnreachable) || got != "unreachable" {
+	if got := strings.Join(seen.verdicts(), " "); !errors.Is(err, emcoctl.ErrUnreachable) || got != "unreachable unreachable unreachable unreachable skipped" {
 		t.Errorf("with dcm down: %s, %v", got, err)
 	}
 }

@@ -25,9 +25,10 @@ const (
 	OrchestratorName = "orchestrator"
 	DCMName          = "dcm"
 	CLMName          = "clm"
+	DTCName          = "dtc"
 )
 
-var startOrder = []string{EtcdName, MongoName, EdgeName, RsyncName, OrchestratorName, DCMName, CLMName}
+var startOrder = []string{EtcdName, MongoName, EdgeName, RsyncName, OrchestratorName, DCMName, CLMName, DTCName}
 
 const startTimeout = 30 * time.Second
 
@@ -236,6 +237,8 @@ func (e *EMCO) node(service string, addresses map[string]string) Node {
 		}
 	case CLMName:
 		return CLM{Listen: listen, Store: to(MongoName), StoreTimeout: e.options.StoreTimeout, Token: e.options.Token}
+	case DTCName:
+		return DTC{Listen: listen, Store: to(MongoName), StoreTimeout: e.options.StoreTimeout, Token: e.options.Token}
 	default:
 		return unknown(service)
 	}

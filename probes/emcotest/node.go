@@ -21,6 +21,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/clm"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/dcm"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/docstore"
+	"github.com/emco-chaos/emco-chaos/probes/emcotest/dtc"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/edge"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/etcd"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/orchestrator"
@@ -215,4 +216,23 @@ func (c CLM) Run(ctx context.Context, listening func(string)) error {
 		return err
 	}
 	return clm.Serve(ctx, listener, clm.Config{Store: store, Token: c.Token})
+}
+
+// DTC is the distributed traffic controller.
+type DTC struct {
+	Listen       string
+	Store        string // where the document store is
+	StoreTimeout time.Duration
+	Token        string
+}
+
+// Run serves until ctx ends.
+func (d DTC) Run(ctx context.Context, listening func(string)) error {
+	store := docstore.NewClient(d.Store, d.StoreTimeout)
+	defer store.Close()
+	listener, err := listen(d.Listen, listening)
+	if err != nil {
+		return err
+	}
+	return dtc.Serve(ctx, listener, dtc.Config{Store: store, Token: d.Token})
 }

@@ -22,6 +22,7 @@ type resourceFiles struct {
 	config  string
 	client  emco.Config // its credentials go with config
 	output  emcoctl.Form
+	dry     bool
 	options emcoctl.Options
 	do      func(context.Context, *emco.Client, []emcoctl.Resource, emcoctl.Options, emcoctl.Observer) error
 }
@@ -35,6 +36,7 @@ func newApply(s *session) *cobra.Command {
 instantiate to be done. What is there already is told and left as it is.
 Exit codes: 0 all is done, 1 EMCO refused something, 2 usage, 4 EMCO could not be reached.`,
 	})
+	command.Flags().BoolVar(&f.dry, "dry-run", false, "print the calls, and make none")
 	command.Flags().BoolVar(&f.options.NoWait, "no-wait", false, "do not wait for the state that the last call leads to")
 	return command
 }
@@ -69,7 +71,7 @@ func (f *resourceFiles) command(s *session, already string, command *cobra.Comma
 	f.output = emcoctl.Plain
 	flags.FuncP("output", "o", "the output's `FORM`: text, json or emcoctl (default \"text\")", f.output.Set)
 	flags.Func("format", "the same as --output", f.output.Set)
-	flags.BoolVar(&f.options.KeepGoing, "keep-going", false, "go on after a refusal, as emcoctl does")
+	flags.BoolVar(&f.options.KeepGoing, "keep-going", false, "go on after a refusal, and past a service that is not reached, as emcoctl does")
 	flags.DurationVar(&f.client.Timeout, "call-timeout", time.Minute, "how long one call may take")
 	flags.DurationVar(&f.options.Patience, "timeout", 5*time.Minute, "how long to wait for one state")
 	flags.BoolVar(&f.options.Strict, "strict", false, "take it for a refusal that something is "+already)
@@ -97,9 +99,16 @@ func (f *resourceFiles) run(ctx context.Context, s *session, name string) error 
 		return err
 	}
 	for _, resource := range resources {
-		if _, err := client.URL(resource.Post()); err != nil {
+		url, err := client.URL(resource.Post())
+		if err != nil {
 			return fmt.Errorf("%s: document %d: %w", resource.File, resource.Document, err)
 		}
+		if f.dry {
+			fmt.Fprintln(s.out, strings.TrimSuffix(fmt.Sprintf("POST %s (%s)", url, resource.Name()), " ()"))
+		}
+	}
+	if f.dry {
+		return nil
 	}
 
 	ctx, _, stop := interrupts(ctx, s.errs)

@@ -16,6 +16,7 @@ var usualPorts = map[string]string{
 	emcotest.OrchestratorName: "9015",
 	emcotest.DCMName:          "9077",
 	emcotest.CLMName:          "9061",
+	emcotest.DTCName:          "9048",
 	emcotest.RsyncName:        "9031",
 }
 
@@ -44,7 +45,7 @@ func serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			for _, name := range []string{emcotest.OrchestratorName, emcotest.DCMName, emcotest.CLMName, emcotest.EdgeName} {
+			for _, name := range []string{emcotest.OrchestratorName, emcotest.DCMName, emcotest.CLMName, emcotest.DTCName, emcotest.EdgeName} {
 				fmt.Fprintln(command.OutOrStdout(), name, emco.URL(name))
 			}
 			fmt.Fprintln(command.OutOrStdout(), emcotest.RsyncName, emco.Address(emcotest.RsyncName))
