@@ -9,6 +9,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
+	"github.com/emco-chaos/emco-chaos/plugin/trace"
 )
 
 // OnTarget makes the runs of a map on a target.
@@ -22,6 +23,8 @@ type OnTarget struct {
 	Journal io.Writer
 	Version string
 	Abandon <-chan struct{}
+	// Traces sends each run; nil sends none.
+	Traces *trace.Sender
 }
 
 // Run implements [Runner].
@@ -32,6 +35,7 @@ func (t *OnTarget) Run(ctx context.Context, experiment []byte) (string, *plan.Pl
 	}
 	name, history := run.NewName(), journal.New(t.Journal)
 	_, err = t.Target.Run(ctx, t.Plugin, run.Spec{Run: name, Plan: plans[0], Attempts: 1, Journal: history, Version: t.Version, Abandon: t.Abandon})
+	t.Traces.Send(history.Records())
 	return name, plans[0], history.Records(), err
 }
 

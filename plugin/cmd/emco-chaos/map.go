@@ -15,6 +15,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
+	"github.com/emco-chaos/emco-chaos/plugin/trace"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 	"github.com/spf13/cobra"
 )
@@ -130,6 +131,8 @@ func (s *session) makeMap(ctx context.Context, mapper *crashmap.Mapper, folder s
 	defer s.end(file.Close)
 	interrupted, abandon, stop := interrupts(ctx, s.errs)
 	defer stop()
+	traces := trace.FromEnvironment(ctx, version, linesTo(s.errs))
+	defer traces.Close()
 	opened, err := run.Open(interrupted, target, func(string) {})
 	if err != nil {
 		return failure(err)
@@ -139,7 +142,7 @@ func (s *session) makeMap(ctx context.Context, mapper *crashmap.Mapper, folder s
 		return failure(err)
 	}
 	mapper.Runner = &crashmap.OnTarget{
-		Plugin: plugin, Target: opened, Journal: file, Version: version, Abandon: abandon,
+		Plugin: plugin, Target: opened, Journal: file, Version: version, Abandon: abandon, Traces: traces,
 		Start: func(ctx context.Context) (*run.Plugin, error) { return s.start(ctx, target) },
 	}
 	// One that was killed has left what its last run made.

@@ -15,6 +15,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
+	"github.com/emco-chaos/emco-chaos/plugin/trace"
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 	"github.com/spf13/cobra"
@@ -54,7 +55,9 @@ experiment with the same parameters counts, unless it ended in Error.
 
 A run works on resources of its own. With --use-existing it works on those that
 the target names as settings.existing, by calls alone: it makes nothing there and
-deletes nothing. What will be done to each is told first, and asked for.`,
+deletes nothing. What will be done to each is told first, and asked for.
+
+With OTEL_EXPORTER_OTLP_ENDPOINT each run is sent there as a trace.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			target, err := s.needTarget()
 			if err != nil {
@@ -142,6 +145,8 @@ func (s *session) run(ctx context.Context, options runOptions, names []string, t
 	// Until here there is nothing to clean up, and an interrupt just ends it.
 	interrupted, abandon, stop := interrupts(ctx, s.errs)
 	defer stop()
+	traces := trace.FromEnvironment(ctx, version, linesTo(s.errs))
+	defer traces.Close()
 	opened, err := run.Open(interrupted, target, linesTo(s.errs))
 	if err != nil {
 		return failure(err)
@@ -168,7 +173,7 @@ func (s *session) run(ctx context.Context, options runOptions, names []string, t
 			Run: name, Plan: compiled, Attempts: options.attempts, Journal: history, Version: version, Abandon: abandon,
 		})
 		if len(history.Records()) > 0 {
-			err = errors.Join(err, screen.show(history, file.Name()))
+			err = errors.Join(err, screen.show(history, file.Name(), traces.Send(history.Records())))
 		}
 		if err := errors.Join(err, file.Close()); err != nil {
 			return outcome, fmt.Errorf("run %s, journal %s: %w", name, file.Name(), err)
@@ -225,10 +230,14 @@ func isTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// show prints the report of a run, which is made from its journal alone.
-func (s *screen) show(history *journal.Journal, file string) error {
+// show prints the report of a run, which is made from its journal alone, and the
+// ID of the trace that is sent of it, if one is.
+func (s *screen) show(history *journal.Journal, file, trace string) error {
 	told := report.Runs(history.Records())[0]
 	s.runs = append(s.runs, told)
+	if trace != "" {
+		file += "\n  trace " + trace
+	}
 	switch {
 	case s.json:
 		return report.JSON(s.out, told)
