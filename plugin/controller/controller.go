@@ -17,6 +17,7 @@ import (
 	chaosmesh "github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -45,6 +46,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
 	runs "github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
+	"github.com/emco-chaos/emco-chaos/plugin/trace"
 )
 
 // syncLimit is how long the answer to "are you ready" waits for the caches.
@@ -89,7 +91,9 @@ type Parts struct {
 	// History is how many finished Runs of an experiment are kept.
 	History  int
 	Registry prometheus.Registerer
-	Log      *slog.Logger
+	// Traces sends runs; nil sends none.
+	Traces *trace.Sender
+	Log    *slog.Logger
 	// Metrics and Health are the addresses for Prometheus, and for the kubelet's
 	// probes; "0" is none.
 	Metrics, Health string
@@ -152,7 +156,7 @@ func Run(ctx context.Context, cluster *rest.Config, parts Parts) error {
 		Scheme:                  known,
 		Logger:                  logr.FromSlogHandler(parts.Log.Handler()),
 		Cache:                   cached(parts),
-		Metrics:                 metricsserver.Options{BindAddress: parts.Metrics},
+		Metrics:                 metricsserver.Options{BindAddress: parts.Metrics, HandlerOpts: []func(*promhttp.HandlerOpts){withExemplars}},
 		HealthProbeBindAddress:  parts.Health,
 		GracefulShutdownTimeout: &forever,
 		LeaderElection:          true, LeaderElectionID: lease.Leader, LeaderElectionNamespace: parts.Namespace,

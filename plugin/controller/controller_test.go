@@ -121,12 +121,12 @@ func freeAddress(t *testing.T) string {
 // is told to.
 func TestRun(t *testing.T) {
 	runner := &scripted{}
-	health := freeAddress(t)
+	health, metrics := freeAddress(t), freeAddress(t)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
 		ended <- Run(ctx, apiServer(t), Parts{
-			Runner: runner, Namespace: home, Targets: []string{target}, Holder: "controller", Metrics: "0", Health: health,
+			Runner: runner, Namespace: home, Targets: []string{target}, Holder: "controller", Metrics: metrics, Health: health,
 			History: 5, Registry: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
 		})
 	}()
@@ -154,6 +154,16 @@ func TestRun(t *testing.T) {
 			t.Fatalf("it is not ready: %v", err)
 		}
 		time.Sleep(20 * time.Millisecond)
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+metrics+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Accept", "application/openmetrics-text")
+	if page, err := client.Do(request); err != nil {
+		t.Error(err)
+	} else if page.Body.Close(); !strings.HasPrefix(page.Header.Get("Content-Type"), "application/openmetrics-text") {
+		t.Errorf("the metrics come as %s, which has no exemplars", page.Header.Get("Content-Type"))
 	}
 	for len(runner.sweeps()) == 0 && time.Now().Before(deadline) {
 		time.Sleep(20 * time.Millisecond)

@@ -2,16 +2,28 @@ package controller
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/controller/api/v1alpha1"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	runs "github.com/emco-chaos/emco-chaos/plugin/run"
+	"github.com/emco-chaos/emco-chaos/plugin/trace"
 )
 
 func TestMetrics(t *testing.T) {
@@ -62,6 +74,9 @@ emco_chaos_run_in_progress 0
 emco_chaos_runs_queued 0
 # HELP emco_chaos_runs_total Runs that ended, by verdict.
 # TYPE emco_chaos_runs_total counter
+emco_chaos_runs_total{experiment="calm-kill",verdict="Error"} 0
+emco_chaos_runs_total{experiment="calm-kill",verdict="Failed"} 0
+emco_chaos_runs_total{experiment="calm-kill",verdict="Inconclusive"} 0
 emco_chaos_runs_total{experiment="calm-kill",verdict="Passed"} 2
 # HELP emco_chaos_swept_objects_total What dead runs left and was removed, by kind: fault or resource.
 # TYPE emco_chaos_swept_objects_total counter
@@ -100,4 +115,127 @@ emco_chaos_swept_objects_total{kind="resource"} 17
 			}
 		}
 	})
+}
+
+// TestLastEnd: of each experiment the last finished Run that there is counts.
+func TestLastEnd(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	m := newMetrics(registry)
+	at := func(experiment, verdict string, seconds int64) v1alpha1.Run {
+		return v1alpha1.Run{Status: v1alpha1.RunStatus{
+			Phase: v1alpha1.Finished, Experiment: experiment, Verdict: verdict, CompletionTime: new(metav1.NewMicroTime(time.Unix(seconds, 5e8))),
+		}}
+	}
+	refused := at("", "Error", 90)
+	odd := at("b", "Passed", 90)
+	odd.Status.CompletionTime = nil
+	for _, test := range []struct {
+		name string
+		runs []v1alpha1.Run
+		want string
+	}{
+		{"the last of each", []v1alpha1.Run{at("a", "Failed", 20), at("a", "Passed", 10), at("b", "Passed", 30), refused, odd}, "a,Failed=20.5 b,Passed=30.5 "},
+		{"one passes", []v1alpha1.Run{at("a", "Failed", 20), at("a", "Passed", 40), at("b", "Passed", 30)}, "a,Passed=40.5 b,Passed=30.5 "},
+		{"it is deleted", []v1alpha1.Run{at("a", "Failed", 20), at("b", "Passed", 30)}, "a,Failed=20.5 b,Passed=30.5 "},
+		{"all are deleted", nil, ""},
+	} {
+		m.kept(test.runs)
+		got := ""
+		for _, one := range gathered(t, registry, "emco_chaos_last_run_end_timestamp_seconds") {
+			got += fmt.Sprintf("%s,%s=%.1f ", one.Label[0].GetValue(), one.Label[1].GetValue(), one.GetGauge().GetValue())
+		}
+		if got != test.want {
+			t.Errorf("%s: %s, want %s", test.name, got, test.want)
+		}
+	}
+}
+
+// TestLeftovers: a sweep that finds anything is told, and one that finds nothing
+// is not.
+func TestLeftovers(t *testing.T) {
+	for name, test := range map[string]struct {
+		swept runs.Swept
+		err   error
+		found bool
+	}{
+		"nothing":                  {runs.Swept{}, nil, false},
+		"a fault":                  {runs.Swept{Faults: 1}, nil, true},
+		"a resource":               {runs.Swept{Resources: 1}, nil, true},
+		"what cannot be removed":   {runs.Swept{Remains: runs.ErrLeft}, nil, true},
+		"faults that may be there": {runs.Swept{}, errors.New("no answer"), true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			m := newMetrics(prometheus.NewRegistry())
+			m.sweptUp(test.swept, test.err)
+			want := 0.
+			if test.found {
+				want = float64(time.Now().Unix())
+			}
+			time.Sleep(time.Minute)
+			m.sweptUp(runs.Swept{}, nil)
+			if got := testutil.ToFloat64(m.leftovers); got != want {
+				t.Errorf("%s: %v, want %v", name, got, want)
+			}
+		})
+	}
+}
+
+// gathered are the metrics of one name.
+func gathered(t *testing.T, registry *prometheus.Registry, name string) []*dto.Metric {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == name {
+			return family.GetMetric()
+		}
+	}
+	return nil
+}
+
+// TestTraced: a run is sent as a trace, and its numbers lead there.
+func TestTraced(t *testing.T) {
+	for name, test := range map[string]struct {
+		late   time.Duration
+		phases int
+	}{"seen at once": {0, 1}, "seen late": {time.Minute, 0}} {
+		synctest.Test(t, func(t *testing.T) {
+			w, sent := newWorld(t), tracetest.NewInMemoryExporter()
+			sender := trace.New(t.Context(), sent, nil, func(text string) { t.Error(text) })
+			w.start(func(parts *Parts) { parts.Traces = sender })
+			w.runner.during = func(_ context.Context, spec runs.Spec) error {
+				spec.Journal.Add(time.Now(), journal.Record{Kind: journal.Event, Step: "kill", Event: plan.Down})
+				time.Sleep(2 * time.Second)
+				seen := map[string]string{journal.NotBefore: time.Now().Add(-test.late).UTC().Format(time.RFC3339Nano)}
+				spec.Journal.Add(time.Now(), journal.Record{Kind: journal.Event, Step: "kill", Event: plan.Ready, Detail: seen})
+				return nil
+			}
+			stop := w.manage()
+			w.passes(w.ask("calm-kill"))
+			stop()
+			sender.Close()
+			spans := sent.GetSpans()
+			if len(spans) == 0 || spans[0].Name != "calm-kill" {
+				t.Fatalf("%s: sent are %v", name, spans)
+			}
+			id := spans[0].SpanContext.TraceID().String()
+			recovery := gathered(t, w.registry, "emco_chaos_recovery_seconds")
+			if len(recovery) != test.phases || test.phases > 0 && recovery[0].GetHistogram().GetSampleSum() != 2 {
+				t.Errorf("%s: the recovery is %v", name, recovery)
+			}
+			var options promhttp.HandlerOpts
+			withExemplars(&options)
+			page, request := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/metrics", nil)
+			request.Header.Set("Accept", "application/openmetrics-text")
+			promhttp.HandlerFor(w.registry, options).ServeHTTP(page, request)
+			for metric, lines := range map[string]int{"emco_chaos_runs_total": 1, "emco_chaos_run_duration_seconds_bucket": 1, "emco_chaos_recovery_seconds_bucket": test.phases} {
+				led := regexp.MustCompile(`(?m)^` + metric + `\{.* # \{trace_id="` + id + `"\} `)
+				if got := len(led.FindAllString(page.Body.String(), -1)); got != lines {
+					t.Errorf("%s: %d lines of %s lead to the trace, want %d", name, got, metric, lines)
+				}
+			}
+		})
+	}
 }

@@ -118,6 +118,7 @@ func (q *queue) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.R
 	}
 	errs = append(errs, telling.Wait())
 	q.metrics.queued.Set(float64(queued))
+	q.metrics.kept(finished)
 	again := false
 	if unprepared != nil {
 		var err error
@@ -327,7 +328,7 @@ func (q *queue) lookAgain() {
 // refuse ends a Run that cannot be run.
 func (q *queue) refuse(ctx context.Context, run *v1alpha1.Run, told *teller, why error) error {
 	before := run.DeepCopy()
-	return q.finish(ctx, run, before, told, verdict.Judgement{Verdict: verdict.Error, Reason: why.Error()}, "")
+	return q.finish(ctx, run, before, told, ending{Judgement: verdict.Judgement{Verdict: verdict.Error, Reason: why.Error()}})
 }
 
 // waits tells for what a Run waits, if that is news.

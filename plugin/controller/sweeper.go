@@ -74,7 +74,7 @@ func (l *targetLock) sweep(ctx context.Context, held *lease.Held, tell func(stri
 		l.Log.Info("sweep: " + text)
 		tell(text)
 	})
-	l.metrics.removed(swept)
+	l.metrics.sweptUp(swept, err)
 	switch {
 	case err != nil:
 		l.plan(true, time.Now().Add(sweepAgain))

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -143,7 +144,7 @@ func (q *queue) cleanUpAfter(ctx, running context.Context, run *v1alpha1.Run, kn
 	}
 	before := run.DeepCopy()
 	run.Status.Left = left
-	if err := q.finish(ctx, run, before, known.teller, verdict.Judgement{Verdict: verdict.Error, Reason: reason}, ""); err != nil {
+	if err := q.finish(ctx, run, before, known.teller, ending{Judgement: verdict.Judgement{Verdict: verdict.Error, Reason: reason}}); err != nil {
 		q.Log.Error("the end of a run was not stored", "run", run.Name, "error", err)
 	}
 }
@@ -173,6 +174,7 @@ func (q *queue) make(ctx, running, cleaning context.Context, run *v1alpha1.Run, 
 		return
 	}
 	err = held.Note(running, run.Status.ID)
+	q.metrics.begun(run.Status.Experiment)
 	q.metrics.inProgress.Set(1)
 	defer q.metrics.inProgress.Set(0)
 	if known.mapping != nil {
@@ -222,48 +224,55 @@ func (q *queue) begin(ctx context.Context, run *v1alpha1.Run) error {
 	return q.store(ctx, run, before)
 }
 
+// ending is how a Run ended.
+type ending struct {
+	verdict.Judgement
+	// outcome is what is told in place of the reason; empty tells the reason.
+	outcome string
+	// trace is the ID of the trace that is sent of it; empty is none.
+	trace string
+}
+
 // end stores what came of a run, and where its journal is.
 func (q *queue) end(ctx context.Context, p *progress, history *journal.Journal, err error) {
 	p.close()
-	run, judged, outcome := p.run, verdict.Judgement{Verdict: verdict.Error}, ""
+	run, ended := p.run, ending{Judgement: verdict.Judgement{Verdict: verdict.Error}, trace: q.Traces.Send(history.Records())}
 	switch made := report.Runs(history.Records()); {
 	case err != nil:
-		judged.Reason = err.Error()
+		ended.Reason = err.Error()
 	case len(made) != 1:
-		judged.Reason = "the journal tells of no run"
+		ended.Reason = "the journal tells of no run"
 	default:
-		judged = verdict.Judgement{Verdict: made[0].Verdict, Reason: made[0].Reason}
-		outcome = p.outcome(made[0])
+		ended.Judgement = verdict.Judgement{Verdict: made[0].Verdict, Reason: made[0].Reason}
+		ended.outcome = p.outcome(made[0])
+		q.metrics.recovered(made[0], ended.trace)
 	}
 	kept, err := q.keep(ctx, run, history.Records())
 	if err != nil {
 		q.Log.Error("the journal of a run is lost", "run", run.Name, "error", err)
 	}
 	run.Status.Journal = kept
-	q.metrics.duration.WithLabelValues(run.Status.Experiment).Observe(time.Since(run.Status.StartTime.Time).Seconds())
-	if err := q.finish(ctx, run, p.stored, p.known.teller, judged, outcome); err != nil {
+	observe(q.metrics.duration.WithLabelValues(run.Status.Experiment), time.Since(run.Status.StartTime.Time).Seconds(), ended.trace)
+	if err := q.finish(ctx, run, p.stored, p.known.teller, ended); err != nil {
 		q.Log.Error("the end of a run was not stored", "run", run.Name, "error", err)
 	}
 }
 
 // finish ends a Run, and tells its verdict, the last thing that is told of it.
-func (q *queue) finish(ctx context.Context, run, before *v1alpha1.Run, told *teller, judged verdict.Judgement, outcome string) error {
+func (q *queue) finish(ctx context.Context, run, before *v1alpha1.Run, told *teller, ended ending) error {
 	status := &run.Status
 	status.Phase, status.CompletionTime = v1alpha1.Finished, new(metav1.NowMicro())
-	status.Verdict, status.Reason = string(judged.Verdict), document.OneLine(judged.Reason, 2000)
-	message := status.Reason
-	if outcome != "" {
-		message = outcome
-	}
+	status.Verdict, status.Reason = string(ended.Verdict), document.OneLine(ended.Reason, 2000)
+	message := cmp.Or(ended.outcome, status.Reason)
 	meta.SetStatusCondition(&status.Conditions, metav1.Condition{
 		Type: v1alpha1.ConditionFinished, Status: metav1.ConditionTrue, Reason: status.Verdict, Message: message,
 	})
 	if err := q.store(ctx, run, before); err != nil {
 		return client.IgnoreNotFound(err)
 	}
-	q.metrics.runs.WithLabelValues(status.Experiment, status.Verdict).Inc()
-	q.Log.Info("run ended", "run", run.Name, "experiment", status.Experiment, "verdict", status.Verdict, "reason", status.Reason)
-	normal, reason, text := judged.Verdict == verdict.Passed, status.Verdict, status.Verdict+": "+message
+	q.metrics.counted(status.Experiment, status.Verdict, ended.trace)
+	q.Log.Info("run ended", "run", run.Name, "experiment", status.Experiment, "verdict", status.Verdict, "reason", status.Reason, "trace", ended.trace)
+	normal, reason, text := ended.Verdict == verdict.Passed, status.Verdict, status.Verdict+": "+message
 	told.onRun(normal, reason, text)
 	if told.schedule != nil {
 		q.telling.Go(func() {

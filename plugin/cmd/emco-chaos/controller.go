@@ -20,6 +20,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
+	"github.com/emco-chaos/emco-chaos/plugin/trace"
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/target"
@@ -42,7 +43,9 @@ func newController(s *session) *cobra.Command {
 on the target. What dead runs left is removed, at the start too.
 
 SIGTERM ends the run under way and cleans up; give it the time. Runs that wait
-go on waiting.`,
+go on waiting.
+
+With OTEL_EXPORTER_OTLP_ENDPOINT each run is sent there as a trace.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.control(cmd.Context(), options) },
 	}
@@ -81,7 +84,10 @@ func (s *session) control(ctx context.Context, options controller.Parts) error {
 	// What controller-runtime and client-go log goes nowhere else.
 	runtimelog.SetLogger(logr.FromSlogHandler(options.Log.Handler()))
 	klog.SetSlogLogger(options.Log)
-	options.Runner, options.Target, options.Targets = &runner{s: s, target: target, cluster: cluster}, target.Name, run.Namespaces(target)
+	options.Traces = trace.FromEnvironment(ctx, version, func(text string) { options.Log.Warn(text) })
+	defer options.Traces.Close()
+	options.Runner = &runner{s: s, target: target, cluster: cluster, traces: options.Traces}
+	options.Target, options.Targets = target.Name, run.Namespaces(target)
 	options.Registry = runtimemetrics.Registry
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -101,6 +107,8 @@ type runner struct {
 	// tried are the services behind something else that were taken down to see
 	// whether that repeats requests: once is enough.
 	tried []string
+	// traces sends the runs of crash maps; the controller sends all others.
+	traces *trace.Sender
 }
 
 func (r *runner) start(ctx context.Context) (*run.Plugin, error) {
@@ -188,7 +196,9 @@ func (r *runner) Map(spec v1alpha1.MapSpec) (controller.Mapping, error) {
 			return verdict.Judgement{}, err
 		}
 		defer done()
-		mapper.Runner = &crashmap.OnTarget{Plugin: plugin, Target: opened, Start: r.start, Journal: with.Journal, Version: version, Abandon: with.Abandon}
+		mapper.Runner = &crashmap.OnTarget{
+			Plugin: plugin, Target: opened, Start: r.start, Journal: with.Journal, Version: version, Abandon: with.Abandon, Traces: r.traces,
+		}
 		mapper.Keep = with.Keep
 		mapper.Tell = func(text string) { with.Tell(text, mapStatus(mapper.Map)) }
 		err = mapper.Make(ctx)
