@@ -85,8 +85,9 @@ e2e-kills: ## The same on a real cluster, 30 times: the command, the controller 
 	EMCO_CHAOS_E2E_KILLS=$(KILLS) EMCO_CHAOS_E2E_SEED=$(SEED) $(E2E) test -- -timeout 2h -run '^TestKills$$'
 
 .PHONY: bench
-bench: ## Measure the way from an event in the plugin to the driver
+bench: ## Measure the way from an event in the plugin to the driver, and what emco-probe serve takes
 	$(GO) test -run '^$$' -bench . -benchtime 10000x ./plugin/host ./plugin/cmd/emco-chaos-plugin-emco
+	$(GO) test -run '^$$' -bench . -benchtime 1x ./probes/cmd/emco-probe
 
 .PHONY: check
 check: format vet lint generated ## Check format, vet, lint, and that generated code is up to date

@@ -51,7 +51,7 @@ func (h *handler) ask(w http.ResponseWriter, r *http.Request) {
 		defer func() { <-h.places }()
 	default:
 		w.Header().Set("Retry-After", "1")
-		refuse(w, http.StatusServiceUnavailable, one.Kind, "too many probes run at once")
+		refuse(w, http.StatusTooManyRequests, one.Kind, "too many probes run at once")
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), h.limit)

@@ -32,11 +32,12 @@ func newServe() *cobra.Command {
 	s := &server{}
 	command := &cobra.Command{
 		Use:   "serve",
-		Short: "Offer probes that change nothing over HTTP: 200 passed, 503 not",
+		Short: "Offer probes that change nothing over HTTP: 200 passed, 503 not, 429 busy",
 		Long: `Offer probes that change nothing over HTTP, for what sees the code of an answer alone,
 such as Chaos Mesh's StatusCheck. GET /probes lists what is offered, GET /probes/NAME
-runs one: 200 passed, 503 for all else; the body says more, as JSON. A caller can choose
-among what the server was started with, and tell it nothing.`,
+runs one: 200 passed, 503 not passed, 429 too many run at once, which says nothing of
+EMCO; the body says more, as JSON. A caller can choose among what the server was started
+with, and tell it nothing.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context(), cmd.OutOrStdout()) },
 	}
@@ -46,7 +47,7 @@ among what the server was started with, and tell it nothing.`,
 	flags.StringArrayVar(&s.offers, "offer", nil, "a probe to offer, as `NAME=PROBE,ARGUMENT=VALUE,...`; without any, available of each microservice")
 	flags.StringVar(&s.listen, "listen", "127.0.0.1:9099", "the `ADDRESS` to listen on; other than on loopback everyone who reaches it may ask")
 	flags.DurationVar(&s.limit, "timeout", 900*time.Millisecond, "how long one probe may take; Chaos Mesh's StatusCheck waits for 1s by default")
-	flags.IntVar(&s.concurrency, "concurrency", 4, "how many probes may run at once; more are answered 503")
+	flags.IntVar(&s.concurrency, "concurrency", 4, "how many probes may run at once; more are answered 429")
 	return command
 }
 

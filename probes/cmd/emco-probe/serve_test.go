@@ -181,7 +181,7 @@ func TestServeConcurrencyAndStop(t *testing.T) {
 	}
 	<-hung
 	<-hung
-	if code, text := ask(t, "GET", url+"/probes/hangs", nil); code != http.StatusServiceUnavailable || !strings.Contains(text, "too many probes run at once") {
+	if code, text := ask(t, "GET", url+"/probes/hangs", nil); code != http.StatusTooManyRequests || !strings.Contains(text, "too many probes run at once") {
 		t.Errorf("%d %s", code, text)
 	}
 	// Their leaving ends their probes, and so the server stops at once.
