@@ -52,23 +52,25 @@ const (
 
 // Experiment describes an experiment to a reader before it is compiled.
 type Experiment struct {
-	Name, Title, Description string
-	Parameters               []Parameter
+	Name        string      `json:"name"`
+	Title       string      `json:"title"`
+	Description string      `json:"description,omitempty"`
+	Parameters  []Parameter `json:"parameters,omitempty"`
 }
 
 // Parameter is a value that can be set for a run, ${NAME} in the experiment file.
 type Parameter struct {
-	Name string
+	Name string `json:"name"`
 	// Type is any type but [activity.Mapping].
-	Type activity.Type
+	Type activity.Type `json:"type"`
 	// Default is empty when a value must be set, or is taken from Follows.
-	Default string
+	Default string `json:"default,omitempty"`
 	// Follows names a parameter of type call, for a parameter of type
 	// service: its value is the service that answers that call.
-	Follows string `json:",omitempty"`
+	Follows string `json:"follows,omitempty"`
 	// Allowed are the only values it can have; empty when any will do.
-	Allowed     []string
-	Description string
+	Allowed     []string `json:"allowed,omitempty"`
+	Description string   `json:"description,omitempty"`
 }
 
 // Names of the two steps that every plan has beside its own.

@@ -95,7 +95,8 @@ func start(ctx context.Context, options Options) (*Process, error) {
 		SkipHostEnv:      true,
 		SyncStdout:       p.log,
 		SyncStderr:       p.log,
-		Logger:           hclog.New(&hclog.LoggerOptions{Name: "plugin", Level: hclog.Warn, Output: p.log}),
+		// What it says of a plugin that ended our errors say too, with its last words.
+		Logger: hclog.NewNullLogger(),
 		GRPCDialOptions: []grpc.DialOption{
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(sdk.MessageLimit)),
 			grpc.WithMaxHeaderListSize(headerLimit),

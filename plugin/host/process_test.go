@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -125,11 +126,17 @@ func TestDies(t *testing.T) {
 
 func TestPanics(t *testing.T) {
 	t.Parallel()
-	_, err := started(t, "panics").Describe(t.Context())
+	var told bytes.Buffer
+	process := started(t, "panics", func(o *host.Options) { o.Log = &told })
+	_, err := process.Describe(t.Context())
 	if !errors.Is(err, host.ErrDied) {
 		t.Errorf("the error is not ErrDied")
 	}
 	says(t, err, "exit status 2")
+	process.Close()
+	if strings.Contains(told.String(), "[ERROR]") {
+		t.Errorf("lines of go-plugin's own reach the user:\n%s", &told)
+	}
 }
 
 func TestHangs(t *testing.T) {
