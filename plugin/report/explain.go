@@ -9,16 +9,18 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 )
 
-// Explain writes a paragraph on each run: what was done, what the client saw,
-// how long what was hit was down, what was done then, and the verdict.
+// Explain draws the lanes of each run, and writes a paragraph on it: what was done,
+// what the client saw, how long what was hit was down, what was done then, and the
+// verdict.
 func Explain(out io.Writer, runs ...Run) error { return each(out, runs, explain) }
 
 func explain(b *strings.Builder, r Run) {
-	fmt.Fprintf(b, "%s: %s. ", r.Plan.Experiment, strings.TrimSuffix(clean(r.Plan.Title), "."))
+	lanes(b, r)
+	fmt.Fprintf(b, "%s: %s. ", clean(r.Plan.Experiment), strings.TrimSuffix(clean(r.Plan.Title), "."))
 	for _, fact := range r.facts() {
 		fmt.Fprintf(b, "%s%s: %s. ", strings.ToUpper(fact.name[:1]), fact.name[1:], fact.value)
 	}
-	fmt.Fprintf(b, "Times are from %s. ", r.origin.Name)
+	fmt.Fprintf(b, "Times are from %s. ", clean(r.origin.Name))
 	down := map[string]journal.Record{}
 	for _, record := range r.records {
 		step, known := r.Plan.Find(record.Step)
@@ -28,23 +30,23 @@ func explain(b *strings.Builder, r Run) {
 			fmt.Fprintf(b, "%s, %s. ", at, Words(r.Plan, record))
 		case !known || !r.isFinding(step, record):
 		case record.Kind == journal.Recheck:
-			fmt.Fprintf(b, "%s, %s was %s. ", at, step.Name, Words(r.Plan, record))
+			fmt.Fprintf(b, "%s, %s was %s. ", at, clean(step.Name), Words(r.Plan, record))
 		case record.Kind == journal.Skipped:
-			fmt.Fprintf(b, "%s was not started: %s. ", step.Name, clean(record.Text))
+			fmt.Fprintf(b, "%s was not started: %s. ", clean(step.Name), clean(record.Text))
 		case step.Name == plan.GivenStep:
 			fmt.Fprintf(b, "Given: %s. ", Words(r.Plan, record))
 		case record.Kind == journal.Result:
-			fmt.Fprintf(b, "%s, %s: %s. ", at, step.Name, strings.TrimSuffix(Words(r.Plan, record), "."))
+			fmt.Fprintf(b, "%s, %s: %s. ", at, clean(step.Name), strings.TrimSuffix(Words(r.Plan, record), "."))
 		case record.Event == plan.Injected:
-			fmt.Fprintf(b, "%s, %s was on. ", at, step.Fault.Summary)
+			fmt.Fprintf(b, "%s, %s was on. ", at, clean(step.Fault.Summary))
 		case record.Event == plan.Down:
 			down[step.Name] = record
 		case record.Event == plan.Ready:
 			if from, seen := down[step.Name]; seen {
-				fmt.Fprintf(b, "%s what %s had stopped was ready again (since down: %s). ", at, step.Fault.Summary, span("ready", from, record))
+				fmt.Fprintf(b, "%s what %s had stopped was ready again (since down: %s). ", at, clean(step.Fault.Summary), span("ready", from, record))
 			}
 		case record.Event == plan.Removed:
-			fmt.Fprintf(b, "%s, %s was gone. ", at, step.Fault.Summary)
+			fmt.Fprintf(b, "%s, %s was gone. ", at, clean(step.Fault.Summary))
 		}
 	}
 	held, claims := 0, r.Claims()

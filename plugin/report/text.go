@@ -13,7 +13,7 @@ import (
 func Text(out io.Writer, runs ...Run) error { return each(out, runs, text) }
 
 func text(b *strings.Builder, r Run) {
-	fmt.Fprintf(b, "%s: %s\n", r.Plan.Experiment, strings.ToUpper(string(r.Verdict)))
+	fmt.Fprintf(b, "%s: %s\n", clean(r.Plan.Experiment), strings.ToUpper(string(r.Verdict)))
 	fmt.Fprintf(b, "  %s\n", clean(r.Plan.Title))
 	if r.Reason != "" {
 		fmt.Fprintf(b, "  %s\n", clean(r.Reason))
@@ -21,7 +21,7 @@ func text(b *strings.Builder, r Run) {
 	for _, fact := range r.facts() {
 		fmt.Fprintf(b, "  %s %s\n", fact.name, fact.value)
 	}
-	fmt.Fprintf(b, "  what happened, from %s\n", r.origin.Name)
+	fmt.Fprintf(b, "  what happened, from %s\n", clean(r.origin.Name))
 	width := 0
 	for _, step := range r.Plan.Steps {
 		width = max(width, len(step.Name))

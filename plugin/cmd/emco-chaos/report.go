@@ -45,7 +45,7 @@ func newExplain(s *session) *cobra.Command {
 	var where namespaced
 	command := &cobra.Command{
 		Use:   "explain FILE…|run/NAME…",
-		Short: "Say in a paragraph a run what happened and what it means",
+		Short: "Draw what happened in each run, and say in a paragraph what it means",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			return s.report(cmd.Context(), where, names, report.Explain)

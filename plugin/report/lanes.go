@@ -1,0 +1,355 @@
+package report
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/journal"
+	"github.com/emco-chaos/emco-chaos/plugin/verdict"
+)
+
+// Chart is what is drawn of a run: lanes on one axis of time, which counts from the
+// run's origin.
+type Chart struct {
+	From, To time.Duration
+	Lanes    []Lane
+	// Bands are when faults were in force: a hold while it was on, what a kill stopped
+	// until it was Ready.
+	Bands []Span
+	// Arrows are the claims of the evidence, and Rows what happened, in the order of time.
+	Arrows []Arrow
+	Rows   []Row
+	// More is how many rows, lanes and arrows were too many to be shown.
+	More int
+}
+
+// Lane is what happened in one step, to one service, or of one kind.
+type Lane struct {
+	Name, About string
+	Spans       []Span
+	Marks       []Mark
+}
+
+// Span is a time in which something was so.
+type Span struct {
+	From, To time.Duration
+	State    State
+	Text     string
+}
+
+// State is what a span shows. Beside these it can be a verdict: that on the step.
+type State string
+
+// The states.
+const (
+	Running State = "running" // begun, with no result
+	Fault   State = "fault"
+	Up      State = "up"
+	Down    State = "down"
+	Status  State = "status" // what the system says of itself
+)
+
+// Mark is a moment in a lane. Row is that which tells of it, from 0, and NotBefore the
+// earliest that the moment can have been.
+type Mark struct {
+	At, NotBefore time.Duration
+	Row           int
+	Text          string
+}
+
+// Row is one thing that happened.
+type Row struct {
+	At time.Duration
+	// What is the event, STEP.EVENT, or the kind of another record.
+	What, Text string
+	// Late is how much earlier than At it may have been.
+	Late time.Duration
+}
+
+// Arrow is a claim of the evidence: events, and where on the axis those are that happened.
+type Arrow struct {
+	verdict.Claim
+	Points []Point
+}
+
+// Point is an event of a claim.
+type Point struct {
+	Name  string
+	At    time.Duration
+	Fired bool
+}
+
+// What a journal can hold is not bounded, and what is shown of it is.
+const (
+	maxRows  = 400
+	maxLanes = 60
+)
+
+// statusNote begins the notes that tell what state the system gives.
+const statusNote = "status: "
+
+// Chart returns what is drawn of the run.
+func (r Run) Chart() Chart {
+	c := charting{Run: r, lanes: map[string]*Lane{}, results: map[string]journal.Record{}, fired: map[plan.Ref]journal.Record{}}
+	for _, record := range r.records {
+		ref := plan.Ref{Step: record.Step, Event: record.Event}
+		if _, again := c.fired[ref]; record.Kind == journal.Event && !again {
+			c.fired[ref] = record
+		}
+		if _, again := c.results[record.Step]; record.Kind == journal.Result && !again {
+			c.results[record.Step] = record
+		}
+	}
+	c.window()
+	for _, record := range r.records {
+		c.row(record)
+	}
+	for _, step := range r.Plan.Steps {
+		c.step(step)
+	}
+	c.services()
+	c.status()
+	c.arrows()
+	c.bound()
+	return c.Chart
+}
+
+// charting is a chart that is being made.
+type charting struct {
+	Run
+	Chart
+	// lanes are by the names of their steps and services.
+	lanes   map[string]*Lane
+	results map[string]journal.Record
+	fired   map[plan.Ref]journal.Record
+}
+
+// own reports whether a record is of one of the plan's own steps: those are what the
+// axis spans, and not how the given state came about and was taken back.
+func (r Run) own(record journal.Record) bool {
+	return slices.ContainsFunc(r.Plan.Steps, func(step plan.Step) bool { return step.Name == record.Step })
+}
+
+func (c *charting) window() {
+	first := true
+	for _, record := range c.records {
+		if at := c.since(record); c.own(record) || record.Kind == journal.Disturbance {
+			if first {
+				c.From, c.To, first = at, at, false
+			}
+			c.From, c.To = min(c.From, at), max(c.To, at)
+		}
+	}
+	c.From = min(c.From, 0)
+	c.To = max(c.To, c.From+time.Millisecond)
+}
+
+// farthest is more than any run takes: that of a journal which says otherwise is
+// drawn at the edge.
+const farthest = 1000 * 24 * time.Hour
+
+// since is when a record was, from the origin.
+func (c *charting) since(record journal.Record) time.Duration {
+	return min(max(-farthest, record.At-c.origin.At), farthest)
+}
+
+// row adds what is told of a record, and its mark. A result and the event with which
+// its step ended are one row.
+func (c *charting) row(record journal.Record) {
+	step, known := c.Plan.Find(record.Step)
+	result, ended := c.results[record.Step]
+	row := Row{At: c.since(record), What: clean(string(record.Kind)), Text: Words(c.Plan, record), Late: min(slack(record), farthest)}
+	own := c.own(record)
+	switch record.Kind {
+	case journal.Event:
+		row.What = clean(plan.Ref{Step: record.Step, Event: record.Event}.String())
+		if known && ended && step.Activity != nil && slices.Contains(step.Ends(), record.Event) {
+			row.Text = Words(c.Plan, result)
+		}
+	case journal.Result:
+		if known && slices.ContainsFunc(step.Ends(), func(end string) bool { return c.happened(step.Name, end) }) {
+			return
+		}
+		row.What = clean(colon(record.Step, row.What))
+	case journal.Note, journal.Recheck, journal.Skipped:
+		if record.Kind == journal.Note && !own {
+			return
+		}
+		row.What = clean(colon(record.Step, row.What))
+	case journal.Disturbance, journal.Trouble, journal.Verdict:
+	default:
+		return
+	}
+	c.Rows = append(c.Rows, row)
+	mark := Mark{At: row.At, NotBefore: row.At - row.Late, Row: len(c.Rows) - 1, Text: row.What}
+	switch {
+	case record.Kind == journal.Disturbance:
+		lane := c.lane(record.Service)
+		lane.Marks = append(lane.Marks, mark)
+	case own && record.Kind != journal.Note:
+		lane := c.lane(record.Step)
+		lane.Marks = append(lane.Marks, mark)
+	}
+}
+
+func (c *charting) happened(step, event string) bool {
+	_, fired := c.fired[plan.Ref{Step: step, Event: event}]
+	return fired
+}
+
+// at is when a step emitted an event; without it, the end of the axis.
+func (c *charting) at(step, event string) time.Duration {
+	if record, fired := c.fired[plan.Ref{Step: step, Event: event}]; fired {
+		return c.since(record)
+	}
+	return c.To
+}
+
+// lane returns the lane of that name, which is made when there is none.
+func (c *charting) lane(name string) *Lane {
+	if c.lanes[name] == nil {
+		c.lanes[name] = &Lane{Name: clean(name)}
+	}
+	return c.lanes[name]
+}
+
+// step adds the lane of a step that began.
+func (c *charting) step(step plan.Step) {
+	lane := c.lanes[step.Name]
+	switch {
+	case lane == nil:
+		return
+	case step.Fault != nil:
+		lane.About = clean(step.Fault.Summary)
+		c.fault(lane, step)
+	case step.Activity != nil:
+		lane.About = clean(step.Activity.Summary)
+		c.activity(lane, step)
+	}
+	c.Lanes = append(c.Lanes, *lane)
+}
+
+func (c *charting) activity(lane *Lane, step plan.Step) {
+	if !c.happened(step.Name, plan.Started) {
+		return
+	}
+	span := Span{From: c.at(step.Name, plan.Started), To: c.To, State: Running, Text: "did not end"}
+	if result, ended := c.results[step.Name]; ended {
+		meaning, _ := verdict.Meaning(step, result)
+		span.To, span.State = c.since(result), State(meaning)
+		span.Text = clean(cmp.Or(result.Outcome, result.Conclusion))
+	}
+	for _, end := range step.Ends() {
+		span.To = min(span.To, c.at(step.Name, end))
+	}
+	lane.Spans = append(lane.Spans, span)
+}
+
+func (c *charting) fault(lane *Lane, step plan.Step) {
+	if !c.happened(step.Name, plan.Created) {
+		return
+	}
+	span := Span{From: c.at(step.Name, plan.Created), To: c.at(step.Name, plan.Removed), State: Fault, Text: clean(step.Fault.Action)}
+	on, off := plan.Injected, plan.Removed
+	if step.Fault.Stops() {
+		on, off = plan.Down, plan.Ready
+		// What is left of the object after it has hit stops nothing more.
+		span.To = min(span.To, c.at(step.Name, plan.Down))
+	}
+	lane.Spans = append(lane.Spans, span)
+	if c.happened(step.Name, on) {
+		c.Bands = append(c.Bands, Span{From: c.at(step.Name, on), To: max(c.at(step.Name, on), c.at(step.Name, off)), State: Fault, Text: lane.About})
+	}
+}
+
+// services adds a lane for each service that went down, or that something happened to.
+func (c *charting) services() {
+	down := map[string][]Span{}
+	for _, step := range c.Plan.Steps {
+		if step.Fault == nil || !step.Fault.Stops() || !c.happened(step.Name, plan.Down) {
+			continue
+		}
+		_, service, _ := strings.Cut(step.Fault.Summary, " ")
+		from := c.at(step.Name, plan.Down)
+		down[service] = append(down[service], Span{from, max(from, c.at(step.Name, plan.Ready)), Down, "down"})
+	}
+	for _, record := range c.records {
+		if _, has := down[record.Service]; record.Kind == journal.Disturbance && !has {
+			down[record.Service] = nil
+		}
+	}
+	for _, service := range slices.Sorted(maps.Keys(down)) {
+		lane := Lane{Name: clean(service), About: "up or down"}
+		if seen := c.lanes[service]; seen != nil && !c.own(journal.Record{Step: service}) {
+			lane.Marks = seen.Marks
+		}
+		up := c.From
+		slices.SortFunc(down[service], func(a, b Span) int { return cmp.Compare(a.From, b.From) })
+		for _, span := range down[service] {
+			if span.From > up {
+				lane.Spans = append(lane.Spans, Span{up, span.From, Up, "up"})
+			}
+			lane.Spans, up = append(lane.Spans, span), max(up, span.To)
+		}
+		if len(down[service]) > 0 && up < c.To {
+			lane.Spans = append(lane.Spans, Span{up, c.To, Up, "Ready"})
+		}
+		c.Lanes = append(c.Lanes, lane)
+	}
+}
+
+// status adds the lane of what the system said of itself, each until it said something else.
+func (c *charting) status() {
+	lane := Lane{Name: "status", About: "what the system gives as its state"}
+	for _, record := range c.records {
+		words, is := strings.CutPrefix(record.Text, statusNote)
+		if record.Kind != journal.Note || !is || !c.own(record) {
+			continue
+		}
+		at, last := c.since(record), len(lane.Spans)-1
+		if words = clean(words); last >= 0 {
+			if lane.Spans[last].Text == words {
+				continue
+			}
+			lane.Spans[last].To = at
+		}
+		lane.Spans = append(lane.Spans, Span{at, c.To, Status, words})
+	}
+	if len(lane.Spans) > 0 {
+		c.Lanes = append(c.Lanes, lane)
+	}
+}
+
+func (c *charting) arrows() {
+	claims := c.Claims()
+	for i, claim := range c.Plan.Evidence {
+		arrow := Arrow{Claim: claims[i]}
+		arrow.Text, arrow.Missing = clean(arrow.Text), clean(arrow.Missing)
+		for _, ref := range claim.Refs {
+			_, fired := c.fired[ref]
+			arrow.Points = append(arrow.Points, Point{clean(ref.String()), c.at(ref.Step, ref.Event), fired})
+		}
+		c.Arrows = append(c.Arrows, arrow)
+	}
+}
+
+// bound leaves out what is too much, with the marks that lead to it.
+func (c *charting) bound() {
+	cut := func(have, most int) int {
+		c.More += max(0, have-most)
+		return min(have, most)
+	}
+	c.Rows = c.Rows[:cut(len(c.Rows), maxRows)]
+	c.Lanes = c.Lanes[:cut(len(c.Lanes), maxLanes)]
+	c.Arrows = c.Arrows[:cut(len(c.Arrows), maxLanes)]
+	for i := range c.Lanes {
+		lane := &c.Lanes[i]
+		lane.Marks = slices.DeleteFunc(lane.Marks, func(m Mark) bool { return m.Row >= len(c.Rows) })
+		lane.Spans = lane.Spans[:cut(len(lane.Spans), maxRows)]
+	}
+	c.Bands = c.Bands[:min(len(c.Bands), maxLanes)]
+}
