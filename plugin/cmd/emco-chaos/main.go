@@ -85,7 +85,7 @@ func newRoot(s *session) *cobra.Command {
 		{[]func(*cobra.Command){s.pluginFlags}, []*cobra.Command{newList(s), newDemo(s), newVersion(s), newSchema(s)}},
 		{[]func(*cobra.Command){s.targetFlag}, []*cobra.Command{newApply(s), newDelete(s), newGMS(s), newConformance(s)}},
 		{[]func(*cobra.Command){s.folderFlag}, []*cobra.Command{newPlugins(s)}},
-		{nil, []*cobra.Command{newReport(s), newExplain(s), newTrigger(s)}},
+		{nil, []*cobra.Command{newReport(s), newExplain(s), newCompare(s), newTrigger(s)}},
 	} {
 		for _, command := range group.commands {
 			for _, add := range group.flags {

@@ -1,0 +1,277 @@
+package report
+
+import (
+	"math"
+	"slices"
+
+	"github.com/emco-chaos/emco-chaos/plugin/statistics"
+)
+
+// Comparison says what has changed between two sets of runs.
+type Comparison struct {
+	Level  float64      `json:"level"`
+	Margin string       `json:"worse"`
+	Tests  int          `json:"tests"` // that each is corrected for
+	Cases  []CaseChange `json:"cases"`
+}
+
+// CaseChange is what has changed for one test case.
+type CaseChange struct {
+	Case   string `json:"case"`
+	Name   string `json:"name"`
+	Before Tally  `json:"before"`
+	After  Tally  `json:"after"`
+	Change Change `json:"change"`
+	// Tested is the share of failures.
+	Tested
+	Times []TimesChange `json:"times"`
+}
+
+// TimesChange is what has changed for one phase of the recovery.
+type TimesChange struct {
+	Step   string `json:"step"`
+	Phase  string `json:"phase"`
+	Unit   string `json:"unit"`
+	Before Times  `json:"before"`
+	After  Times  `json:"after"`
+	// Shift is by how much it takes longer, nil where one side has no time.
+	Shift    *float64             `json:"shift"`
+	Interval *statistics.Interval `json:"interval"`
+	Tested
+}
+
+// Tested is what one comparison comes to.
+type Tested struct {
+	// P is how likely chance alone is to make as large a difference somewhere in all
+	// comparisons: it is corrected. It is nil where nothing could be tested.
+	P       *float64 `json:"p"`
+	Outcome Outcome  `json:"outcome"`
+	// Needs is about how many runs on each side it takes to tell; zero where no number
+	// is known.
+	Needs int `json:"needs,omitempty"`
+
+	raw float64
+}
+
+// Outcome says whether something has become worse by more than the margin.
+type Outcome string
+
+// The outcomes.
+const (
+	Worse     Outcome = "worse"
+	NotWorse  Outcome = "not worse"
+	TooLittle Outcome = "too little to tell"
+)
+
+// Change is what has become of the failures of a test case.
+type Change string
+
+// The changes. A case that fails in fewer than one of ten runs fails rarely.
+const (
+	New     Change = "New"     // it fails now, and never did
+	Gone    Change = "Gone"    // it failed, and does not now
+	Rare    Change = "Rare"    // it fails rarely on one side, or at times on both
+	Same    Change = "Same"    // it always passes, or always fails, on both sides
+	Unknown Change = "Unknown" // one side has no run that Passed or Failed
+)
+
+// changeOf looks at the runs that say something of the system.
+func changeOf(before, after Tally) Change {
+	all1, all2 := before.Passed+before.Failed, after.Passed+after.Failed
+	rare := func(t Tally) bool { return 10*t.Failed < t.Passed+t.Failed }
+	switch {
+	case all1 == 0 || all2 == 0:
+		return Unknown
+	case before.Failed == 0 && after.Failed == 0, before.Passed == 0 && after.Passed == 0:
+		return Same
+	case before.Failed == 0 && !rare(after):
+		return New
+	case after.Failed == 0 && !rare(before):
+		return Gone
+	}
+	return Rare
+}
+
+// Compare compares two sets of runs. A time is worse that has grown by more than the
+// margin, and a share of failures that has grown, when all tests together find that
+// by chance alone no more often than the level says.
+func Compare(before, after []Run, margin Margin, level float64) Comparison {
+	c := Comparison{Level: level, Margin: margin.String(), Cases: cases(before, after)}
+	var tested []*Tested
+	for i := range c.Cases {
+		one := &c.Cases[i]
+		if one.test() {
+			tested = append(tested, &one.Tested)
+		}
+		for k := range one.Times {
+			if times := &one.Times[k]; times.test() {
+				tested = append(tested, &times.Tested)
+			}
+		}
+	}
+	raw := make([]float64, len(tested))
+	for i, one := range tested {
+		raw[i] = one.raw
+	}
+	for i, corrected := range statistics.Holm(raw) {
+		tested[i].P = &corrected
+	}
+	c.Tests = len(tested)
+	for i := range c.Cases {
+		one := &c.Cases[i]
+		one.judge(level, c.Tests)
+		for k := range one.Times {
+			times := &one.Times[k]
+			if one.Change == Gone && times.Before.Runs+times.Before.Unsure == 0 {
+				times.Outcome = NotWorse // It never came to this before, and does now.
+				continue
+			}
+			times.judge(margin.of(times.Before.Median), level, c.Tests)
+		}
+	}
+	return c
+}
+
+// cases pairs what both sides have of each test case.
+func cases(before, after []Run) []CaseChange {
+	names, all := shortNames(slices.Concat(before, after)), []CaseChange{}
+	entry := func(s Summary) *CaseChange {
+		at := slices.IndexFunc(all, func(c CaseChange) bool { return c.Case == s.Case })
+		if at < 0 {
+			at, all = len(all), append(all, CaseChange{Case: s.Case, Name: names[s.Case], Times: []TimesChange{}})
+		}
+		return &all[at]
+	}
+	for _, s := range Summaries(before) {
+		one := entry(s)
+		one.Before = s.Tally
+		for _, t := range s.Times {
+			one.times(t).Before = t
+		}
+	}
+	for _, s := range Summaries(after) {
+		one := entry(s)
+		one.After = s.Tally
+		for _, t := range s.Times {
+			one.times(t).After = t
+		}
+	}
+	return all
+}
+
+// times returns the entry of a phase, which is made when there is none.
+func (c *CaseChange) times(of Times) *TimesChange {
+	at := slices.IndexFunc(c.Times, func(t TimesChange) bool { return t.Step == of.Step && t.Phase == of.Phase })
+	if at < 0 {
+		at = len(c.Times)
+		c.Times = append(c.Times, TimesChange{Step: of.Step, Phase: of.Phase, Unit: of.Unit})
+	}
+	return &c.Times[at]
+}
+
+// test reports whether there is something to test: runs on both sides, which do
+// not all end alike.
+func (c *CaseChange) test() bool {
+	c.Change = changeOf(c.Before, c.After)
+	if c.Change == Unknown || c.Change == Same {
+		return false
+	}
+	c.raw = c.grown(1)
+	return true
+}
+
+// grown tests whether the share of failures has grown, as if there were so many
+// times the runs.
+func (c *CaseChange) grown(fold int) float64 {
+	b, a := c.Before, c.After
+	return statistics.Fisher(fold*b.Failed, fold*(b.Passed+b.Failed), fold*a.Failed, fold*(a.Passed+a.Failed))
+}
+
+func (c *CaseChange) judge(level float64, tests int) {
+	switch {
+	case c.Change == Unknown:
+		c.Outcome, c.Needs = TooLittle, fewest(level, tests)
+	case c.P != nil && *c.P <= level:
+		c.Outcome = Worse
+	case c.Before.Failed == 0 && c.After.Failed > 0:
+		c.Outcome = TooLittle
+		runs := max(c.Before.Passed, c.After.Passed+c.After.Failed)
+		for fold := 2; fold*runs <= most; fold++ {
+			if c.grown(fold)*float64(tests) <= level {
+				c.Needs = fold * runs
+				break
+			}
+		}
+	default:
+		c.Outcome = NotWorse
+	}
+}
+
+func (t *TimesChange) test() bool {
+	if t.Before.Runs == 0 || t.After.Runs == 0 {
+		return false
+	}
+	shift, interval := statistics.Shift(t.Before.Seconds, t.After.Seconds)
+	t.Shift, t.Interval, t.raw = &shift, interval, statistics.MannWhitney(t.Before.Seconds, t.After.Seconds)
+	return true
+}
+
+// judge takes a time for not worse only when the interval says so: that nothing was
+// found in few runs says nothing.
+func (t *TimesChange) judge(margin, level float64, tests int) {
+	switch {
+	case t.Shift == nil || t.Interval == nil:
+		t.Outcome, t.Needs = TooLittle, fewest(level, tests)
+	case *t.Shift > margin && *t.P <= level:
+		t.Outcome = Worse
+	case t.Interval.High <= margin:
+		t.Outcome = NotWorse
+	default:
+		// An interval is as narrow as the root of the runs is large: its end must come
+		// to the margin, or to zero for a shift that is above the margin.
+		t.Outcome = TooLittle
+		reach, far := t.Interval.High-*t.Shift, margin-*t.Shift
+		if far < 0 {
+			reach, far = *t.Shift-t.Interval.Low, *t.Shift
+		}
+		now := max(t.Before.Runs, t.After.Runs)
+		if runs := float64(now) * reach / far * reach / far; runs <= most {
+			t.Needs = max(now+1, int(math.Ceil(runs)), fewest(level, tests))
+		}
+	}
+}
+
+// most is beyond what runs are counted for.
+const most = 1000
+
+// fewest is how many runs on each side it takes to find anything, and an interval.
+func fewest(level float64, tests int) int {
+	runs := 2
+	for runs < most && statistics.Surest(runs, runs) > min(level/float64(max(1, tests)), 0.05) {
+		runs++
+	}
+	return runs
+}
+
+// Outcomes counts the outcomes of all comparisons.
+func (c Comparison) Outcomes() map[Outcome]int {
+	count := map[Outcome]int{}
+	for _, one := range c.Cases {
+		count[one.Outcome]++
+		for _, times := range one.Times {
+			count[times.Outcome]++
+		}
+	}
+	return count
+}
+
+// ExitCode lets nothing pass that is worse, or of which too little is known.
+func (c Comparison) ExitCode() int {
+	switch count := c.Outcomes(); {
+	case count[Worse] > 0:
+		return ExitFailed
+	case count[TooLittle] > 0 || len(c.Cases) == 0:
+		return ExitInconclusive
+	}
+	return ExitPassed
+}
