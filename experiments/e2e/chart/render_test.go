@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"helm.sh/helm/v4/pkg/chart/common"
 	chartutil "helm.sh/helm/v4/pkg/chart/common/util"
 	chart "helm.sh/helm/v4/pkg/chart/v2"
@@ -172,6 +173,8 @@ func decodeOne(manifest []byte) (client.Object, error) {
 		"rbac.authorization.k8s.io/v1 Role":                &rbacv1.Role{},
 		"rbac.authorization.k8s.io/v1 RoleBinding":         &rbacv1.RoleBinding{},
 		"chaos-mesh.org/v1alpha1 Schedule":                 &v1alpha1.Schedule{},
+		"monitoring.coreos.com/v1 PodMonitor":              &monitoring.PodMonitor{},
+		"monitoring.coreos.com/v1 PrometheusRule":          &monitoring.PrometheusRule{},
 	}[kind.APIVersion+" "+kind.Kind]
 	if !known {
 		return nil, fmt.Errorf("the chart makes a %s %s, which no test knows of", kind.APIVersion, kind.Kind)

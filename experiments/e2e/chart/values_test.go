@@ -47,6 +47,12 @@ func TestRefusals(t *testing.T) {
 		"password in a URL":      {`emco: {services: {dcm: {url: "http://me:secret@dcm:9077"}}}`, []string{"/emco/services/dcm/url", "does not match pattern"}},
 		"name too long":          {`schedules: {list: [{experiment: ` + strings.Repeat("a", 52) + `}]}`, []string{"/schedules/list/0/experiment", "maxLength"}},
 		"pull policy":            {`image: {pullPolicy: Sometimes}`, []string{"/image/pullPolicy", "value must be one of 'Always', 'IfNotPresent', 'Never'"}},
+		"rules, no metrics":      {`metrics: {enabled: false, rules: {enabled: true}}`, []string{"/metrics/rules/enabled", "value must be false"}},
+		"monitor, no metrics":    {`metrics: {enabled: false, podMonitor: {enabled: true}}`, []string{"/metrics/podMonitor/enabled", "value must be false"}},
+		"dashboard, no metrics":  {`metrics: {enabled: false, dashboard: {enabled: true}}`, []string{"/metrics/dashboard/enabled", "value must be false"}},
+		"interval":               {`metrics: {podMonitor: {interval: 30 s}}`, []string{"/metrics/podMonitor/interval", "does not match pattern"}},
+		"collector":              {`traces: {endpoint: "collector:4318"}`, []string{"/traces/endpoint", "does not match pattern"}},
+		"password of collector":  {`traces: {endpoint: "http://me:secret@collector:4318"}`, []string{"/traces/endpoint", "does not match pattern"}},
 		"digest":                 {`image: {digest: abc}`, []string{"/image/digest"}},
 		"no schedules":           {`schedules: {list: []}`, []string{"/schedules/list", "minItems"}},
 	} {
@@ -135,7 +141,7 @@ func TestHostileValues(t *testing.T) {
 }
 
 // shapes are the keys, the number of elements and the types of all that is
-// rendered, with that of the target file too.
+// rendered, with those of the files in it too.
 func shapes(files map[string]string) (string, error) {
 	var all strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(files)) {
@@ -150,11 +156,13 @@ func shapes(files map[string]string) (string, error) {
 			fmt.Fprintln(&all, name, shape(parsed))
 			fields, _ := parsed.(map[string]any)
 			if data, is := fields["data"].(map[string]any); is && fields["kind"] == "ConfigMap" {
-				var target any
-				if err := yaml.UnmarshalStrict([]byte(data["target.yaml"].(string)), &target); err != nil {
-					return "", fmt.Errorf("target.yaml: %w", err)
+				for _, file := range slices.Sorted(maps.Keys(data)) {
+					var content any
+					if err := yaml.UnmarshalStrict([]byte(data[file].(string)), &content); err != nil {
+						return "", fmt.Errorf("%s: %w", file, err)
+					}
+					fmt.Fprintln(&all, file, shape(content))
 				}
-				fmt.Fprintln(&all, "target.yaml", shape(target))
 			}
 		}
 	}
