@@ -57,6 +57,8 @@ func TestChanges(t *testing.T) {
 		"always fails":                  {mix(20, 0), mix(20, 0), report.Same, report.NotWorse, 0, report.ExitPassed},
 		"fails now":                     {mix(0, 20), mix(20, 0), report.New, report.Worse, 0, report.ExitFailed},
 		"fails half the time now":       {mix(0, 20), mix(10, 10), report.New, report.Worse, 0, report.ExitFailed},
+		"fails twice of twenty now":     {mix(0, 20), mix(2, 18), report.New, report.TooLittle, 60, report.ExitInconclusive},
+		"failed twice of twenty":        {mix(2, 18), mix(0, 20), report.Gone, report.NotWorse, 0, report.ExitPassed},
 		"failed":                        {mix(20, 0), mix(0, 20), report.Gone, report.NotWorse, 0, report.ExitPassed},
 		"fails once of twenty now":      {mix(0, 20), mix(1, 19), report.Rare, report.TooLittle, 120, report.ExitInconclusive},
 		"failed once of twenty":         {mix(1, 19), mix(0, 20), report.Rare, report.NotWorse, 0, report.ExitPassed},
@@ -101,6 +103,7 @@ func TestTimes(t *testing.T) {
 		"the same, within a fifth":            {before, same, "20%", report.NotWorse},
 		"the same, to the millisecond":        {before, same, "1ms", report.TooLittle},
 		"slower, and three runs are no proof": {before[:3], slower[:3], "10%", report.TooLittle},
+		"no shift at all, but room for one":   {before, before, "50ms", report.TooLittle},
 		"one run":                             {before[:1], slower[:1], "10%", report.TooLittle},
 	} {
 		t.Run(name, func(t *testing.T) {
