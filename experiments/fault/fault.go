@@ -141,6 +141,7 @@ func Stamp(object Object, run string, attempt int, experiment, step string) {
 type Selector struct {
 	Field string // where it stands in the object
 	*v1alpha1.PodSelector
+	Containers []string // those that are hit; empty is the pod's first one
 }
 
 // Selectors are the object's selectors: of the pods that the fault is put on,
@@ -154,7 +155,7 @@ func Selectors(object Object) []Selector {
 		case *v1alpha1.PodSelector:
 			selector.PodSelector = spec
 		case *v1alpha1.ContainerSelector:
-			selector.PodSelector = &spec.PodSelector
+			selector.PodSelector, selector.Containers = &spec.PodSelector, spec.ContainerNames
 		}
 		list = append(list, selector)
 	}

@@ -33,6 +33,9 @@ type Kind struct {
 	// Between marks a short form that names the two services that the fault
 	// lies between, and not one that it is on.
 	Between bool
+	// Network marks a fault on the network of the pods, which is that of the node for
+	// pods without one of their own.
+	Network bool
 	// Optional marks a kind that no experiment that comes with emco-chaos uses:
 	// those run without the rights on it, and on a cluster that lacks it.
 	Optional bool

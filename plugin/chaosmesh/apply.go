@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
@@ -185,30 +184,12 @@ func since(pod *corev1.Pod, kind corev1.PodConditionType) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// endsOf are the ends of a fault, all of which must be in namespaces that are
-// watched.
+// endsOf are the ends of a fault.
 func (d *Driver) endsOf(object fault.Object) ([]end, error) {
 	if err := d.unwatched[fault.NameOf(object)]; err != nil {
 		return nil, err
 	}
-	ends, err := endsOf(object)
-	if err != nil {
-		return nil, err
-	}
-	needed := []string{object.GetNamespace()}
-	for _, end := range ends {
-		needed = append(needed, end.namespaces()...)
-	}
-	for _, namespace := range needed {
-		if !slices.Contains(d.options.Namespaces, namespace) {
-			return nil, &fault.FieldError{
-				Field:   "metadata.namespace or spec.selector",
-				Message: fmt.Sprintf("names namespace %q; the target's services are in %s", namespace, strings.Join(d.options.Namespaces, ", ")),
-				Remedy:  "name one of those, or correct the target",
-			}
-		}
-	}
-	return ends, nil
+	return endsOf(object, d.options.Namespaces)
 }
 
 func (d *Driver) podsOf(end end) (list []corev1.Pod) {

@@ -425,6 +425,10 @@ func TestPartition(t *testing.T) {
 // found, and is taken off.
 func TestKinds(t *testing.T) {
 	m := newMesh(t)
+	// The examples name a container.
+	edit(m.apiServer, podKey("orchestrator-1"), func(pod *corev1.Pod) {
+		pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{Name: "server"})
+	})
 	driver := m.open(nil)
 	for _, kind := range fault.Kinds() {
 		for _, action := range kind.Actions {
@@ -582,6 +586,36 @@ func TestSelectionIsRefused(t *testing.T) {
 			},
 			object: func(t *testing.T) fault.Object { return partition(t) },
 			words:  []string{"spec.target.selector", "etcd-2", "Pending", "kubectl --namespace emco describe pod etcd-2"},
+		},
+		"a pod that was evicted": {
+			change: func(m *mesh) {
+				m.run("orchestrator")
+				edit(m.apiServer, podKey("orchestrator-3"), func(pod *corev1.Pod) { pod.Status.Phase, pod.Status.Reason = corev1.PodFailed, "Evicted" })
+			},
+			object: func(t *testing.T) fault.Object { return podChaos(t, v1alpha1.PodKillAction) },
+			words:  []string{"spec.selector", "pod emco/orchestrator-3, which has ended (Evicted)", "kubectl --namespace emco delete pod orchestrator-3"},
+		},
+		"a pod that has completed, at the other end": {
+			change: func(m *mesh) {
+				edit(m.apiServer, podKey("etcd-2"), func(pod *corev1.Pod) { pod.Status.Phase = corev1.PodSucceeded })
+			},
+			object: func(t *testing.T) fault.Object { return partition(t) },
+			words:  []string{"spec.target.selector", "which has ended (Succeeded)", "delete pod etcd-2"},
+		},
+		"a node's network": {
+			change: func(m *mesh) {
+				edit(m.apiServer, podKey("etcd-2"), func(pod *corev1.Pod) { pod.Spec.HostNetwork = true })
+			},
+			object: func(t *testing.T) fault.Object { return partition(t) },
+			words:  []string{"spec.target.selector", "etcd-2", "hostNetwork", "would hit the node"},
+		},
+		"a container that is not there": {
+			object: func(t *testing.T) fault.Object {
+				chaos := podChaos(t, v1alpha1.ContainerKillAction)
+				chaos.Spec.ContainerNames = []string{"sidecar"}
+				return chaos
+			},
+			words: []string{"spec.containerNames", "container sidecar", "pod emco/orchestrator-1 has ", "write one that it has"},
 		},
 		"another namespace": {
 			object: func(t *testing.T) fault.Object {
@@ -1763,17 +1797,17 @@ func TestSelect(t *testing.T) {
 		"orchestrator-1 etcd-2": partition(t),
 		"etcd-2":                byPods,
 	} {
-		if got := names(chaosmesh.Select(t.Context(), reader, object)); got != want {
+		if got := names(chaosmesh.Select(t.Context(), reader, []string{namespace}, object)); got != want {
 			t.Errorf("selected %q, not %q", got, want)
 		}
 	}
-	if got := names(chaosmesh.Select(t.Context(), reader, byExpression)); got != "orchestrator-1" {
+	if got := names(chaosmesh.Select(t.Context(), reader, []string{namespace}, byExpression)); got != "orchestrator-1" {
 		t.Errorf("by expression: %q", got)
 	}
-	if got := names(chaosmesh.Select(t.Context(), reader, byPhase)); got != "orchestrator-1" {
+	if got := names(chaosmesh.Select(t.Context(), reader, []string{namespace}, byPhase)); got != "orchestrator-1" {
 		t.Errorf("by phase: %q", got)
 	}
-	_, err = chaosmesh.Select(t.Context(), reader, byNode)
+	_, err = chaosmesh.Select(t.Context(), reader, []string{namespace}, byNode)
 	contains(t, err, "node node-2")
 	if got := names(chaosmesh.Pods(t.Context(), reader, namespace, map[string]string{"app": "etcd"})); got != "etcd-2" {
 		t.Errorf("by labels: %q", got)

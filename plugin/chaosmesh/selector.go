@@ -1,6 +1,7 @@
 package chaosmesh
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -28,9 +29,10 @@ func Pods(ctx context.Context, reader client.Reader, namespace string, having ma
 
 // Select returns the pods that Chaos Mesh selects for an object now: those of
 // its selector, then those of a NetworkChaos's target. The error says why the
-// driver would refuse the object because of them.
-func Select(ctx context.Context, reader client.Reader, object fault.Object) (selected []corev1.Pod, err error) {
-	ends, err := endsOf(object)
+// driver would refuse the object because of them: on a target whose services are
+// in those namespaces.
+func Select(ctx context.Context, reader client.Reader, namespaces []string, object fault.Object) (selected []corev1.Pod, err error) {
+	ends, err := endsOf(object, namespaces)
 	if err != nil {
 		return nil, err
 	}
@@ -62,13 +64,15 @@ type end struct {
 	field               string // where the selector stands in the object
 	mode                v1alpha1.SelectorMode
 	spec                v1alpha1.PodSelectorSpec
+	containers          []string
 	running             bool // the fault is put on pods that run
+	network             bool // the fault is on their network
 	labels, annotations labels.Selector
 }
 
-// endsOf are the ends of a fault. What the driver does not know of a selector
-// it refuses: it could not say whom the fault hits.
-func endsOf(object fault.Object) ([]end, error) {
+// endsOf are the ends of a fault, all of which must be in the namespaces. What the
+// driver does not know of a selector it refuses: it could not say whom the fault hits.
+func endsOf(object fault.Object, within []string) ([]end, error) {
 	kind, err := fault.Find(fault.NameOf(object))
 	if err != nil {
 		return nil, err
@@ -81,12 +85,25 @@ func endsOf(object fault.Object) ([]end, error) {
 		}
 	}
 	var ends []end
+	needed := []string{object.GetNamespace()}
 	for _, selector := range fault.Selectors(object) {
-		e := end{field: selector.Field, mode: selector.Mode, spec: selector.Selector, running: !kind.Stops}
+		e := end{
+			field: selector.Field, mode: selector.Mode, spec: selector.Selector, containers: selector.Containers,
+			running: !kind.Stops, network: kind.Network,
+		}
 		if err := e.complete(); err != nil {
 			return nil, err
 		}
-		ends = append(ends, e)
+		ends, needed = append(ends, e), append(needed, e.namespaces()...)
+	}
+	for _, namespace := range needed {
+		if !slices.Contains(within, namespace) {
+			return nil, &fault.FieldError{
+				Field:   "metadata.namespace or spec.selector",
+				Message: fmt.Sprintf("names namespace %q; the target's services are in %s", namespace, strings.Join(within, ", ")),
+				Remedy:  "name one of those, or correct the target",
+			}
+		}
 	}
 	return ends, nil
 }
@@ -157,11 +174,33 @@ func (e end) check(pods []corev1.Pod) error {
 			"is one, and %s each match: which of them is hit would be chance, and the others go on serving", strings.Join(names, " and "))
 	}
 	for _, pod := range selected {
-		if e.running && pod.Status.Phase != corev1.PodRunning {
+		missing := slices.DeleteFunc(slices.Clone(e.containers), func(name string) bool { return slices.Contains(containersOf(pod), name) })
+		switch {
+		case Ended(pod):
+			return e.refuse("selector", fmt.Sprintf("kubectl --namespace %s delete pod %s", pod.Namespace, pod.Name),
+				"selects pod %s/%s, which has ended (%s): Chaos Mesh would try to hit it too", pod.Namespace, pod.Name, cmp.Or(pod.Status.Reason, string(pod.Status.Phase)))
+		case e.running && pod.Status.Phase != corev1.PodRunning:
 			return e.refuse("selector", describe(&pod), "selects pod %s/%s, which is %s: the fault needs a running pod", pod.Namespace, pod.Name, pod.Status.Phase)
+		case e.network && pod.Spec.HostNetwork:
+			return e.refuse("selector", "let the pod have a network of its own", "selects pod %s/%s, which has its node's network (hostNetwork): the fault would hit the node", pod.Namespace, pod.Name)
+		case len(missing) > 0:
+			return e.refuse("containerNames", "write one that it has", "names container %s, and pod %s/%s has %s", missing[0], pod.Namespace, pod.Name, strings.Join(containersOf(pod), ", "))
 		}
 	}
 	return nil
+}
+
+// Ended reports whether a pod has ended for good, as an evicted one has. It stays
+// there, with its labels, until somebody deletes it.
+func Ended(pod corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded
+}
+
+func containersOf(pod corev1.Pod) (names []string) {
+	for _, container := range pod.Spec.Containers {
+		names = append(names, container.Name)
+	}
+	return names
 }
 
 // describe is the remedy for a pod that is not as it should be.

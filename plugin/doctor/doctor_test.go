@@ -397,6 +397,17 @@ func TestExamine(t *testing.T) {
 			p.without("stock-1")
 			p.objects = append(p.objects, pod("stock-2", "south", map[string]string{"app": "stock"}, false))
 		}, false},
+		{"evicted", func(p *patient) {
+			gone := pod("shop-2", "south", map[string]string{"app": "shop"}, false)
+			gone.Status.Phase, gone.Status.Reason = corev1.PodFailed, "Evicted"
+			p.objects = append(p.objects, gone)
+		}, false},
+		{"host-network", func(p *patient) {
+			p.without("stock-1")
+			own := pod("stock-2", "south", map[string]string{"app": "stock"}, true)
+			own.Spec.HostNetwork = true
+			p.objects = append(p.objects, own)
+		}, true},
 		{"no-service", func(p *patient) { p.without("stock-abc") }, true},
 		{"unreachable", func(p *patient) { p.unreachable = []string{"shop"} }, false},
 		{"leftovers", func(p *patient) {

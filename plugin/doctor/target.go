@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -31,9 +32,16 @@ func checkPods(ctx context.Context, e *examination, name string) {
 		return
 	}
 	for _, pod := range there {
-		// A pod that is on its way out is no fault's to select for long.
-		if pod.DeletionTimestamp == nil {
+		switch {
+		case pod.DeletionTimestamp != nil: // It is no fault's to select for long.
+		case chaosmesh.Ended(pod):
+			e.say(Fail, name, kubectl(pod.Namespace, "delete pod "+pod.Name),
+				"pod %s has ended (%s) and is still there: every fault would select it, and is refused", pod.Name, cmp.Or(pod.Status.Reason, string(pod.Status.Phase)))
+		default:
 			e.pods[name] = append(e.pods[name], podOf(pod))
+			if pod.Spec.HostNetwork {
+				e.say(Warn, name, "let it have a network of its own", "pod %s has its node's network (hostNetwork): faults on the network would hit the node, and are refused", pod.Name)
+			}
 		}
 	}
 	if pods := e.pods[name]; len(pods) > 0 {

@@ -45,7 +45,7 @@ func (s *session) dryRun(ctx context.Context, plans []*plan.Plan, target *target
 	var refused []error
 	for _, compiled := range plans {
 		fmt.Fprintf(s.out, "%s: nothing is started; a run would do this\n", compiled.Experiment)
-		for _, err := range []error{printFaults(ctx, s.out, pods, compiled), printResources(ctx, s.out, compiled, plugin, previews)} {
+		for _, err := range []error{printFaults(ctx, s.out, pods, target, compiled), printResources(ctx, s.out, compiled, plugin, previews)} {
 			if err != nil {
 				refused = append(refused, fmt.Errorf("%s: %w", compiled.Experiment, err))
 			}
@@ -78,7 +78,7 @@ func (s *session) podsOf(ctx context.Context, target *target.Target) (client.Rea
 
 // printFaults prints which pods each fault would select now. The error is what
 // the driver would refuse.
-func printFaults(ctx context.Context, out io.Writer, reader client.Reader, compiled *plan.Plan) error {
+func printFaults(ctx context.Context, out io.Writer, reader client.Reader, target *target.Target, compiled *plan.Plan) error {
 	var refused []error
 	fmt.Fprintln(out, "  faults on")
 	for _, step := range compiled.Steps {
@@ -95,7 +95,7 @@ func printFaults(ctx context.Context, out io.Writer, reader client.Reader, compi
 		}
 		var pods []corev1.Pod
 		if err == nil {
-			pods, err = chaosmesh.Select(ctx, reader, object)
+			pods, err = chaosmesh.Select(ctx, reader, run.Namespaces(target), object)
 		}
 		if err != nil {
 			refused = append(refused, fmt.Errorf("step %s (%s): %w", step.Name, step.Fault.Summary, err))

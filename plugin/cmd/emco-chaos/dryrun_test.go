@@ -13,6 +13,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/chaosmesh"
 	"github.com/emco-chaos/emco-chaos/plugin/local"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -34,6 +35,8 @@ func killing(t *testing.T, label string) *plan.Plan {
 	return &plan.Plan{Experiment: "sample", Steps: []plan.Step{{Name: "kill", Fault: described}}}
 }
 
+var inMarket = &target.Target{Services: map[string]target.Service{"shop": {Namespace: "market", Labels: map[string]string{"app": "shop"}}}}
+
 func market() client.Reader {
 	return described{Description: &local.Description{Namespace: "market", Pods: []local.Pod{
 		{Name: "shop-1", Labels: map[string]string{"app": "shop"}}, {Name: "shop-2", Labels: map[string]string{"app": "shop"}}, {Name: "stock", Labels: map[string]string{"app": "stock"}},
@@ -42,7 +45,7 @@ func market() client.Reader {
 
 func TestPrintFaults(t *testing.T) {
 	var out bytes.Buffer
-	if err := printFaults(t.Context(), &out, market(), killing(t, "shop")); err != nil {
+	if err := printFaults(t.Context(), &out, market(), inMarket, killing(t, "shop")); err != nil {
 		t.Fatal(err)
 	}
 	for _, text := range []string{"kill", "pod-kill", "pod market/shop-1\n", "pod market/shop-2\n"} {
@@ -57,7 +60,7 @@ func TestPrintFaults(t *testing.T) {
 
 func TestPrintFaultsRefusesWhatARunWould(t *testing.T) {
 	var out bytes.Buffer
-	err := printFaults(t.Context(), &out, market(), killing(t, "shopp"))
+	err := printFaults(t.Context(), &out, market(), inMarket, killing(t, "shopp"))
 	if err == nil {
 		t.Fatalf("nothing is refused: %s", out.String())
 	}
