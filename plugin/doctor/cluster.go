@@ -13,16 +13,18 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
+	"github.com/emco-chaos/emco-chaos/plugin/chaosmesh"
 )
 
 // checkCluster asks the API server for its version, and who we are to it.
 func checkCluster(ctx context.Context, e *examination, _ string) {
 	const where = "name the cluster in the target file: driver: {kubernetes: {kubeconfig: FILE, context: NAME}}"
-	version, err := e.Discovery.ServerVersionWithContext(ctx)
+	server, err := e.Discovery.ServerVersionWithContext(ctx)
 	review := &authenticationv1.SelfSubjectReview{}
 	if err == nil {
 		// An older API server does not say who we are; the commands then have a
@@ -36,15 +38,16 @@ func checkCluster(ctx context.Context, e *examination, _ string) {
 	case apierrors.IsUnauthorized(err):
 		e.say(Fail, e.Server, "renew the credentials in the kubeconfig, or "+where, "the API server does not know us: %v", err)
 	case err != nil:
-		e.say(Fail, e.Server, where, "the API server does not answer: %v", cause(ctx, err))
+		message, remedy := chaosmesh.Unreached(cause(ctx, err))
+		e.say(Fail, e.Server, cmp.Or(remedy, where), "%s", message)
 	case user == "":
-		e.say(OK, e.Server, "", "Kubernetes %s", version.GitVersion)
+		e.say(OK, e.Server, "", "Kubernetes %s", server.GitVersion)
 	default:
 		e.self = "--user=" + user
 		if account, ok := strings.CutPrefix(user, "system:serviceaccount:"); ok {
 			e.self = "--serviceaccount=" + account
 		}
-		e.say(OK, e.Server, "", "Kubernetes %s, where we are %s", version.GitVersion, user)
+		e.say(OK, e.Server, "", "Kubernetes %s, where we are %s", server.GitVersion, user)
 	}
 }
 
@@ -113,22 +116,59 @@ func checkController(ctx context.Context, e *examination, _ string) {
 	for _, deployment := range found {
 		e.ChaosMesh = deployment.Namespace
 		wanted, ready := ptr.Deref(deployment.Spec.Replicas, 1), deployment.Status.ReadyReplicas
-		var version string
+		var release string
 		for _, container := range deployment.Spec.Template.Spec.Containers {
 			image, _, _ := strings.Cut(path.Base(container.Image), "@")
 			_, tag, _ := strings.Cut(image, ":")
-			version = cmp.Or(tag, "latest")
+			release = cmp.Or(tag, "latest")
 		}
 		subject, name := e.ChaosMesh+"/"+deployment.Name, "deployment "+deployment.Name
 		switch {
 		case wanted == 0:
 			e.say(Fail, subject, kubectl(e.ChaosMesh, "scale "+name+" --replicas=1"),
-				"the controller-manager of Chaos Mesh (%s) is scaled to 0, and nothing puts faults on", version)
+				"the controller-manager of Chaos Mesh (%s) is scaled to 0, and nothing puts faults on", release)
 		case ready == 0:
 			e.say(Fail, subject, kubectl(e.ChaosMesh, "describe "+name, "logs deployment/"+deployment.Name),
-				"the controller-manager of Chaos Mesh (%s) is not ready", version)
+				"the controller-manager of Chaos Mesh (%s) is not ready", release)
 		default:
-			e.say(OK, subject, "", "Chaos Mesh %s, %d of %d ready", version, ready, wanted)
+			e.say(OK, subject, "", "Chaos Mesh %s, %d of %d ready", release, ready, wanted)
+		}
+		e.settings(ctx, subject, release, deployment)
+	}
+}
+
+// oldest is the Chaos Mesh from which on the rules of a fault are taken off a pod that
+// keeps crashing.
+var oldest = version.MustParseSemantic("v2.8.3")
+
+// settings looks for settings of Chaos Mesh with which it does nothing to the target.
+func (e *examination) settings(ctx context.Context, subject, release string, deployment appsv1.Deployment) {
+	if is, err := version.ParseSemantic(release); err == nil && is.LessThan(oldest) {
+		e.say(Warn, subject, "upgrade to v"+oldest.String()+" or later:\n"+e.install(),
+			"Chaos Mesh %s leaves the rules of a network fault on a pod that keeps crashing", release)
+	}
+	set := map[string]string{}
+	for _, container := range deployment.Spec.Template.Spec.Containers {
+		for _, variable := range container.Env {
+			set[variable.Name] = variable.Value
+		}
+	}
+	for _, namespace := range e.namespaces() {
+		if set["CLUSTER_SCOPED"] == "false" && set["TARGET_NAMESPACE"] != namespace {
+			e.say(Fail, "namespace "+namespace, "install Chaos Mesh with --set clusterScoped=true, or with --set controllerManager.targetNamespace="+namespace,
+				"Chaos Mesh works in namespace %s alone (clusterScoped=false)", set["TARGET_NAMESPACE"])
+		}
+		if set["ENABLE_FILTER_NAMESPACE"] != "true" {
+			continue
+		}
+		const annotation = "chaos-mesh.org/inject"
+		remedy := "kubectl annotate namespace " + namespace + " " + annotation + "=enabled"
+		found := &corev1.Namespace{}
+		switch err := e.Client.Get(ctx, client.ObjectKey{Name: namespace}, found); {
+		case err != nil:
+			e.say(Warn, "namespace "+namespace, remedy, "Chaos Mesh injects only where a namespace is annotated (enableFilterNamespace), and this one cannot be read: %v", cause(ctx, err))
+		case found.Annotations[annotation] != "enabled":
+			e.say(Fail, "namespace "+namespace, remedy, "Chaos Mesh injects only where a namespace is annotated (enableFilterNamespace), and this one is not")
 		}
 	}
 }

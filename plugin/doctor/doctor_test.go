@@ -113,7 +113,7 @@ func chaosMesh(namespace string) []client.Object {
 	return []client.Object{&appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "chaos-controller-manager", Labels: labels},
 		Spec: appsv1.DeploymentSpec{Replicas: new(int32(1)), Template: corev1.PodTemplateSpec{
-			Spec: corev1.PodSpec{Containers: []corev1.Container{{Image: "ghcr.io/chaos-mesh/chaos-mesh:v2.8.0"}}},
+			Spec: corev1.PodSpec{Containers: []corev1.Container{{Image: "ghcr.io/chaos-mesh/chaos-mesh:v2.8.3"}}},
 		}},
 		Status: appsv1.DeploymentStatus{ReadyReplicas: 1},
 	}}
@@ -182,6 +182,12 @@ func held(holder, run string, renewed time.Time) *coordinationv1.Lease {
 // without removes the object of that name.
 func (p *patient) without(names ...string) {
 	p.objects = slices.DeleteFunc(p.objects, func(object client.Object) bool { return slices.Contains(names, object.GetName()) })
+}
+
+// mesh sets variables of Chaos Mesh's controller-manager.
+func (p *patient) mesh(variables ...corev1.EnvVar) {
+	containers := p.objects[0].(*appsv1.Deployment).Spec.Template.Spec.Containers
+	containers[0].Env = variables
 }
 
 // prepared are the options for an examination.
@@ -347,6 +353,28 @@ func TestExamine(t *testing.T) {
 		{"no-inject", func(p *patient) { p.driver = nil }, true},
 		{"api-server-down", func(p *patient) { p.version = errors.New("dial tcp 10.0.0.1:6443: connect: connection refused") }, false},
 		{"credentials-expired", func(p *patient) { p.version = apierrors.NewUnauthorized("Unauthorized") }, false},
+		{"credentials-program-missing", func(p *patient) {
+			p.version = errors.New("Get \"https://cluster.example:6443/version\": getting credentials: exec: executable aws not found\n\nIt looks like you are trying to use a plugin")
+		}, false},
+		{"proxy-down", func(p *patient) {
+			p.version = errors.New("proxyconnect tcp: dial tcp 127.0.0.1:3: connect: connection refused")
+		}, false},
+		{"chaos-mesh-of-another-namespace", func(p *patient) {
+			p.mesh(corev1.EnvVar{Name: "CLUSTER_SCOPED", Value: "false"}, corev1.EnvVar{Name: "TARGET_NAMESPACE", Value: "chaos-mesh"})
+		}, false},
+		{"chaos-mesh-old", func(p *patient) {
+			p.objects[0].(*appsv1.Deployment).Spec.Template.Spec.Containers[0].Image = "ghcr.io/chaos-mesh/chaos-mesh:v2.7.2"
+		}, true},
+		{"namespace-not-annotated", func(p *patient) {
+			p.mesh(corev1.EnvVar{Name: "ENABLE_FILTER_NAMESPACE", Value: "true"})
+			p.objects = append(p.objects, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "market"}})
+		}, false},
+		{"namespace-annotated", func(p *patient) {
+			p.mesh(corev1.EnvVar{Name: "ENABLE_FILTER_NAMESPACE", Value: "true"})
+			p.objects = append(p.objects, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+				Name: "market", Annotations: map[string]string{"chaos-mesh.org/inject": "enabled"},
+			}})
+		}, true},
 		{"slow", func(p *patient) { p.hanging = true }, false},
 		{"chaos-mesh-missing", func(p *patient) { p.kinds = nil }, false},
 		{"kinds-missing", func(p *patient) {

@@ -62,6 +62,9 @@ func Open(ctx context.Context, target *target.Target, tell func(string)) (*Targe
 	}
 	held, err := lease.Take(ctx, cluster, lease.Options{Namespaces: Namespaces(target), Holder: Holder()})
 	if err != nil {
+		if message, remedy := chaosmesh.Unreached(err); remedy != "" {
+			return nil, fmt.Errorf("target %s: %s; %s", target.Name, message, remedy)
+		}
 		return nil, fmt.Errorf("target %s: %w", target.Name, err)
 	}
 	opened, err := OpenLocked(ctx, target, config, tell)
