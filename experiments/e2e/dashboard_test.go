@@ -26,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
+	"github.com/emco-chaos/emco-chaos/experiments"
 	runs "github.com/emco-chaos/emco-chaos/plugin/controller/api/v1alpha1"
 )
 
@@ -188,7 +189,7 @@ func TestDashboard(t *testing.T) {
 	page := s.logIn(t, visitor)
 	var schedules map[string]dashboardSchedule
 	eventually(t, time.Minute, func(ctx context.Context) (err error) {
-		if schedules, err = page.schedules(ctx); err == nil && len(schedules) != 10 {
+		if schedules, err = page.schedules(ctx); err == nil && len(schedules) != len(experiments.Names()) {
 			err = fmt.Errorf("the dashboard shows %d schedules", len(schedules))
 		}
 		return err

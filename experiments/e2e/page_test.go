@@ -18,6 +18,7 @@ import (
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 
+	"github.com/emco-chaos/emco-chaos/experiments"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/bug"
 )
 
@@ -44,7 +45,7 @@ func TestPage(t *testing.T) {
 	user := s.logIn(t, visitor)
 	var schedules map[string]dashboardSchedule
 	eventually(t, time.Minute, func(ctx context.Context) (err error) {
-		if schedules, err = user.schedules(ctx); err == nil && len(schedules) != 10 {
+		if schedules, err = user.schedules(ctx); err == nil && len(schedules) != len(experiments.Names()) {
 			err = fmt.Errorf("the dashboard shows %d schedules", len(schedules))
 		}
 		return err

@@ -15,6 +15,7 @@ import (
 	"helm.sh/helm/v4/pkg/kube"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/emco-chaos/emco-chaos/experiments"
 	runs "github.com/emco-chaos/emco-chaos/plugin/controller/api/v1alpha1"
 )
 
@@ -81,7 +82,7 @@ func TestUpgrade(t *testing.T) {
 			t.Errorf("the old Schedule %s is there", schedule.Name)
 		}
 	}
-	if len(all.Items) != 10 {
+	if len(all.Items) != len(experiments.Names()) {
 		t.Errorf("there are %d Schedules", len(all.Items))
 	}
 	t.Logf("came: %q", without(after, before))

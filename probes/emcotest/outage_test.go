@@ -138,6 +138,15 @@ func TestFreshDCMHeldAtRsync(t *testing.T) {
 	}
 }
 
+func TestNeverDeploys(t *testing.T) {
+	t.Parallel()
+	r := started(t, emcotest.Options{Bugs: []string{"never-deploys"}})
+	r.call.accept(t, digOf("p")+"/instantiate")
+	r.call.reach(t, digOf("p"), "Instantiating")
+	r.call.accept(t, digOf("p")+"/terminate")
+	r.call.reach(t, digOf("p"), "Terminated")
+}
+
 func TestNeverTerminates(t *testing.T) {
 	t.Parallel()
 	r := started(t, emcotest.Options{Bugs: []string{"never-terminates"}})

@@ -100,7 +100,11 @@ YAML once: no value can add more than itself. */}}
 {{- else if and $given.port (not $emco.ingress) -}}
 {{- $_ := set $service "url" (printf "http://%s.%s:%d" $name $namespace (int $given.port)) -}}
 {{- end -}}
-{{- if $given.address -}}{{- $_ := set $service "address" $given.address -}}{{- end -}}
+{{- if $given.address -}}
+{{- $_ := set $service "address" $given.address -}}
+{{- else if eq $name "rsync" -}}
+{{- $_ := set $service "address" (printf "rsync.%s:9031" $namespace) -}}
+{{- end -}}
 {{- if $given.labels -}}
 {{- $_ := set $service "namespace" $namespace -}}
 {{- $_ := set $service "labels" $given.labels -}}

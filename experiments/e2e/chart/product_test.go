@@ -414,7 +414,7 @@ func TestTargetOfEverything(t *testing.T) {
 		`"etcd":{"namespace":"emco-system","labels":{"app.kubernetes.io/name":"etcd"}},` +
 		`"mongodb":{"namespace":"data","labels":{"app":"mongodb"}},` +
 		`"orchestrator":{"url":"https://orchestrator.example:9015","namespace":"emco-system","labels":{"role":"orchestrator"}},` +
-		`"rsync":{"address":"rsync:9031","namespace":"emco-system","labels":{"app":"rsync"}}},` +
+		`"rsync":{"address":"rsync.emco-system:9031","namespace":"emco-system","labels":{"app":"rsync"}}},` +
 		`"ingress":{"url":"https://emco.example"},` +
 		`"credentials":{"token":{"file":"/etc/emco-chaos/token/token"},"ca":{"file":"/etc/emco-chaos/ca/ca.crt"}},` +
 		`"settings":{"apps":["frontend","redis"],"edge":{"kubeconfig":{"file":"/etc/emco-chaos/edge/kubeconfig"}},` +

@@ -30,9 +30,9 @@ type targetService struct {
 	Labels    map[string]string `json:"labels,omitempty"`
 }
 
-// ports are those of the services that answer HTTP.
+// ports are those of the services that can be asked: all but rsync answer HTTP.
 func ports() map[string]int {
-	return map[string]int{"orchestrator": 9015, "dcm": 9077, "clm": 9061}
+	return map[string]int{"orchestrator": 9015, "dcm": 9077, "clm": 9061, "rsync": 9031}
 }
 
 // targetOf describes the emulated EMCO, whose services are at the addresses.
@@ -45,8 +45,8 @@ func targetOf(addresses map[string]string, driver map[string]any) targetFile {
 		return described
 	}
 	rsync := inside("app", "rsync")
-	// As EMCO's own services reach it, for its registration.
-	rsync.Address = "rsync:9031"
+	// As EMCO's own services reach it too, for its registration.
+	rsync.Address, rsync.URL = addresses["rsync"], ""
 	return targetFile{
 		APIVersion: "emco-chaos/v1", Kind: "Target", Metadata: map[string]string{"name": "emco"},
 		Spec: targetSpec{

@@ -1,9 +1,9 @@
 package cluster
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/emco-chaos/emco-chaos/probes/target"
@@ -17,10 +17,10 @@ func TestTargets(t *testing.T) {
 	directory := t.TempDir()
 	for name, described := range map[string]targetFile{
 		"target.yaml": targetOf(
-			map[string]string{"orchestrator": "10.96.0.15:9015", "dcm": "10.96.0.77:9077", "clm": "10.96.0.61:9061"},
+			map[string]string{"orchestrator": "10.96.0.15:9015", "dcm": "10.96.0.77:9077", "clm": "10.96.0.61:9061", "rsync": "10.96.0.31:9031"},
 			map[string]any{"kubernetes": map[string]any{"kubeconfig": "/state/kubeconfig"}}),
 		"target-in-cluster.yaml": targetOf(
-			map[string]string{"orchestrator": "orchestrator.emco:9015", "dcm": "dcm.emco:9077", "clm": "clm.emco:9061"},
+			map[string]string{"orchestrator": "orchestrator.emco:9015", "dcm": "dcm.emco:9077", "clm": "clm.emco:9061", "rsync": "rsync.emco:9031"},
 			map[string]any{"kubernetes": map[string]any{}}),
 	} {
 		content, err := yaml.Marshal(described)
@@ -39,8 +39,8 @@ func TestTargets(t *testing.T) {
 		if read.Driver.Kubernetes == nil {
 			t.Errorf("%s: no driver for Kubernetes", name)
 		}
-		if !bytes.Contains(content, []byte("rsync:9031")) {
-			t.Errorf("%s: rsync is not where EMCO's own services reach it", name)
+		if rsync := read.Services["rsync"]; rsync.URL != "" || !strings.HasSuffix(rsync.Address, ":9031") {
+			t.Errorf("%s: rsync is not where its gRPC port is: %+v", name, rsync)
 		}
 	}
 }

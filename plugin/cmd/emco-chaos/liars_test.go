@@ -32,13 +32,13 @@ import (
 // and does something else, or nothing.
 type liar struct {
 	engine.Driver
-	// honest says which faults it really puts on.
-	honest func(fault.Object) bool
+	// aimed says which faults are those of the experiment, and honest which it really
+	// puts on: those that are not aimed if it is nil.
+	aimed, honest func(fault.Object) bool
 	// ready is how long after the lie about down comes the one about ready.
 	ready time.Duration
 	// instead is what it does at the moment of the lie; may be nil. Beside is what
-	// it does when it puts on a fault that stops something, and before when the
-	// steps begin.
+	// it does when it puts on a fault that is aimed, and before when the steps begin.
 	instead, beside, before func()
 
 	mu  sync.Mutex
@@ -47,10 +47,11 @@ type liar struct {
 }
 
 func (l *liar) Apply(ctx context.Context, object fault.Object, observe func(engine.Moment)) error {
-	if l.beside != nil && !holds(object) {
+	aimed := l.aimed(object)
+	if l.beside != nil && aimed {
 		l.beside()
 	}
-	if l.honest(object) {
+	if l.honest == nil && !aimed || l.honest != nil && l.honest(object) {
 		return l.Driver.Apply(ctx, object, observe)
 	}
 	l.mu.Lock()
@@ -127,6 +128,15 @@ func killed(t *testing.T, target *target.Target, service string) {
 func nothing(fault.Object) bool { return false }
 
 func everything(fault.Object) bool { return true }
+
+// aimedBy says which faults are those that a plan is about: those that stop
+// something, which others hold a call for, or all if none does.
+func aimedBy(p *plan.Plan) func(fault.Object) bool {
+	if len(stopped(p)) == 0 {
+		return everything
+	}
+	return func(object fault.Object) bool { return !holds(object) }
+}
 
 func holds(object fault.Object) bool {
 	_, hold := object.(*v1alpha1.NetworkChaos)
@@ -217,9 +227,14 @@ func inFrontOf(t *testing.T, target *target.Target) (cut func()) {
 
 // hopeless are parameters that make the waits of hopeless probes shorter.
 func hopeless(experiment string) []string {
-	if strings.HasSuffix(experiment, "-in-flight") {
+	switch {
+	case strings.HasSuffix(experiment, "-in-flight"):
 		// The client's patience ends before that of the one who looks.
 		return []string{"delay=200ms", "patience=2s", "refused=10s"}
+	case strings.HasSuffix(experiment, "-edge-unreachable"):
+		return nil
+	case experiment == "etcd-restart" || experiment == "mongo-restart":
+		return []string{"down=2s"}
 	}
 	return []string{"refused=2s"}
 }
@@ -229,21 +244,21 @@ func hopeless(experiment string) []string {
 // client sees from outside.
 func TestLyingDrivers(t *testing.T) {
 	liars := map[string]func(*testing.T, *target.Target, engine.Driver) *liar{
-		"kills a bystander too": func(t *testing.T, target *target.Target, real engine.Driver) *liar {
-			return &liar{Driver: real, honest: everything, beside: func() { killed(t, target, "rsync") }}
+		bystander: func(_ *testing.T, _ *target.Target, real engine.Driver) *liar {
+			return &liar{Driver: real, honest: everything}
 		},
 		tooEarly: func(_ *testing.T, _ *target.Target, real engine.Driver) *liar {
-			return &liar{Driver: real, honest: holds, ready: 500 * time.Millisecond}
+			return &liar{Driver: real, ready: 500 * time.Millisecond}
 		},
 		"reports everything and does nothing": func(_ *testing.T, _ *target.Target, real engine.Driver) *liar {
 			return &liar{Driver: real, honest: nothing, ready: 500 * time.Millisecond}
 		},
 		timesOut: func(_ *testing.T, _ *target.Target, real engine.Driver) *liar {
 			// Ready comes after the client's patience is over.
-			return &liar{Driver: real, honest: holds, ready: 4 * time.Second}
+			return &liar{Driver: real, ready: 4 * time.Second}
 		},
 		"cuts the client's connection, and kills nothing": func(t *testing.T, target *target.Target, real engine.Driver) *liar {
-			return &liar{Driver: real, honest: holds, ready: 500 * time.Millisecond, instead: inFrontOf(t, target)}
+			return &liar{Driver: real, ready: 500 * time.Millisecond, instead: inFrontOf(t, target)}
 		},
 	}
 	for name, lies := range liars {
@@ -256,8 +271,18 @@ func TestLyingDrivers(t *testing.T) {
 			for _, experiment := range experiments.Names() {
 				t.Run(experiment, func(t *testing.T) {
 					p := compiled(t, s, target, experiment, hopeless(experiment)...)
-					if name == tooEarly {
-						driver.before = func() { killed(t, target, stopped(p)) }
+					driver.aimed = aimedBy(p)
+					victims := stopped(p)
+					switch name {
+					case tooEarly:
+						// Where nothing is stopped the fault is on rsync.
+						driver.before = func() { killed(t, target, append(victims, "rsync")[0]) }
+					case bystander:
+						service := "rsync"
+						if slices.Contains(victims, service) {
+							service = "mongo"
+						}
+						driver.beside = sync.OnceFunc(func() { killed(t, target, service) })
 					}
 					outcome, records := runWith(t, s, target, driver, p)
 					if outcome.Verdict != verdict.Inconclusive {
@@ -335,17 +360,20 @@ func TestFlushed(t *testing.T) {
 // timesOut is the liar that only the client's own timeout gives away.
 const timesOut = "holds, and kills nothing"
 
+// bystander is the liar that does as it is told, and more.
+const bystander = "kills a bystander too"
+
 // tooEarly is the liar that kills the right pod, but before the call.
 const tooEarly = "kills the right pod, but before the call"
 
-// stopped is the service that a plan's first fault of that kind stops.
-func stopped(p *plan.Plan) string {
+// stopped are the services that a plan's faults stop, in the order of its steps.
+func stopped(p *plan.Plan) (services []string) {
 	for _, step := range p.Steps {
 		if step.Fault != nil && step.Fault.Stops() {
-			return step.Fault.Summary[strings.LastIndexByte(step.Fault.Summary, ' ')+1:]
+			services = append(services, step.Fault.Summary[strings.LastIndexByte(step.Fault.Summary, ' ')+1:])
 		}
 	}
-	return ""
+	return services
 }
 
 // driven starts the target's own driver.

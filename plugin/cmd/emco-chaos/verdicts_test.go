@@ -11,6 +11,7 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/engine"
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/bug"
 	"github.com/emco-chaos/emco-chaos/probes/target"
@@ -34,40 +35,71 @@ var (
 	hangs             = must{verdict.Failed, "final: Terminated was not reached (last status: Terminating"}
 	refusesReissue    = must{verdict.Failed, "reissued, and refused: POST "}
 	wedged            = must{verdict.Failed, "is wedged: GET: 200 OK; status for "}
-	acceptsTooMuch    = must{verdict.Failed, "cloud: expected rejected 500, but it was accepted"}
+	neverThere        = must{verdict.Failed, "final: Instantiated was not reached (last status: Instantiating"}
+	deployedNever     = must{verdict.Failed, "deployed: Instantiated was not reached (last status: Instantiating"}
+	refusesBoth       = must{verdict.Failed, "deployed: Instantiated was not reached (last status: Approved"}
+	stillNoState      = must{verdict.Failed, "still: no status gave a state (last status: no state: 500"}
+	deployedNoState   = must{verdict.Failed, "deployed: Instantiated was not reached (last status: no state: 500"}
+	// noGiven: no application can be Instantiated to begin with.
+	noGiven        = must{verdict.Error, "the given state was not reached"}
+	acceptsTooMuch = must{verdict.Failed, "cloud: expected rejected 500, but it was accepted"}
 )
 
 // verdicts are what each experiment says of an EMCO with each bug.
 var verdicts = map[string]map[bug.Bug]must{
+	"all-services-die-idle": {
+		bug.NeverDeploys: noGiven, bug.LoseState: passes, bug.NeverTerminates: hangs, bug.WrongCodeOnReissue: passes, bug.AnswersAfterKill: passes, bug.Wedges: stillNoState,
+	},
+	"all-services-die-in-flight": {
+		bug.NeverDeploys: deployedNever, bug.LoseState: passes, bug.NeverTerminates: passes, bug.WrongCodeOnReissue: refusesReissue, bug.AnswersAfterKill: hurried, bug.Wedges: wedged,
+	},
 	"cluster-provider-clm-restart": {
-		bug.LoseState: passes, bug.NeverTerminates: passes, bug.WrongCodeOnReissue: refusesReissue, bug.AnswersAfterKill: acceptsTooMuch, bug.Wedges: passes,
+		bug.NeverDeploys: neverThere, bug.LoseState: passes, bug.NeverTerminates: passes, bug.WrongCodeOnReissue: refusesReissue, bug.AnswersAfterKill: acceptsTooMuch, bug.Wedges: passes,
+	},
+	"dig-instantiate-edge-unreachable": {
+		bug.NeverDeploys: neverThere, bug.LoseState: passes, bug.NeverTerminates: passes, bug.WrongCodeOnReissue: passes, bug.AnswersAfterKill: passes, bug.Wedges: passes,
 	},
 	"dig-instantiate-in-flight": {
-		bug.LoseState: passes, bug.NeverTerminates: passes, bug.WrongCodeOnReissue: refusesReissue, bug.AnswersAfterKill: hurried, bug.Wedges: wedged,
+		bug.NeverDeploys: deployedNever, bug.LoseState: passes, bug.NeverTerminates: passes, bug.WrongCodeOnReissue: refusesReissue, bug.AnswersAfterKill: hurried, bug.Wedges: wedged,
+	},
+	"dig-instantiate-reissued-twice": {
+		bug.NeverDeploys: deployedNever, bug.LoseState: passes, bug.NeverTerminates: passes, bug.WrongCodeOnReissue: refusesBoth, bug.AnswersAfterKill: hurried, bug.Wedges: deployedNoState,
+	},
+	"dig-instantiate-rsync-dies": {
+		bug.NeverDeploys: neverThere, bug.LoseState: passes, bug.NeverTerminates: passes, bug.WrongCodeOnReissue: passes, bug.AnswersAfterKill: passes, bug.Wedges: passes,
 	},
 	"dig-instantiate-status-lost": {
-		bug.LoseState: forgotDeployment, bug.NeverTerminates: passes, bug.WrongCodeOnReissue: passes, bug.AnswersAfterKill: passes, bug.Wedges: passes,
+		bug.NeverDeploys: neverThere, bug.LoseState: forgotDeployment, bug.NeverTerminates: passes, bug.WrongCodeOnReissue: passes, bug.AnswersAfterKill: passes, bug.Wedges: passes,
+	},
+	"dig-terminate-edge-unreachable": {
+		bug.NeverDeploys: noGiven, bug.LoseState: passes, bug.NeverTerminates: hangs, bug.WrongCodeOnReissue: passes, bug.AnswersAfterKill: passes, bug.Wedges: passes,
 	},
 	"dig-terminate-in-flight": {
-		bug.LoseState: passes, bug.NeverTerminates: hangs, bug.WrongCodeOnReissue: refusesReissue, bug.AnswersAfterKill: hurried, bug.Wedges: passes,
+		bug.NeverDeploys: noGiven, bug.LoseState: passes, bug.NeverTerminates: hangs, bug.WrongCodeOnReissue: refusesReissue, bug.AnswersAfterKill: hurried, bug.Wedges: passes,
 	},
 	"dig-terminate-status-lost": {
-		bug.LoseState: forgotTermination, bug.NeverTerminates: hangs, bug.WrongCodeOnReissue: passes, bug.AnswersAfterKill: passes, bug.Wedges: passes,
+		bug.NeverDeploys: noGiven, bug.LoseState: forgotTermination, bug.NeverTerminates: hangs, bug.WrongCodeOnReissue: passes, bug.AnswersAfterKill: passes, bug.Wedges: passes,
+	},
+	"etcd-restart": {
+		bug.NeverDeploys: noGiven, bug.LoseState: passes, bug.NeverTerminates: hangs, bug.WrongCodeOnReissue: passes, bug.AnswersAfterKill: passes, bug.Wedges: passes,
 	},
 	"logical-cloud-instantiate-in-flight": {
-		bug.LoseState: passes, bug.NeverTerminates: passes, bug.WrongCodeOnReissue: refusesReissue, bug.AnswersAfterKill: hurried, bug.Wedges: wedged,
+		bug.NeverDeploys: passes, bug.LoseState: passes, bug.NeverTerminates: passes, bug.WrongCodeOnReissue: refusesReissue, bug.AnswersAfterKill: hurried, bug.Wedges: wedged,
 	},
 	"logical-cloud-instantiate-status-lost": {
-		bug.LoseState: passes, bug.NeverTerminates: passes, bug.WrongCodeOnReissue: passes, bug.AnswersAfterKill: forgotCloud, bug.Wedges: passes,
+		bug.NeverDeploys: passes, bug.LoseState: passes, bug.NeverTerminates: passes, bug.WrongCodeOnReissue: passes, bug.AnswersAfterKill: forgotCloud, bug.Wedges: passes,
 	},
 	"logical-cloud-terminate-in-flight": {
-		bug.LoseState: passes, bug.NeverTerminates: hangs, bug.WrongCodeOnReissue: refusesReissue, bug.AnswersAfterKill: hurried, bug.Wedges: passes,
+		bug.NeverDeploys: passes, bug.LoseState: passes, bug.NeverTerminates: hangs, bug.WrongCodeOnReissue: refusesReissue, bug.AnswersAfterKill: hurried, bug.Wedges: passes,
 	},
 	"logical-cloud-terminate-status-lost": {
-		bug.LoseState: passes, bug.NeverTerminates: hangs, bug.WrongCodeOnReissue: passes, bug.AnswersAfterKill: forgotTermination, bug.Wedges: passes,
+		bug.NeverDeploys: passes, bug.LoseState: passes, bug.NeverTerminates: hangs, bug.WrongCodeOnReissue: passes, bug.AnswersAfterKill: forgotTermination, bug.Wedges: passes,
+	},
+	"mongo-restart": {
+		bug.NeverDeploys: neverThere, bug.LoseState: passes, bug.NeverTerminates: passes, bug.WrongCodeOnReissue: passes, bug.AnswersAfterKill: passes, bug.Wedges: passes,
 	},
 	"service-refused": {
-		bug.LoseState: passes, bug.NeverTerminates: hangs, bug.WrongCodeOnReissue: passes, bug.AnswersAfterKill: passes, bug.Wedges: passes,
+		bug.NeverDeploys: noGiven, bug.LoseState: passes, bug.NeverTerminates: hangs, bug.WrongCodeOnReissue: passes, bug.AnswersAfterKill: passes, bug.Wedges: passes,
 	},
 }
 
@@ -111,12 +143,17 @@ func TestVerdictsAreComplete(t *testing.T) {
 // spotChecked are the experiments that are run although a bug should not
 // trouble them; each takes its time.
 var spotChecked = map[bug.Bug][]string{
+	bug.NeverDeploys:       {"logical-cloud-instantiate-in-flight"},
 	bug.LoseState:          {"dig-terminate-in-flight", "logical-cloud-instantiate-status-lost"},
 	bug.NeverTerminates:    {"dig-instantiate-status-lost"},
 	bug.WrongCodeOnReissue: {"service-refused", "logical-cloud-terminate-status-lost"},
 	bug.Wedges:             {"dig-terminate-in-flight", "logical-cloud-terminate-in-flight"}, // it wedges once: the next run is not hindered
 	bug.AnswersAfterKill:   {"dig-instantiate-status-lost", "dig-instantiate-in-flight", "logical-cloud-terminate-in-flight"},
 }
+
+// wedgedAnew are run on an EMCO of their own: another experiment has wedged the one that all share, which
+// wedges once.
+var wedgedAnew = []string{"all-services-die-idle", "all-services-die-in-flight", "dig-instantiate-reissued-twice"}
 
 // TestVerdicts: what the table says comes true, in every place where it says
 // Failed and in some of the others.
@@ -126,25 +163,32 @@ func TestVerdicts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSession(t)
-			target := readTarget(t, emulated(t, "--bug", name))
-			driver := driven(t, target)
+			fresh := func(t *testing.T) (*target.Target, engine.Driver) {
+				target := readTarget(t, emulated(t, "--bug", name))
+				return target, driven(t, target)
+			}
+			target, driver := fresh(t)
 			for _, experiment := range experiments.Names() {
 				must := verdicts[experiment][bug.Bug(name)]
 				if must.verdict != verdict.Failed && !slices.Contains(spotChecked[bug.Bug(name)], experiment) {
 					continue
 				}
 				t.Run(experiment, func(t *testing.T) {
+					target, driver := target, driver
+					if bug.Bug(name) == bug.Wedges && slices.Contains(wedgedAnew, experiment) {
+						target, driver = fresh(t)
+					}
 					// What never comes is not waited for as long as what may.
 					set := "converge=1m"
 					if must.verdict == verdict.Failed {
 						set = "converge=6s"
 					}
 					p := compiled(t, s, target, experiment, set)
-					if bug.Bug(name) == bug.NeverTerminates || must == refusesReissue {
-						// What cannot be terminated cannot be torn down.
+					if bug.Bug(name) == bug.NeverTerminates || bug.Bug(name) == bug.NeverDeploys || must == refusesReissue {
+						// What cannot be terminated, or has not come to its end, cannot be torn down.
 						p.Teardown.Timeout = plan.Duration(2 * time.Second)
 					}
-					if must == wedged {
+					if bug.Bug(name) == bug.Wedges && must.verdict == verdict.Failed {
 						p.Teardown.Timeout = plan.Duration(30 * time.Second)
 					}
 					outcome, records := runWith(t, s, target, driver, p)

@@ -17,6 +17,8 @@ const (
 	LoseState Bug = "lose-state"
 	// NeverTerminates lets every accepted termination be under way for ever.
 	NeverTerminates Bug = "never-terminates"
+	// NeverDeploys lets every accepted instantiation of a deployment intent group be under way for ever.
+	NeverDeploys Bug = "never-deploys"
 	// WrongCodeOnReissue answers the second POST of the same instantiate or terminate by a 400 that EMCO never gives.
 	WrongCodeOnReissue Bug = "wrong-code-on-reissue"
 	// AnswersAfterKill answers an instantiate or terminate at once and does its work a little later: the answer stands
@@ -31,6 +33,7 @@ const (
 var carriers = map[Bug][]string{
 	LoseState:          {"orchestrator", "dcm"},
 	NeverTerminates:    {"rsync"},
+	NeverDeploys:       {"rsync"},
 	WrongCodeOnReissue: {"orchestrator", "dcm"},
 	AnswersAfterKill:   {"orchestrator", "dcm"},
 	Wedges:             {"orchestrator", "dcm"},

@@ -21,7 +21,7 @@ func TestParse(t *testing.T) {
 	const want = `unknown bug "nope": use one of answers-after-kill, behind-after-kill-in-app-context, ` +
 		`destroys-on-refused-delete-after-kill, ends-failed-after-kill-before-rsync, late-after-kill-before-rsync, ` +
 		`leaks-cloud-after-kill-before-rsync, leaks-on-edge-after-kill-before-state, lose-state, ` +
-		`never-ends-after-kill-before-state, never-terminates, opposite-fails-after-kill-before-rsync, ` +
+		`never-deploys, never-ends-after-kill-before-state, never-terminates, opposite-fails-after-kill-before-rsync, ` +
 		`stuck-after-kill-before-rsync, stuck-after-kill-in-re-instantiate, wedges, wrong-code-on-reissue`
 	if _, err := Parse([]string{"nope"}); err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)

@@ -191,6 +191,10 @@ func (w *worker) do(ctx context.Context, work appcontext.Work, event appcontext.
 	if err != nil {
 		return err
 	}
+	if kind == appcontext.Instantiate && wanted.Meta.DeploymentIntentGroup != "" && w.server.config.Bugs[bug.NeverDeploys] {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	before := manifests(other)
 	pause(ctx, w.server.config.Times.Settle)
 	var apps sync.WaitGroup
