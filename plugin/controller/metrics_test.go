@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -22,8 +25,10 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/controller/api/v1alpha1"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
+	"github.com/emco-chaos/emco-chaos/plugin/report"
 	runs "github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/plugin/trace"
+	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 )
 
 func TestMetrics(t *testing.T) {
@@ -193,6 +198,39 @@ func gathered(t *testing.T, registry *prometheus.Registry, name string) []*dto.M
 		}
 	}
 	return nil
+}
+
+// TestRecovered: only runs that say something of the system say how long it took.
+func TestRecovered(t *testing.T) {
+	file, err := os.Open(filepath.Join("..", "report", "testdata", "passed.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	records, err := journal.Read(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := report.Runs(records)[0]
+	for _, step := range made.Plan.Steps {
+		if phase := map[string]string{"back": "answers", "deployed": "converged"}[step.Name]; phase != "" {
+			step.Activity.Measures = phase
+		}
+	}
+	for judged, want := range map[verdict.Verdict][]string{
+		verdict.Passed: {"answers", "converged", "ready"}, verdict.Failed: {"answers", "converged", "ready"}, verdict.Inconclusive: nil, verdict.Error: nil,
+	} {
+		registry := prometheus.NewRegistry()
+		made.Verdict = judged
+		newMetrics(registry).recovered(made, "")
+		var phases []string
+		for _, one := range gathered(t, registry, "emco_chaos_recovery_seconds") {
+			phases = append(phases, one.Label[1].GetValue())
+		}
+		if !slices.Equal(phases, want) {
+			t.Errorf("of a run that is %s %q are counted, want %q", judged, phases, want)
+		}
+	}
 }
 
 // TestTraced: a run is sent as a trace, and its numbers lead there.

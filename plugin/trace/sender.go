@@ -3,7 +3,6 @@ package trace
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -50,16 +48,14 @@ func FromEnvironment(ctx context.Context, version string, tell func(string)) *Se
 	if endpoint == "" {
 		return nil
 	}
-	parsed, err := url.Parse(endpoint)
-	if err == nil && (parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Host == "") {
-		err = errors.New("write http://HOST:4318 or https://HOST:4318")
+	// It may have a password, so that it is not repeated.
+	if parsed, err := url.Parse(endpoint); err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Host == "" {
+		tell("no traces are sent: OTEL_EXPORTER_OTLP_ENDPOINT is no address of a collector; write http://HOST:4318 or https://HOST:4318")
+		return nil
 	}
-	var exporter *otlptrace.Exporter
-	if err == nil {
-		exporter, err = otlptracehttp.New(ctx)
-	}
+	exporter, err := otlptracehttp.New(ctx)
 	if err != nil {
-		tell(fmt.Sprintf("no traces are sent: the endpoint of OTEL_EXPORTER_OTLP_ENDPOINT: %v", err))
+		tell(fmt.Sprintf("no traces are sent: %v", err))
 		return nil
 	}
 	// What the environment says of the resource counts more. Of what it says

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -14,14 +16,45 @@ import (
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/emco-chaos/emco-chaos/plugin/journal"
+	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/plugin/trace"
 )
 
-// TestTraces: each run of a command is sent as a trace, whose ID is told. A
-// collector that takes none costs no verdict and is told once.
-func TestTraces(t *testing.T) {
+// TestTracesOfMap: each run of a crash map is sent too.
+func TestTracesOfMap(t *testing.T) {
 	t.Parallel()
-	received := make(chan *collector.ExportTraceServiceRequest, 8)
+	received, names := make(chan *collector.ExportTraceServiceRequest, 64), map[string]bool{}
+	server := collect(t, received)
+	folder := t.TempDir()
+	command := exec.Command(filepath.Join(bin, "emco-chaos"), "map", "dig.instantiate", "--points", "none", "--target", emulated(t), "--out", folder)
+	command.Env = append(os.Environ(), "OTEL_EXPORTER_OTLP_ENDPOINT="+server)
+	out, err := command.CombinedOutput()
+	if exit := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != report.ExitInconclusive) {
+		t.Fatalf("%v: %s", err, out)
+	}
+	runs := journal.Split((&started{journal: filepath.Join(folder, "journal.jsonl")}).records(t), journal.Run)
+	for range runs {
+		select {
+		case sent := <-received:
+			id := sent.ResourceSpans[0].ScopeSpans[0].Spans[0].TraceId
+			names[fmt.Sprintf("%x", id)] = true
+		default:
+		}
+	}
+	for _, one := range runs {
+		if id := trace.ID(one[0]).String(); !names[id] {
+			t.Errorf("run %s is not sent as %s", one[0].Run, id)
+		}
+	}
+	if len(runs) == 0 {
+		t.Errorf("the map made no run:\n%s", out)
+	}
+}
+
+// collect is a collector that passes on what it gets.
+func collect(t *testing.T, received chan<- *collector.ExportTraceServiceRequest) (endpoint string) {
+	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		data, err := io.ReadAll(request.Body)
 		sent := &collector.ExportTraceServiceRequest{}
@@ -30,14 +63,23 @@ func TestTraces(t *testing.T) {
 		}
 		received <- sent
 	}))
-	defer server.Close()
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// TestTraces: each run of a command is sent as a trace, whose ID is told. A
+// collector that takes none costs no verdict and is told once.
+func TestTraces(t *testing.T) {
+	t.Parallel()
+	received := make(chan *collector.ExportTraceServiceRequest, 64)
+	server := collect(t, received)
 	nobody := httptest.NewServer(nil)
 	nobody.Close()
 	target := emulated(t)
 	for name, test := range map[string]struct {
 		endpoint string
 		taken    bool
-	}{"a collector": {server.URL, true}, "nobody": {nobody.URL, false}} {
+	}{"a collector": {server, true}, "nobody": {nobody.URL, false}} {
 		file := filepath.Join(t.TempDir(), "journal.jsonl")
 		command := exec.Command(filepath.Join(bin, "emco-chaos"), "run", "service-refused", "dig-instantiate-status-lost", "--target", target, "--journal", file)
 		command.Env = append(os.Environ(), "OTEL_EXPORTER_OTLP_ENDPOINT="+test.endpoint)
