@@ -92,6 +92,10 @@ emco_chaos_swept_objects_total{kind="resource"} 17
 			"emco_chaos_run_in_progress", "emco_chaos_runs_queued", "emco_chaos_runs_total", "emco_chaos_swept_objects_total"); err != nil {
 			t.Error(err)
 		}
+		last := gathered(t, w.registry, "emco_chaos_last_run_end_timestamp_seconds")
+		if ended := w.look(second).Status.CompletionTime; len(last) != 1 || last[0].GetGauge().GetValue() != float64(ended.UnixMilli())/1000 {
+			t.Errorf("the last run ended %v, and told is %v", ended, last)
+		}
 		families, err := w.registry.Gather()
 		if err != nil {
 			t.Fatal(err)

@@ -6,6 +6,8 @@ package trace
 import (
 	"crypto/sha256"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -44,8 +46,8 @@ func Spans(records []journal.Record) tracetest.SpanStubs {
 	root := b.span(trace.SpanContext{}, run.Plan.Experiment, records)
 	root.Attributes = append(root.Attributes,
 		text("run", run.Name), text("experiment", run.Plan.Experiment), text("target", run.Plan.Target), attribute.Int("emco_chaos.attempts", run.Attempt))
-	for name, value := range run.Plan.Parameters {
-		root.Attributes = append(root.Attributes, text("parameter."+name, value))
+	for _, name := range slices.Sorted(maps.Keys(run.Plan.Parameters)) {
+		root.Attributes = append(root.Attributes, text("parameter."+name, run.Plan.Parameters[name]))
 	}
 	judge(&root, run.Verdict, run.Reason)
 	for _, left := range run.Left {

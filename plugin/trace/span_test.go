@@ -194,6 +194,34 @@ func TestTriggered(t *testing.T) {
 	}
 }
 
+// TestEnd: a fault ends when it is removed and what it stopped is back, whichever
+// comes last; the parameters of the experiment are those of the run.
+func TestEnd(t *testing.T) {
+	zero := time.Date(2026, 11, 22, 19, 0, 0, 0, time.UTC)
+	p := &plan.Plan{
+		Experiment: "one", Parameters: map[string]string{"refused": "2m", "call": "dig.instantiate"},
+		Steps: []plan.Step{{Name: "fail", Fault: &plan.Fault{Kind: "PodChaos", Action: "pod-failure"}}},
+	}
+	for name, events := range map[string][2]string{"removed first": {plan.Removed, plan.Ready}, "ready first": {plan.Ready, plan.Removed}} {
+		records := []journal.Record{
+			{Kind: journal.Run, Run: "r1", Plan: p}, {Kind: journal.Attempt, Attempt: 1}, {Kind: journal.Event, Step: "fail", Event: plan.Created, At: time.Second},
+			{Kind: journal.Event, Step: "fail", Event: events[0], At: 2 * time.Second}, {Kind: journal.Event, Step: "fail", Event: events[1], At: 3 * time.Second},
+			{Kind: journal.End, At: time.Minute},
+		}
+		for i := range records {
+			records[i].Time = zero.Add(records[i].At)
+		}
+		spans := Spans(records)
+		if fail := spans[2]; fail.Name != "fail" || fail.EndTime.Sub(zero) != 3*time.Second {
+			t.Errorf("%s: %s ends at %v, want 3 s", name, fail.Name, fail.EndTime.Sub(zero))
+		}
+		const want = "    emco_chaos.parameter.call=dig.instantiate\n    emco_chaos.parameter.refused=2m\n"
+		if got := told(spans[:1]); !strings.Contains(got, want) {
+			t.Errorf("%s: the run has\n%s", name, got)
+		}
+	}
+}
+
 // TestSeveral: a second run of a journal is no part of the first one's trace.
 func TestSeveral(t *testing.T) {
 	first := read(t, "passed")
