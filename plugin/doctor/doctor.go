@@ -92,6 +92,7 @@ type check struct {
 
 // checks is the table of checks, in their order.
 var checks = []check{
+	{name: "files", over: (*examination).named, run: checkFiles, sound: "the target's files are for those who need them"},
 	{name: "cluster", run: checkCluster},
 	{name: "chaos-mesh", needs: "cluster", run: checkKinds},
 	{name: "controller", needs: "cluster chaos-mesh", run: checkController},

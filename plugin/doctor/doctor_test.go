@@ -341,6 +341,10 @@ func (d *scripted) Leftovers(context.Context) ([]fault.Object, error) { return n
 func (d *scripted) Close() error { d.closed++; return nil }
 
 func TestExamine(t *testing.T) {
+	// Whatever the file mode creation mask was when it was checked out.
+	if err := os.Chmod(filepath.Join("testdata", "token"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	tests := []struct {
 		name   string
 		ill    func(*patient)
@@ -375,6 +379,14 @@ func TestExamine(t *testing.T) {
 				Name: "market", Annotations: map[string]string{"chaos-mesh.org/inject": "enabled"},
 			}})
 		}, true},
+		{"files", func(p *patient) {
+			p.target.Credentials.Token = &target.SecretRef{File: filepath.Join("testdata", "token")}
+			p.target.Settings = map[string]any{"edge": map[string]any{"kubeconfig": map[string]any{"file": filepath.Join("testdata", "edge.kubeconfig")}}}
+		}, true},
+		{"files-missing", func(p *patient) {
+			p.target.Credentials.Token = &target.SecretRef{File: "nowhere"}
+			p.target.Settings = map[string]any{"kubeconfig": map[string]any{"file": "nobody"}}
+		}, false},
 		{"slow", func(p *patient) { p.hanging = true }, false},
 		{"chaos-mesh-missing", func(p *patient) { p.kinds = nil }, false},
 		{"kinds-missing", func(p *patient) {
