@@ -204,9 +204,13 @@ func (f Fault) StopsService(name string) bool {
 
 // Find returns the step of that name, Given and Teardown included.
 func (p *Plan) Find(name string) (Step, bool) {
-	all := append(slices.Clone(p.Steps), p.Given, p.Teardown)
-	if at := slices.IndexFunc(all, func(step Step) bool { return step.Name == name }); at >= 0 {
-		return all[at], true
+	if at := slices.IndexFunc(p.Steps, func(step Step) bool { return step.Name == name }); at >= 0 {
+		return p.Steps[at], true
+	}
+	for _, step := range []Step{p.Given, p.Teardown} {
+		if step.Name == name {
+			return step, true
+		}
 	}
 	return Step{}, false
 }

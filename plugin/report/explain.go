@@ -18,7 +18,7 @@ func explain(b *strings.Builder, r Run) {
 	lanes(b, r)
 	fmt.Fprintf(b, "%s: %s. ", clean(r.Plan.Experiment), strings.TrimSuffix(clean(r.Plan.Title), "."))
 	for _, fact := range r.facts() {
-		fmt.Fprintf(b, "%s%s: %s. ", strings.ToUpper(fact.name[:1]), fact.name[1:], fact.value)
+		fmt.Fprintf(b, "%s%s: %s. ", strings.ToUpper(fact.Name[:1]), fact.Name[1:], fact.Value)
 	}
 	fmt.Fprintf(b, "Times are from %s. ", clean(r.origin.Name))
 	down := map[string]journal.Record{}

@@ -15,6 +15,7 @@ var Formats = map[string]Format{
 	"json":     JSON,
 	"junit":    JUnit,
 	"markdown": Markdown,
+	"html":     HTML,
 }
 
 // each writes what a format makes of the runs, one after another.

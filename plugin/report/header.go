@@ -10,7 +10,7 @@ import (
 )
 
 // fact is something about a run that a reader needs to compare it with others.
-type fact struct{ name, value string }
+type fact struct{ Name, Value string }
 
 func (r Run) facts() []fact {
 	target := r.Plan.Target
@@ -33,7 +33,7 @@ func (r Run) facts() []fact {
 		facts = append(facts, fact{"recovery", fmt.Sprintf("of what %s had stopped, since down: %s", recovery.Fault, strings.Join(phases, ", "))})
 	}
 	for i := range facts {
-		facts[i].value = clean(facts[i].value)
+		facts[i].Value = clean(facts[i].Value)
 	}
 	return facts
 }

@@ -58,8 +58,8 @@ func JUnit(out io.Writer, runs ...Run) error {
 		text(&b, r)
 		one := junitCase{Class: clean(r.Plan.Target), Name: clean(Case(r.Plan)), Time: junitSeconds(r.took), Out: b.String()}
 		for _, fact := range r.facts() {
-			if fact.name != "recovery" {
-				one.Properties = append(one.Properties, junitProperty{fact.name, fact.value})
+			if fact.Name != "recovery" {
+				one.Properties = append(one.Properties, junitProperty(fact))
 			}
 		}
 		for _, recovery := range r.Recoveries() {

@@ -64,7 +64,8 @@ type Mark struct {
 // Row is one thing that happened.
 type Row struct {
 	At time.Duration
-	// What is the event, STEP.EVENT, or the kind of another record.
+	// What is the event, STEP.EVENT, or the kind of another record, and Text what there is
+	// to say beside that.
 	What, Text string
 	// Late is how much earlier than At it may have been.
 	Late time.Duration
@@ -163,6 +164,9 @@ func (c *charting) row(record journal.Record) {
 	step, known := c.Plan.Find(record.Step)
 	result, ended := c.results[record.Step]
 	row := Row{At: c.since(record), What: clean(string(record.Kind)), Text: Words(c.Plan, record), Late: min(slack(record), farthest)}
+	if row.Text == clean(record.Event) {
+		row.Text = ""
+	}
 	own := c.own(record)
 	switch record.Kind {
 	case journal.Event:
@@ -283,7 +287,7 @@ func (c *charting) services() {
 		}
 	}
 	for _, service := range slices.Sorted(maps.Keys(down)) {
-		lane := Lane{Name: clean(service), About: "up or down"}
+		lane := Lane{Name: clean(service)}
 		if seen := c.lanes[service]; seen != nil && !c.own(journal.Record{Step: service}) {
 			lane.Marks = seen.Marks
 		}
@@ -304,7 +308,7 @@ func (c *charting) services() {
 
 // status adds the lane of what the system said of itself, each until it said something else.
 func (c *charting) status() {
-	lane := Lane{Name: "status", About: "what the system gives as its state"}
+	lane := Lane{Name: "status"}
 	for _, record := range c.records {
 		words, is := strings.CutPrefix(record.Text, statusNote)
 		if record.Kind != journal.Note || !is || !c.own(record) {

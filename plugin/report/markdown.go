@@ -39,7 +39,7 @@ func markdown(b *strings.Builder, r Run) {
 		}
 		return fmt.Sprintf("| %s | %s |", escape(claim.Text), holds)
 	})
-	list(b, "\n", r.facts(), func(fact fact) string { return fmt.Sprintf("- %s: %s", fact.name, escape(fact.value)) })
+	list(b, "\n", r.facts(), func(fact fact) string { return fmt.Sprintf("- %s: %s", fact.Name, escape(fact.Value)) })
 	list(b, "\nLeft behind:\n\n", r.Left, func(left string) string { return "- " + escape(left) })
 }
 

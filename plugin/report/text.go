@@ -19,7 +19,7 @@ func text(b *strings.Builder, r Run) {
 		fmt.Fprintf(b, "  %s\n", clean(r.Reason))
 	}
 	for _, fact := range r.facts() {
-		fmt.Fprintf(b, "  %s %s\n", fact.name, fact.value)
+		fmt.Fprintf(b, "  %s %s\n", fact.Name, fact.Value)
 	}
 	fmt.Fprintf(b, "  what happened, from %s\n", clean(r.origin.Name))
 	width := 0

@@ -1,0 +1,138 @@
+package report
+
+import (
+	"crypto/sha256"
+	_ "embed" // of the page
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+)
+
+var (
+	//go:embed page.gohtml
+	pageText string
+	//go:embed page.css
+	pageStyle string
+
+	page = template.Must(template.New("page").Funcs(template.FuncMap{
+		"clean": clean, "seconds": plainSeconds, "class": class,
+	}).Parse(pageText))
+)
+
+// HTML writes the runs as one page that needs nothing else.
+func HTML(out io.Writer, runs ...Run) error { return Page{}.Write(out, runs...) }
+
+// Page is an HTML page of runs and crash maps. It has no script, and asks for nothing
+// over the network: its policy has a browser hold it to that.
+type Page struct{ Maps []CrashMap }
+
+// Write writes the page with these runs.
+func (p Page) Write(out io.Writer, runs ...Run) error {
+	sum := sha256.Sum256([]byte(pageStyle))
+	view := pageView{
+		Policy: "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'",
+		Style:  template.CSS(pageStyle), Maps: p.Maps, ids: map[string]int{},
+	}
+	for i, r := range runs {
+		view.tally.Add(r.Verdict)
+		view.ids[r.Name] = i + 1
+	}
+	for i, r := range runs {
+		view.Runs = append(view.Runs, runView{Run: r, ID: i + 1, Open: len(runs) == 1, Command: p.replay(r)})
+	}
+	view.Groups, view.Longest = groups(runs)
+	if err := page.Execute(out, view); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
+}
+
+// pageView is what the page shows.
+type pageView struct {
+	Policy string
+	Style  template.CSS
+	Maps   []CrashMap
+	Groups []group
+	// Longest is the longest recovery, in seconds.
+	Longest float64
+	Runs    []runView
+
+	tally Tally
+	// ids are the numbers of the runs on the page, from 1, by their names.
+	ids map[string]int
+}
+
+func (v pageView) Tally() string { return v.tally.String() }
+
+// Shown is the number of a run on the page; 0 when it is not there.
+func (v pageView) Shown(run string) int { return v.ids[run] }
+
+// runView is what the page shows of one run.
+type runView struct {
+	Run
+	ID   int
+	Open bool
+	// Command makes the run again.
+	Command string
+}
+
+func (v runView) Facts() []fact { return v.facts() }
+
+func (v runView) Origin() string { return clean(v.origin.Name) }
+
+func (v runView) Case() string { return clean(Case(v.Plan)) }
+
+// Meaning says in a sentence what the verdict means.
+func (v runView) Meaning() string { return string(v.Verdict) + meaning(v.Run) }
+
+func (v runView) Drawing() drawing { return draw(v.ID, v.Origin(), v.Chart()) }
+
+// Sights are what the client saw: what each call and each probe came to.
+func (v runView) Sights() []Finding {
+	return slices.DeleteFunc(v.Findings(), func(f Finding) bool {
+		step, _ := v.Plan.Find(f.Step)
+		return step.Activity == nil || step.Name == plan.GivenStep || step.Name == plan.TeardownStep
+	})
+}
+
+func (v runView) Limits() []string { return v.limits() }
+
+// replay is the command that makes the run again. A journal has the compiled plan and
+// not the experiment's file; that of a run of a crash map is in the map's folder.
+func (p Page) replay(r Run) string {
+	words := []string{"emco-chaos", "run", quote(r.Plan.Experiment)}
+	for _, one := range p.Maps {
+		if file := one.file(r.Name); file != "" {
+			words = []string{"emco-chaos", "run", "-f", quote(file)}
+		}
+	}
+	for _, name := range slices.Sorted(keys(r.Plan.Parameters)) {
+		words = append(words, "--set", quote(name+"="+r.Plan.Parameters[name]))
+	}
+	if len(r.Plan.BlastRadius) > 0 {
+		words = append(words, "--use-existing")
+	}
+	return strings.Join(append(words, "--target", "FILE"), " ")
+}
+
+// quote makes a text one word of a shell.
+func quote(text string) string {
+	text = clean(text)
+	if text != "" && !strings.ContainsFunc(text, func(char rune) bool {
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=.,/", char)
+	}) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
+
+func plainSeconds(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds()) }
+
+// class is the class of what has a verdict, or a state, in the page's style.
+func class(name any) string { return strings.ToLower(fmt.Sprint(name)) }
