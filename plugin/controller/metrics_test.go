@@ -272,7 +272,9 @@ func TestTraced(t *testing.T) {
 			page, request := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/metrics", nil)
 			request.Header.Set("Accept", "application/openmetrics-text")
 			promhttp.HandlerFor(w.registry, options).ServeHTTP(page, request)
-			for metric, lines := range map[string]int{"emco_chaos_runs_total": 1, "emco_chaos_run_duration_seconds_bucket": 1, "emco_chaos_recovery_seconds_bucket": test.phases} {
+			for metric, lines := range map[string]int{
+				"emco_chaos_runs_total": 1, "emco_chaos_run_duration_seconds_bucket": 1, "emco_chaos_recovery_seconds_bucket": test.phases,
+			} {
 				led := regexp.MustCompile(`(?m)^` + metric + `\{.* # \{trace_id="` + id + `"\} `)
 				if got := len(led.FindAllString(page.Body.String(), -1)); got != lines {
 					t.Errorf("%s: %d lines of %s lead to the trace, want %d", name, got, metric, lines)

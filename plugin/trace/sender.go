@@ -38,6 +38,7 @@ type Sender struct {
 	runs     chan []journal.Record
 	giveUp   context.CancelCauseFunc
 	working  sync.WaitGroup
+	full     sync.Once
 }
 
 // FromEnvironment returns a sender to where the variables of OpenTelemetry's
@@ -109,7 +110,9 @@ func (s *Sender) Send(records []journal.Record) (id string) {
 	case s.runs <- records:
 		return ID(records[0]).String()
 	default:
-		// The one that is under way tells why.
+		s.full.Do(func() {
+			s.tell(fmt.Sprintf("traces of runs are left out: the collector is slower than the runs, and %d wait", backlog))
+		})
 		return ""
 	}
 }

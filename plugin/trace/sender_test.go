@@ -188,7 +188,7 @@ func TestLate(t *testing.T) {
 		if took := time.Since(began); took != closeLimit {
 			t.Errorf("the end took %v", took)
 		}
-		if len(said.text) != 1 || !strings.Contains(said.text[0], "not taken within 5s") {
+		if len(said.text) != 2 || !strings.Contains(said.text[0], "slower than the runs, and 64 wait") || !strings.Contains(said.text[1], "not taken within 5s") {
 			t.Errorf("told: %q", said.text)
 		}
 	})

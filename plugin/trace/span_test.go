@@ -160,7 +160,9 @@ func TestTriggered(t *testing.T) {
 	at := func(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
 	zero := time.Date(2026, 11, 22, 19, 0, 0, 0, time.UTC)
 	waits := plan.Step{Name: "kill", After: []plan.Ref{{Step: "call", Event: "sent"}, {Step: "hold", Event: "injected"}}, Fault: &plan.Fault{Kind: "PodChaos"}}
-	p := &plan.Plan{Experiment: "one", Steps: []plan.Step{{Name: "call", Activity: &plan.Activity{}}, {Name: "hold", Fault: &plan.Fault{Kind: "NetworkChaos"}}, waits}}
+	p := &plan.Plan{Experiment: "one", Steps: []plan.Step{
+		{Name: "call", Activity: &plan.Activity{}}, {Name: "hold", Fault: &plan.Fault{Kind: "NetworkChaos"}}, waits,
+	}}
 	event := func(step, name string, seconds float64) journal.Record {
 		return journal.Record{Kind: journal.Event, Step: step, Event: name, At: at(seconds)}
 	}
@@ -169,9 +171,11 @@ func TestTriggered(t *testing.T) {
 		records []journal.Record
 		want    float64
 	}{
-		"by the last of two":     {[]journal.Record{event("call", "sent", 1), event("hold", "injected", 2), event("kill", "created", 5)}, 2},
-		"by the first of a kind": {[]journal.Record{event("call", "sent", 1), event("hold", "injected", .7), event("call", "sent", 3), event("kill", "created", 5)}, 1},
-		"one is not there":       {[]journal.Record{event("call", "sent", 1), event("kill", "created", 5)}, 5},
+		"by the last of two": {[]journal.Record{event("call", "sent", 1), event("hold", "injected", 2), event("kill", "created", 5)}, 2},
+		"by the first of a kind": {
+			[]journal.Record{event("call", "sent", 1), event("hold", "injected", .7), event("call", "sent", 3), event("kill", "created", 5)}, 1,
+		},
+		"one is not there": {[]journal.Record{event("call", "sent", 1), event("kill", "created", 5)}, 5},
 	} {
 		t.Run(name, func(t *testing.T) {
 			records := append(slices.Clone(begin), test.records...)
