@@ -21,7 +21,7 @@ var (
 	pageStyle string
 
 	page = template.Must(template.New("page").Funcs(template.FuncMap{
-		"clean": clean, "seconds": plainSeconds, "class": class,
+		"clean": clean, "seconds": plainSeconds, "class": class, "head": newHead,
 	}).Parse(pageText))
 )
 
@@ -34,11 +34,7 @@ type Page struct{ Maps []CrashMap }
 
 // Write writes the page with these runs.
 func (p Page) Write(out io.Writer, runs ...Run) error {
-	sum := sha256.Sum256([]byte(pageStyle))
-	view := pageView{
-		Policy: "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'",
-		Style:  template.CSS(pageStyle), Maps: p.Maps, ids: map[string]int{},
-	}
+	view := pageView{Maps: p.Maps, ids: map[string]int{}}
 	for i, r := range runs {
 		view.tally.Add(r.Verdict)
 		view.ids[r.Name] = i + 1
@@ -53,10 +49,23 @@ func (p Page) Write(out io.Writer, runs ...Run) error {
 	return nil
 }
 
+// head is that of every page. Its policy has a browser hold the page to asking for
+// nothing.
+type head struct {
+	Title, Policy string
+	Style         template.CSS
+}
+
+func newHead(title string) head {
+	sum := sha256.Sum256([]byte(pageStyle))
+	return head{
+		Title: title, Style: template.CSS(pageStyle),
+		Policy: "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'",
+	}
+}
+
 // pageView is what the page shows.
 type pageView struct {
-	Policy string
-	Style  template.CSS
 	Maps   []CrashMap
 	Groups []group
 	// Longest is the longest recovery, in seconds.

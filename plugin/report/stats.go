@@ -19,6 +19,7 @@ var Stats = map[string]Format{
 	"text": statsText,
 	"json": statsJSON,
 	"csv":  statsCSV,
+	"html": func(out io.Writer, runs ...Run) error { return statsSheet(runs).html(out) },
 }
 
 func statsText(out io.Writer, runs ...Run) error {
@@ -42,8 +43,39 @@ func statsText(out io.Writer, runs ...Run) error {
 		table.Flush()
 		b.WriteString("\n")
 	}
-	b.WriteString("Intervals are of 95 %: Wilson's of shares, by resampling of medians. Unsure times were seen too late to count.\n")
+	b.WriteString(statsNote + "\n")
 	return write(out, b.String())
+}
+
+const statsNote = "Intervals are of 95 %: Wilson's of shares, by resampling of medians. Unsure times were seen too late to count."
+
+// statsSheet has a table with a row for each case, and one with a row for each of its times.
+func statsSheet(runs []Run) sheet {
+	verdicts := table{
+		Title: "Verdicts",
+		Head:  []string{"case", "runs", "Passed", "Failed", "Inconclusive", "Error", "hits at the first attempt", "attempts in all"},
+	}
+	times := table{
+		Title: "Recovery since down, in seconds, of the runs that Passed or Failed",
+		Head:  []string{"case", "phase", "runs", "unsure", "median", "its 95 % interval", "p95"},
+	}
+	var tally Tally
+	for _, r := range runs {
+		tally.Add(r.Verdict)
+	}
+	for _, s := range Summaries(runs) {
+		row := []string{s.Name, strconv.Itoa(s.Runs)}
+		for _, share := range s.Shares {
+			row = append(row, fmt.Sprintf("%d: %s", share.Runs, percent(share.Runs, s.Runs, share.Interval)))
+		}
+		verdicts.Rows = append(verdicts.Rows, append(row, strconv.Itoa(s.AtFirst), strconv.Itoa(s.Attempts)))
+		for _, t := range s.Times {
+			times.Rows = append(times.Rows, []string{
+				s.Name, t.Name(), strconv.Itoa(t.Runs), strconv.Itoa(t.Unsure), t.known(t.Median), between(t.Interval), t.known(t.P95),
+			})
+		}
+	}
+	return sheet{Title: "Chaos experiments, all runs together", Headline: tally.String(), Tables: []table{verdicts, times}, Notes: []string{statsNote}}
 }
 
 // known is a number of the times, which have none without a run.

@@ -14,12 +14,12 @@ import (
 
 func TestGoldenStats(t *testing.T) {
 	runs := runsOf(t, night()...)
-	for form, name := range map[string]string{"text": "night.txt", "csv": "night.csv"} {
+	for form, name := range map[string]string{"text": "night.txt", "csv": "night.csv", "html": "night.html"} {
 		var out bytes.Buffer
 		if err := report.Stats[form](&out, runs...); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, name, out.Bytes())
+		golden(t, name, body(out.Bytes()))
 	}
 }
 
@@ -51,11 +51,16 @@ func TestStatsJSON(t *testing.T) {
 
 // TestStatsOfAStranger: names in a journal are data, for a terminal and for a spreadsheet.
 func TestStatsOfAStranger(t *testing.T) {
-	runs := runsOf(t, made{experiment: "=cmd|' /C calc'!A0", ends: verdict.Passed, ready: 1, converged: 2}, made{experiment: "a\x1b[2J,\"b", ends: verdict.Inconclusive})
+	runs := runsOf(t,
+		made{experiment: "=cmd|' /C calc'!A0", ends: verdict.Passed, ready: 1, converged: 2},
+		made{experiment: "a\x1b[2J,\"b<script>alert(1)</script>", ends: verdict.Inconclusive})
 	for form, write := range report.Stats {
 		var out bytes.Buffer
 		if err := write(&out, runs...); err != nil {
 			t.Fatal(err)
+		}
+		if form == "html" && strings.Contains(out.String(), "<script") {
+			t.Error("a script is on the page")
 		}
 		if strings.Contains(out.String(), "\x1b") {
 			t.Errorf("%s has a control character", form)

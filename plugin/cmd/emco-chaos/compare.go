@@ -15,8 +15,8 @@ func newCompare(s *session) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "compare BEFORE… -- AFTER…",
 		Short: "Compare the runs of two releases or settings: verdicts and recovery times",
-		Long: `Compare the runs of two releases or settings, from their journals alone: files, or
-run/NAME. What is compared is each experiment with the same parameters.
+		Long: `Compare the runs of two releases or settings, from their journals alone: files, folders,
+or run/NAME. What is compared is each experiment with the same parameters.
 
 What became of its failures, among the runs that Passed or Failed:
   New      it fails now, and never did before
@@ -64,7 +64,7 @@ runs to tell of something (how many it takes is told), 4 error.`,
 			return nil
 		},
 	}
-	outputFlag(command, &output, "markdown")
+	outputFlag(command, &output, "markdown", outputHTML)
 	command.Flags().StringVar(&worse, "worse", "10%", "by how much a time may grow: a share of the median before, of 100ms at least, or a time")
 	command.Flags().Float64Var(&level, "level", 0.05, "how often chance alone may make something seem worse")
 	where.flags(command)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,6 +21,7 @@ func TestRemaining(t *testing.T) {
 		}
 		return runs
 	}
+	counted := slices.Concat(of(verdict.Failed, a), of(verdict.Inconclusive, b), of(verdict.Error, a, b))
 	for name, test := range map[string]struct {
 		known []report.Run
 		times int
@@ -28,7 +30,7 @@ func TestRemaining(t *testing.T) {
 	}{
 		"nothing is known":               {nil, 2, "a b a b", "0 passed, 0 failed, 0 inconclusive, 0 errors"},
 		"one and a half rounds":          {of(verdict.Passed, a, b, a), 3, "b a b", "3 passed, 0 failed, 0 inconclusive, 0 errors"},
-		"all verdicts count but Error":   {append(of(verdict.Failed, a), append(of(verdict.Inconclusive, b), of(verdict.Error, a, b)...)...), 2, "a b", "0 passed, 1 failed, 1 inconclusive, 0 errors"},
+		"all verdicts count but Error":   {counted, 2, "a b", "0 passed, 1 failed, 1 inconclusive, 0 errors"},
 		"other parameters, another case": {of(verdict.Passed, other, other), 1, "a b", "0 passed, 0 failed, 0 inconclusive, 0 errors"},
 		"there are more already":         {of(verdict.Passed, a, a, a, b), 2, "b", "4 passed, 0 failed, 0 inconclusive, 0 errors"},
 		"everything is there":            {of(verdict.Passed, a, b), 1, "", "2 passed, 0 failed, 0 inconclusive, 0 errors"},

@@ -48,7 +48,7 @@ network and no script; of a crash map's folder it shows the map too.`,
 		},
 	}
 	outputFlag(command, &output, "junit", "markdown", outputHTML, "csv")
-	command.Flags().BoolVar(&stats, "stats", false, "what all runs of each experiment say together: verdicts and recovery times, as text, json or csv")
+	command.Flags().BoolVar(&stats, "stats", false, "what all runs of each experiment say together: verdicts and recovery times, as text, json, csv or html")
 	where.flags(command)
 	return command
 }
