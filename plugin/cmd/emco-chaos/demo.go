@@ -1,40 +1,48 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
+	"sync"
 
+	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/spf13/cobra"
 )
 
+// demoLanes is how many emulated EMCOs the demo's experiments run on side by side:
+// most of their time they wait.
+const demoLanes = 2
+
 func newDemo(s *session) *cobra.Command {
-	options := runOptions{chosen: chosen{all: true}}
+	var options runOptions
 	var apps int
 	var folder string
 	command := &cobra.Command{
-		Use:   "demo",
+		Use:   "demo [NAME…]",
 		Short: "Run all experiments on an emulated EMCO on this machine",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+		Long: `Run experiments on an emulated EMCO on this machine, all if none is named: on two,
+side by side. What happened on the second is told when both have ended. With
+--journal there is one, since a journal has one run after another.`,
+		RunE: func(cmd *cobra.Command, names []string) (err error) {
 			temporary := folder == ""
 			if temporary {
 				if folder, err = os.MkdirTemp("", "emco-chaos-demo-"); err != nil {
 					return failure(err)
 				}
 			}
-			if s.target, err = emulate(cmd.Context(), folder, apps); err != nil {
-				return failure(err)
+			options.all, options.journals, options.lanes = len(names) == 0, filepath.Join(folder, "journals"), demoLanes
+			if options.journal != "" || len(names) == 1 {
+				options.lanes = 1
 			}
-			target, err := s.readTarget()
-			if err != nil {
-				return err
-			}
-			options.journals = filepath.Join(folder, "journals")
-			err = s.run(cmd.Context(), options, nil, target)
+			err = s.demo(cmd.Context(), options, names, folder, apps)
 			if err == nil && temporary {
 				return failure(os.RemoveAll(folder))
 			}
@@ -42,10 +50,59 @@ func newDemo(s *session) *cobra.Command {
 			return err
 		},
 	}
+	s.complete(command)
 	options.flags(command, "the `FILE` to add the runs' journals to")
 	command.Flags().IntVar(&apps, "apps", 2, "the number of apps that are deployed, 1 to 12")
 	command.Flags().StringVar(&folder, "dir", "", "the `DIRECTORY` of the emulated EMCO, kept afterwards; else a temporary one")
 	return command
+}
+
+// demo runs the experiments in lanes, each on an EMCO of its own, and tells together how they ended.
+func (s *session) demo(ctx context.Context, options runOptions, names []string, folder string, apps int) error {
+	screens, errs, later := make([]*screen, options.lanes), make([]error, options.lanes), make([]bytes.Buffer, options.lanes)
+	var all sync.WaitGroup
+	for lane := range options.lanes {
+		own, options, folder := *s, options, folder
+		options.lane = lane
+		if lane > 0 {
+			own.out, folder = &later[lane], filepath.Join(folder, strconv.Itoa(lane+1))
+		}
+		all.Go(func() { screens[lane], errs[lane] = own.demoLane(ctx, options, names, folder, apps) })
+	}
+	all.Wait()
+	first := screens[0]
+	for lane, other := range screens {
+		if lane > 0 && other != nil {
+			other.live.Close() // it may still have something to tell
+		}
+		if _, err := later[lane].WriteTo(s.out); err != nil {
+			return failure(err)
+		}
+		if lane > 0 && first != nil && other != nil {
+			first.runs = append(first.runs, other.runs...)
+		}
+	}
+	if first == nil {
+		return errors.Join(errs...)
+	}
+	slices.SortStableFunc(first.runs, func(a, b report.Run) int { return strings.Compare(a.Plan.Experiment, b.Plan.Experiment) })
+	ended := first.end()
+	if err := errors.Join(errs...); err != nil {
+		return failure(err)
+	}
+	return ended
+}
+
+// demoLane runs the lane's experiments on an emulated EMCO in the folder.
+func (s *session) demoLane(ctx context.Context, options runOptions, names []string, folder string, apps int) (_ *screen, err error) {
+	if s.target, err = emulate(ctx, folder, apps); err != nil {
+		return nil, failure(err)
+	}
+	target, err := s.readTarget()
+	if err != nil {
+		return nil, err
+	}
+	return s.suite(ctx, options, names, target)
 }
 
 // emulate writes the files of an emulated EMCO into the folder, and returns

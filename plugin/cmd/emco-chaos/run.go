@@ -107,38 +107,51 @@ func stateFolder(name string) (string, error) {
 	return filepath.Join(state, "emco-chaos", name), nil
 }
 
-// run runs the chosen experiments on the target.
+// run runs the chosen experiments on the target, and tells how they ended.
 func (s *session) run(ctx context.Context, options runOptions, names []string, target *target.Target) error {
+	screen, err := s.suite(ctx, options, names, target)
+	if screen == nil {
+		return err
+	}
+	ended := screen.end()
+	if err != nil {
+		return failure(err)
+	}
+	return ended
+}
+
+// suite runs the chosen experiments on the target. There is no screen if none was begun.
+func (s *session) suite(ctx context.Context, options runOptions, names []string, target *target.Target) (*screen, error) {
 	if options.attempts < 0 {
-		return fmt.Errorf("--attempts %d: write 1 or more, or 0 for the experiment's own number", options.attempts)
+		return nil, fmt.Errorf("--attempts %d: write 1 or more, or 0 for the experiment's own number", options.attempts)
 	}
 	plugin, err := s.start(ctx, target)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer plugin.Close()
 	plans, err := options.compile(ctx, plugin, names)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if options.dry {
-		return s.dryRun(ctx, plans, target, plugin)
+		return nil, s.dryRun(ctx, plans, target, plugin)
 	}
 	if options.existing {
 		if err := s.agree(plans, options.yes); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	var done []report.Run
 	if options.repeats {
 		if plans, done, err = options.repeat(plans, plugin, linesTo(s.errs)); err != nil {
-			return err
+			return nil, err
 		}
 	} else if options.journal != "" {
 		// Before anything is begun: it may be no journal.
 		file, err := options.open("", "", linesTo(s.errs))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		file.Close()
 	}
@@ -149,16 +162,16 @@ func (s *session) run(ctx context.Context, options runOptions, names []string, t
 	defer traces.Close()
 	opened, err := run.Open(interrupted, target, linesTo(s.errs))
 	if err != nil {
-		return failure(err)
+		return nil, failure(err)
 	}
 	defer s.end(opened.Close)
 	if err := opened.Prepare(interrupted); err != nil {
-		return failure(err)
+		return nil, failure(err)
 	}
 
 	behind := doctor.Fronts(interrupted, target, linesTo(s.errs))
 	if _, err := opened.Behind(interrupted, plugin, behind, plans, abandon); err != nil {
-		return failure(err)
+		return nil, failure(err)
 	}
 	screen := newScreen(s.out, options, len(plans))
 	screen.runs = done
@@ -180,11 +193,7 @@ func (s *session) run(ctx context.Context, options runOptions, names []string, t
 		}
 		return outcome, nil
 	})
-	ended := screen.end()
-	if err != nil {
-		return failure(err)
-	}
-	return ended
+	return screen, err
 }
 
 // open opens the journal of a run, to add to it.

@@ -90,9 +90,11 @@ func linesTo(out io.Writer) func(string) {
 
 // chosen are the flags that choose experiments.
 type chosen struct {
-	all   bool
-	files []string
-	set   parameters
+	all bool
+	// lane and lanes choose of them every so many, from one on; zero chooses each.
+	lane, lanes int
+	files       []string
+	set         parameters
 }
 
 func (c *chosen) flags(command *cobra.Command) {
@@ -115,6 +117,13 @@ func (c *chosen) compile(ctx context.Context, plugin *run.Plugin, names []string
 		for _, experiment := range description.Experiments {
 			names = append(names, experiment.Name)
 		}
+	}
+	if c.lanes > 0 {
+		var own []string
+		for i := c.lane; i < len(names); i += c.lanes {
+			own = append(own, names[i])
+		}
+		names = own
 	}
 	var sources []sdk.Source
 	files := c.files
