@@ -63,7 +63,7 @@ func draw(id int, origin string, c Chart) drawing {
 	}
 	d.Depth = d.Height - axisHeight
 	for _, arrow := range c.Arrows {
-		word := "✗ NOT TRUE: "
+		word := "✗ NO: "
 		if arrow.Holds {
 			word = "✓ "
 		}

@@ -152,7 +152,7 @@ func TestLimits(t *testing.T) {
 		{
 			name:   "evidence that is not there",
 			change: func(p *plan.Plan) { p.Evidence = []plan.Claim{{Refs: []plan.Ref{{Step: "kill", Event: plan.Down}}}} },
-			want:   "Whether kill.down: ", never: "no evidence names it",
+			want:   "Whether the fault hit where it was aimed: the evidence ", never: "no evidence names it",
 		},
 		{name: "a late moment", records: []journal.Record{late}, want: "When kill.down was: it was seen at +0.0 s, and may have been up to 1.500 s earlier."},
 		{name: "a service that nothing is done to", records: []journal.Record{started}, want: "When clm was up: "},

@@ -77,7 +77,7 @@ type Arrow struct {
 	Points []Point
 }
 
-// Point is an event of a claim.
+// Point is an event of a claim. One that did not happen is at an end of the axis.
 type Point struct {
 	Name  string
 	At    time.Duration
@@ -333,9 +333,12 @@ func (c *charting) arrows() {
 	for i, claim := range c.Plan.Evidence {
 		arrow := Arrow{Claim: claims[i]}
 		arrow.Text, arrow.Missing = clean(arrow.Text), clean(arrow.Missing)
-		for _, ref := range claim.Refs {
-			_, fired := c.fired[ref]
-			arrow.Points = append(arrow.Points, Point{clean(ref.String()), c.at(ref.Step, ref.Event), fired})
+		for i, ref := range claim.Refs {
+			point := Point{clean(ref.String()), c.at(ref.Step, ref.Event), c.happened(ref.Step, ref.Event)}
+			if i == 0 && !point.Fired {
+				point.At = c.From
+			}
+			arrow.Points = append(arrow.Points, point)
 		}
 		c.Arrows = append(c.Arrows, arrow)
 	}

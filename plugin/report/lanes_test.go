@@ -57,7 +57,7 @@ func TestChart(t *testing.T) {
 		records []journal.Record
 		want    string
 	}{
-		{"nothing", nil, "false kill.down:1:false go.failed:1:false\n"},
+		{"nothing", nil, "false kill.down:0:false go.failed:1:false\n"},
 		{
 			"a call that is killed in a hold",
 			[]journal.Record{
@@ -90,7 +90,7 @@ func TestChart(t *testing.T) {
 				event(180, "go", "failed"), result(181, "go", plan.TimedOut, "passed"),
 			},
 			"go: [0 80 inconclusive timeout] 0>go.started 80>go.failed\nclm: 70>disturbance\n" +
-				"status: [20 50 status A] [50 81 status B]\nfalse kill.down:81:false go.failed:80:true\n",
+				"status: [20 50 status A] [50 81 status B]\nfalse kill.down:0:false go.failed:80:true\n",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

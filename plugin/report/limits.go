@@ -32,7 +32,7 @@ func (r Run) limits() []string {
 	}
 	for _, claim := range r.Claims() {
 		if !claim.Holds {
-			add("Whether %s: %s.", claim.Text, strings.TrimSuffix(claim.Missing, "."))
+			add("Whether the fault hit where it was aimed: %s.", strings.TrimSuffix(claim.Missing, "."))
 		}
 	}
 	asked, stopped := map[string]bool{}, map[string]bool{}
