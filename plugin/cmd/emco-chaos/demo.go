@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,21 +33,31 @@ func newDemo(s *session) *cobra.Command {
 side by side. What happened on the second is told when both have ended. With
 --journal there is one, since a journal has one run after another.`,
 		RunE: func(cmd *cobra.Command, names []string) (err error) {
-			temporary := folder == ""
+			emco, temporary := folder, folder == ""
 			if temporary {
 				if folder, err = os.MkdirTemp("", "emco-chaos-demo-"); err != nil {
 					return failure(err)
 				}
+				emco = filepath.Join(folder, "emco")
 			}
 			options.all, options.journals, options.lanes = len(names) == 0, filepath.Join(folder, "journals"), demoLanes
 			if options.journal != "" || len(names) == 1 {
 				options.lanes = 1
 			}
-			err = s.demo(cmd.Context(), options, names, folder, apps)
+			err = s.demo(cmd.Context(), options, names, emco, apps)
 			if err == nil && temporary {
-				return failure(os.RemoveAll(folder))
+				err = failure(os.RemoveAll(emco))
+			} else {
+				fmt.Fprintf(s.errs, "the emulated EMCO and its logs are in %s\n", emco)
 			}
-			fmt.Fprintf(s.errs, "the emulated EMCO, its logs and the journals are in %s\n", folder)
+			journals := cmp.Or(options.journal, options.journals)
+			if _, none := os.Stat(journals); none != nil {
+				return err // nothing was run
+			}
+			if wrong := s.page(cmd.Context(), journals, filepath.Join(folder, "report.html")); wrong != nil {
+				fmt.Fprintf(s.errs, "write the page: %v\n", wrong)
+				return cmp.Or(err, error(&exitError{code: report.ExitError}))
+			}
 			return err
 		},
 	}
@@ -103,6 +114,23 @@ func (s *session) demoLane(ctx context.Context, options runOptions, names []stri
 		return nil, err
 	}
 	return s.suite(ctx, options, names, target)
+}
+
+// page writes the report on runs as an HTML file, and names that.
+func (s *session) page(ctx context.Context, journals, path string) error {
+	runs, err := (&namespaced{}).readRuns(ctx, []string{journals})
+	if err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	if err := report.HTML(&text, runs...); err != nil {
+		return err
+	}
+	if err := os.WriteFile(path, text.Bytes(), 0o644); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.errs, "what happened, to be opened in a browser: %s\n", path)
+	return err
 }
 
 // emulate writes the files of an emulated EMCO into the folder, and returns
