@@ -114,7 +114,7 @@ func (f *activeFault) advance(now time.Time) {
 			f.enter(plan.Injected, engine.Moment{At: f.injected, Detail: "on " + targets(status)})
 		}
 	case f.phase != plan.Created && !f.ended && !f.removing && all(status, isRecovered):
-		f.end(now, fmt.Errorf("%s ended by itself: its duration is over; give the fault a duration that is longer than it has to stay on", f))
+		f.end(now, fmt.Errorf("%s ended by itself: its duration is over; give the fault a duration that is longer than it has to stay on, and end it by until or for", f))
 	}
 	if f.pendingDown() {
 		if down, is := f.outage.isDown(); is {

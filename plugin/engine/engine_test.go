@@ -570,30 +570,35 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// TestForATime: a fault that is to stay on for a time is taken off then, and the
-// run does not wait for its object to end by itself.
+// TestForATime: a fault that is to stay on for a time is taken off then: the run does
+// not wait for its object to end by itself, nor take it off before.
 func TestForATime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		p := inFlight(func(p *plan.Plan) {
-			hold := step(p, "hold")
-			hold.Until, hold.For = nil, plan.Duration(7*time.Second)
+	for lasting, after := range map[time.Duration]string{7 * time.Second: "hold.removed", 30 * time.Second: "kill.ready"} {
+		t.Run(lasting.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				p := inFlight(func(p *plan.Plan) {
+					hold := step(p, "hold")
+					hold.Until, hold.For = nil, plan.Duration(lasting)
+					step(p, "back").After = refs("call.failed", after)
+				})
+				j := journal.New(&bytes.Buffer{})
+				outcome := engine.Run(t.Context(), engine.Config{Run: "r", Plan: p, Driver: w, Plugin: newScripted(w.activities()), Journal: j})
+				if outcome.Verdict != verdict.Passed {
+					t.Errorf("%s: %s", outcome.Verdict, outcome.Reason)
+				}
+				at := map[string]time.Duration{}
+				for _, r := range j.Records() {
+					at[r.Step+"."+r.Event] = r.At
+				}
+				// The driver of the test takes 200 ms to take it off.
+				if on := at["hold.removed"] - at["hold.injected"]; on != lasting+200*time.Millisecond {
+					t.Errorf("it was on for %v", on)
+				}
+				before(t, trace(j.Records()), after, "back.started")
+			})
 		})
-		j := journal.New(&bytes.Buffer{})
-		outcome := engine.Run(t.Context(), engine.Config{Run: "r", Plan: p, Driver: w, Plugin: newScripted(w.activities()), Journal: j})
-		if outcome.Verdict != verdict.Passed {
-			t.Errorf("%s: %s", outcome.Verdict, outcome.Reason)
-		}
-		at := map[string]time.Duration{}
-		for _, r := range j.Records() {
-			at[r.Step+"."+r.Event] = r.At
-		}
-		// The driver of the test takes 200 ms to take it off.
-		if on := at["hold.removed"] - at["hold.injected"]; on != 7200*time.Millisecond {
-			t.Errorf("it was on for %v", on)
-		}
-		before(t, trace(j.Records()), "hold.removed", "back.started")
-	})
+	}
 }
 
 // liesOf is a driver's Apply that says these events and does nothing.

@@ -70,7 +70,7 @@ func (c *Cluster) expire(a *applied, duration time.Duration) {
 	if err := c.wait(ctx, func() bool { return a.ended }); !errors.Is(err, context.DeadlineExceeded) {
 		return
 	}
-	over := fmt.Errorf("%s ends by itself: its duration of %v is over; give the fault a duration that is longer than it has to stay on", a.name, duration)
+	over := fmt.Errorf("%s ends by itself: its duration of %v is over; give the fault a duration that is longer than it has to stay on, and end it by until or for", a.name, duration)
 	c.mu.Lock()
 	if a.effect.lasts() {
 		a.trouble(over)
