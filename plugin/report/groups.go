@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"iter"
 	"maps"
-	"strings"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/statistics"
@@ -117,12 +116,13 @@ func (s strip) Words() string {
 	return fmt.Sprintf("%d without a recovery", s.Without)
 }
 
-// Ready, Answers and Converged are the medians and 95th percentiles of a phase.
-func (g group) Ready() string     { return g.phase(plan.Ready) }
-func (g group) Answers() string   { return g.phase(activity.Answers) }
-func (g group) Converged() string { return g.phase(activity.Converged) }
+// Ready, Answers and Converged are the medians and 95th percentiles of a phase, one
+// for each fault that stopped something.
+func (g group) Ready() []string     { return g.phase(plan.Ready) }
+func (g group) Answers() []string   { return g.phase(activity.Answers) }
+func (g group) Converged() []string { return g.phase(activity.Converged) }
 
-func (g group) phase(name string) string {
+func (g group) phase(name string) []string {
 	var texts []string
 	for _, times := range g.Times {
 		if times.Phase == name && times.Runs > 0 {
@@ -130,9 +130,9 @@ func (g group) phase(name string) string {
 		}
 	}
 	if len(texts) == 0 {
-		return "–"
+		return []string{"–"}
 	}
-	return strings.Join(texts, "; ")
+	return texts
 }
 
 func spread(median, p95 float64) string { return fmt.Sprintf("%.2f / %.2f", median, p95) }

@@ -39,8 +39,9 @@ func (p Page) Write(out io.Writer, runs ...Run) error {
 		view.tally.Add(r.Verdict)
 		view.ids[r.Name] = i + 1
 	}
+	names := shortNames(runs)
 	for i, r := range runs {
-		view.Runs = append(view.Runs, runView{Run: r, ID: i + 1, Open: len(runs) == 1, Command: p.replay(r)})
+		view.Runs = append(view.Runs, runView{Run: r, ID: i + 1, Open: len(runs) == 1, Case: names[Case(r.Plan)], Command: p.replay(r)})
 	}
 	view.Groups, view.Longest = groups(runs)
 	if err := page.Execute(out, view); err != nil {
@@ -87,6 +88,8 @@ type runView struct {
 	Run
 	ID   int
 	Open bool
+	// Case names the test case, as the first table does.
+	Case string
 	// Command makes the run again.
 	Command string
 }
@@ -94,8 +97,6 @@ type runView struct {
 func (v runView) Facts() []fact { return v.facts() }
 
 func (v runView) Origin() string { return clean(v.origin.Name) }
-
-func (v runView) Case() string { return clean(Case(v.Plan)) }
 
 // Meaning says in a sentence what the verdict means.
 func (v runView) Meaning() string { return string(v.Verdict) + meaning(v.Run) }

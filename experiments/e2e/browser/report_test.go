@@ -62,7 +62,32 @@ func write(t *testing.T, runs ...report.Run) string {
 }
 
 func some(t *testing.T) string {
-	return write(t, report.Runs(slices.Concat(records(t, "passed.jsonl"), records(t, "failed.jsonl"), records(t, "died.jsonl")))...)
+	t.Helper()
+	return write(t, report.Runs(slices.Concat(records(t, "passed.jsonl"), records(t, "failed.jsonl"), records(t, "died.jsonl"), many(t)))...)
+}
+
+// many are the records of a run with many faults, each of which has its times.
+func many(t *testing.T) (all []journal.Record) {
+	t.Helper()
+	one := records(t, "passed.jsonl")
+	kill, _ := one[0].Plan.Find("kill")
+	one[0].Plan.Experiment = "all-services-die-in-flight"
+	names := []string{"kill-dcm", "kill-clm", "kill-rsync", "kill-mongo", "kill-etcd"}
+	for _, name := range names {
+		kill.Name = name
+		one[0].Plan.Steps = append(one[0].Plan.Steps, kill)
+	}
+	for _, record := range one {
+		all = append(all, record)
+		for _, name := range names {
+			if record.Step == "kill" {
+				record.Step = name
+				all = append(all, record)
+				record.Step = "kill"
+			}
+		}
+	}
+	return all
 }
 
 // windows are how the page is looked at.
