@@ -103,7 +103,7 @@ func TestPositions(t *testing.T) {
 }
 
 func TestHTMLOfAHostileJournal(t *testing.T) {
-	evil := "</style><script>alert(1)</script>"
+	evil := "</style><script>alert(1)</script>\x1b[31m\u202e" + strings.Repeat("long", 1<<20)
 	text := htmlOf(t, report.Page{Maps: []report.CrashMap{{
 		Tally: evil, Bars: []report.Bar{{Title: evil, Notes: []string{evil}, Cells: []report.Cell{{Symbol: "S", Text: evil}}}},
 		Findings: []report.CrashFinding{{Text: evil, Places: []string{evil}}}, Legend: []report.Cell{{Symbol: "S", Text: evil}},
