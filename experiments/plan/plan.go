@@ -40,6 +40,9 @@ type Plan struct {
 	// BlastRadius lists, for the reader, the resources that are not the run's
 	// own, and what the run does to each.
 	BlastRadius []string `json:"touches,omitempty"`
+	// Source is the text of an experiment that came as a file: nobody else may have
+	// that any more when the run is to be made again.
+	Source string `json:"source,omitempty"`
 }
 
 // Limits of what makes up the name of a fault's object, RUN-ATTEMPT-STEP:

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 var (
@@ -113,10 +114,16 @@ func (v runView) Sights() []Finding {
 
 func (v runView) Limits() []string { return v.limits() }
 
-// replay is the command that makes the run again. A journal has the compiled plan and
-// not the experiment's file; that of a run of a crash map is in the map's folder.
+// Source is the experiment's file, of one that came as a file.
+func (v runView) Source() string { return document.Lines(v.Plan.Source) }
+
+// replay is the command that makes the run again. The file of an experiment that came
+// as one is in the journal; that of a run of a crash map is in the map's folder too.
 func (p Page) replay(r Run) string {
 	words := []string{"emco-chaos", "run", quote(r.Plan.Experiment)}
+	if r.Plan.Source != "" {
+		words = []string{"emco-chaos", "run", "-f", quote(r.Plan.Experiment + ".yaml")}
+	}
 	for _, one := range p.Maps {
 		if file := one.file(r.Name); file != "" {
 			words = []string{"emco-chaos", "run", "-f", quote(file)}

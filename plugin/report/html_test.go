@@ -195,6 +195,10 @@ func TestCommandToMakeARunAgain(t *testing.T) {
 		},
 		{name: "on what exists", plan: plan.Plan{Experiment: "e", BlastRadius: []string{"a dig"}}, want: "emco-chaos run e --use-existing --target FILE"},
 		{
+			name: "from a file", plan: plan.Plan{Experiment: "mine", Source: "kind: Experiment\n# <b>\x1b[31m\n"},
+			want: "emco-chaos run -f mine.yaml --target FILE</pre>\n<details><summary>The experiment's file</summary><pre>kind: Experiment\n# <b> [31m\n",
+		},
+		{
 			name: "of a map", plan: plan.Plan{Experiment: "e"}, want: "emco-chaos run -f point.yaml --target FILE",
 			page: report.Page{Maps: []report.CrashMap{{Bars: []report.Bar{{Cells: []report.Cell{{Run: "r", File: "point.yaml"}}}}}}},
 		},

@@ -108,6 +108,7 @@ func (p *Plugin) CompileAll(ctx context.Context, sources []sdk.Source) ([]*plan.
 			found = fault.CheckPlan(compiled)
 		}
 		problems = append(problems, found...)
+		compiled.Source = string(source.Text)
 		plans = append(plans, compiled)
 	}
 	return plans, problems.Err()
