@@ -27,7 +27,7 @@ demo: build ## Run the experiments on an emulated EMCO on this machine
 .PHONY: test
 test: ## Run all tests that need no cluster, with the race detector
 	$(GO) -C experiments/e2e test -race ./browser ./cluster ./cmd/... ./chart
-	$(GO) test -race -timeout 20m ./...
+	$(GO) test -race -timeout 40m ./...
 
 # Everything that the end-to-end tests and the cluster need is built from
 # source once, and kept in the user's cache.

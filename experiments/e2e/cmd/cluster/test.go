@@ -201,7 +201,7 @@ func (r *trial) on(ctx context.Context, there *cluster.Cluster) error {
 // goTest runs the tests behind the prefix: they are built outside the
 // cluster's network namespace, which has no way out.
 func (r *trial) goTest(ctx context.Context, prefix, environment []string) error {
-	arguments := []string{"test", "-tags", "e2e", "-count", "1", "-json", "-p", "1", "-timeout", "40m", "-artifacts", "-outputdir", r.artefacts}
+	arguments := []string{"test", "-tags", "e2e", "-count", "1", "-json", "-p", "1", "-timeout", "60m", "-artifacts", "-outputdir", r.artefacts}
 	if len(prefix) > 0 {
 		arguments = append(arguments, "-exec", strings.Join(prefix, " "))
 	}
