@@ -37,7 +37,7 @@ func (d *Driver) Apply(ctx context.Context, object fault.Object, observe func(en
 		chaos.Spec.GracePeriod = max(chaos.Spec.GracePeriod, 1)
 	}
 	f := &activeFault{driver: d, identity: identify(object), object: object, observe: observe}
-	told, err := d.resolve(ctx, object)
+	told, err := d.options.LookUp.resolve(ctx, object)
 	if err == nil {
 		err = d.prepare(ctx, f)
 	}
@@ -105,7 +105,7 @@ var _ engine.Checker = (*Driver)(nil)
 // started, and the service in its place can then be ready before the old one
 // was seen to be gone.
 func (d *Driver) Check(ctx context.Context, object fault.Object) error {
-	_, err := d.resolve(ctx, object.DeepCopyObject().(fault.Object))
+	_, err := d.options.LookUp.resolve(ctx, object.DeepCopyObject().(fault.Object))
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err == nil {

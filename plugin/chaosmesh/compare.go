@@ -147,10 +147,38 @@ func splitPort(target string) (host, port string) {
 	return target, ""
 }
 
+// LookUp finds the addresses of a name, as [net.Resolver.LookupNetIP] does.
+type LookUp func(ctx context.Context, network, host string) ([]netip.Addr, error)
+
+// SystemLookUp is the system's own way.
+func SystemLookUp(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	return net.DefaultResolver.LookupNetIP(ctx, network, host)
+}
+
+// IPv4 finds the addresses of a name that Chaos Mesh can make a rule of.
+func (l LookUp) IPv4(ctx context.Context, name string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
+	var list []string
+	all, err := l(ctx, "ip", name)
+	if err != nil {
+		return nil, fmt.Errorf("%s, whose address is not found from here: %w", name, err)
+	}
+	for _, one := range all {
+		if one = one.Unmap(); one.Is4() {
+			list = append(list, one.String())
+		}
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%s, which has no IPv4 address, only %v: Chaos Mesh knows no other, and would cut the pods off from everything", name, all)
+	}
+	return list, nil
+}
+
 // resolve puts addresses in place of the names among the external targets of the
 // object, and says which. Chaos Mesh resolves names too, and of one without an
 // IPv4 address makes a rule that stops all traffic.
-func (d *Driver) resolve(ctx context.Context, object fault.Object) (told string, err error) {
+func (l LookUp) resolve(ctx context.Context, object fault.Object) (told string, err error) {
 	chaos, ok := object.(*v1alpha1.NetworkChaos)
 	if !ok {
 		return "", nil
@@ -158,8 +186,6 @@ func (d *Driver) resolve(ctx context.Context, object fault.Object) (told string,
 	if first, err := fault.Request(object); err != nil || first > 1 {
 		return "", cmp.Or(err, error(&fault.FieldError{Field: "request", Message: "Chaos Mesh counts no requests", Remedy: "leave it out, or run it on a local cluster"}))
 	}
-	ctx, cancel := context.WithTimeout(ctx, readLimit)
-	defer cancel()
 	var resolved []string
 	for i, target := range chaos.Spec.ExternalTargets {
 		host, port := splitPort(target)
@@ -167,28 +193,20 @@ func (d *Driver) resolve(ctx context.Context, object fault.Object) (told string,
 		if prefix, err := netip.ParsePrefix(host); err == nil {
 			address = prefix.Addr().String()
 		}
-		var list []string
-		all, err := d.options.LookUp(ctx, "ip", address)
-		for _, one := range all {
-			if one = one.Unmap(); one.Is4() {
-				list = append(list, one.String()+port)
-			}
-		}
-		message := fmt.Sprintf("names %s, which has no IPv4 address, only %v: Chaos Mesh knows no other, and would cut the pods off from everything", host, all)
+		list, err := l.IPv4(ctx, address)
 		if err != nil {
-			message = fmt.Sprintf("names %s, whose address is not found from here: %v", host, err)
-		}
-		switch _, err := netip.ParseAddr(address); {
-		case len(list) == 0:
 			return "", &fault.FieldError{
-				Field: fmt.Sprintf("spec.externalTargets[%d]", i), Message: message,
+				Field: fmt.Sprintf("spec.externalTargets[%d]", i), Message: "names " + err.Error(),
 				Remedy: "give an IPv4 address of it in the target, as address: under services",
 			}
-		case err == nil:
+		}
+		if _, err := netip.ParseAddr(address); err == nil {
 			resolved = append(resolved, target)
-		default:
-			told += fmt.Sprintf("; %s is %s", host, strings.Join(list, " and "))
-			resolved = append(resolved, list...)
+			continue
+		}
+		told += fmt.Sprintf("; %s is %s", host, strings.Join(list, " and "))
+		for _, one := range list {
+			resolved = append(resolved, one+port)
 		}
 	}
 	chaos.Spec.ExternalTargets = resolved

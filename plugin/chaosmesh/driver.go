@@ -11,8 +11,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -78,7 +76,7 @@ func Open(ctx context.Context, config *rest.Config, options Options) (*Driver, e
 		return nil, errors.New("watch the cluster: a namespace has no name")
 	}
 	if options.LookUp == nil {
-		options.LookUp = net.DefaultResolver.LookupNetIP
+		options.LookUp = SystemLookUp
 	}
 	config = rest.CopyConfig(config)
 	config.QPS = -1 // A fault must not wait for a limit of our own.
@@ -221,7 +219,7 @@ type Options struct {
 	// object that this driver did not apply.
 	Tell func(text string)
 	// LookUp finds the addresses of a host; nil is the system's own way.
-	LookUp func(ctx context.Context, network, host string) ([]netip.Addr, error)
+	LookUp LookUp
 	// Limits, unless set, are [DefaultLimits].
 	Limits Limits
 }

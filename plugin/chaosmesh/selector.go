@@ -33,6 +33,9 @@ func Pods(ctx context.Context, reader client.Reader, namespace string, having ma
 // in those namespaces.
 func Select(ctx context.Context, reader client.Reader, namespaces []string, object fault.Object) (selected []corev1.Pod, err error) {
 	ends, err := endsOf(object, namespaces)
+	if err == nil {
+		_, err = LookUp(SystemLookUp).resolve(ctx, object.DeepCopyObject().(fault.Object))
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,7 @@ import (
 	"k8s.io/apimachinery/pkg/version"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/emco-chaos/emco-chaos/plugin/chaosmesh"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
@@ -51,6 +52,8 @@ type Options struct {
 	// Controller is the namespace of our controller, whose rights are then
 	// looked at too; empty leaves them out.
 	Controller string
+	// LookUp finds the addresses of services outside the cluster.
+	LookUp chaosmesh.LookUp
 	// Reach asks a service of the target whether it is there, and returns its
 	// answer.
 	Reach func(ctx context.Context, service, url string) (string, error)
@@ -106,6 +109,7 @@ var checks = []check{
 	},
 	{name: "daemon", needs: "cluster chaos-mesh controller", run: checkDaemon},
 	{name: "endpoints", needs: "cluster", over: (*examination).namespaces, run: checkEndpoints},
+	{name: "names", over: (*examination).outside, run: checkName},
 	{
 		name: "reach", over: (*examination).reachable, run: checkReach, unlimited: true,
 		none: Finding{State: Warn, Message: "no service of the target has a URL, so none was asked", Remedy: "write url: under services in the target file"},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -206,6 +207,17 @@ func (p *patient) prepared() doctor.Options {
 		}
 		return "available", nil
 	}
+	options.LookUp = func(_ context.Context, _, host string) ([]netip.Addr, error) {
+		addresses := map[string][]netip.Addr{
+			"depot.example":   {netip.MustParseAddr("10.1.2.3"), netip.MustParseAddr("fd00::3"), netip.MustParseAddr("10.1.2.4")},
+			"courier.example": {netip.MustParseAddr("10.1.2.9")},
+			"six.example":     {netip.MustParseAddr("fd00::6")},
+		}
+		if len(addresses[host]) == 0 {
+			return nil, errors.New("no such host")
+		}
+		return addresses[host], nil
+	}
 	options.Front = func(context.Context, string) (string, error) { return p.front, p.frontErr }
 	options.Remains = func(context.Context) (doctor.Finding, error) { return p.remains, p.remainsErr }
 	if p.outages != nil {
@@ -387,6 +399,15 @@ func TestExamine(t *testing.T) {
 			p.target.Credentials.Token = &target.SecretRef{File: "nowhere"}
 			p.target.Settings = map[string]any{"kubeconfig": map[string]any{"file": "nobody"}}
 		}, false},
+		{"outside", func(p *patient) {
+			p.target.Services["depot"] = target.Service{Address: "depot.example:6443"}
+		}, true},
+		{"outside-ipv6", func(p *patient) {
+			p.target.Services["depot"] = target.Service{Address: "six.example:6443"}
+		}, true},
+		{"outside-unknown", func(p *patient) {
+			p.target.Services["depot"] = target.Service{Address: "nowhere.example"}
+		}, true},
 		{"slow", func(p *patient) { p.hanging = true }, false},
 		{"chaos-mesh-missing", func(p *patient) { p.kinds = nil }, false},
 		{"kinds-missing", func(p *patient) {

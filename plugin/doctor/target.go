@@ -164,6 +164,22 @@ func (e *examination) reachable() []string {
 	return e.services(func(service target.Service) bool { return e.url(service) != "" })
 }
 
+// outside are the services without pods that faults cut off by their address.
+func (e *examination) outside() []string {
+	return e.services(func(service target.Service) bool { return !service.HasPods() && service.Address != "" })
+}
+
+// checkName finds the addresses by which a fault would cut off a service outside the cluster.
+func checkName(ctx context.Context, e *examination, name string) {
+	host := e.Target.Services[name].Host()
+	addresses, err := e.LookUp.IPv4(ctx, host)
+	if err != nil {
+		e.say(Warn, name, "give an IPv4 address of it, as services."+name+".address of the target file", "faults that cut it off are refused: it is %v", err)
+		return
+	}
+	e.say(OK, name, "", "%s is %s", host, strings.Join(addresses, " and "))
+}
+
 // checkReach asks a service whether it is there.
 func checkReach(ctx context.Context, e *examination, name string) {
 	url := e.url(e.Target.Services[name])

@@ -86,7 +86,7 @@ func (s *session) doctor(ctx context.Context, options doctor.Options, outage, as
 	if err != nil {
 		return failure(err)
 	}
-	options.Reach, options.Front = reach(plugin, description, options.Limit), doctor.Front
+	options.Reach, options.Front, options.LookUp = reach(plugin, description, options.Limit), doctor.Front, chaosmesh.SystemLookUp
 	if slices.ContainsFunc(description.Activities, func(activity sdk.Activity) bool { return activity.Name == "leftovers" }) {
 		options.Remains = func(ctx context.Context) (doctor.Finding, error) { return remains(ctx, plugin, options.Limit) }
 	}
