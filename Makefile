@@ -18,7 +18,9 @@ help: ## List the targets
 .PHONY: build
 build: ## Build emco-chaos, its plugin and the emulated EMCO into bin/
 	@mkdir -p bin
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./plugin/cmd/... ./probes/cmd/...
+	@echo "compiling: seconds, or ten minutes of processor time when nothing of it is compiled yet"
+	@set -o pipefail; $(GO) build -v -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./plugin/cmd/... ./probes/cmd/... 2>&1 | \
+		awk '!/^[^ :]+$$/ {print; next} ++n % 100 == 0 {print n " packages compiled"; fflush()}'
 
 .PHONY: demo
 demo: build ## Run the experiments on an emulated EMCO on this machine
@@ -50,6 +52,7 @@ ARCH ?= $(shell $(GO) env GOARCH)
 
 .PHONY: image
 image: ## Build the container image IMAGE into bin/, without a container engine
+	@echo "compiling for the image: seconds, or ten minutes of processor time when nothing of it is compiled yet"
 	$(GO) -C experiments/e2e run ./image/build --source $(CURDIR) -o $(CURDIR)/bin/emco-chaos-image.tar --version $(VERSION) --name $(IMAGE) --arch $(ARCH)
 
 FUZZTIME ?= 1m
