@@ -37,6 +37,12 @@ func (a *attempt) do(ctx context.Context, p *progress, task sdk.Task) {
 			case err != nil && cause != nil:
 				result = sdk.Result{Conclusion: sdk.Inconclusive, Message: "cancelled: " + cause.Error()}
 			case err != nil:
+				select {
+				case <-plugin.Gone():
+					// The loop may hear of the error before it does of its cause.
+					a.died()
+				default:
+				}
 				result = sdk.Result{Conclusion: sdk.Errored, Message: err.Error()}
 			}
 			a.result(p, result)

@@ -145,8 +145,15 @@ func (a *attempt) loop(ctx context.Context) {
 			a.trouble(interruption(ctx))
 		case gone:
 			gone = nil
-			a.trouble("the plugin died")
+			a.died()
 		}
+	}
+}
+
+// died ends an attempt that is under way in Error, for want of its plugin.
+func (a *attempt) died() {
+	if a.decided == "" {
+		a.trouble("the plugin died")
 	}
 }
 

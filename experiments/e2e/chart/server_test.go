@@ -128,6 +128,10 @@ func TestDryRun(t *testing.T) {
 	services := emco["services"].(map[string]any)
 	delete(services, "mongodb")
 	services["clm"] = map[string]any{"port": 9061}
+	// It has no operator of Prometheus, whose kinds these are.
+	metrics := everything["metrics"].(map[string]any)
+	delete(metrics, "podMonitor")
+	delete(metrics, "rules")
 	everything["priorityClassName"] = "system-cluster-critical"
 	for name, given := range map[string]map[string]any{"minimal": values(t, "minimal"), "everything": everything} {
 		t.Run(name, func(t *testing.T) {
