@@ -109,6 +109,8 @@ type drawnMark struct {
 	// X is where it is, and Early where the earliest is that it can have been; empty
 	// when that is known.
 	X, Early string
+	// Tells are the anchors of the rows that tell of it.
+	Tells string
 }
 
 // nearest is how near marks are that are drawn as one, in percent.
@@ -119,10 +121,10 @@ func (d drawing) Marks(lane Lane) []drawnMark {
 	var marks []drawnMark
 	for _, mark := range lane.Marks {
 		if last := len(marks) - 1; last >= 0 && d.place(mark.At)-d.place(marks[last].At) < nearest {
-			marks[last].Text = document.OneLine(marks[last].Text+", "+mark.Text, maxWords)
+			marks[last].Tells += " " + d.Anchor(mark.Row)
 			continue
 		}
-		one := drawnMark{Mark: mark, X: d.X(mark.At)}
+		one := drawnMark{Mark: mark, X: d.X(mark.At), Tells: d.Anchor(mark.Row)}
 		if mark.NotBefore < mark.At {
 			one.Early = d.X(mark.NotBefore)
 		}

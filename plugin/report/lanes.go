@@ -58,7 +58,6 @@ const (
 type Mark struct {
 	At, NotBefore time.Duration
 	Row           int
-	Text          string
 }
 
 // Row is one thing that happened.
@@ -189,7 +188,7 @@ func (c *charting) row(record journal.Record) {
 		return
 	}
 	c.Rows = append(c.Rows, row)
-	mark := Mark{At: row.At, NotBefore: row.At - row.Late, Row: len(c.Rows) - 1, Text: row.What}
+	mark := Mark{At: row.At, NotBefore: row.At - row.Late, Row: len(c.Rows) - 1}
 	switch {
 	case record.Kind == journal.Disturbance:
 		lane := c.lane(record.Service)

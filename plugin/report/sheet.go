@@ -17,7 +17,7 @@ type sheet struct {
 	Notes           []string
 }
 
-// table is a table of texts, which may be a stranger's. In each row the first is the
+// table is a table of texts, which may come from a journal of unknown origin. In each row the first is the
 // row's head. One without rows is left out.
 type table struct {
 	Title string
