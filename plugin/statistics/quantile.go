@@ -36,7 +36,7 @@ const (
 )
 
 // Bootstrap is the interval of a sample's median by resampling, nil of a sample too
-// small for one. Equal samples have equal intervals, whoever asks.
+// small for one. Its source of random numbers is seeded: equal samples have equal intervals.
 func Bootstrap(sample []float64) *Interval {
 	if len(sample) < fewest {
 		return nil

@@ -236,12 +236,16 @@ func (e *EMCO) node(service string, addresses map[string]string) Node {
 			Time:         e.options.CloudTime, Token: e.options.Token, Bugs: e.bugs,
 		}
 	case CLMName:
-		return CLM{Listen: listen, Store: to(MongoName), StoreTimeout: e.options.StoreTimeout, Token: e.options.Token}
+		return CLM{e.onStore(listen, to(MongoName))}
 	case DTCName:
-		return DTC{Listen: listen, Store: to(MongoName), StoreTimeout: e.options.StoreTimeout, Token: e.options.Token}
+		return DTC{e.onStore(listen, to(MongoName))}
 	default:
 		return unknown(service)
 	}
+}
+
+func (e *EMCO) onStore(listen, store string) StoreOnly {
+	return StoreOnly{Listen: listen, Store: store, StoreTimeout: e.options.StoreTimeout, Token: e.options.Token}
 }
 
 // unknown is a service that there is not.

@@ -199,40 +199,40 @@ func (d DCM) Run(ctx context.Context, listening func(string)) error {
 	})
 }
 
-// CLM is the cluster manager.
-type CLM struct {
+// StoreOnly is a service that stands on the document store alone.
+type StoreOnly struct {
 	Listen       string
 	Store        string // where the document store is
 	StoreTimeout time.Duration
 	Token        string
 }
+
+func (s StoreOnly) run(listening func(string), serve func(net.Listener, *docstore.Client) error) error {
+	store := docstore.NewClient(s.Store, s.StoreTimeout)
+	defer store.Close()
+	listener, err := listen(s.Listen, listening)
+	if err != nil {
+		return err
+	}
+	return serve(listener, store)
+}
+
+// CLM is the cluster manager.
+type CLM struct{ StoreOnly }
 
 // Run serves until ctx ends.
 func (c CLM) Run(ctx context.Context, listening func(string)) error {
-	store := docstore.NewClient(c.Store, c.StoreTimeout)
-	defer store.Close()
-	listener, err := listen(c.Listen, listening)
-	if err != nil {
-		return err
-	}
-	return clm.Serve(ctx, listener, clm.Config{Store: store, Token: c.Token})
+	return c.run(listening, func(listener net.Listener, store *docstore.Client) error {
+		return clm.Serve(ctx, listener, clm.Config{Store: store, Token: c.Token})
+	})
 }
 
 // DTC is the distributed traffic controller.
-type DTC struct {
-	Listen       string
-	Store        string // where the document store is
-	StoreTimeout time.Duration
-	Token        string
-}
+type DTC struct{ StoreOnly }
 
 // Run serves until ctx ends.
 func (d DTC) Run(ctx context.Context, listening func(string)) error {
-	store := docstore.NewClient(d.Store, d.StoreTimeout)
-	defer store.Close()
-	listener, err := listen(d.Listen, listening)
-	if err != nil {
-		return err
-	}
-	return dtc.Serve(ctx, listener, dtc.Config{Store: store, Token: d.Token})
+	return d.run(listening, func(listener net.Listener, store *docstore.Client) error {
+		return dtc.Serve(ctx, listener, dtc.Config{Store: store, Token: d.Token})
+	})
 }

@@ -120,7 +120,7 @@ func (p *processes) node(name string) emcotest.Node {
 	case "dcm":
 		return emcotest.DCM{Listen: listen, Store: to("mongo"), Etcd: to("etcd"), Rsync: to("rsync"), StoreTimeout: storeTimeout, Bugs: p.bugs}
 	default:
-		return emcotest.CLM{Listen: listen, Store: to("mongo"), StoreTimeout: storeTimeout}
+		return emcotest.CLM{StoreOnly: emcotest.StoreOnly{Listen: listen, Store: to("mongo"), StoreTimeout: storeTimeout}}
 	}
 }
 
