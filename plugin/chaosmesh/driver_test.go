@@ -1807,6 +1807,10 @@ func TestSelect(t *testing.T) {
 	if got := names(chaosmesh.Select(t.Context(), reader, []string{namespace}, byPhase)); got != "orchestrator-1" {
 		t.Errorf("by phase: %q", got)
 	}
+	sixth := partition(t)
+	sixth.Spec.Target, sixth.Spec.ExternalTargets = nil, []string{"fd00::6"}
+	_, err = chaosmesh.Select(t.Context(), reader, []string{namespace}, sixth)
+	contains(t, err, "spec.externalTargets[0]", "fd00::6, which has no IPv4 address")
 	_, err = chaosmesh.Select(t.Context(), reader, []string{namespace}, byNode)
 	contains(t, err, "node node-2")
 	if got := names(chaosmesh.Pods(t.Context(), reader, namespace, map[string]string{"app": "etcd"})); got != "etcd-2" {

@@ -1,6 +1,7 @@
 package doctor_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,6 +23,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/doctor"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
+	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 	appsv1 "k8s.io/api/apps/v1"
@@ -67,7 +69,8 @@ type patient struct {
 	remains              doctor.Finding
 	frontErr, remainsErr error
 	// outages are what an outage of each service comes to; nil tries none.
-	outages map[string]engine.Outcome
+	outages   map[string]engine.Outcome
+	outageErr error
 }
 
 // sound is a cluster on which all is as it should be.
@@ -224,7 +227,7 @@ func (p *patient) prepared() doctor.Options {
 		options.Outage = func(_ context.Context, service string) (engine.Outcome, error) {
 			outcome, known := p.outages[service]
 			if !known {
-				return outcome, errors.New("the target is held")
+				return outcome, cmp.Or(p.outageErr, errors.New("the target is held"))
 			}
 			return outcome, nil
 		}
@@ -516,6 +519,16 @@ func TestExamine(t *testing.T) {
 		{"outage-left", func(p *patient) {
 			p.outages = map[string]engine.Outcome{"shop": {Judgement: verdict.Judgement{Verdict: verdict.Passed}, Left: []string{"the fault r1-1-outage"}}}
 		}, false},
+		{"outage-under-way", func(p *patient) {
+			p.outages, p.outageErr = map[string]engine.Outcome{}, &lease.HeldError{State: lease.State{Namespace: "market", Holder: "anna@laptop", Run: "rlive"}}
+		}, true},
+		{"outage-after-a-dead-run", func(p *patient) {
+			p.outages = map[string]engine.Outcome{}
+			p.objects = append(p.objects, held("anna@laptop_x", "rdead", time.Now().Add(-time.Minute)))
+		}, true},
+		{"outage-untold", func(p *patient) {
+			p.outages, p.outageErr = map[string]engine.Outcome{}, fmt.Errorf("%w: it has no such probe", run.ErrUntold)
+		}, true},
 		{"outage-refused", func(p *patient) { p.outages = map[string]engine.Outcome{} }, false},
 		{"driver-refused", func(p *patient) { p.open = errors.New("watch pods: forbidden") }, false},
 	}

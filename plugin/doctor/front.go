@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -15,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/plugin/lease"
+	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
@@ -148,7 +151,15 @@ func (e *examination) stopped() []string {
 // checkOutage takes a service down for a moment: that alone shows what repeats
 // requests and does not tell.
 func checkOutage(ctx context.Context, e *examination, name string) {
-	switch outcome, err := e.Outage(ctx, name); {
+	if e.untouchable(name) {
+		return
+	}
+	outcome, err := e.Outage(ctx, name)
+	switch held, is := errors.AsType[*lease.HeldError](err); {
+	case is:
+		e.inUse(name, held)
+	case errors.Is(err, run.ErrUntold):
+		e.say(Skipped, name, "", "not taken down: %v", err)
 	case err != nil:
 		e.say(Fail, name, "", "it could not be taken down: %v", cause(ctx, err))
 	case len(outcome.Left) > 0:

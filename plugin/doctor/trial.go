@@ -31,14 +31,12 @@ func checkInjection(ctx context.Context, e *examination, _ string) {
 		e.say(Skipped, "", "", "not tried, as was asked for")
 		return
 	}
-	if e.expired != "" {
-		// To take the target over would hide that it is to be cleaned.
-		e.say(Warn, "", e.command("clean"), "not tried, since %s died and what it left is still to be removed", e.expired)
+	if e.untouchable("") {
 		return
 	}
 	driver, err := e.Open(ctx)
 	if held, ok := errors.AsType[*lease.HeldError](err); ok {
-		e.say(Warn, "", "wait for the run to end, and look again", "not tried, since the target is in use: %s holds it", held.State)
+		e.inUse("", held)
 		return
 	}
 	if err != nil {
@@ -65,6 +63,19 @@ func checkInjection(ctx context.Context, e *examination, _ string) {
 			}
 		}
 	}
+}
+
+// untouchable says that no fault is put on a target that a dead run left faults on:
+// to take the target over would hide that it is to be cleaned.
+func (e *examination) untouchable(subject string) bool {
+	if e.expired != "" {
+		e.say(Warn, subject, e.command("clean"), "not tried, since %s died and what it left is still to be removed", e.expired)
+	}
+	return e.expired != ""
+}
+
+func (e *examination) inUse(subject string, held *lease.HeldError) {
+	e.say(Warn, subject, "wait for the run to end, and look again", "not tried, since the target is in use: %s holds it", held.State)
 }
 
 // trial is a network fault that is tried out, and what it is if that cannot be

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 // front is the experiment that shows what stands in front of a service.
@@ -19,35 +21,58 @@ import (
 //go:embed front.yaml
 var front []byte
 
-// Behind is [Target.Front] for each of the services that a fault of the plans stops.
-// It tells of those in front of which something takes their requests, and returns
-// those that were tried.
-func (t *Target) Behind(ctx context.Context, plugin *Plugin, services []string, plans []*plan.Plan, abandon <-chan struct{}) (tried []string, err error) {
+// ErrUntold is the error of a service that the plugin has no probe for.
+var ErrUntold = errors.New("the plugin cannot tell whether it refuses requests")
+
+// Outages remembers which services were taken down for a moment: once is enough.
+type Outages struct{ tried map[string]bool }
+
+// Try is [Target.Front] for each of the services that a fault of the plans stops. It
+// tells of those in front of which something takes their requests. An error means
+// that no run may begin.
+func (o *Outages) Try(ctx context.Context, on *Target, plugin *Plugin, services []string, plans []*plan.Plan, abandon <-chan struct{}) error {
 	for _, service := range services {
 		stopped := slices.ContainsFunc(plans, func(p *plan.Plan) bool {
 			return slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Fault != nil && s.Fault.StopsService(service) })
 		})
-		if !stopped || ctx.Err() != nil {
+		if !stopped || o.tried[service] || ctx.Err() != nil {
 			continue
 		}
-		t.tell(service + ": it is taken down for a moment, to see whether what stands in front of it repeats requests")
-		outcome, err := t.Front(ctx, plugin, service, abandon)
-		if err != nil {
-			return tried, fmt.Errorf("take %s down for a moment: %w", service, err)
+		on.tell(service + ": it is taken down for a moment, to see whether what stands in front of it repeats requests")
+		outcome, err := on.Front(ctx, plugin, service, abandon)
+		switch {
+		case errors.Is(err, ErrUntold):
+			on.tell(fmt.Sprintf("%s: it is not: %v", service, err))
+		case err != nil:
+			return fmt.Errorf("take %s down for a moment: %w", service, err)
+		case outcome.Verdict == verdict.Inconclusive:
+			on.tell(fmt.Sprintf("%s: no run will be conclusive in which it is stopped: %s", service, outcome.Reason))
+		case outcome.Verdict != verdict.Passed:
+			on.tell(fmt.Sprintf("%s: nothing is known of what stands in front of it: %s: %s", service, outcome.Verdict, outcome.Reason))
 		}
-		tried = append(tried, service)
-		if outcome.Verdict != verdict.Passed {
-			t.tell(fmt.Sprintf("%s: no run will be conclusive in which it is stopped: %s", service, outcome.Reason))
+		if len(outcome.Left) > 0 {
+			// No run begins under another's fault.
+			if _, err := on.RemoveFaults(ctx); err != nil {
+				return fmt.Errorf("take %s down for a moment: %w", service, err)
+			}
 		}
+		if o.tried == nil {
+			o.tried = map[string]bool{}
+		}
+		o.tried[service] = true
 	}
-	return tried, nil
+	return nil
 }
 
 // Front takes a service down for a moment, and returns what its clients see of
 // that: Inconclusive when something in front of the service took a request that
-// nobody could answer, as what repeats requests does. No report has this run.
+// nobody could answer, as what repeats requests does. No report has this run. The
+// error is [ErrUntold] when nothing was done.
 func (t *Target) Front(ctx context.Context, plugin *Plugin, service string, abandon <-chan struct{}) (engine.Outcome, error) {
 	plans, err := plugin.CompileAll(ctx, []sdk.Source{{File: "front.yaml", Text: front, Parameters: map[string]string{"service": service}}})
+	if problems, is := errors.AsType[document.Problems](err); is {
+		return engine.Outcome{}, fmt.Errorf("%w: %w", ErrUntold, problems)
+	}
 	if err != nil {
 		return engine.Outcome{}, err
 	}

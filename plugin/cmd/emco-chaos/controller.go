@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -104,9 +103,7 @@ type runner struct {
 	s       *session
 	target  *target.Target
 	cluster *rest.Config
-	// tried are the services behind something else that were taken down to see
-	// whether that repeats requests: once is enough.
-	tried []string
+	outages run.Outages
 	// traces sends the runs of crash maps; the controller sends all others.
 	traces *trace.Sender
 }
@@ -167,10 +164,7 @@ func (r *runner) Run(ctx context.Context, spec run.Spec, tell func(string)) (eng
 		return engine.Outcome{}, err
 	}
 	defer done()
-	behind = slices.DeleteFunc(behind, func(service string) bool { return slices.Contains(r.tried, service) })
-	tried, err := opened.Behind(ctx, plugin, behind, []*plan.Plan{spec.Plan}, spec.Abandon)
-	r.tried = append(r.tried, tried...)
-	if err != nil {
+	if err := r.outages.Try(ctx, opened, plugin, behind, []*plan.Plan{spec.Plan}, spec.Abandon); err != nil {
 		return engine.Outcome{}, err
 	}
 	spec.Version = version

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -12,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/repeater"
@@ -87,15 +90,62 @@ func TestFrontsAreTried(t *testing.T) {
 			}
 			defer plugin.Close()
 			plans := []*plan.Plan{compiled(t, s, target, "service-refused")}
-			tried, err := opened.Behind(t.Context(), plugin, []string{"dcm", "orchestrator"}, plans, nil)
-			if err != nil || !slices.Equal(tried, []string{"orchestrator"}) {
-				t.Errorf("tried %v: %v", tried, err)
+			var outages run.Outages
+			// Once is enough, and a service that the plugin has no probe for is no hindrance.
+			for _, service := range []string{"dcm", "orchestrator", "orchestrator"} {
+				if err := outages.Try(t.Context(), opened, plugin, []string{service}, plans, nil); err != nil {
+					t.Error(err)
+				}
 			}
 			const trying = "orchestrator: it is taken down for a moment, to see whether what stands in front of it repeats requests"
-			if len(told) == 0 || told[0] != trying || !strings.HasPrefix(strings.Join(told[1:], "\n"), test.says) || test.says == "" && len(told) > 1 {
+			if len(told) == 0 || told[0] != trying || slices.Contains(told[1:], trying) || !strings.HasPrefix(strings.Join(told[1:], "\n"), test.says) || test.says == "" && len(told) > 1 {
 				t.Errorf("told %q", told)
 			}
 		})
+	}
+}
+
+// A service that the plugin has no probe for is left alone, and hinders no run.
+func TestFrontsThatCannotBeTried(t *testing.T) {
+	t.Parallel()
+	s := newSession(t)
+	target := readTarget(t, emulated(t))
+	var told []string
+	opened, err := run.Open(t.Context(), target, func(text string) { told = append(told, text) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := opened.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	plugin, err := s.start(t.Context(), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plugin.Close()
+	stopped := &plan.Plan{Steps: []plan.Step{{Name: "kill", Fault: &plan.Fault{Kind: "PodChaos", Summary: "pod-kill gui"}}}}
+	if err := new(run.Outages).Try(t.Context(), opened, plugin, []string{"gui"}, []*plan.Plan{stopped}, nil); err != nil {
+		t.Error(err)
+	}
+	if text := strings.Join(told, "\n"); !strings.Contains(text, "gui: it is not: the plugin cannot tell whether it refuses requests: ") {
+		t.Errorf("told %q", told)
+	}
+}
+
+// Before its runs the command tells of what it found.
+func TestRunTriesFronts(t *testing.T) {
+	t.Parallel()
+	s := newSession(t)
+	target := readTarget(t, emulated(t))
+	behindRepeaters(t, target)
+	var errs bytes.Buffer
+	s.errs = &errs
+	options := runOptions{output: "text", attempts: 1, journals: t.TempDir(), chosen: chosen{set: parameters{"refused": "2s"}}}
+	err := s.run(t.Context(), options, []string{"service-refused"}, target)
+	if exit, is := errors.AsType[*exitError](err); !is || exit.code != report.ExitInconclusive || !strings.Contains(errs.String(), "orchestrator: no run will be conclusive in which it is stopped") {
+		t.Errorf("%v: %s", err, &errs)
 	}
 }
 

@@ -170,7 +170,7 @@ func (s *session) suite(ctx context.Context, options runOptions, names []string,
 	}
 
 	behind := doctor.Fronts(interrupted, target, linesTo(s.errs))
-	if _, err := opened.Behind(interrupted, plugin, behind, plans, abandon); err != nil {
+	if err := new(run.Outages).Try(interrupted, opened, plugin, behind, plans, abandon); err != nil {
 		return nil, failure(err)
 	}
 	screen := newScreen(s.out, options, len(plans))
