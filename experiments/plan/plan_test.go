@@ -78,3 +78,20 @@ func TestTexts(t *testing.T) {
 		}
 	}
 }
+
+func TestStopsService(t *testing.T) {
+	for _, test := range []struct {
+		kind, summary, service string
+		want                   bool
+	}{
+		{"PodChaos", "pod-kill rsync", "rsync", true},
+		{"PodChaos", "pod-kill rsync", "sync", false},
+		{"PodChaos", "pod-kill rsync", "orchestrator", false},
+		{"NetworkChaos", "partition both between orchestrator and rsync", "rsync", false},
+	} {
+		fault := plan.Fault{Kind: test.kind, Summary: test.summary}
+		if got := fault.StopsService(test.service); got != test.want {
+			t.Errorf("%s %q stops %s: got %v", test.kind, test.summary, test.service, got)
+		}
+	}
+}

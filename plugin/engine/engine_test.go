@@ -909,6 +909,8 @@ func pluginDies(t *testing.T) {
 		if r.Step == "call" && r.Event == "sent" {
 			died = time.Now()
 			close(plugin.gone)
+			// The loop finds both signs, the death and the activity's error.
+			synctest.Wait()
 		}
 	})
 	restarts := 0

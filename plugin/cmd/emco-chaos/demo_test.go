@@ -12,8 +12,18 @@ import (
 func TestPageOfTheDemo(t *testing.T) {
 	var out bytes.Buffer
 	s := &session{errs: &out}
+	journals := t.TempDir()
+	for _, name := range []string{"passed.jsonl", "failed.jsonl", "died.jsonl"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", "report", "testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(journals, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	path := filepath.Join(t.TempDir(), "report.html")
-	if err := s.page(t.Context(), filepath.Join("..", "..", "report", "testdata"), path); err != nil {
+	if err := s.page(t.Context(), journals, path); err != nil {
 		t.Fatal(err)
 	}
 	page, err := os.ReadFile(path)
