@@ -127,9 +127,14 @@ func (c *compiler) between(field string, short map[string]any) (fault.Ends, bool
 	}
 	result.Summary = "between " + result.Service + " and " + name
 	result.Spec["direction"] = direction
-	if service.HasPods() {
+	switch {
+	case service.HasPods():
 		result.Spec["target"] = pods(service)
-	} else {
+	case fmt.Sprint(direction) == string(v1alpha1.To):
+		result.Spec["externalTargets"] = []string{service.HostPort()}
+	default:
+		// Chaos Mesh takes the port for that of the packet's destination, which in an
+		// answer is the pod's own: with it, answers would pass.
 		result.Spec["externalTargets"] = []string{service.Host()}
 	}
 	return result, true

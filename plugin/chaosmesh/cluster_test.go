@@ -2,8 +2,10 @@ package chaosmesh_test
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -299,24 +301,33 @@ func recordsOf(selector string, pods []string) (records []*v1alpha1.Record) {
 func (m *mesh) rule(now manner, chaos *v1alpha1.NetworkChaos, pods, peers, external []string) {
 	source := v1alpha1.RawRuleSource{Source: chaos.Namespace + "/" + chaos.Name}
 	var networks []string
+	var ports []v1alpha1.CidrAndPort
 	for _, target := range external {
-		prefix, err := netip.ParsePrefix(target)
+		host, port, err := net.SplitHostPort(target)
 		if err != nil {
-			prefix = netip.PrefixFrom(netip.MustParseAddr(target), 32)
+			host = target
 		}
-		networks = append(networks, prefix.Masked().String())
+		prefix, err := netip.ParsePrefix(host)
+		if err != nil {
+			prefix = netip.PrefixFrom(netip.MustParseAddr(host), 32)
+		}
+		if number, err := strconv.ParseUint(port, 10, 16); err == nil {
+			ports = append(ports, v1alpha1.CidrAndPort{Cidr: prefix.Masked().String(), Port: uint16(number)})
+		} else {
+			networks = append(networks, prefix.Masked().String())
+		}
 	}
 	for _, name := range peers {
 		networks = append(networks, address(name)+"/32")
 	}
 	rule := v1alpha1.RawIptables{Name: "rule", Direction: v1alpha1.Output, RawRuleSource: source}
 	var sets []v1alpha1.RawIPSet
-	if len(networks) > 0 && !now.unset {
+	if len(networks)+len(ports) > 0 && !now.unset {
 		rule.IPSets = []string{"set"}
 		sets = []v1alpha1.RawIPSet{
 			{Name: "set", IPSetType: v1alpha1.SetIPSet, SetNames: []string{"net", "netport"}, RawRuleSource: source},
 			{Name: "net", IPSetType: v1alpha1.NetIPSet, Cidrs: networks, RawRuleSource: source},
-			{Name: "netport", IPSetType: v1alpha1.NetPortIPSet, RawRuleSource: source},
+			{Name: "netport", IPSetType: v1alpha1.NetPortIPSet, CidrAndPorts: ports, RawRuleSource: source},
 		}
 	}
 	for _, name := range pods {

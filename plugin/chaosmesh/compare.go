@@ -189,6 +189,13 @@ func (l LookUp) resolve(ctx context.Context, object fault.Object) (told string, 
 	var resolved []string
 	for i, target := range chaos.Spec.ExternalTargets {
 		host, port := splitPort(target)
+		if port != "" && chaos.Spec.Direction == v1alpha1.From {
+			return "", &fault.FieldError{
+				Field:   fmt.Sprintf("spec.externalTargets[%d]", i),
+				Message: fmt.Sprintf("is %s, and of what comes from there Chaos Mesh compares the port with the pod's own: nothing would be dropped", target),
+				Remedy:  "leave the port out, or write direction: to",
+			}
+		}
 		address := host
 		if prefix, err := netip.ParsePrefix(host); err == nil {
 			address = prefix.Addr().String()

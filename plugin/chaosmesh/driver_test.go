@@ -387,10 +387,13 @@ func TestNamesAreResolved(t *testing.T) {
 			contains(t, err, "spec.externalTargets[0]", says, "give an IPv4 address")
 		}
 	}
+	answers := to("192.0.2.9:443")
+	answers.Spec.Direction = v1alpha1.From
+	contains(t, driver.Check(t.Context(), answers), "spec.externalTargets[0]: is 192.0.2.9:443", "nothing would be dropped", "leave the port out")
 	counted := partition(t)
 	counted.Annotations = map[string]string{fault.RequestAnnotation: "3"}
 	contains(t, driver.Check(t.Context(), counted), "Chaos Mesh counts no requests")
-	object := to("edge.example", "192.0.2.9", "198.51.100.7/24")
+	object := to("edge.example:6443", "192.0.2.9", "198.51.100.7/24:80")
 	if err := driver.Check(t.Context(), object); err != nil {
 		t.Fatal(err)
 	}
@@ -400,7 +403,7 @@ func TestNamesAreResolved(t *testing.T) {
 	}
 	w.event(plan.Injected)
 	edit(m.apiServer, chaosKey(object), func(chaos *v1alpha1.NetworkChaos) {
-		if want := []string{"192.0.2.7", "192.0.2.8", "192.0.2.9", "198.51.100.7/24"}; !slices.Equal(chaos.Spec.ExternalTargets, want) {
+		if want := []string{"192.0.2.7:6443", "192.0.2.8:6443", "192.0.2.9", "198.51.100.7/24:80"}; !slices.Equal(chaos.Spec.ExternalTargets, want) {
 			t.Errorf("the object is on %v", chaos.Spec.ExternalTargets)
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"regexp"
 	"slices"
@@ -85,6 +86,21 @@ type Link struct {
 }
 
 func (l Link) String() string { return l.From + " to " + cmp.Or(l.To, l.External) }
+
+// leadsTo reports whether the link leads to an external target. Where only one of
+// the two has a port, it is that of all ports.
+func (l Link) leadsTo(target string) bool {
+	host, port := splitPort(target)
+	external, own := splitPort(l.External)
+	return host != "" && host == external && (port == own || port == "" || own == "")
+}
+
+func splitPort(name string) (host, port string) {
+	if host, port, err := net.SplitHostPort(name); err == nil {
+		return host, port
+	}
+	return name, ""
+}
 
 // Load reads a LocalCluster file. Its mistakes come back all at once as
 // [document.Problems], each with its place, its field and a remedy.

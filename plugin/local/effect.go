@@ -95,7 +95,7 @@ func (d *Description) networkChaos(spec *v1alpha1.NetworkChaosSpec, request int)
 		}
 	}
 	for i, name := range spec.ExternalTargets {
-		if !slices.ContainsFunc(d.Links, func(link Link) bool { return name != "" && link.External == name }) {
+		if !slices.ContainsFunc(d.Links, func(link Link) bool { return link.leadsTo(name) }) {
 			return effect{}, refuse(fmt.Sprintf("spec.externalTargets[%d]", i), fmt.Sprintf("no link leads to %s; there are the links %s", name, d.linkNames()),
 				"correct the name, or add a link to the cluster file")
 		}
@@ -105,7 +105,7 @@ func (d *Description) networkChaos(spec *v1alpha1.NetworkChaosSpec, request int)
 	for i, link := range d.Links {
 		// The fault's sources are at one end of the link, or at both.
 		connects := slices.Contains(sources, link.From) &&
-			(all || slices.Contains(targets, link.To) || slices.Contains(spec.ExternalTargets, link.External))
+			(all || slices.Contains(targets, link.To) || slices.ContainsFunc(spec.ExternalTargets, link.leadsTo))
 		answers := slices.Contains(sources, link.To) && (all || slices.Contains(targets, link.From))
 		if connects || answers {
 			result.holds[i] = [2]bool{

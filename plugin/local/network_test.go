@@ -155,26 +155,39 @@ func TestPartitionFromEverything(t *testing.T) {
 	}
 }
 
-// TestExternalTarget holds a link that leads out of the cluster.
+// TestExternalTarget holds a link that leads out of the cluster. One of the two
+// may have a port.
 func TestExternalTarget(t *testing.T) {
 	t.Parallel()
-	description := localtest.Description(t)
-	description.Links[0].To, description.Links[0].External = "", "edge.emulated"
-	cluster := localtest.Start(t, description)
-	outside := localtest.Outside(description)
-	chaos := localtest.Partition()
-	chaos.Spec.Target, chaos.Spec.ExternalTargets = nil, []string{"edge.emulated"}
-	partition := apply(t, cluster, chaos)
-	if detail := partition.await(plan.Injected).Detail; !strings.Contains(detail, "service to edge.emulated") {
-		t.Errorf("got %q", detail)
+	for _, named := range [][2]string{
+		{"edge.emulated", "edge.emulated"}, {"edge.emulated", "edge.emulated:6443"},
+		{"edge.emulated:6443", "edge.emulated"}, {"edge.emulated:6443", "edge.emulated:6443"},
+	} {
+		t.Run(named[0]+" by "+named[1], func(t *testing.T) {
+			t.Parallel()
+			description := localtest.Description(t)
+			description.Links[0].To, description.Links[0].External = "", named[0]
+			cluster := localtest.Start(t, description)
+			outside := localtest.Outside(description)
+			chaos := localtest.Partition()
+			chaos.Spec.Target, chaos.Spec.ExternalTargets = nil, []string{named[1]}
+			partition := apply(t, cluster, chaos)
+			if detail := partition.await(plan.Injected).Detail; !strings.Contains(detail, "service to "+named[0]) {
+				t.Errorf("got %q", detail)
+			}
+			message := send(t, outside, "message")
+			held(t, message)
+			partition.remove()
+			if err := get(t, message); err != nil {
+				t.Error(err)
+			}
+			arrived(t, outside, "message", 1)
+			chaos.Name, chaos.Spec.ExternalTargets = "other", []string{"edge.emulated:443"}
+			if err := cluster.Check(t.Context(), chaos); (err != nil) != (named[0] != "edge.emulated") {
+				t.Errorf("another port: %v", err)
+			}
+		})
 	}
-	message := send(t, outside, "message")
-	held(t, message)
-	partition.remove()
-	if err := get(t, message); err != nil {
-		t.Error(err)
-	}
-	arrived(t, outside, "message", 1)
 }
 
 // TestBackEndDies kills what a held request is for. The request is lost, its

@@ -86,6 +86,20 @@ func (s Service) Host() string {
 	return s.Address
 }
 
+// HostPort returns that host with the port of the address or URL, or alone where
+// there is none.
+func (s Service) HostPort() string {
+	if s.Address != "" {
+		return s.Address
+	}
+	parsed, err := url.Parse(s.URL)
+	if err != nil || parsed.Host == "" {
+		return ""
+	}
+	scheme := map[string]string{"http": "80", "https": "443"}[parsed.Scheme]
+	return net.JoinHostPort(parsed.Hostname(), cmp.Or(parsed.Port(), scheme))
+}
+
 type Ingress struct {
 	URL string `json:"url"`
 }

@@ -139,17 +139,26 @@ func TestBrokenTargets(t *testing.T) {
 }
 
 func TestHost(t *testing.T) {
-	tests := map[string]target.Service{
-		"":            {},
-		"edge":        {Address: "edge"},
-		"10.0.0.1":    {Address: "10.0.0.1:6443"},
-		"2001:db8::1": {Address: "[2001:db8::1]:443"},
-		"shop":        {URL: "http://shop:80"},
-		"2001:db8::2": {Address: "2001:db8::2"},
+	tests := []struct {
+		service        target.Service
+		host, hostPort string
+	}{
+		{target.Service{}, "", ""},
+		{target.Service{Address: "edge"}, "edge", "edge"},
+		{target.Service{Address: "10.0.0.1:6443"}, "10.0.0.1", "10.0.0.1:6443"},
+		{target.Service{Address: "[2001:db8::1]:443"}, "2001:db8::1", "[2001:db8::1]:443"},
+		{target.Service{Address: "2001:db8::2"}, "2001:db8::2", "2001:db8::2"},
+		{target.Service{URL: "http://shop:9015"}, "shop", "shop:9015"},
+		{target.Service{URL: "http://shop/v2"}, "shop", "shop:80"},
+		{target.Service{URL: "https://shop"}, "shop", "shop:443"},
+		{target.Service{URL: "https://shop", Address: "edge:1"}, "edge", "edge:1"},
 	}
-	for want, service := range tests {
-		if got := service.Host(); got != want {
-			t.Errorf("host of %+v: got %q, want %q", service, got, want)
+	for _, test := range tests {
+		if got := test.service.Host(); got != test.host {
+			t.Errorf("host of %+v: got %q, want %q", test.service, got, test.host)
+		}
+		if got := test.service.HostPort(); got != test.hostPort {
+			t.Errorf("host and port of %+v: got %q, want %q", test.service, got, test.hostPort)
 		}
 	}
 }
