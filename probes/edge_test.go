@@ -69,6 +69,9 @@ func TestSurvey(t *testing.T) {
 	const all = "Deployment adservice, Service adservice, Deployment currencyservice, Service currencyservice"
 	run(t, subject, "ensure", given(map[string]any{"logicalCloud": "Instantiated", "dig": "Approved"}), Passed)
 	surveyed("EMCO says Approved; on the edge: nothing", "", Passed)
+	restless := subject
+	restless.Setup.quiet = time.Hour
+	run(t, restless, "survey", map[string]any{"call": "dig.instantiate", "quiet": "50ms"}, Passed)
 	onEdge(http.MethodPatch, "/survey-1-adservice", deployment)
 	surveyed("EMCO says Approved; on the edge: Deployment adservice", "Deployment adservice", Failed)
 	onEdge(http.MethodDelete, "/survey-1-adservice", "")

@@ -9,10 +9,22 @@ import (
 )
 
 type pace struct {
-	interval time.Duration // from an answer to the next question
-	longest  time.Duration // the interval grows by half after each answer up to this; 0 keeps it constant
-	patience time.Duration // when to stop asking; 0 sets no limit
-	hedged   bool          // sends another request beside one that takes longer than [hedgeDelay]
+	interval time.Duration        // from an answer to the next question
+	longest  time.Duration        // the interval grows by half after each answer up to this; 0 keeps it constant
+	patience time.Duration        // when to stop asking; 0 sets no limit
+	due      func() time.Duration // how soon the next answer can decide; not positive: no sooner than others. May be nil
+	hedged   bool                 // sends another request beside one that takes longer than [hedgeDelay]
+}
+
+// wait is the time to the next question: no longer than until its answer can decide.
+func (p pace) wait(interval time.Duration) time.Duration {
+	if p.due == nil {
+		return interval
+	}
+	if due := p.due(); due > 0 {
+		return min(interval, due)
+	}
+	return interval
 }
 
 // hedgeDelay is how long a request may hang before another one is sent beside
@@ -39,7 +51,7 @@ func poll[T any](ctx context.Context, p pace, ask func(context.Context) T) iter.
 			} else {
 				return
 			}
-			if !yield(answer) || p.patience > 0 && time.Since(began) > p.patience || !pause(ctx, interval) {
+			if !yield(answer) || p.patience > 0 && time.Since(began) > p.patience || !pause(ctx, p.wait(interval)) {
 				return
 			}
 		}

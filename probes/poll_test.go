@@ -3,10 +3,13 @@ package probes
 import (
 	"context"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
 func TestHedgedPollingDoesNotWaitForWhatHangs(t *testing.T) {
@@ -79,6 +82,30 @@ func TestHedgedPollingEndsWithItsContext(t *testing.T) {
 		}
 		if open.Load() != 0 {
 			t.Errorf("%d questions are open", open.Load())
+		}
+	})
+}
+
+// TestQuietIsSeenInTime: however seldom it asks by then, a watch asks as soon as what it saw has held for long enough.
+func TestQuietIsSeenInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		const moved = 1100 * time.Millisecond
+		w := &watch{observer: &record{}, quiet: 3 * time.Second, ask: func(context.Context) sample {
+			now := time.Now()
+			return sample{Answer: emco.Answer{Started: now, Ended: now}, reading: emco.Reading{Text: strconv.FormatBool(now.Sub(began) > moved)}}
+		}}
+		asked := 0
+		for range w.samples(t.Context(), pace{interval: 100 * time.Millisecond, longest: time.Second}) {
+			if asked++; w.held() >= w.quiet {
+				break
+			}
+		}
+		if took := time.Since(w.same); took != w.quiet || time.Since(began) < moved+w.quiet {
+			t.Errorf("seen %v after it moved", took)
+		}
+		if asked > 12 {
+			t.Errorf("it asked %d times", asked)
 		}
 	})
 }

@@ -707,6 +707,8 @@ func TestArguments(t *testing.T) {
 		{"unavailable", args{}, "service", "a service or a call"},
 		{"unavailable", args{"service": "dcm", "call": "dig.approve"}, "service", "use orchestrator or leave it out"},
 		{"status", args{"call": "dig.approve", "state": 1}, "state", "the state"},
+		{"survey", args{"call": "dig.approve", "quiet": "soon"}, "quiet", "such as 500ms"},
+		{"survey", args{"call": "dig.approve", "quiet": "-1s"}, "quiet", "such as 500ms"},
 		{"teardown", args{"x": 1}, "x", "it takes none"},
 		{"ensure", args{}, "given", "the states"},
 		{"ensure", args{"given": "Approved"}, "given", "the states"},

@@ -16,7 +16,7 @@ import (
 
 func (t task) watchStatus(call emco.Call) *watch {
 	return &watch{
-		observer: t, noun: "status",
+		observer: t, noun: "status", quiet: t.quiet(),
 		last:     sample{reading: emco.Reading{Progress: emco.Unknown, Text: "none was read"}},
 		ask:      func(ctx context.Context) sample { return t.read(ctx, call) },
 		evidence: func(last sample) map[string]string { return readingEvidence(last.reading) },

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emco-chaos/emco-chaos/probes/activity"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
@@ -15,14 +17,16 @@ import (
 var (
 	surveyKind = Kind{
 		Activity: question("survey", "waits until nothing moves, and lists what EMCO says of what a call works on and what of it is on the edge",
-			callArgument("the call")),
+			callArgument("the call"), quietArgument),
+		check: checkQuiet,
 		run: func(ctx context.Context, t task) Result {
 			result, _ := t.survey(ctx)
 			return result
 		},
 	}
 	agreementKind = Kind{
-		Activity: question("agreement", "does as survey, and tells whether EMCO and the edge agree", callArgument("the call")),
+		Activity: question("agreement", "does as survey, and tells whether EMCO and the edge agree", callArgument("the call"), quietArgument),
+		check:    checkQuiet,
 		run: func(ctx context.Context, t task) Result {
 			result, agree := t.survey(ctx)
 			if result.Conclusion == Passed && !agree {
@@ -32,6 +36,17 @@ var (
 		},
 	}
 )
+
+var quietArgument = activity.Argument{Name: "quiet", Type: activity.Duration,
+	Description: "for how long nothing may move, such as 500ms where all was quiet before; the time of quiet if left out"}
+
+func checkQuiet(a arguments) error {
+	text := a.text(quietArgument.Name)
+	if d, err := time.ParseDuration(text); text != "" && (err != nil || d <= 0) {
+		return wrong(quietArgument.Name, fmt.Sprintf("cannot be %q", document.Shown(text)), "write a time, such as 500ms")
+	}
+	return nil
+}
 
 // restPatience is how long a status may go on moving. One that then has not come to rest is told as it is.
 const restPatience = 20 * time.Second
@@ -46,8 +61,11 @@ func (t task) survey(ctx context.Context) (result Result, agree bool) {
 	defer edge.http.CloseIdleConnections()
 	call, _ := t.call()
 	w := t.watchStatus(call)
+	if quiet, err := time.ParseDuration(t.text(quietArgument.Name)); err == nil {
+		w.quiet = quiet
+	}
 	for sample := range w.samples(ctx, t.Setup.pace(pace{longest: longestInterval, patience: restPatience})) {
-		if rests := sample.reading.Status.Resting() != "" || refuses(sample); rests && w.held() >= t.quiet() {
+		if rests := sample.reading.Status.Resting() != "" || refuses(sample); rests && w.held() >= w.quiet {
 			break
 		}
 	}

@@ -29,6 +29,7 @@ type watch struct {
 	ask      func(context.Context) sample
 	keep     func(sample) // may be nil
 	evidence func(sample) map[string]string
+	quiet    time.Duration // how long an answer must hold to count; 0 if that is not asked
 
 	began   time.Time
 	last    sample
@@ -42,6 +43,7 @@ type watch struct {
 func (w *watch) samples(ctx context.Context, p pace) iter.Seq[sample] {
 	return func(yield func(sample) bool) {
 		w.began = time.Now()
+		p.due = func() time.Duration { return w.quiet - w.held() }
 		for got := range poll(ctx, p, w.ask) {
 			if w.err = got.err; w.err != nil || over(ctx) && !got.Outcome.Answered() && got.Outcome.Kind != emco.Refused {
 				return

@@ -59,6 +59,10 @@ func Hold(number int) string { return fmt.Sprintf("hold-%d", number) }
 // off.
 const removal = 5 * time.Second
 
+// Quiet is for how long nothing may move where EMCO was found at rest before: in
+// the given state, and at an end that has held.
+func (Options) Quiet() time.Duration { return 500 * time.Millisecond }
+
 // Experiment writes the experiment in which the service dies at the point.
 func (p Point) Experiment(options Options) ([]byte, error) {
 	return render(pointTemplate, struct {

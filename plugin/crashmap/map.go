@@ -59,9 +59,10 @@ type Start struct {
 	State string `json:"state"`
 	// Answered is how long the call takes without a fault.
 	Answered time.Duration `json:"answered"`
-	// End is what a run without a fault comes to. What differs between good
-	// runs is left out.
-	End *View `json:"end,omitempty"`
+	// Begin is what a run without a fault begins with, and End what it comes to.
+	// What differs between good runs is left out.
+	Begin *View `json:"begin,omitempty"`
+	End   *View `json:"end,omitempty"`
 	// Beyond names the paths that the call does not have: it was answered before.
 	Beyond []string `json:"beyond,omitempty"`
 	Points []Point  `json:"points,omitempty"`

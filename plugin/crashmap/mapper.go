@@ -123,10 +123,10 @@ func (m *Mapper) run(ctx context.Context, experiment []byte, err error) (string,
 
 // reference makes the call without a fault, to know what a good end looks like.
 func (m *Mapper) reference(ctx context.Context, start crashpoint.Start) error {
-	if m.Map.start(start).End != nil {
+	if known := m.Map.start(start); known.Begin != nil && known.End != nil {
 		return nil
 	}
-	var end *View
+	var begin, end *View
 	var took time.Duration
 	for range references {
 		text, err := start.Reference(crashpoint.Options{Converge: converge})
@@ -134,20 +134,21 @@ func (m *Mapper) reference(ctx context.Context, start crashpoint.Start) error {
 		if err != nil {
 			return err
 		}
+		before, began := seen.view(crashpoint.Before)
 		view, there := seen.view(crashpoint.Look)
 		answered, was := seen.answered()
-		if !there || !was {
-			_, why := seen.consequence(View{})
+		if !began || !there || !was {
+			_, why := seen.consequence(View{}, View{})
 			return fmt.Errorf("it says nothing: %s", why)
 		}
 		took = max(took, answered)
 		if end != nil {
-			view = view.masked(*end)
+			before, view = before.masked(*begin), view.masked(*end)
 		}
-		end = &view
+		begin, end = &before, &view
 	}
 	known := m.Map.start(start)
-	known.End, known.Answered = end, took
+	known.Begin, known.End, known.Answered = begin, end, took
 	m.Tell(fmt.Sprintf("%s: answered within %v, ends %s", start, took.Round(time.Millisecond), describe(*end)))
 	return m.save()
 }
@@ -241,7 +242,7 @@ func (m *Mapper) point(ctx context.Context, at crashpoint.Point) error {
 			known.Beyond = append(known.Beyond, at.Name())
 			return m.save()
 		}
-		entry.Consequence, entry.Words = seen.consequence(*known.End)
+		entry.Consequence, entry.Words = seen.consequence(*known.Begin, *known.End)
 		if m.Resent && entry.Consequence != "" && !seen.movedOn(len(at.Path)) {
 			entry.Consequence, entry.Words = "", "a hold took so long that the call may not have moved on"
 		}
@@ -266,7 +267,8 @@ func (m *Mapper) point(ctx context.Context, at crashpoint.Point) error {
 // finding looks for a way out, writes the experiment that replays a finding, and
 // replays it.
 func (m *Mapper) finding(ctx context.Context, at crashpoint.Point, entry *Point, seen history, options crashpoint.Options) error {
-	end := *m.Map.start(at.Start).End
+	known := m.Map.start(at.Start)
+	begin, end := *known.Begin, *known.End
 	// A call that does not end may only need another service to start anew. That
 	// is asked first: what is left of one is not removed by asking EMCO again.
 	if entry.Consequence == Stuck && strings.Contains(entry.Words, "within") {
@@ -281,7 +283,7 @@ func (m *Mapper) finding(ctx context.Context, at crashpoint.Point, entry *Point,
 			if err != nil {
 				return err
 			}
-			if consequence, _ := again.consequence(end); consequence != "" && consequence != Stuck {
+			if consequence, _ := again.consequence(begin, end); consequence != "" && consequence != Stuck {
 				entry.Consequence, entry.WayOut, options.Restart = Late, "a restart of "+service, service
 				break
 			}
@@ -312,7 +314,7 @@ func (m *Mapper) finding(ctx context.Context, at crashpoint.Point, entry *Point,
 		if err != nil {
 			return err
 		}
-		consequence, _ := again.consequence(end)
+		consequence, _ := again.consequence(begin, end)
 		if consequence == entry.Consequence || entry.Consequence == Late && consequence != "" && consequence != Stuck {
 			entry.Replayed++
 		}

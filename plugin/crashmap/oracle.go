@@ -130,12 +130,17 @@ func resentWithin(held time.Duration) time.Duration {
 	return gap
 }
 
-// consequence is what the run says of EMCO, and in which words. Empty: it says
-// nothing, and why.
-func (h history) consequence(end View) (Consequence, string) {
+// consequence is what the run says of EMCO, and in which words, where begin and
+// end are those of good runs. Empty: it says nothing, and why.
+func (h history) consequence(begin, end View) (Consequence, string) {
 	judged := verdict.Judge(h.plan, h.records)
 	if judged.Verdict != verdict.Passed && judged.Verdict != verdict.Failed {
 		return "", judged.Reason
+	}
+	before, _ := h.view(crashpoint.Before)
+	if !before.is(begin) {
+		// The look before the call is a short one.
+		return "", "it does not begin as without a fault: " + describe(before)
 	}
 	looked, _ := h.result(crashpoint.Look)
 	for _, record := range h.records {
@@ -146,7 +151,6 @@ func (h history) consequence(end View) (Consequence, string) {
 	if judged.Verdict == verdict.Failed {
 		return h.failed(judged.Reason)
 	}
-	before, _ := h.view(crashpoint.Before)
 	after, _ := h.view(crashpoint.Look)
 	for _, record := range h.records {
 		if record.Kind == journal.Left {

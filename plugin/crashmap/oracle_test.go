@@ -127,19 +127,20 @@ func TestConsequence(t *testing.T) {
 		{"disagreement is judged", told{before: approved, after: approved, bad: crashpoint.Look, text: "they differ"}, Behind, "they differ"},
 		{"not on the edge in the end", told{before: approved, after: approved, bad: crashpoint.Edge, text: "missing"}, Behind, "missing"},
 		{"still there after the way back", told{before: approved, after: approved, bad: crashpoint.EdgeAfter, text: "there"}, Behind, "there"},
-		{"failed for good", told{before: instantiated, after: instantiated, bad: crashpoint.Final, text: "status says no", progress: "given up"}, EndsFailed, "status says no"},
+		{"failed for good", told{before: approved, after: approved, bad: crashpoint.Final, text: "status says no", progress: "given up"}, EndsFailed, "status says no"},
 		{"failed on the way back", told{before: approved, after: approved, bad: crashpoint.Undone, text: "status says TerminateFailed"}, EndsFailed, "status says TerminateFailed"},
 		{"refused", told{before: approved, after: approved, bad: crashpoint.Reissue, text: "refused: 500"}, Stuck, "refused: 500"},
 		{"refused on the way back", told{before: approved, after: approved, bad: crashpoint.Undo, text: "500"}, Stuck, "500"},
 		{"without an end", told{before: approved, after: approved, bad: crashpoint.Final, text: "not reached within 30s"}, Stuck, "not reached within 30s"},
 		{"wedged", told{before: approved, after: approved, bad: crashpoint.Reissue, text: "is wedged", wedged: "projects/p"}, Stuck, "is wedged"},
 		{"something stays", told{before: approved, after: approved, left: "edge Deployment shop"}, Leaks, "edge Deployment shop"},
+		{"not as good runs begin", told{before: View{"Approved", on}, after: View{"Approved", on}}, "", "it does not begin as without a fault: Approved, on the edge: Deployment shop"},
 		{"answered before", told{before: approved, after: approved, accepted: true}, "", "call: expected connection-lost, but it was accepted (as it must be)"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			seen := historyOf(steps(), test.run.records())
-			consequence, words := seen.consequence(end)
+			consequence, words := seen.consequence(approved, end)
 			if consequence != test.want || words != test.words {
 				t.Errorf("it is %q (%s), not %q (%s)", consequence, words, test.want, test.words)
 			}
