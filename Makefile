@@ -4,6 +4,9 @@ SHELL := /bin/bash
 GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
+# The commands need no C compiler, and are compiled as those of the image are,
+# so that one serves the other.
+BUILD := CGO_ENABLED=0 $(GO) build -trimpath
 
 # Tools are pinned here and kept out of go.mod.
 BUF := $(GO) run github.com/bufbuild/buf/cmd/buf@v1.75.0
@@ -19,7 +22,7 @@ help: ## List the targets
 build: ## Build emco-chaos, its plugin and the emulated EMCO into bin/
 	@mkdir -p bin
 	@echo "compiling: seconds, or ten minutes of processor time when nothing of it is compiled yet"
-	@set -o pipefail; $(GO) build -v -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./plugin/cmd/... ./probes/cmd/... 2>&1 | \
+	@set -o pipefail; $(BUILD) -v -ldflags '$(LDFLAGS)' -o bin/ ./plugin/cmd/... ./probes/cmd/... 2>&1 | \
 		awk '!/^[^ :]+$$/ {print; next} ++n % 100 == 0 {print n " packages compiled"; fflush()}'
 
 .PHONY: demo

@@ -155,12 +155,12 @@ func (r *trial) image() string { return filepath.Join(r.artefacts, "emco-chaos-i
 
 // build builds what the tests try out.
 func (r *trial) build(ctx context.Context) error {
-	programs := r.programs()
-	if err := r.command(ctx, source, "go", "build", "-trimpath", "-o", programs+"/", "./plugin/cmd/...", "./probes/cmd/...").Run(); err != nil {
+	programs := r.programs() + "/"
+	if err := r.static(ctx, source, "go", "build", "-trimpath", "-o", programs, "./plugin/cmd/...", "./probes/cmd/...").Run(); err != nil {
 		return fmt.Errorf("build the commands: %w", err)
 	}
 	// The README's commands need them.
-	if err := r.command(ctx, "", "go", "build", "-trimpath", "-o", programs+"/", "helm.sh/helm/v4/cmd/helm").Run(); err != nil {
+	if err := r.static(ctx, "", "go", "build", "-trimpath", "-o", programs, "helm.sh/helm/v4/cmd/helm").Run(); err != nil {
 		return fmt.Errorf("build helm: %w", err)
 	}
 	if err := r.command(ctx, source, "go", "-C", "experiments/e2e", "run", "./image/build", "--source", "../..", "--name", productImage, "--version", "e2e", "-o", r.image()).Run(); err != nil {
@@ -201,14 +201,13 @@ func (r *trial) on(ctx context.Context, there *cluster.Cluster) error {
 // goTest runs the tests behind the prefix: they are built outside the
 // cluster's network namespace, which has no way out.
 func (r *trial) goTest(ctx context.Context, prefix, environment []string) error {
-	arguments := []string{"test", "-tags", "e2e", "-count", "1", "-json", "-p", "1", "-timeout", "60m", "-artifacts", "-outputdir", r.artefacts}
+	arguments := []string{"test", "-trimpath", "-tags", "e2e", "-count", "1", "-json", "-p", "1", "-timeout", "60m", "-artifacts", "-outputdir", r.artefacts}
 	if len(prefix) > 0 {
 		arguments = append(arguments, "-exec", strings.Join(prefix, " "))
 	}
 	arguments = append(arguments, r.arguments...)
-	command := r.command(ctx, "", "go", append(arguments, ".", "./driver", "./chart")...)
-	// A test binary is also what runs in pods: with nothing else beside it.
-	command.Env = append(append(command.Env, "CGO_ENABLED=0"), environment...)
+	command := r.static(ctx, "", "go", append(arguments, ".", "./driver", "./chart")...)
+	command.Env = append(command.Env, environment...)
 	if r.stays {
 		command.WaitDelay = tidyLimit
 	}
@@ -220,6 +219,15 @@ func (r *trial) goTest(ctx context.Context, prefix, environment []string) error 
 		return fmt.Errorf("the tests: %w", err)
 	}
 	return nil
+}
+
+// static is a command of Go's that compiles as the image is compiled: a test binary
+// is also what runs in pods, with nothing else beside it, and what is compiled once
+// serves all.
+func (r *trial) static(ctx context.Context, folder, program string, arguments ...string) *exec.Cmd {
+	command := r.command(ctx, folder, program, arguments...)
+	command.Env = append(command.Env, "CGO_ENABLED=0")
+	return command
 }
 
 // command is a program that is interrupted, and all that it started with it,
