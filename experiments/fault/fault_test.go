@@ -176,7 +176,7 @@ var update = flag.Bool("update", false, "write the golden files")
 // TestKinds renders the short forms of every kind, and reads them again.
 func TestKinds(t *testing.T) {
 	schema := fault.Schema()
-	schema["definitions"] = map[string]any{"parameter": true}
+	schema["definitions"] = map[string]any{"parameter": true, "services": true}
 	text, err := json.Marshal(schema)
 	if err != nil {
 		t.Fatal(err)

@@ -10,8 +10,13 @@ type schema = map[string]any
 // WholeKey is the key of a whole Chaos Mesh object in an experiment.
 const WholeKey = "chaosMesh"
 
+// ServiceKey is the key of a short form that names the service, or services, that
+// the fault is on.
+const ServiceKey = "service"
+
 // Schema is the JSON Schema, with the annotations of [document.Schema], of what
-// stands behind a step's key fault. It refers to the definition parameter.
+// stands behind a step's key fault. It refers to the definitions
+// parameter and services.
 func Schema() map[string]any {
 	forms, oneOf := schema{}, []any{}
 	for _, kind := range kinds {
@@ -42,15 +47,19 @@ func (k Kind) schema() schema {
 	properties, required := schema{}, []string{}
 	for _, field := range slices.Concat(common, k.Fields) {
 		switch {
-		case field.Key == "", field.Key == "action" && len(k.Actions) == 1, field.Key == "service" && k.Between, field.Key == "between" && !k.Between:
+		case field.Key == "", field.Key == "action" && len(k.Actions) == 1, field.Key == ServiceKey && k.Between, field.Key == "between" && !k.Between:
 			continue
 		case field.Key == "action":
 			field.Schema, field.Example = schema{"enum": k.Actions}, either(k.Actions)
 		case len(field.Actions) > 0 && len(k.actionsOf(field.Key)) < len(k.Actions):
 			field.Summary += "; of the action " + either(field.Actions)
 		}
+		forms := []any{field.Schema, schema{"$ref": "#/definitions/parameter"}}
+		if field.Key == ServiceKey {
+			forms = append(forms, schema{"$ref": "#/definitions/services"})
+		}
 		properties[field.Key] = schema{
-			"anyOf":       []any{field.Schema, schema{"$ref": "#/definitions/parameter"}},
+			"anyOf":       forms,
 			"description": field.Summary, "x-missing": fmt.Sprintf("write %s: %v", field.Key, field.Example),
 		}
 		if field.Required && len(field.Actions) == 0 {

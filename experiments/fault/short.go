@@ -126,7 +126,7 @@ func (k Kind) Example(action string, services ...string) map[string]any {
 	if k.Between {
 		short["between"] = []any{services[0], services[1]}
 	} else {
-		short["service"] = services[0]
+		short[ServiceKey] = services[0]
 	}
 	for _, field := range k.Fields {
 		if field.Key != "" && field.Annotation == "" && field.belongsTo(action) {

@@ -37,8 +37,10 @@ func (c *compiler) teardown() *plan.Activity {
 	return plainActivity(what, map[string]any{})
 }
 
-// probe reads {NAME: ARGUMENT}, {NAME: {ARGUMENT: VALUE}} or NAME.
-func (c *compiler) probe(field string, value any) *plan.Activity {
+// probe reads {NAME: ARGUMENT}, {NAME: {ARGUMENT: VALUE}} or NAME. Of several
+// services it asks the member's.
+func (c *compiler) probe(m member, value any) *plan.Activity {
+	field := document.Join(stepsField, m.written) + ".probe"
 	if name, alone := value.(string); alone {
 		what, _ := c.catalogue.activity(name)
 		return c.activity(field, what, map[string]any{})
@@ -47,6 +49,12 @@ func (c *compiler) probe(field string, value any) *plan.Activity {
 	for name, argument := range named {
 		what, _ := c.catalogue.activity(name)
 		arguments, isMap := argument.(map[string]any)
+		switch {
+		case m.service != "" && isMap:
+			arguments[c.serviceKey(name)] = m.service
+		case m.service != "":
+			argument = m.service
+		}
 		if !isMap && len(what.Arguments) > 0 {
 			arguments = map[string]any{what.Arguments[0].Name: argument}
 		}
@@ -87,7 +95,7 @@ func (c *compiler) activity(field string, what activity.Activity, arguments map[
 			if _, own := c.file.Value(document.Join(field, argument.Name)); own {
 				at = document.Join(field, argument.Name)
 			}
-			if !c.canBeAsked(at, text) {
+			if !c.canBeAsked(c.element(at, text), text) {
 				return nil
 			}
 			result.Service = text

@@ -30,7 +30,7 @@ func (c *compiler) checkCalls(result *plan.Plan) {
 		what, _ := c.catalogue.activity(step.Activity.Name)
 		if name := c.callOf(step); what.Follows && name != "" && !slices.Contains(made, name) {
 			c.file.Add(document.Problem{
-				Field:   document.Join(stepsField, step.Name) + ".probe",
+				Field:   c.place(document.Join("steps", step.Name)) + ".probe",
 				Message: fmt.Sprintf("waits for what %s leads to, and no step makes that call", name),
 				Remedy:  document.Instead(name, made),
 			})

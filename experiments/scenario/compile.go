@@ -99,7 +99,7 @@ func Compile(file string, data []byte, catalogue Catalogue, onto *target.Target,
 	}
 	for _, problem := range plan.Check(result, c.unread...) {
 		// The experiment's name is checked where it is read.
-		if field := "spec." + problem.Field; problem.Field != "experiment" && !source.Troubled(field) {
+		if field := c.place(problem.Field); problem.Field != "experiment" && !source.Troubled(field) {
 			problem.Field = field
 			source.Add(problem)
 		}
@@ -120,6 +120,10 @@ type compiler struct {
 	catalogue Catalogue
 	target    *target.Target
 	read      *experiment
+	several   several
+	// places are the fields of the file, below spec, that fields of the plan come
+	// from, where they differ.
+	places map[string]string
 	// unread are the steps whose fault or activity could not be read.
 	unread []string
 }
@@ -138,14 +142,14 @@ func (c *compiler) plan() *plan.Plan {
 		Expected:    spec.Expected,
 		Given:       plan.Step{Name: plan.GivenStep, Timeout: spec.Timeouts.Given, Activity: c.given()},
 		Teardown:    plan.Step{Name: plan.TeardownStep, Timeout: spec.Timeouts.Teardown, Activity: c.teardown()},
-		Evidence:    spec.Evidence,
 	}
 	for i, name := range spec.Expected {
 		c.service(fmt.Sprintf("spec.expected[%d]", i), name)
 	}
-	for _, name := range c.file.Keys(stepsField) {
-		result.Steps = append(result.Steps, c.step(name, spec.Steps[name]))
+	for _, member := range c.members() {
+		result.Steps = append(result.Steps, c.step(member, spec.Steps[member.written]))
 	}
+	result.Evidence = c.claims(spec.Evidence)
 	for _, step := range append([]plan.Step{result.Given, result.Teardown}, result.Steps...) {
 		if step.Activity == nil && step.Fault == nil {
 			c.unread = append(c.unread, step.Name)
@@ -159,21 +163,21 @@ const (
 	givenField = "spec.given"
 )
 
-func (c *compiler) step(name string, read step) plan.Step {
-	field := document.Join(stepsField, name)
+func (c *compiler) step(m member, read step) plan.Step {
+	field := document.Join(stepsField, m.written)
 	result := plan.Step{
-		Name: name, After: read.After, AfterAny: read.AfterAny, Until: read.Until, For: read.For,
+		Name: m.name, After: c.refs(m, "after", read.After), AfterAny: c.refs(m, "afterAny", read.AfterAny), Until: c.refs(m, "until", read.Until), For: read.For,
 		Delay: read.Delay, While: read.While, Expect: read.Expect, Otherwise: read.Otherwise,
 	}
 	usual := c.read.Spec.Timeouts
 	switch {
 	case read.Fault != nil:
-		result.Timeout, result.Fault = usual.Fault, c.fault(field, read.For)
+		result.Timeout, result.Fault = usual.Fault, c.fault(m, read.For)
 	case read.Call != "":
 		what, _ := c.catalogue.activity(c.catalogue.Call)
 		result.Timeout, result.Activity = usual.Call, c.activity(field+".call", what, map[string]any{what.Arguments[0].Name: read.Call})
 	default:
-		result.Timeout, result.Activity = usual.Probe, c.probe(field+".probe", read.Probe)
+		result.Timeout, result.Activity = usual.Probe, c.probe(m, read.Probe)
 	}
 	result.Timeout = cmp.Or(read.Timeout, result.Timeout)
 	if result.Activity != nil && result.Expect != "" {

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
@@ -14,9 +15,9 @@ import (
 
 // fault makes a plan's fault of what stands in the step: the short form of a kind
 // of fault, or a whole object; nil if something is wrong there. It lasts for a
-// time, or for longer if that is zero.
-func (c *compiler) fault(step string, lasts plan.Duration) *plan.Fault {
-	field := step + ".fault"
+// time, or for longer if that is zero. Of several services it is on the member's.
+func (c *compiler) fault(m member, lasts plan.Duration) *plan.Fault {
+	field := document.Join(stepsField, m.written) + ".fault"
 	if c.file.Troubled(field) {
 		return nil
 	}
@@ -25,6 +26,10 @@ func (c *compiler) fault(step string, lasts plan.Duration) *plan.Fault {
 		field, form := document.Join(field, key), form.(map[string]any)
 		read, spec, at := fault.Read, form["spec"], field+".spec"
 		if kind, short := fault.Short(key); short {
+			if m.service != "" {
+				form = maps.Clone(form)
+				form[fault.ServiceKey] = m.service
+			}
 			ends, found := c.ends(kind, field, form)
 			if !found {
 				return nil
@@ -70,7 +75,8 @@ func (c *compiler) ends(kind fault.Kind, field string, short map[string]any) (fa
 	if kind.Between {
 		return c.between(field, short)
 	}
-	return c.source(document.Join(field, "service"), short["service"], "name a service that has labels in the target file")
+	name, _ := short[fault.ServiceKey].(string)
+	return c.source(c.element(document.Join(field, fault.ServiceKey), name), name, "name a service that has labels in the target file")
 }
 
 // source finds the service that a fault is put on: it has pods.

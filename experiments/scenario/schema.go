@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -107,7 +108,7 @@ func (c Catalogue) probeForms(what activity.Activity) schema {
 	forms := []any{c.argumentsSchema(what)}
 	first := what.Arguments[0].Name
 	if needed := required(what); len(needed) == 0 || len(needed) == 1 && needed[0] == first {
-		forms = append(forms, c.argumentSchema(what.Arguments[0]))
+		forms = append(forms, c.probedSchema(what.Arguments[0]))
 	}
 	return schema{"anyOf": forms, "description": what.Summary}
 }
@@ -124,15 +125,29 @@ func required(what activity.Activity) []string {
 
 // argumentsSchema is a mapping of an activity's arguments.
 func (c Catalogue) argumentsSchema(what activity.Activity) schema {
-	properties := schema{}
+	properties, of := schema{}, c.argumentSchema
+	if what.Probe {
+		of = c.probedSchema
+	}
 	for _, argument := range what.Arguments {
-		properties[argument.Name] = c.argumentSchema(argument)
+		properties[argument.Name] = of(argument)
 	}
 	result := schema{"type": "object", "additionalProperties": false, "properties": properties, "description": what.Summary}
 	if needed := required(what); len(needed) > 0 {
 		result["required"] = needed
 	}
 	return result
+}
+
+// probedSchema is an argument of a probe: where a service can stand, several can.
+func (c Catalogue) probedSchema(argument activity.Argument) schema {
+	rules := c.argumentSchema(argument)
+	if argument.Type == activity.ServiceName {
+		one := rules["anyOf"].([]any)
+		list := schema{"allOf": []any{schema{"$ref": "#/definitions/services"}, schema{"items": schema{"anyOf": one}}}}
+		rules["anyOf"] = append(slices.Clone(one), list)
+	}
+	return rules
 }
 
 func (c Catalogue) argumentSchema(argument activity.Argument) schema {

@@ -136,6 +136,9 @@ func (c *checking) wrong(field string, value any, rules map[string]any, k jsonsc
 		remedy = fmt.Sprintf("write a whole number from %v to %v", rules["minimum"], rules["maximum"])
 	case *kind.MinProperties, *kind.MinItems:
 		message = "is empty"
+	case *kind.UniqueItems:
+		c.file.Wrong(fmt.Sprintf("%s[%d]", field, max(k.Duplicates[0], k.Duplicates[1])), "is there twice", "keep one of them")
+		return
 	}
 	c.file.Wrong(field, annotation(rules, "x-message", message), annotation(rules, "x-remedy", remedy))
 }
