@@ -1,8 +1,8 @@
-// Package doctor finds out whether experiments can be run on a target of a
-// Kubernetes cluster: whether the cluster, Chaos Mesh, our rights, the
-// target's pods and its endpoints are as a run needs them, and whether an
-// earlier run left something. Each finding says what is wrong and how to mend
-// it.
+// Package doctor finds out whether experiments can be run on a target: whether
+// the cluster, Chaos Mesh, our rights, the target's pods and its endpoints are
+// as a run needs them, or the processes and links of a local one, and whether
+// an earlier run left something. Each finding says what is wrong and how to
+// mend it.
 //
 // Nothing that is not its own is changed. What a check tries out, it takes
 // back.
@@ -24,6 +24,7 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/plugin/chaosmesh"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
+	"github.com/emco-chaos/emco-chaos/plugin/local"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
@@ -37,7 +38,7 @@ type Discovery interface {
 }
 
 // Options say what is looked at, and by what means. Those without a word on
-// what a zero means are required; the target's driver is kubernetes.
+// what a zero means are required; of a local target those of a cluster are not.
 type Options struct {
 	Target *target.Target
 	// TargetFile is the target's file, for the commands that mend something.
@@ -63,8 +64,8 @@ type Options struct {
 	// out. What mends it is added.
 	Remains func(ctx context.Context) (Finding, error)
 	// Open starts a driver on the target, with others kept off it, for trying
-	// faults out; nil leaves that out. A HeldError of package lease is a run
-	// that is under way.
+	// faults out; nil leaves that out, on a cluster. A HeldError of package lease
+	// is a run that is under way.
 	Open func(ctx context.Context) (Driver, error)
 	// Outage takes a service down for a moment and returns what its clients saw,
 	// as [run.Target.Front] does; nil leaves that out.
@@ -93,35 +94,43 @@ type check struct {
 	unlimited bool
 }
 
-// checks is the table of checks, in their order.
-var checks = []check{
-	{name: "files", over: (*examination).named, run: checkFiles, sound: "the target's files are for those who need them"},
+// These rows are in the tables of both drivers.
+var (
+	filesCheck = check{name: "files", over: (*examination).named, run: checkFiles, sound: "the target's files are for those who need them"}
+	noLabels   = Finding{
+		State: Fail, Message: "no service of the target has labels, so no fault can select anything",
+		Remedy: "write namespace and labels under services in the target file",
+	}
+	reachCheck = check{
+		name: "reach", needs: "start", over: (*examination).reachable, run: checkReach, unlimited: true,
+		none: Finding{State: Warn, Message: "no service of the target has a URL, so none was asked", Remedy: "write url: under services in the target file"},
+	}
+	frontCheck     = check{name: "front", needs: "reach", over: (*examination).reachable, run: checkFront, unlimited: true}
+	resourcesCheck = check{name: "resources", needs: "reach", run: checkResources}
+	outageCheck    = check{name: "outage", needs: "reach inject", over: (*examination).stopped, run: checkOutage, unlimited: true}
+)
+
+// clusterChecks is the table of checks of a target on a Kubernetes cluster, in their
+// order.
+var clusterChecks = []check{
+	filesCheck,
 	{name: "cluster", run: checkCluster},
 	{name: "chaos-mesh", needs: "cluster", run: checkKinds},
 	{name: "controller", needs: "cluster chaos-mesh", run: checkController},
 	{name: "rights", needs: "cluster", over: (*examination).places, run: checkRights},
-	{
-		name: "pods", needs: "cluster", over: (*examination).selecting, run: checkPods,
-		none: Finding{
-			State: Fail, Message: "no service of the target has labels, so no fault can select anything",
-			Remedy: "write namespace and labels under services in the target file",
-		},
-	},
+	{name: "pods", needs: "cluster", over: (*examination).selecting, run: checkPods, none: noLabels},
 	{name: "daemon", needs: "cluster chaos-mesh controller", run: checkDaemon},
 	{name: "endpoints", needs: "cluster", over: (*examination).namespaces, run: checkEndpoints},
 	{name: "names", over: (*examination).outside, run: checkName},
-	{
-		name: "reach", over: (*examination).reachable, run: checkReach, unlimited: true,
-		none: Finding{State: Warn, Message: "no service of the target has a URL, so none was asked", Remedy: "write url: under services in the target file"},
-	},
-	{name: "front", needs: "reach", over: (*examination).reachable, run: checkFront, unlimited: true},
-	{name: "resources", needs: "reach", run: checkResources},
+	reachCheck,
+	frontCheck,
+	resourcesCheck,
 	{
 		name: "leftovers", needs: "cluster chaos-mesh", over: (*examination).namespaces, run: checkLeftovers,
 		sound: "no fault and no lease of a dead run is there",
 	},
 	{name: "inject", needs: "cluster chaos-mesh controller rights daemon", run: checkInjection, unlimited: true},
-	{name: "outage", needs: "reach inject", over: (*examination).stopped, run: checkOutage, unlimited: true},
+	outageCheck,
 }
 
 // examination is one look at a target, and what has been found so far.
@@ -137,16 +146,29 @@ type examination struct {
 	// and those that the cluster does not have, as /RESOURCE.
 	denied map[string]bool
 	self   string // who we are, as kubectl's flags name it
+
+	local  *local.Description // of a local target, once it was read
+	taken  bool               // another process runs it
+	driver Driver             // that of a local target, while it runs
 }
 
 // Examine goes through the table of checks, and notifies of each finding as it
 // comes. A check that needs what an earlier one found wrong is skipped, and the
 // finding says so.
-func Examine(ctx context.Context, options Options, notify func(Finding)) (Report, error) {
+func Examine(ctx context.Context, options Options, notify func(Finding)) (report Report, err error) {
 	e := &examination{
 		Options: options, notify: notify,
 		report: Report{Target: options.Target.Name, Findings: []Finding{}},
 		failed: map[string]bool{}, pods: map[string][]Pod{}, denied: map[string]bool{}, self: "--user=NAME",
+	}
+	defer func() {
+		if e.driver != nil {
+			err = errors.Join(err, e.driver.Close())
+		}
+	}()
+	checks := clusterChecks
+	if options.Target.Driver.Kubernetes == nil {
+		checks = localChecks
 	}
 	for _, check := range checks {
 		if ctx.Err() == nil {

@@ -27,7 +27,7 @@ func checkFiles(_ context.Context, e *examination, _ string) {
 		}
 	}
 	for _, file := range kubeconfigs(e.Target.Settings) {
-		for _, unfit := range unfitFor(file) {
+		for _, unfit := range unfitFor(file, e.Target.Driver.Kubernetes == nil) {
 			e.say(Warn, file, "name one in the target file with a token or a certificate, and an address that the cluster reaches", "the system under test is given this kubeconfig, %s", unfit)
 		}
 	}
@@ -57,11 +57,14 @@ func kubeconfigs(settings map[string]any) (files []string) {
 	return files
 }
 
-// unfitFor says why a kubeconfig is of use on this machine alone.
-func unfitFor(file string) (whys []string) {
+// unfitFor says why a kubeconfig is of no use, or of none elsewhere than here.
+func unfitFor(file string, usedHere bool) (whys []string) {
 	config, err := clientcmd.LoadFromFile(file)
 	if err != nil {
 		return []string{fmt.Sprintf("which cannot be read: %v", err)}
+	}
+	if usedHere {
+		return nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(config.AuthInfos)) {
 		if program := config.AuthInfos[name].Exec; program != nil {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
+	"github.com/emco-chaos/emco-chaos/plugin/local"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 	"github.com/emco-chaos/emco-chaos/probes/target"
@@ -158,6 +159,8 @@ func checkOutage(ctx context.Context, e *examination, name string) {
 	switch held, is := errors.AsType[*lease.HeldError](err); {
 	case is:
 		e.inUse(name, held)
+	case errors.Is(err, local.ErrLocked):
+		e.say(Warn, name, "wait for the run to end, and look again", "not tried, since the target is in use: %v", err)
 	case errors.Is(err, run.ErrUntold):
 		e.say(Skipped, name, "", "not taken down: %v", err)
 	case err != nil:

@@ -166,15 +166,7 @@ func (c *Cluster) awaitReady(ctx context.Context, pod *pod) error {
 
 // awaitVacant waits until nothing answers that would be taken for the pod.
 func (c *Cluster) awaitVacant(ctx context.Context, pod *pod) error {
-	limited, cancel := context.WithTimeout(ctx, min(vacantWithin, c.options.ReadyWithin))
-	defer cancel()
-	switch err := pod.Ready.await(limited, false); {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil:
-		return fmt.Errorf("start pod %s: %w", pod.Name, ctx.Err())
-	}
-	return fmt.Errorf("start pod %s: something else already answers at %s; end it, or give the pod another port", pod.Name, pod.Ready)
+	return pod.CheckVacant(ctx, min(vacantWithin, c.options.ReadyWithin))
 }
 
 // wait returns when done, which is called with the lock held, reports true,
@@ -255,7 +247,7 @@ func (c *Cluster) pod(name string) *pod {
 func takeLock(name string) (*os.File, error) {
 	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("open the cluster's lock file: %w", err)
+		return nil, &Obstacle{fmt.Errorf("open the cluster's lock file: %w", err), "run it as the user whose folder " + filepath.Dir(name) + " is, or copy the folder"}
 	}
 	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {

@@ -87,9 +87,9 @@ type Link struct {
 
 func (l Link) String() string { return l.From + " to " + cmp.Or(l.To, l.External) }
 
-// leadsTo reports whether the link leads to an external target. Where only one of
-// the two has a port, it is that of all ports.
-func (l Link) leadsTo(target string) bool {
+// LeadsTo reports whether the link leads to an external target. Where one of the
+// two has no port, it stands for all of them.
+func (l Link) LeadsTo(target string) bool {
 	host, port := splitPort(target)
 	external, own := splitPort(l.External)
 	return host != "" && host == external && (port == own || port == "" || own == "")

@@ -95,7 +95,7 @@ func (d *Description) networkChaos(spec *v1alpha1.NetworkChaosSpec, request int)
 		}
 	}
 	for i, name := range spec.ExternalTargets {
-		if !slices.ContainsFunc(d.Links, func(link Link) bool { return link.leadsTo(name) }) {
+		if !slices.ContainsFunc(d.Links, func(link Link) bool { return link.LeadsTo(name) }) {
 			return effect{}, refuse(fmt.Sprintf("spec.externalTargets[%d]", i), fmt.Sprintf("no link leads to %s; there are the links %s", name, d.linkNames()),
 				"correct the name, or add a link to the cluster file")
 		}
@@ -105,7 +105,7 @@ func (d *Description) networkChaos(spec *v1alpha1.NetworkChaosSpec, request int)
 	for i, link := range d.Links {
 		// The fault's sources are at one end of the link, or at both.
 		connects := slices.Contains(sources, link.From) &&
-			(all || slices.Contains(targets, link.To) || slices.ContainsFunc(spec.ExternalTargets, link.leadsTo))
+			(all || slices.Contains(targets, link.To) || slices.ContainsFunc(spec.ExternalTargets, link.LeadsTo))
 		answers := slices.Contains(sources, link.To) && (all || slices.Contains(targets, link.From))
 		if connects || answers {
 			result.holds[i] = [2]bool{
@@ -124,6 +124,16 @@ func (d *Description) networkChaos(spec *v1alpha1.NetworkChaosSpec, request int)
 	}
 	result.duration, err = spec.GetDuration()
 	return result, err
+}
+
+// Select returns the names of the pods of a namespace that have labels.
+func (d *Description) Select(namespace string, labels map[string]string) ([]string, error) {
+	return d.choose(v1alpha1.PodSelector{
+		Mode: v1alpha1.AllMode,
+		Selector: v1alpha1.PodSelectorSpec{GenericSelectorSpec: v1alpha1.GenericSelectorSpec{
+			Namespaces: []string{namespace}, LabelSelectors: labels,
+		}},
+	}, "")
 }
 
 // choose returns the names of the pods that a selector selects.

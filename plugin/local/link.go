@@ -3,7 +3,6 @@ package local
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"sync"
@@ -44,7 +43,7 @@ type link struct {
 func newLink(ctx context.Context, work *sync.WaitGroup, description Link, from, to *pod) (*link, error) {
 	reservation, err := reserve(description.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("listen at %s for the link %s: %w", description.Listen, description, err)
+		return nil, description.unbound(err)
 	}
 	l := &link{Link: description, from: from, to: to, ctx: ctx, work: work, reservation: reservation, connections: map[*connection]struct{}{}}
 	l.changed = sync.NewCond(&l.mu)
@@ -59,7 +58,7 @@ func (l *link) open() error {
 	}
 	listener, err := net.Listen("tcp", l.Listen)
 	if err != nil {
-		return fmt.Errorf("listen at %s for the link %s: %w", l.Listen, l, err)
+		return l.unbound(err)
 	}
 	l.listener = listener
 	l.work.Go(func() { l.accept(listener) })

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -79,7 +80,7 @@ func (p *pod) start() *process {
 	}
 	process, err := run(p.Command, c.folder, environment(p.Env), p.log, c.lifeline.child)
 	if err != nil {
-		p.cannot(fmt.Errorf("start pod %s: %w", p.Name, err))
+		p.cannot(cmp.Or(checkCommand(c.folder, p.Pod), fmt.Errorf("start pod %s: %w", p.Name, err)))
 		p.startAt(time.Now().Add(max(time.Duration(p.RestartAfter), retryAfter)))
 		return nil
 	}

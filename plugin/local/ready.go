@@ -5,6 +5,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -19,6 +20,14 @@ const (
 
 func (r Ready) String() string {
 	return cmp.Or(r.HTTP, r.TCP, "nothing")
+}
+
+// address is where is asked, as host:port.
+func (r Ready) address() string {
+	if asked, err := url.Parse(r.HTTP); r.HTTP != "" && err == nil {
+		return asked.Host
+	}
+	return r.TCP
 }
 
 // await asks until there is an answer, or until there is none. Nothing to ask is

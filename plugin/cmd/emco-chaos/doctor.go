@@ -31,6 +31,8 @@ func newDoctor(s *session) *cobra.Command {
 rights, each selector and the exact pods that it matches, the services' answers,
 what dead runs left, and whether network faults can be injected. For the last a
 network fault that hurts nobody is put on one pod of each node for a moment.
+Of a local target it looks at the cluster file, the programs, addresses and links
+in it and the services' answers, for which the processes are started for a moment.
 With --outage each service is taken down for a moment too, which nothing else
 shows: whether something in front of it repeats requests.
 Every line that is not ok says how to mend it.
@@ -64,16 +66,24 @@ Exit codes: 0 nothing failed, 2 usage, 4 something did.`,
 
 func (s *session) doctor(ctx context.Context, options doctor.Options, outage, asJSON bool) error {
 	target := options.Target
+	options.TargetFile, options.Run = s.target, run.NewName()
+	if target.Driver.Kubernetes != nil {
+		cluster, config, err := run.Connect(target)
+		if err != nil {
+			return failure(err)
+		}
+		options.Client, options.Server = cluster, config.Host
+		if options.Discovery, err = discovery.NewDiscoveryClientForConfig(config); err != nil {
+			return failure(fmt.Errorf("target %s: reach the cluster %s: %w", target.Name, config.Host, err))
+		}
+	}
+	// The processes of a local target run for as long as it is looked at.
+	var started *run.Target
 	if target.Driver.Kubernetes == nil {
-		return fmt.Errorf("target %s: its driver is local, so there is no cluster to look at; name a target with driver: {kubernetes: {}}", target.Name)
-	}
-	cluster, config, err := run.Connect(target)
-	if err != nil {
-		return failure(err)
-	}
-	options.TargetFile, options.Run, options.Client, options.Server = s.target, run.NewName(), cluster, config.Host
-	if options.Discovery, err = discovery.NewDiscoveryClientForConfig(config); err != nil {
-		return failure(fmt.Errorf("target %s: reach the cluster %s: %w", target.Name, config.Host, err))
+		options.Open = func(ctx context.Context) (driver doctor.Driver, err error) {
+			started, err = run.Open(ctx, target, func(string) {})
+			return started, err
+		}
 	}
 	ctx, abandon, stop := interrupts(ctx, s.errs)
 	defer stop()
@@ -92,6 +102,9 @@ func (s *session) doctor(ctx context.Context, options doctor.Options, outage, as
 	}
 	if outage {
 		options.Outage = func(ctx context.Context, service string) (outcome engine.Outcome, err error) {
+			if started != nil {
+				return started.Front(ctx, plugin, service, abandon)
+			}
 			opened, err := run.Open(ctx, target, linesTo(s.errs))
 			if err != nil {
 				return outcome, err
