@@ -152,3 +152,20 @@ func TestSlowestWork(t *testing.T) {
 		t.Errorf("quiet for %v without any", got)
 	}
 }
+
+// A deployment that is final against the history comes to rest too: nobody is left who would write that.
+func TestSurveyAgainstHistory(t *testing.T) {
+	emulated := startEMCO(t, emcotest.Options{})
+	subject := emulated.subject("against")
+	run(t, subject, "ensure", given(map[string]any{"logicalCloud": "Instantiated", "dig": "Instantiated"}), Passed)
+	emulated.withoutHistory(subject, "dig.terminate")
+	subject.Setup.quiet = 200 * time.Millisecond
+	began := time.Now()
+	result, _ := run(t, subject, "survey", forCall("dig.terminate"), Passed)
+	if took := time.Since(began); took < 3*subject.Setup.quiet || took > 10*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if want := "EMCO says Terminated (last action Instantiated) (Deleted 4); on the edge: nothing"; result.Message != want {
+		t.Error(result.Message)
+	}
+}

@@ -51,6 +51,10 @@ func checkQuiet(a arguments) error {
 // restPatience is how long a status may go on moving. One that then has not come to rest is told as it is.
 const restPatience = 20 * time.Second
 
+// againstHistory is how many times as long a final deployment must hold that is not the one of the history: what wrote
+// the history has died, or is late.
+const againstHistory = 3
+
 // survey waits until the status rests, or is refused for long, and looks at the edge. They agree if the edge has what
 // EMCO says is there, and nothing that it says is not.
 func (t task) survey(ctx context.Context) (result Result, agree bool) {
@@ -64,8 +68,11 @@ func (t task) survey(ctx context.Context) (result Result, agree bool) {
 	if quiet, err := time.ParseDuration(t.text(quietArgument.Name)); err == nil {
 		w.quiet = quiet
 	}
+	during := callNamed(call.During).UnderWay // which a call that is made meanwhile finds, and does not wait for
 	for sample := range w.samples(ctx, t.Setup.pace(pace{longest: longestInterval, patience: restPatience})) {
-		if rests := sample.reading.Status.Resting() != "" || refuses(sample); rests && w.held() >= w.quiet {
+		status := sample.reading.Status
+		rests := status.Resting() != "" || refuses(sample) || during != "" && status.Deployed == during
+		if rests && w.held() >= w.quiet || status.Final() && w.held() >= againstHistory*w.quiet {
 			break
 		}
 	}

@@ -45,11 +45,19 @@ func Starts() []Start {
 		{"dig.terminate", emco.Instantiated, "orchestrator", "dig.instantiate", "{logicalCloud: Instantiated, dig: Instantiated}", false, "", false},
 		{"dig.update", emco.Instantiated, "orchestrator", "dig.rollback", "{logicalCloud: Instantiated, dig: Instantiated}", false, "", true},
 		{"dig.rollback", emco.Updated, "orchestrator", "dig.update", "{logicalCloud: Instantiated, dig: Instantiated}", false, "dig.update", true},
+		{"dig.stop", emco.Instantiating, "orchestrator", "", "{logicalCloud: Instantiated, dig: Approved}", false, "dig.instantiate", true},
 		{"logical-cloud.instantiate", emco.Created, "dcm", "logical-cloud.terminate", "{logicalCloud: Created}", true, "", false},
 		{"logical-cloud.instantiate", emco.Terminated, "dcm", "logical-cloud.terminate", "{logicalCloud: Terminated}", false, "", false},
 		{"logical-cloud.terminate", emco.Instantiated, "dcm", "logical-cloud.instantiate", "{logicalCloud: Instantiated}", false, "", false},
 		{"logical-cloud.stop", emco.Instantiated, "dcm", "", "{logicalCloud: Instantiated}", false, "", true},
 	}
+}
+
+// Meanwhile says that the call ahead must be under way when the call comes: the edge
+// is then away until the call has come to its end.
+func (s Start) Meanwhile() bool {
+	call, _ := emco.CallNamed(s.Call)
+	return call.During != ""
 }
 
 // Name names the start, such as dig-instantiate-approved.

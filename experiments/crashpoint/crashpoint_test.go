@@ -79,25 +79,32 @@ func compile(t *testing.T, name string, text []byte) error {
 	return problems.Err()
 }
 
-// TestGolden: the experiment of a relay, as a reader gets it.
+// TestGolden: the experiment of a relay, and one whose call comes while another
+// is under way, as a reader gets them.
 func TestGolden(t *testing.T) {
-	point := crashpoint.Point{Start: crashpoint.Starts()[0], Path: []string{"rsync", "mongo"}, After: true}
-	text, err := point.Experiment(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join("testdata", point.Name()+".yaml")
-	if *update {
-		if err := os.WriteFile(file, text, 0o644); err != nil {
+	starts := crashpoint.Starts()
+	stop := slices.IndexFunc(starts, func(s crashpoint.Start) bool { return s.Call == "dig.stop" })
+	for _, point := range []crashpoint.Point{
+		{Start: starts[0], Path: []string{"rsync", "mongo"}, After: true},
+		{Start: starts[stop], Path: []string{"etcd"}, After: true},
+	} {
+		text, err := point.Experiment(options)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	golden, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(golden) != string(text) {
-		t.Errorf("got\n%s", text)
+		file := filepath.Join("testdata", point.Name()+".yaml")
+		if *update {
+			if err := os.WriteFile(file, text, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		golden, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(golden) != string(text) {
+			t.Errorf("got\n%s", text)
+		}
 	}
 }
 

@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+//go:embed ahead.yaml.tmpl
+var aheadText string
+
 //go:embed point.yaml.tmpl
 var pointText string
 
@@ -18,8 +21,8 @@ var referenceText string
 var restartText string
 
 var (
-	pointTemplate     = template.Must(template.New("point").Funcs(template.FuncMap{"plus": func(a, b int) int { return a + b }}).Parse(pointText))
-	referenceTemplate = template.Must(template.New("reference").Parse(referenceText))
+	pointTemplate     = template.Must(template.New("point").Funcs(template.FuncMap{"plus": func(a, b int) int { return a + b }}).Parse(aheadText + pointText))
+	referenceTemplate = template.Must(template.New("reference").Parse(aheadText + referenceText))
 	restartTemplate   = template.Must(template.New("restart").Parse(restartText))
 )
 
@@ -47,6 +50,7 @@ const (
 	Reissue   = "reissue"    // the call is made again
 	Final     = "final"      // its end is reached
 	Edge      = "edge"       // on the edge too
+	EdgeBack  = "edge-back"  // the survey when the edge is back, where it was away
 	Undo      = "undo"       // the call that leads back is made
 	Undone    = "undone"     // its end is reached
 	EdgeAfter = "edge-after" // on the edge too
@@ -62,6 +66,10 @@ const removal = 5 * time.Second
 // Quiet is for how long nothing may move where EMCO was found at rest before: in
 // the given state, and at an end that has held.
 func (Options) Quiet() time.Duration { return 500 * time.Millisecond }
+
+// Afterwards is for how long nothing may move when the edge is back: rsync tries
+// again only some seconds later.
+func (Options) Afterwards() time.Duration { return 5 * time.Second }
 
 // Experiment writes the experiment in which the service dies at the point.
 func (p Point) Experiment(options Options) ([]byte, error) {

@@ -152,6 +152,10 @@ func (h history) consequence(begin, end View) (Consequence, string) {
 		return h.failed(judged.Reason)
 	}
 	after, _ := h.view(crashpoint.Look)
+	if back, there := h.view(crashpoint.EdgeBack); there && !back.is(end) {
+		moved, _ := h.result(crashpoint.EdgeBack)
+		return Behind, moved.Text
+	}
 	for _, record := range h.records {
 		if record.Kind == journal.Left {
 			return Leaks, record.Text

@@ -46,6 +46,7 @@ func activity(name string) plan.Step {
 // state and the edge of surveys.
 type told struct {
 	before, after View
+	back          View   // when the edge is back; none if it was not away
 	bad           string // the step that fails, and the text of it
 	text          string
 	progress      string
@@ -104,6 +105,9 @@ func (r told) records() []journal.Record {
 			break
 		}
 	}
+	if r.back != (View{}) {
+		add(journal.Record{Kind: journal.Result, Step: crashpoint.EdgeBack, Conclusion: "passed", Text: describe(r.back), Evidence: map[string]string{"state": r.back.State, "edge": r.back.Edge}})
+	}
 	if r.left != "" {
 		add(journal.Record{Kind: journal.Left, Step: plan.TeardownStep, Text: r.left})
 	}
@@ -134,6 +138,8 @@ func TestConsequence(t *testing.T) {
 		{"without an end", told{before: approved, after: approved, bad: crashpoint.Final, text: "not reached within 30s"}, Stuck, "not reached within 30s"},
 		{"wedged", told{before: approved, after: approved, bad: crashpoint.Reissue, text: "is wedged", wedged: "projects/p"}, Stuck, "is wedged"},
 		{"something stays", told{before: approved, after: approved, left: "edge Deployment shop"}, Leaks, "edge Deployment shop"},
+		{"stopped, and it stays so", told{before: approved, after: approved, back: end}, NothingDone, "Approved, on the edge: nothing"},
+		{"stopped, and it goes on", told{before: approved, after: approved, back: View{"Instantiated", off}}, Behind, "Instantiated, on the edge: nothing"},
 		{"not as good runs begin", told{before: View{"Approved", on}, after: View{"Approved", on}}, "", "it does not begin as without a fault: Approved, on the edge: Deployment shop"},
 		{"answered before", told{before: approved, after: approved, accepted: true}, "", "call: expected connection-lost, but it was accepted (as it must be)"},
 	}

@@ -122,6 +122,23 @@ func TestMap(t *testing.T) {
 	}
 }
 
+// TestMapOfStop: a stop is mapped while an instantiate is under way. Killed between
+// what rsync is told and its own state write, EMCO takes no stop any more.
+func TestMapOfStop(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "map")
+	printed, code := mapped(t, emulated(t), folder, "dig.stop", "--points", "etcd-mongo", "--longest", "2")
+	known := loadMap(t, folder).Starts[0]
+	if code != report.ExitFailed || known.Begin.State != "Instantiating" || known.End.State != "InstantiateFailed, InstantiateStopped" || known.End.Edge != "nothing" {
+		t.Fatalf("it ended with %d, from %+v to %+v\n%s", code, known.Begin, known.End, printed)
+	}
+	for name, want := range map[string]crashmap.Consequence{"etcd-mongo": crashmap.Stuck, "etcd-mongo-done": crashmap.ByItself} {
+		if found := known.Find("dig-stop-instantiating-" + name); found == nil || found.Consequence != want || found.Replayed != found.Replays {
+			t.Errorf("%s is %+v", name, found)
+		}
+	}
+}
+
 func TestMapMistakes(t *testing.T) {
 	t.Parallel()
 	target := emulated(t)

@@ -151,7 +151,7 @@ func writeCluster(options clusterOptions) (string, error) {
 	layout := layout{options: options, directory: directory, program: program, at: addresses, bugs: bugs}
 	written := map[string][]byte{}
 	for name, content := range map[string]any{
-		"cluster.yaml": layout.cluster(), "target.yaml": layout.target(), "edge.kubeconfig": kubeconfig(addresses[rsyncToEdge]),
+		"cluster.yaml": layout.cluster(), "target.yaml": layout.target(), "edge.kubeconfig": kubeconfig(addresses[edgeAddress]),
 	} {
 		var out bytes.Buffer
 		encoder := yaml.NewEncoder(&out)
@@ -315,7 +315,7 @@ func (l layout) target() any {
 	}{headerOf("Target"), spec}
 }
 
-// kubeconfig is one with which rsync's side of the edge is reached.
+// kubeconfig is one with which the edge is reached also while rsync is cut off from it.
 func kubeconfig(address string) any {
 	type named map[string]any
 	return map[string]any{
