@@ -58,7 +58,7 @@ func (q *queue) makeMap(ctx, running context.Context, abandon <-chan struct{}, r
 	if status.Map != nil && len(files) > 0 {
 		name := run.Name + "-map"
 		if err := q.keepFiles(ctx, run, name, files, nil); err != nil {
-			q.Log.Error("the crash map of a run is lost", "run", run.Name, "error", err)
+			q.lost(run, told, "the crash map", err)
 		} else {
 			status.Map.ConfigMap = name
 		}
@@ -68,7 +68,7 @@ func (q *queue) makeMap(ctx, running context.Context, abandon <-chan struct{}, r
 		status.Journal, err = q.keep(ctx, run, records)
 	}
 	if err != nil {
-		q.Log.Error("the journal of a run is lost", "run", run.Name, "error", err)
+		q.lost(run, told, "the journal", err)
 	}
 	outcome := ""
 	if judged.Verdict == verdict.Passed {

@@ -74,6 +74,26 @@ func TestMap(t *testing.T) {
 	})
 }
 
+// TestMapTooLarge: what is too large for a ConfigMap is told as lost, and the findings stay.
+func TestMapTooLarge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.runner.mapping = func(_ context.Context, with MapParts) (verdict.Judgement, error) {
+			with.Tell("before rsync: stuck", v1alpha1.MapStatus{Runs: 1, Points: 1, Covered: 1, Findings: []v1alpha1.Finding{{Point: "terminate-rsync"}}})
+			return verdict.Judgement{Verdict: verdict.Failed, Reason: "stuck at 1 of 1 points"}, with.Keep("map.json", make([]byte, 2<<20))
+		}
+		defer w.manage()()
+		run := askMap(w)
+		status := w.end(run)
+		if status.Verdict != "Failed" || status.Map.ConfigMap != "" || len(status.Map.Findings) != 1 {
+			t.Errorf("it ended as %+v", status)
+		}
+		if told := strings.Join(w.events.on("Run"), "\n"); !strings.Contains(told, "Lost: the crash map is lost: keep the ConfigMap nightly-map: ") {
+			t.Errorf("told\n%s", told)
+		}
+	})
+}
+
 func TestMapThatEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

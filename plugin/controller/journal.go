@@ -57,6 +57,12 @@ func (q *queue) keepFiles(ctx context.Context, run *v1alpha1.Run, name string, t
 	return nil
 }
 
+// lost tells that something of a run could not be kept.
+func (q *queue) lost(run *v1alpha1.Run, told *teller, what string, err error) {
+	q.Log.Error("lost", "what", what, "run", run.Name, "error", err)
+	told.onRun(false, "Lost", fmt.Sprintf("%s is lost: %v", what, err))
+}
+
 // pack compresses a journal. Of one that is too long the first records are left
 // out, as many as it takes, but for those that have the plan and begin attempts.
 func pack(records []journal.Record, limit int) (data []byte, omitted int, err error) {

@@ -249,7 +249,7 @@ func (q *queue) end(ctx context.Context, p *progress, history *journal.Journal, 
 	}
 	kept, err := q.keep(ctx, run, history.Records())
 	if err != nil {
-		q.Log.Error("the journal of a run is lost", "run", run.Name, "error", err)
+		q.lost(run, p.known.teller, "the journal", err)
 	}
 	run.Status.Journal = kept
 	observe(q.metrics.duration.WithLabelValues(run.Status.Experiment), time.Since(run.Status.StartTime.Time).Seconds(), ended.trace)

@@ -21,7 +21,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -71,6 +73,9 @@ func newWorld(t *testing.T) *world {
 		Create: func(ctx context.Context, cluster client.WithWatch, object client.Object, options ...client.CreateOption) error {
 			if err := w.reach(); err != nil {
 				return err
+			}
+			if kept, is := object.(*corev1.ConfigMap); is && kept.Size() > 1<<20 {
+				return apierrors.NewInvalid(schema.GroupKind{Kind: "ConfigMap"}, kept.Name, field.ErrorList{field.TooLong(nil, "", 1<<20)})
 			}
 			return cluster.Create(ctx, object, options...)
 		},
