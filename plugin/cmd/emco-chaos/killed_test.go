@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"os/exec"
@@ -185,6 +186,43 @@ func TestInterrupted(t *testing.T) {
 	}
 	if output := clean(t, target); !strings.Contains(output, "0 resources of 0 attempts removed") {
 		t.Errorf("something was left:\n%s", output)
+	}
+}
+
+// TestDemoInterrupted: Ctrl-C ends the runs on both emulated EMCOs, and is told once.
+func TestDemoInterrupted(t *testing.T) {
+	t.Parallel()
+	folder, out := t.TempDir(), &bytes.Buffer{}
+	command := exec.Command(filepath.Join(bin, "emco-chaos"), "demo", "dig-instantiate-in-flight", "dig-terminate-in-flight", "--dir", folder)
+	command.Stdout, command.Stderr = out, out
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = command.Process.Kill(); _ = command.Wait() })
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for holds := 0; holds < 2; pause(ctx, 5*time.Millisecond) {
+		if ctx.Err() != nil {
+			t.Fatalf("%d of 2 calls were held:\n%s", holds, out)
+		}
+		journals, _ := filepath.Glob(filepath.Join(folder, "journals", "*"))
+		holds = 0
+		for _, path := range journals {
+			if text, err := os.ReadFile(path); err == nil && bytes.Contains(text, []byte(`"event":"injected"`)) {
+				holds++
+			}
+		}
+	}
+	if err := command.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	_ = command.Wait()
+	if code := command.ProcessState.ExitCode(); code != report.ExitError {
+		t.Errorf("exit %d:\n%s", code, out)
+	}
+	text := out.String()
+	if !strings.Contains(text, "0 passed, 0 failed, 0 inconclusive, 2 errors") || strings.Count(text, "interrupted: ending the run") != 1 {
+		t.Errorf("it told\n%s", text)
 	}
 }
 

@@ -156,7 +156,11 @@ func (s *session) suite(ctx context.Context, options runOptions, names []string,
 		file.Close()
 	}
 	// Until here there is nothing to clean up, and an interrupt just ends it.
-	interrupted, abandon, stop := interrupts(ctx, s.errs)
+	told := s.errs
+	if options.lane > 0 {
+		told = io.Discard // The first lane tells of an interrupt.
+	}
+	interrupted, abandon, stop := interrupts(ctx, told)
 	defer stop()
 	traces := trace.FromEnvironment(ctx, version, linesTo(s.errs))
 	defer traces.Close()
