@@ -148,14 +148,14 @@ func (h history) consequence(begin, end View) (Consequence, string) {
 			return Stuck, record.Text
 		}
 	}
-	if judged.Verdict == verdict.Failed {
-		return h.failed(judged.Reason)
-	}
-	after, _ := h.view(crashpoint.Look)
 	if back, there := h.view(crashpoint.EdgeBack); there && !back.is(end) {
 		moved, _ := h.result(crashpoint.EdgeBack)
 		return Behind, moved.Text
 	}
+	if judged.Verdict == verdict.Failed {
+		return h.failed(judged.Reason)
+	}
+	after, _ := h.view(crashpoint.Look)
 	for _, record := range h.records {
 		if record.Kind == journal.Left {
 			return Leaks, record.Text

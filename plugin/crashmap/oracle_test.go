@@ -140,6 +140,12 @@ func TestConsequence(t *testing.T) {
 		{"something stays", told{before: approved, after: approved, left: "edge Deployment shop"}, Leaks, "edge Deployment shop"},
 		{"stopped, and it stays so", told{before: approved, after: approved, back: end}, NothingDone, "Approved, on the edge: nothing"},
 		{"stopped, and it goes on", told{before: approved, after: approved, back: View{"Instantiated", off}}, Behind, "Instantiated, on the edge: nothing"},
+		{
+			"stopped, and it is seen at the end that it went on", told{
+				before: approved, after: approved, back: View{"Terminated", on},
+				bad: crashpoint.Final, text: "no longer InstantiateFailed: status says Instantiated",
+			}, Behind, "Terminated, on the edge: Deployment shop",
+		},
 		{"not as good runs begin", told{before: View{"Approved", on}, after: View{"Approved", on}}, "", "it does not begin as without a fault: Approved, on the edge: Deployment shop"},
 		{"answered before", told{before: approved, after: approved, accepted: true}, "", "call: expected connection-lost, but it was accepted (as it must be)"},
 	}
