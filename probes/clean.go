@@ -84,7 +84,7 @@ var leftoversKind = Kind{
 		for _, t.Names = range attempts {
 			evidence[fmt.Sprintf("run %s, attempt %d", t.Names.Run(), t.Names.Attempt())] = t.Names.Anchor("{project}, {provider}")
 			for _, l := range lifecycles {
-				if t.get(ctx, t.Names.Anchor(l.word)).Outcome.Kind != emco.Accepted {
+				if t.get(ctx, l.anchor(t.Names)).Outcome.Kind != emco.Accepted {
 					continue
 				}
 				w := t.watchStatus(callNamed(l.instantiate))

@@ -142,6 +142,7 @@ func TestEnsureAndTeardown(t *testing.T) {
 	e := startEMCO(t, emcotest.Options{})
 	documents := map[string]map[string]any{
 		"dig-approved":     {"logicalCloud": "Instantiated", "dig": "Approved"},
+		"digs":             {"logicalCloud": "Instantiated", "dig": "Instantiated", "dig2": "Approved", "dig3": "Instantiated"},
 		"dig-created":      {"logicalCloud": "Instantiated", "dig": "Created"},
 		"dig-up":           {"logicalCloud": "Instantiated", "dig": "Instantiated"},
 		"dig-down":         {"logicalCloud": "Instantiated", "dig": "Terminated"},
@@ -179,8 +180,10 @@ func (e *emulated) ensureAndTearDown(t *testing.T, name string, document map[str
 		t.Fatal(err)
 	}
 	full = full.Full()
-	if full.DIG != emco.Absent {
-		stateIs(t, subject, "dig.instantiate", full.DIG)
+	for number, call := range []string{1: "dig.instantiate", 2: "dig2.instantiate", 3: "dig3.instantiate"} {
+		if call != "" && full.Group(number) != emco.Absent {
+			stateIs(t, subject, call, full.Group(number))
+		}
 	}
 	if full.LogicalCloud != emco.Absent {
 		stateIs(t, subject, "logical-cloud.instantiate", full.LogicalCloud)
@@ -192,13 +195,15 @@ func (e *emulated) ensureAndTearDown(t *testing.T, name string, document map[str
 		}
 	}
 	var want []string
-	if full.DIG == emco.Instantiated {
-		for _, kind := range []string{"Deployment/", "Service/"} {
-			for _, app := range subject.Setup.Apps {
-				want = append(want, kind+subject.Names.Object(app))
+	for number := 1; number <= emco.Groups; number++ {
+		for _, app := range subject.Setup.Apps {
+			if name := subject.Names.Group(number).Object(app); full.Group(number) == emco.Instantiated {
+				want = append(want, "Deployment/"+name, "Service/"+name)
 			}
 		}
 	}
+	slices.Sort(objects)
+	slices.Sort(want)
 	if !slices.Equal(objects, want) {
 		t.Errorf("objects on the edge: %v, want %v", objects, want)
 	}
@@ -264,7 +269,7 @@ func TestCallsAndReissue(t *testing.T) {
 				t.Errorf("reached: %s", got.Message)
 			}
 			got, _ = run(t, subject, "call", forCall(call.Name), Passed)
-			again := call.Name == "dig.approve" || call.Replaces != "" // which makes one more revision
+			again := call.End == emco.Approved || call.Replaces != "" // which makes one more revision
 			if again != (got.Outcome == "accepted") || !again && !strings.HasPrefix(got.Outcome, "rejected ") {
 				t.Errorf("the second call: %s", got.Message)
 			}

@@ -79,14 +79,21 @@ func (p *preparation) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	for number := 2; number <= emco.Groups; number++ {
+		for _, app := range material.Apps {
+			if err := p.Names.Group(number).CheckApp(app); err != nil && p.given.Includes(emco.Resource{Kind: emco.App, Group: number}) {
+				return err
+			}
+		}
+	}
 	if err := p.nothingThere(ctx); err != nil {
 		return err
 	}
 	if err := p.registerRsync(ctx); err != nil {
 		return err
 	}
-	for _, resource := range p.Names.Resources(material) {
-		if !p.given.Has(resource.Kind) {
+	for _, resource := range p.Names.All(material) {
+		if !p.given.Includes(resource) {
 			continue
 		}
 		if err := p.create(ctx, resource); err != nil {
@@ -94,7 +101,7 @@ func (p *preparation) run(ctx context.Context) error {
 		}
 		p.made++
 		for _, l := range lifecycles {
-			if state := l.state(p.given); resource.Kind == l.complete && state != emco.Created {
+			if state := l.state(p.given); resource.Kind == l.complete && resource.Group == l.group && state != emco.Created {
 				if err := p.driveTo(ctx, l, state); err != nil {
 					return err
 				}

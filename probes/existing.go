@@ -135,6 +135,11 @@ func BlastRadius(names emco.Names, given emco.Given, calls []string) (texts []st
 
 // existingFits refuses a given state for which something has to be deleted.
 func existingFits(given emco.Given) error {
+	for _, field := range []string{"dig2", "dig3"} {
+		if given.Document()[field] != nil {
+			return document.Problem{Field: "given." + field, Message: "is there, and a run on existing resources has one group", Remedy: runWithoutExisting}
+		}
+	}
 	for _, field := range []string{"clusterProvider", "cluster", "clusterLabel"} {
 		if given.Document()[field] == string(emco.Absent) {
 			return document.Problem{Field: "given." + field, Message: "is absent, and a run on existing resources deletes nothing", Remedy: runWithoutExisting}
@@ -150,7 +155,7 @@ func (l lifecycle) verbs(calls []string) (verbs []string, err error) {
 			return nil, document.Problem{Field: "steps", Message: fmt.Sprintf("%s makes a %s, and a run on existing resources makes nothing", name, call.Creates),
 				Remedy: runWithoutExisting}
 		}
-		if verb := verb(name); strings.HasPrefix(call.Path, l.word+"/") && !slices.Contains(verbs, verb) {
+		if verb := verb(name); l.has(call) && !slices.Contains(verbs, verb) {
 			verbs = append(verbs, verb)
 		}
 	}

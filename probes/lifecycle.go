@@ -16,6 +16,7 @@ type lifecycle struct {
 	kind  emco.Kind
 	word  string // of the anchor's template
 	field string // of the given state
+	group int    // the number of the deployment intent group; 0 for the logical cloud
 	state func(emco.Given) emco.State
 	// complete is the kind of resource that must exist before calls are made.
 	complete               emco.Kind
@@ -42,23 +43,47 @@ var lifecycles = []lifecycle{
 			emco.InstantiateStopped: {emco.Instantiated: "logical-cloud.terminate", emco.Terminated: "logical-cloud.terminate"},
 		},
 	},
-	{
-		kind: emco.DeploymentIntentGroup, word: "{dig}", field: "dig",
-		state:    func(g emco.Given) emco.State { return g.Full().DIG },
-		complete: emco.Intent, instantiate: "dig.instantiate", terminate: "dig.terminate",
+	groupLifecycle("dig", 1),
+	groupLifecycle("dig2", 2),
+	groupLifecycle("dig3", 3),
+}
+
+func groupLifecycle(field string, number int) lifecycle {
+	approve, instantiate, terminate := field+".approve", field+".instantiate", field+".terminate"
+	l := lifecycle{
+		kind: emco.DeploymentIntentGroup, word: "{dig}", field: field, group: number,
+		state:    func(g emco.Given) emco.State { return g.Group(number) },
+		complete: emco.Intent, instantiate: instantiate, terminate: terminate,
 		blocks: "{logicalCloud}, {compositeApp}, {project}, {provider}",
 		next: map[emco.State]map[emco.State]string{
-			emco.Created:      {emco.Approved: "dig.approve", emco.Instantiated: "dig.approve", emco.Terminated: "dig.approve"},
-			emco.Approved:     {emco.Instantiated: "dig.instantiate", emco.Terminated: "dig.instantiate"},
-			emco.Instantiated: {emco.Approved: "dig.terminate", emco.Terminated: "dig.terminate"},
-			emco.Terminated:   {emco.Approved: "dig.approve", emco.Instantiated: "dig.instantiate"},
+			emco.Created:      {emco.Approved: approve, emco.Instantiated: approve, emco.Terminated: approve},
+			emco.Approved:     {emco.Instantiated: instantiate, emco.Terminated: instantiate},
+			emco.Instantiated: {emco.Approved: terminate, emco.Terminated: terminate},
+			emco.Terminated:   {emco.Approved: approve, emco.Instantiated: instantiate},
 
-			emco.InstantiateStopped: {emco.Approved: "dig.terminate", emco.Instantiated: "dig.terminate", emco.Terminated: "dig.terminate"},
-			emco.TerminateStopped:   {emco.Approved: "dig.instantiate", emco.Instantiated: "dig.instantiate", emco.Terminated: "dig.instantiate"},
+			emco.InstantiateStopped: {emco.Approved: terminate, emco.Instantiated: terminate, emco.Terminated: terminate},
+			emco.TerminateStopped:   {emco.Approved: instantiate, emco.Instantiated: instantiate, emco.Terminated: instantiate},
 		},
 		// Neither is taken for instantiated by EMCO, and both may have objects on the edge.
-		before: map[emco.State]string{emco.TerminateStopped: "dig.instantiate", emco.Updated: "dig.rollback"},
-	},
+		before: map[emco.State]string{emco.TerminateStopped: instantiate},
+	}
+	if number == 1 { // no call updates another one
+		l.before[emco.Updated] = "dig.rollback"
+	}
+	return l
+}
+
+// anchor is where what has this life cycle is.
+func (l lifecycle) anchor(names emco.Names) string { return l.in(names, l.word) }
+
+// in fills a template with the names of its group.
+func (l lifecycle) in(names emco.Names, template string) string {
+	return names.Group(l.group).Anchor(template)
+}
+
+// has reports whether a call works on what has this life cycle.
+func (l lifecycle) has(call emco.Call) bool {
+	return strings.HasPrefix(call.StatusPath, l.word) && max(call.Group, 1) == max(l.group, 1)
 }
 
 func callNamed(name string) emco.Call {
@@ -82,7 +107,7 @@ func (l lifecycle) path(from, to emco.State) []string {
 }
 
 func (p *preparation) driveTo(ctx context.Context, l lifecycle, want emco.State) error {
-	anchor := p.Names.Anchor(l.word)
+	anchor := l.anchor(p.Names)
 	for range len(l.next) + 1 {
 		reading, err := p.await(ctx, callNamed(l.instantiate), func(r emco.Reading) bool { return r.Status.Resting() != "" })
 		if err != nil {

@@ -122,9 +122,12 @@ func (r *removal) round(ctx context.Context) error {
 		r.pending = before
 		return nil
 	}
-	for _, template := range []string{"{dig}", "{logicalCloud}", "{project}"} {
+	anchors := []string{r.Names.Anchor("{project}")}
+	for _, l := range lifecycles {
+		anchors = append(anchors, l.anchor(r.Names))
+	}
+	for _, anchor := range slices.Backward(anchors) {
 		// A cluster must not go before what is deployed on it.
-		anchor := r.Names.Anchor(template)
 		if unknown, ok := r.pending.at(anchor); ok {
 			r.waitFor(anchor, unknown.Reason)
 			return nil
@@ -133,10 +136,12 @@ func (r *removal) round(ctx context.Context) error {
 	// EMCO terminates a logical cloud only when no group is on it, and what
 	// either rests on must stay until it is terminated.
 	for _, l := range slices.Backward(lifecycles) {
-		anchor := r.Names.Anchor(l.word)
-		group := r.Names.Anchor("{dig}")
-		if _, ok := r.kept.at(group); ok && l.kind == emco.LogicalCloud {
-			r.block(group, "")
+		anchor := l.anchor(r.Names)
+		for _, names := range r.groups() {
+			group := names.Anchor("{dig}")
+			if _, ok := r.kept.at(group); ok && l.kind == emco.LogicalCloud {
+				r.block(group, "")
+			}
 		}
 		if reason, err := r.quiesce(ctx, l); err != nil || reason != "" {
 			r.waitFor(anchor, reason)
@@ -179,7 +184,7 @@ func (r *removal) find(ctx context.Context) error {
 	r.found = nil
 	var missing stays
 	silent := map[emco.Service]string{} // services that did not answer
-	for _, resource := range r.Names.Resources(emco.Material{Apps: r.apps}) {
+	for _, resource := range r.Names.All(emco.Material{Apps: r.apps}) {
 		liesIn := func(parent string) bool { return below(resource.Anchor, parent) }
 		if _, ok := missing.find(liesIn); ok {
 			r.gone(resource.Anchor)
@@ -228,14 +233,28 @@ func (r *removal) find(ctx context.Context) error {
 
 // findApps adds the apps that EMCO lists: the target may have named others before.
 func (r *removal) findApps(ctx context.Context) error {
-	answer := r.get(ctx, r.Names.Anchor("{compositeApp}/apps"))
-	list, _ := answer.List()
-	for _, app := range list {
-		if name := app.Metadata.Name; r.Names.CheckApp(name) == nil && !slices.Contains(r.apps, name) {
-			r.apps = append(r.apps, name)
+	for _, names := range r.groups() {
+		answer := r.get(ctx, names.Anchor("{compositeApp}/apps"))
+		if answer.err != nil {
+			return answer.err
+		}
+		list, _ := answer.List()
+		for _, app := range list {
+			if name := app.Metadata.Name; names.CheckApp(name) == nil && !slices.Contains(r.apps, name) {
+				r.apps = append(r.apps, name)
+			}
 		}
 	}
-	return answer.err
+	return nil
+}
+
+// groups are the names of the attempt's deployment intent groups.
+func (r *removal) groups() []emco.Names {
+	var all []emco.Names
+	for number := 1; number <= emco.Groups; number++ {
+		all = append(all, r.Names.Group(number))
+	}
+	return all
 }
 
 func (r *removal) gone(anchor string) {
@@ -321,7 +340,7 @@ func (r *removal) holds(ctx context.Context, resource emco.Resource) (reason str
 // quiesce terminates what is instantiated and waits for what is under way, or
 // returns why that cannot be done now.
 func (r *removal) quiesce(ctx context.Context, l lifecycle) (reason string, err error) {
-	if !slices.ContainsFunc(r.found, func(f emco.Resource) bool { return f.Kind == l.kind }) {
+	if !slices.ContainsFunc(r.found, func(f emco.Resource) bool { return f.Anchor == l.anchor(r.Names) }) {
 		return "", nil
 	}
 	instantiate, terminate := callNamed(l.instantiate), callNamed(l.terminate)

@@ -81,7 +81,7 @@ func (t task) survey(ctx context.Context) (result Result, agree bool) {
 	}
 	var there, missing []string
 	if strings.HasPrefix(call.StatusPath, "{dig}") {
-		if there, missing, err = t.onEdge(ctx, edge); err != nil {
+		if there, missing, err = t.onEdge(ctx, edge, t.Names.Group(call.Group)); err != nil {
 			return w.result(Inconclusive, "the edge gives no answer: %v", err), false
 		}
 	}
@@ -107,13 +107,15 @@ func (t task) survey(ctx context.Context) (result Result, agree bool) {
 	return result, true
 }
 
-// onEdge sorts the objects of the attempt's apps by whether they are on the edge, whatever EMCO says of them.
-func (t task) onEdge(ctx context.Context, edge *edge) (there, missing []string, err error) {
+// onEdge sorts the objects of the apps of the groups with these names by whether they are on the edge, whatever EMCO says of them.
+func (t task) onEdge(ctx context.Context, edge *edge, groups ...emco.Names) (there, missing []string, err error) {
 	var objects []emco.Object
-	for _, app := range t.Setup.Apps {
-		name := t.Names.Object(app)
-		objects = append(objects, emco.Object{App: app, Group: "apps", Version: "v1", Kind: "Deployment", Name: name},
-			emco.Object{App: app, Version: "v1", Kind: "Service", Name: name})
+	for _, names := range groups {
+		for _, app := range t.Setup.Apps {
+			name := names.Object(app)
+			objects = append(objects, emco.Object{App: app, Group: "apps", Version: "v1", Kind: "Deployment", Name: name},
+				emco.Object{App: app, Version: "v1", Kind: "Service", Name: name})
+		}
 	}
 	return edge.sort(ctx, objects, func(object emco.Object) string { return object.Kind + " " + object.App })
 }

@@ -44,7 +44,7 @@ func (r *removal) edge(ctx context.Context) string {
 	defer edge.http.CloseIdleConnections()
 	var there []string
 	look := func(ctx context.Context) (err error) {
-		there, _, err = r.onEdge(ctx, edge)
+		there, _, err = r.onEdge(ctx, edge, r.groups()...)
 		return err
 	}
 	for err = range poll(ctx, r.Setup.pace(pace{patience: cmp.Or(r.Setup.patience, edgePatience), longest: longestInterval}), look) {
@@ -87,7 +87,7 @@ func (t task) reportFinalState(ctx context.Context) Result {
 	result := Result{Conclusion: Passed, Evidence: map[string]string{"removed": "0"}}
 	var states []string
 	for _, l := range lifecycles {
-		if !t.Names.Chose(l.word) {
+		if l.group > 1 || !t.Names.Chose(l.word) {
 			continue
 		}
 		state, known := t.finalState(ctx, l)

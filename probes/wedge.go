@@ -48,11 +48,11 @@ func refuses(s sample) bool {
 func (t task) stuck(ctx context.Context, w *watch, call emco.Call, long time.Duration) *wedge {
 	took := w.last.Ended.Sub(w.refused)
 	for _, l := range lifecycles {
-		anchor := t.Names.Anchor(l.word)
-		if w.refused.IsZero() || took < long || !strings.HasPrefix(call.StatusPath, l.word) || t.get(ctx, anchor).Outcome.Kind != emco.Accepted {
+		anchor := l.anchor(t.Names)
+		if w.refused.IsZero() || took < long || !l.has(call) || t.get(ctx, anchor).Outcome.Kind != emco.Accepted {
 			continue
 		}
-		return &wedge{anchor, t.Names.Anchor(l.blocks), fmt.Sprintf("GET: 200 OK; status for %s: %s", rounded(took), w.last.Answer)}
+		return &wedge{anchor, l.in(t.Names, l.blocks), fmt.Sprintf("GET: 200 OK; status for %s: %s", rounded(took), w.last.Answer)}
 	}
 	return nil
 }

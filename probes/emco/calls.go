@@ -14,6 +14,9 @@ import (
 type Call struct {
 	Name    string  // in experiments, such as "dig.instantiate"
 	Service Service // that answers it
+	// Group is the number of the deployment intent group that it works on, as
+	// [Names.Group] has it; 0 is the first.
+	Group int
 	// Given is the state that it needs, and Also others that EMCO takes it in.
 	Given Given
 	Also  []Given
@@ -65,8 +68,35 @@ const (
 	Never   Meaning = "never" // it does not go away by itself
 )
 
-// calls is the table of calls. The texts are EMCO's, release 22.12.
-var calls = []Call{
+// calls is the table of calls, with those on further groups at its end.
+var calls = slices.Concat(firsts, further(2), further(3))
+
+// further are the calls of a group's life cycle, dig.instantiate and the like, on
+// the group of a number: dig2.instantiate.
+func further(number int) []Call {
+	var list []Call
+	rename := func(name string) string { return strings.Replace(name, digs[0]+".", digs[number-1]+".", 1) }
+	move := func(given Given) Given {
+		moved := given
+		moved.DIG = ""
+		*moved.group(number) = given.DIG
+		return moved
+	}
+	for _, name := range []string{"dig.approve", "dig.instantiate", "dig.terminate"} {
+		call := firsts[slices.IndexFunc(firsts, func(c Call) bool { return c.Name == name })]
+		call.Name, call.Opposite, call.Group = rename(name), rename(call.Opposite), number
+		call.Given, call.Also = move(call.Given), slices.Clone(call.Also)
+		for i := range call.Also {
+			call.Also[i] = move(call.Also[i])
+		}
+		list = append(list, call)
+	}
+	return list
+}
+
+// firsts are the calls on the first group, and on all else. The texts are EMCO's,
+// release 22.12.
+var firsts = []Call{
 	{
 		Name: "dig.approve", Service: Orchestrator,
 		Given: Given{LogicalCloud: Instantiated, DIG: Created},
@@ -231,7 +261,7 @@ func (c Call) Fits(given Given) error {
 // Request is the call itself, for the resources of one attempt.
 func (c Call) Request(names Names, material Material) Request {
 	if c.Creates == "" {
-		request := Post(names.Anchor(c.Path))
+		request := Post(names.Group(c.Group).Anchor(c.Path))
 		if c.Body != nil {
 			request.JSON = c.Body
 		}
@@ -248,7 +278,7 @@ func (c Call) Request(names Names, material Material) Request {
 
 // Status asks how far the call has come.
 func (c Call) Status(names Names) Request {
-	r := Get(names.Anchor(c.StatusPath))
+	r := Get(names.Group(c.Group).Anchor(c.StatusPath))
 	r.Query = c.StatusQuery
 	return r
 }

@@ -220,6 +220,12 @@ func TestCallRequests(t *testing.T) {
 		"cluster.create":            {"cluster-providers/run-1/clusters", "cluster-providers/run-1/clusters/run-1-edge?"},
 		"cluster-label.create":      {"cluster-providers/run-1/clusters/run-1-edge/labels", "cluster-providers/run-1/clusters/run-1-edge/labels/run-1-label?"},
 	}
+	for number, word := range map[string]string{"2": "dig2", "3": "dig3"} {
+		own := "projects/run-1/composite-apps/run-1-app-" + number + "/v1/deployment-intent-groups/run-1-dig-" + number
+		for _, verb := range []string{"approve", "instantiate", "terminate"} {
+			want[word+"."+verb] = [2]string{own + "/" + verb, own + "/status?status=deployed"}
+		}
+	}
 	for _, call := range calls {
 		request := call.Request(names, Material{Kubeconfig: []byte("kind: Config")})
 		state := call.Status(names)

@@ -13,40 +13,50 @@ import (
 // Given is the state that the resources of an attempt are brought to before it
 // begins. By default the cluster provider, its cluster and the cluster's label
 // are Created, and the rest is absent.
-type Given struct{ ClusterProvider, Cluster, ClusterLabel, LogicalCloud, DIG State }
+type Given struct{ ClusterProvider, Cluster, ClusterLabel, LogicalCloud, DIG, DIG2, DIG3 State }
 
 type givenField struct {
 	name   string
 	states []State
 	value  func(*Given) *State
 	kinds  []Kind // that are there if it is not absent
+	group  int    // the number of the deployment intent group whose kinds they are
 }
 
 var givenFields = []givenField{
-	{"clusterProvider", []State{Absent, Created}, func(g *Given) *State { return &g.ClusterProvider }, []Kind{ClusterProvider}},
-	{"cluster", []State{Absent, Created}, func(g *Given) *State { return &g.Cluster }, []Kind{Cluster}},
-	{"clusterLabel", []State{Absent, Created}, func(g *Given) *State { return &g.ClusterLabel }, []Kind{ClusterLabel}},
+	{"clusterProvider", []State{Absent, Created}, func(g *Given) *State { return &g.ClusterProvider }, []Kind{ClusterProvider}, 0},
+	{"cluster", []State{Absent, Created}, func(g *Given) *State { return &g.Cluster }, []Kind{Cluster}, 0},
+	{"clusterLabel", []State{Absent, Created}, func(g *Given) *State { return &g.ClusterLabel }, []Kind{ClusterLabel}, 0},
 	{"logicalCloud", []State{Absent, Created, Instantiated, Terminated}, func(g *Given) *State { return &g.LogicalCloud },
-		[]Kind{LogicalCloud, ClusterReference}},
-	{"dig", []State{Absent, Created, Approved, Instantiated, Terminated}, func(g *Given) *State { return &g.DIG },
-		[]Kind{CompositeApp, App, CompositeProfile, Profile, DeploymentIntentGroup, GenericPlacementIntent, AppIntent, Intent}},
+		[]Kind{LogicalCloud, ClusterReference}, 0},
+	{"dig", digStates, func(g *Given) *State { return &g.DIG }, digKinds, 1},
+	{"dig2", digStates, func(g *Given) *State { return &g.DIG2 }, digKinds, 2},
+	{"dig3", digStates, func(g *Given) *State { return &g.DIG3 }, digKinds, 3},
 }
+
+var (
+	digStates = []State{Absent, Created, Approved, Instantiated, Terminated}
+	digKinds  = []Kind{CompositeApp, App, CompositeProfile, Profile, DeploymentIntentGroup, GenericPlacementIntent, AppIntent, Intent}
+)
 
 // needs has the states of one field that need another field in one of some
 // states; the first of those is the remedy.
 var needs = []struct {
-	field string
-	in    []State
-	other string
-	want  []State
+	fields []string
+	in     []State
+	other  string
+	want   []State
 }{
-	{"cluster", []State{Created}, "clusterProvider", []State{Created}},
-	{"clusterLabel", []State{Created}, "cluster", []State{Created}},
-	{"logicalCloud", []State{Instantiated, Terminated}, "cluster", []State{Created}},
-	{"dig", []State{Instantiated, Terminated}, "logicalCloud", []State{Instantiated}},
-	{"dig", []State{Instantiated, Terminated}, "clusterLabel", []State{Created}},
-	{"dig", []State{Created, Approved}, "logicalCloud", []State{Created, Instantiated, Terminated}},
+	{[]string{"cluster"}, []State{Created}, "clusterProvider", []State{Created}},
+	{[]string{"clusterLabel"}, []State{Created}, "cluster", []State{Created}},
+	{[]string{"logicalCloud"}, []State{Instantiated, Terminated}, "cluster", []State{Created}},
+	{digs, []State{Instantiated, Terminated}, "logicalCloud", []State{Instantiated}},
+	{digs, []State{Instantiated, Terminated}, "clusterLabel", []State{Created}},
+	{digs, []State{Created, Approved}, "logicalCloud", []State{Created, Instantiated, Terminated}},
 }
+
+// digs are the fields of the deployment intent groups, the first one's first.
+var digs = []string{"dig", "dig2", "dig3"}
 
 // givenFor is the field that takes the whole state from the table of calls.
 const givenFor = "for"
@@ -105,26 +115,44 @@ func (g Given) Full() Given {
 	g.Cluster = cmp.Or(g.Cluster, g.ClusterProvider)
 	g.ClusterLabel = cmp.Or(g.ClusterLabel, g.Cluster)
 	g.LogicalCloud = cmp.Or(g.LogicalCloud, Absent)
-	g.DIG = cmp.Or(g.DIG, Absent)
+	g.DIG, g.DIG2, g.DIG3 = cmp.Or(g.DIG, Absent), cmp.Or(g.DIG2, Absent), cmp.Or(g.DIG3, Absent)
 	return g
 }
 
-// Document is the full given state in the form that [ParseGiven] reads.
+// Document is the full given state in the form that [ParseGiven] reads, with no
+// more groups than there are.
 func (g Given) Document() map[string]any {
-	full, states := g.Full(), map[string]any{}
-	for _, f := range givenFields {
-		states[f.name] = string(*f.value(&full))
+	states := map[string]any{}
+	for _, f := range g.told() {
+		states[f.name] = string(*f.value(&g))
 	}
 	return states
 }
 
+// told are the fields that say something of a full given state: most have one group.
+func (g *Given) told() []givenField {
+	*g = g.Full()
+	return slices.DeleteFunc(slices.Clone(givenFields), func(f givenField) bool { return f.group > 1 && *f.value(g) == Absent })
+}
+
 func (g Given) String() string {
-	full := g.Full()
 	var parts []string
-	for _, f := range givenFields {
-		parts = append(parts, f.name+" "+string(*f.value(&full)))
+	for _, f := range g.told() {
+		parts = append(parts, f.name+" "+string(*f.value(&g)))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// Group is the state of the deployment intent group of a number, as [Names.Group]
+// has it.
+func (g Given) Group(number int) State {
+	full := g.Full()
+	return *full.group(number)
+}
+
+func (g *Given) group(number int) *State {
+	i := slices.IndexFunc(givenFields, func(f givenField) bool { return f.group == number })
+	return givenFields[i].value(g)
 }
 
 // Check refuses a state that EMCO cannot be brought to. Errors are
@@ -139,10 +167,13 @@ func (g Given) Check() error {
 	}
 	states := full.Document()
 	for _, n := range needs {
-		state, other := State(states[n.field].(string)), State(states[n.other].(string))
-		if slices.Contains(n.in, state) && !slices.Contains(n.want, other) {
-			return document.Problem{Field: "given." + n.field, Message: fmt.Sprintf("%s needs %s %s", state, n.other, n.want[0]),
-				Remedy: fmt.Sprintf("set given.%s to %s", n.other, n.want[0])}
+		for _, field := range n.fields {
+			text, _ := states[field].(string)
+			state, other := State(text), State(states[n.other].(string))
+			if slices.Contains(n.in, state) && !slices.Contains(n.want, other) {
+				return document.Problem{Field: "given." + field, Message: fmt.Sprintf("%s needs %s %s", state, n.other, n.want[0]),
+					Remedy: fmt.Sprintf("set given.%s to %s", n.other, n.want[0])}
+			}
 		}
 	}
 	return nil
@@ -158,10 +189,16 @@ func (g Given) differs(full Given) (givenField, bool) {
 	return givenField{}, false
 }
 
-// Has reports whether a kind of resource is there in the given state.
+// Has reports whether a kind of resource is there in the given state; of those of a
+// group that of the first one.
 func (g Given) Has(kind Kind) bool {
+	return g.Includes(Resource{Kind: kind}) || g.Includes(Resource{Kind: kind, Group: 1})
+}
+
+// Includes reports whether a resource is there in the given state.
+func (g Given) Includes(resource Resource) bool {
 	full := g.Full()
-	return kind == Project || slices.ContainsFunc(givenFields, func(f givenField) bool {
-		return slices.Contains(f.kinds, kind) && *f.value(&full) != Absent
+	return resource.Kind == Project || slices.ContainsFunc(givenFields, func(f givenField) bool {
+		return f.group == resource.Group && slices.Contains(f.kinds, resource.Kind) && *f.value(&full) != Absent
 	})
 }

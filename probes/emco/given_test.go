@@ -2,6 +2,7 @@ package emco
 
 import (
 	"errors"
+	"maps"
 	"testing"
 
 	"github.com/emco-chaos/emco-chaos/probes/document"
@@ -10,7 +11,7 @@ import (
 func TestParseGiven(t *testing.T) {
 	type doc = map[string]any
 	full := func(provider, cluster, label, cloud, dig State) Given {
-		return Given{provider, cluster, label, cloud, dig}
+		return Given{provider, cluster, label, cloud, dig, Absent, Absent}
 	}
 	for _, test := range []struct {
 		document doc
@@ -26,6 +27,10 @@ func TestParseGiven(t *testing.T) {
 		{document: doc{"for": "cluster-label.create"}, want: full(Created, Created, Absent, Absent, Absent)},
 		{document: doc{"for": "cluster-provider.create"}, want: full(Absent, Absent, Absent, Absent, Absent)},
 
+		{document: doc{"logicalCloud": "Instantiated", "dig": "Approved", "dig3": "Terminated"},
+			want: Given{Created, Created, Created, Instantiated, Approved, Absent, Terminated}},
+		{document: doc{"for": "dig2.instantiate"}, want: Given{Created, Created, Created, Instantiated, Absent, Approved, Absent}},
+
 		{document: doc{"for": "dig.destroy"}, field: "given.for"},
 		{document: doc{"for": 5}, field: "given.for"},
 		{document: doc{"for": "dig.approve", "dig": "Created"}, field: "given.for"},
@@ -35,6 +40,8 @@ func TestParseGiven(t *testing.T) {
 		{document: doc{"dig": "instantiated", "logicalCloud": "Instantiated"}, field: "given.dig"},
 		{document: doc{"dig": "Instantiating", "logicalCloud": "Instantiated"}, field: "given.dig"},
 		{document: doc{"dig": "Approved"}, field: "given.dig"},
+		{document: doc{"dig2": "Approved"}, field: "given.dig2"},
+		{document: doc{"dig4": "Approved", "logicalCloud": "Instantiated"}, field: "given.dig4"},
 		{document: doc{"dig": "Instantiated", "logicalCloud": "Created"}, field: "given.dig"},
 		{document: doc{"dig": "Terminated", "logicalCloud": "Terminated"}, field: "given.dig"},
 		{document: doc{"dig": "Instantiated", "logicalCloud": "Instantiated", "clusterLabel": "absent"}, field: "given.dig"},
@@ -57,7 +64,7 @@ func TestParseGiven(t *testing.T) {
 			continue
 		}
 		again, err := ParseGiven(got.Document())
-		if err != nil || again != test.want {
+		if err != nil || again.Full() != test.want {
 			t.Errorf("%v: read again from %v: %v, %v", test.document, got.Document(), again, err)
 		}
 	}
@@ -70,5 +77,21 @@ func TestGivenHas(t *testing.T) {
 		if given.Has(r.Kind) != want[r.Kind] {
 			t.Errorf("Has(%s) = %t", r.Kind, !want[r.Kind])
 		}
+	}
+}
+
+// TestGivenIncludes: of each group there is what its own state says.
+func TestGivenIncludes(t *testing.T) {
+	given := Given{LogicalCloud: Instantiated, DIG: Approved, DIG3: Created}
+	count := map[int]int{}
+	for _, r := range mustNames(t, "r", 1).All(Material{Apps: []string{"a"}}) {
+		if given.Includes(r) {
+			count[r.Group]++
+		}
+	}
+	// Six are shared, and each group has a composite app with an app, the profiles of
+	// both, itself, its placement with that of the app, and its intent.
+	if want := map[int]int{0: 6, 1: 8, 3: 8}; !maps.Equal(count, want) {
+		t.Errorf("resources by group: %v, want %v", count, want)
 	}
 }

@@ -35,6 +35,7 @@ type Names struct {
 	run     string
 	attempt int
 	chosen  Chosen
+	group   int // see Group; 0 is the first
 }
 
 // NewNames checks the name of a run, which goes into the names of objects on the
@@ -77,7 +78,22 @@ func (n Names) name(field string) string {
 	case field == versionField:
 		return version
 	}
-	return n.String() + nameFields[i].suffix
+	name := n.String() + nameFields[i].suffix
+	if n.group > 1 && nameFields[i].grouped {
+		name += "-" + strconv.Itoa(n.group)
+	}
+	return name
+}
+
+// Groups is how many deployment intent groups an attempt can have.
+const Groups = 3
+
+// Group gives the names of the attempt's deployment intent group of a number, from
+// 1 to [Groups], and of the composite app that it deploys. The groups share all
+// else.
+func (n Names) Group(number int) Names {
+	n.group = number
+	return n
 }
 
 func (n Names) userData() string {
@@ -88,7 +104,12 @@ func (n Names) userData() string {
 }
 
 // Object is the name of each object on the edge that belongs to an app.
-func (n Names) Object(app string) string { return n.String() + "-" + app }
+func (n Names) Object(app string) string {
+	if n.group > 1 { // no app's name begins with a digit
+		app = strconv.Itoa(n.group) + "-" + app
+	}
+	return n.String() + "-" + app
+}
 
 // CheckApp refuses an unusable name of an app: it names the folder of the chart
 // and is the end of a Service's name on the edge.
@@ -114,23 +135,24 @@ type Chosen struct {
 type nameField struct {
 	name, suffix string
 	value        func(*Chosen) *string
+	grouped      bool // each deployment intent group has its own
 }
 
 // nameFields are what users call the names, in the order of the resources'
 // making. What a run names ends in the suffix.
 var nameFields = []nameField{
-	{"project", "", func(c *Chosen) *string { return &c.Project }},
-	{"cluster-provider", "", func(c *Chosen) *string { return &c.Provider }},
-	{"cluster", "-edge", func(c *Chosen) *string { return &c.Cluster }},
-	{"cluster-label", "-label", func(c *Chosen) *string { return &c.Label }},
-	{"logical-cloud", "-cloud", func(c *Chosen) *string { return &c.LogicalCloud }},
-	{"cluster-reference", "-reference", func(c *Chosen) *string { return &c.Reference }},
-	{"composite-app", "-app", func(c *Chosen) *string { return &c.CompositeApp }},
-	{versionField, "", func(c *Chosen) *string { return &c.CompositeAppVersion }},
-	{"composite-profile", "-profile", func(c *Chosen) *string { return &c.CompositeProfile }},
-	{"dig", "-dig", func(c *Chosen) *string { return &c.DIG }},
-	{"generic-placement-intent", "-placement", func(c *Chosen) *string { return &c.Placement }},
-	{"intent", "-intent", func(c *Chosen) *string { return &c.Intent }},
+	{"project", "", func(c *Chosen) *string { return &c.Project }, false},
+	{"cluster-provider", "", func(c *Chosen) *string { return &c.Provider }, false},
+	{"cluster", "-edge", func(c *Chosen) *string { return &c.Cluster }, false},
+	{"cluster-label", "-label", func(c *Chosen) *string { return &c.Label }, false},
+	{"logical-cloud", "-cloud", func(c *Chosen) *string { return &c.LogicalCloud }, false},
+	{"cluster-reference", "-reference", func(c *Chosen) *string { return &c.Reference }, false},
+	{"composite-app", "-app", func(c *Chosen) *string { return &c.CompositeApp }, true},
+	{versionField, "", func(c *Chosen) *string { return &c.CompositeAppVersion }, false},
+	{"composite-profile", "-profile", func(c *Chosen) *string { return &c.CompositeProfile }, true},
+	{"dig", "-dig", func(c *Chosen) *string { return &c.DIG }, true},
+	{"generic-placement-intent", "-placement", func(c *Chosen) *string { return &c.Placement }, true},
+	{"intent", "-intent", func(c *Chosen) *string { return &c.Intent }, true},
 }
 
 // A composite app has a version; each that a run makes has the same.

@@ -86,7 +86,7 @@ func TestResources(t *testing.T) {
 		}
 	}
 	var anchors []string
-	for _, r := range names.Resources(Material{Kubeconfig: []byte("kind: Config"), Apps: apps}) {
+	for _, r := range names.All(Material{Kubeconfig: []byte("kind: Config"), Apps: apps}) {
 		if slices.Contains(anchors, r.Anchor) {
 			t.Errorf("%s comes twice", r.Anchor)
 		}
@@ -113,8 +113,11 @@ func TestResources(t *testing.T) {
 			t.Errorf("%s does not name %s: %s", r.Kind, name, body)
 		}
 	}
-	if len(anchors) != 11+3*len(apps) {
-		t.Errorf("%d resources, want %d", len(anchors), 11+3*len(apps))
+	if want := 6 + Groups*(5+3*len(apps)); len(anchors) != want {
+		t.Errorf("%d resources, want %d", len(anchors), want)
+	}
+	if one, other := names.Object("a"), names.Group(2).Object("a"); one == other {
+		t.Errorf("two groups have the object %s", one)
 	}
 }
 

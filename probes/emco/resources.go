@@ -1,6 +1,9 @@
 package emco
 
-import "path"
+import (
+	"path"
+	"strings"
+)
 
 type Kind string
 
@@ -26,6 +29,9 @@ const (
 type Resource struct {
 	Kind   Kind
 	Anchor string
+	// Group is the number of the deployment intent group that it belongs to; 0 for
+	// what all share.
+	Group  int
 	Create Request // the POST that makes it
 }
 
@@ -49,8 +55,22 @@ type Material struct {
 	Apps       []string // names, from which the charts are made
 }
 
-// Resources lists the resources of an attempt in the order in which EMCO
-// wants them made; backwards it is the order in which it lets them go.
+// All lists the resources of an attempt, with those of all groups, in the order in
+// which EMCO wants them made; backwards it is the order in which it lets them go.
+func (n Names) All(material Material) []Resource {
+	var all []Resource
+	for number := 1; number <= Groups; number++ {
+		for _, resource := range n.Group(number).Resources(material) {
+			if number == 1 || resource.Group == number {
+				all = append(all, resource)
+			}
+		}
+	}
+	return all
+}
+
+// Resources lists what one group needs, itself and what all share, in the order of
+// [Names.All].
 func (n Names) Resources(material Material) []Resource {
 	at := n.Anchor
 	resource := func(kind Kind, anchor string, spec fields) Resource {
@@ -96,8 +116,14 @@ func (n Names) Resources(material Material) []Resource {
 	for _, app := range material.Apps {
 		list = append(list, resource(AppIntent, at("{placement}/app-intents/")+app+"-placement", fields{"app": app, "intent": edges}))
 	}
-	return append(list, resource(Intent, at("{intent}"),
+	list = append(list, resource(Intent, at("{intent}"),
 		fields{"intent": fields{"genericPlacementIntent": n.name("generic-placement-intent")}}))
+	for i, app := range list {
+		if below := at("{compositeApp}"); app.Anchor == below || strings.HasPrefix(app.Anchor, below+"/") {
+			list[i].Group = max(n.group, 1)
+		}
+	}
+	return list
 }
 
 // RsyncController is the POST that registers rsync, for all who use the EMCO.

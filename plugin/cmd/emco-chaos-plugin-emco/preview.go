@@ -30,18 +30,22 @@ func preview(on probes.Subject, task sdk.Task, observer sdk.Observer) (sdk.Resul
 		return sdk.Result{}, err
 	}
 	made := 0
-	for _, resource := range on.Names.Resources(emco.Material{Apps: on.Setup.Apps}) {
-		if given.Has(resource.Kind) {
+	for _, resource := range on.Names.All(emco.Material{Apps: on.Setup.Apps}) {
+		if given.Includes(resource) {
 			made++
 			observer.Note(time.Now(), fmt.Sprintf("%s (%s)", resource.Anchor, resource.Kind))
 		}
 	}
 	message := fmt.Sprintf("%d resources, brought to: %s", made, given)
-	if given.Has(emco.DeploymentIntentGroup) {
-		var objects []string
+	var objects []string
+	for number := 1; number <= emco.Groups; number++ {
 		for _, app := range on.Setup.Apps {
-			objects = append(objects, on.Names.Object(app))
+			if given.Group(number) != emco.Absent {
+				objects = append(objects, on.Names.Group(number).Object(app))
+			}
 		}
+	}
+	if len(objects) > 0 {
 		message += "; once instantiated, on the edge: " + strings.Join(objects, ", ")
 	}
 	observer.Event("passed", time.Now(), nil)

@@ -36,6 +36,7 @@ var (
 	refusesReissue    = must{verdict.Failed, "reissued, and refused: POST "}
 	wedged            = must{verdict.Failed, "is wedged: GET: 200 OK; status for "}
 	neverThere        = must{verdict.Failed, "final: Instantiated was not reached (last status: Instantiating"}
+	deployedNone      = must{verdict.Failed, "Instantiated was not reached (last status: Instantiating"} // any of several
 	deployedNever     = must{verdict.Failed, "deployed: Instantiated was not reached (last status: Instantiating"}
 	refusesBoth       = must{verdict.Failed, "deployed: Instantiated was not reached (last status: Approved"}
 	stillNoState      = must{verdict.Failed, "still: no status gave a state (last status: no state: 500"}
@@ -67,6 +68,9 @@ var verdicts = map[string]map[bug.Bug]must{
 	},
 	"dig-instantiate-rsync-dies": {
 		bug.NeverDeploys: neverThere, bug.LoseState: passes, bug.NeverTerminates: passes, bug.WrongCodeOnReissue: passes, bug.AnswersAfterKill: passes, bug.Wedges: passes,
+	},
+	"dig-instantiate-several-in-flight": {
+		bug.NeverDeploys: deployedNone, bug.LoseState: passes, bug.NeverTerminates: passes, bug.WrongCodeOnReissue: refusesReissue, bug.AnswersAfterKill: hurried, bug.Wedges: wedged,
 	},
 	"dig-instantiate-status-lost": {
 		bug.NeverDeploys: neverThere, bug.LoseState: forgotDeployment, bug.NeverTerminates: passes, bug.WrongCodeOnReissue: passes, bug.AnswersAfterKill: passes, bug.Wedges: passes,
@@ -153,7 +157,8 @@ var spotChecked = map[bug.Bug][]string{
 
 // wedgedAnew are run on an EMCO of their own: another experiment has wedged the one that all share, which
 // wedges once.
-var wedgedAnew = []string{"all-services-die-idle", "all-services-die-in-flight", "dig-instantiate-reissued-twice"}
+var wedgedAnew = []string{"all-services-die-idle", "all-services-die-in-flight", "dig-instantiate-reissued-twice",
+	"dig-instantiate-several-in-flight"}
 
 // TestVerdicts: what the table says comes true, in every place where it says
 // Failed and in some of the others.
