@@ -18,7 +18,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-var options = crashpoint.Options{Reach: 300 * time.Millisecond, Settle: 500 * time.Millisecond, Converge: 30 * time.Second}
+var options = crashpoint.Options{Reach: 300 * time.Millisecond, First: 400 * time.Millisecond, Settle: 500 * time.Millisecond, Converge: 30 * time.Second}
 
 // points are one of each shape.
 func points(start crashpoint.Start) []crashpoint.Point {

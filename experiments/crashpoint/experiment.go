@@ -2,6 +2,7 @@ package crashpoint
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"fmt"
 	"text/template"
@@ -32,6 +33,9 @@ type Options struct {
 	// move on after a hold was removed: what was held is sent again only by TCP's
 	// timer.
 	Reach, Settle time.Duration
+	// First is Settle after the first hold, which lasts for less than the others; 0 is
+	// Settle.
+	First time.Duration
 	// Judge has the experiment fail when EMCO and the edge do not agree once the
 	// service is back. Without it that is only recorded, and the run goes on.
 	Judge bool
@@ -73,6 +77,7 @@ func (Options) Afterwards() time.Duration { return 5 * time.Second }
 
 // Experiment writes the experiment in which the service dies at the point.
 func (p Point) Experiment(options Options) ([]byte, error) {
+	options.First = cmp.Or(options.First, options.Settle)
 	return render(pointTemplate, struct {
 		Point
 		Options

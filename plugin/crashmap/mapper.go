@@ -64,6 +64,9 @@ const (
 	converge   = 30 * time.Second
 	// shortestReach is how long a call is given at least to come to a hold.
 	shortestReach = 500 * time.Millisecond
+	// resentFirst is more than TCP waits for at most with what the first hold has dropped:
+	// 1.6 s, or 2 s for a connection, so long as that one lasts for less than 3 s.
+	resentFirst = 2100 * time.Millisecond
 )
 
 // ErrBudget says that the time for runs is over. What was found stands.
@@ -223,6 +226,9 @@ func (m *Mapper) point(ctx context.Context, at crashpoint.Point) error {
 	}
 	reach := max(shortestReach, 2*known.Answered).Round(time.Millisecond)
 	options := crashpoint.Options{Reach: reach, Settle: max(m.Settle, reach), Converge: converge}
+	if m.Resent {
+		options.First = max(min(m.Settle, resentFirst), reach)
+	}
 	if at.Start.Cold && at.After && slices.Contains(at.Path, "rsync") {
 		// A call of the same kind opens the connection that is to be held.
 		text, err := at.Start.Reference(options)
@@ -245,6 +251,7 @@ func (m *Mapper) point(ctx context.Context, at crashpoint.Point) error {
 		entry.Consequence, entry.Words = seen.consequence(*known.Begin, *known.End)
 		if m.Resent && entry.Consequence != "" && !seen.movedOn(len(at.Path)) {
 			entry.Consequence, entry.Words = "", "a hold took so long that the call may not have moved on"
+			options.First = options.Settle
 		}
 		if entry.Consequence != "" || seen.beyond() {
 			break
@@ -294,7 +301,8 @@ func (m *Mapper) finding(ctx context.Context, at crashpoint.Point, entry *Point,
 			return err
 		}
 	}
-	options.Judge = entry.Consequence == Behind
+	// The file is for targets too whose first holds last longer.
+	options.Judge, options.First = entry.Consequence == Behind, options.Settle
 	text, err := at.Experiment(options)
 	if err != nil {
 		return err

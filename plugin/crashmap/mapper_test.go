@@ -33,7 +33,8 @@ type system struct {
 	first map[string][]told // by name, of the first runs
 	runs  map[string]told   // by name; what is not there has nothing done
 	fails map[string]error
-	clean int // the first time that what is left can be removed
+	waits map[string][]string // by name, how long each run leaves a call before the kill
+	clean int                 // the first time that what is left can be removed
 }
 
 var nameOf = regexp.MustCompile(`(?m)^  name: (\S+)$`)
@@ -44,6 +45,9 @@ func (s *system) Run(_ context.Context, text []byte) (string, *plan.Plan, []jour
 		name += "+" + string(service[1])
 	}
 	s.made = append(s.made, name)
+	if wait := regexp.MustCompile(`(?s)    kill:\n.*?delay: (\S+)`).FindSubmatch(text); wait != nil && s.waits != nil {
+		s.waits[name] = append(s.waits[name], string(wait[1]))
+	}
 	if err := s.fails[name]; err != nil {
 		delete(s.fails, name)
 		return "", steps(), nil, err
@@ -113,12 +117,16 @@ func TestWalk(t *testing.T) {
 }
 
 // TestResent: where what was held is sent again by a timer, a run that left it no
-// time says nothing.
+// time says nothing, and the next one leaves it more after the first hold.
 func TestResent(t *testing.T) {
-	m, _ := newMapper(t, &system{})
-	m.Resent, m.Longest = true, 2
+	s := &system{waits: map[string][]string{}}
+	m, _ := newMapper(t, s)
+	m.Resent, m.Longest, m.Settle = true, 2, settleCluster
 	if err := m.Make(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	if got := s.waits[base+"rsync-mongo"]; !slices.Equal(got, []string{"2.1s", "3.5s", "3.5s"}) {
+		t.Errorf("it waits for %q", got)
 	}
 	for name, covered := range map[string]bool{"rsync": true, "rsync-mongo": false} {
 		if got := m.Map.Starts[0].Find(base + name); got == nil || (got.Consequence != "") != covered || strings.Contains(got.Words, "may not have moved on") == covered {
