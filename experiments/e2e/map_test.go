@@ -11,30 +11,37 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 )
 
-// TestMap leads a call from back end to back end on real pods: a death after the
-// state write is no finding.
+// TestMap leads calls from back end to back end on real pods, also one that comes
+// while another is under way: a death after the state write is no finding.
 func TestMap(t *testing.T) {
 	s := here(t)
-	folder := filepath.Join(t.TempDir(), "map")
-	_, code := s.chaos(t, "map", "dig.terminate", "--points", "rsync-mongo-done$", "--longest", "2", "--back-ends", "mongo,rsync", "--out", folder, "--target", s.target)
-	known, err := crashmap.Load(folder)
-	if err != nil || known == nil || code != 0 {
-		t.Fatalf("exit code %d, %v", code, err)
-	}
-	if got := known.Starts[0].Find("dig-terminate-instantiated-rsync-mongo-done"); got == nil || got.Consequence != crashmap.ByItself {
-		t.Errorf("it has %+v", known.Starts[0])
-	}
-	// Each stop was a real one: the call hung until the kill.
-	for _, records := range byRun(readJournal(t, filepath.Join(folder, "journal.jsonl"))) {
-		compiled := records[0].Plan
-		if compiled.Control {
-			continue
-		}
-		for _, claim := range verdict.Claims(compiled, records) {
-			if !claim.Holds {
-				t.Errorf("%s: %s: %s", compiled.Experiment, claim.Text, claim.Missing)
+	for _, test := range []struct{ call, point, backEnds string }{
+		{"dig.terminate", "dig-terminate-instantiated-rsync-mongo-done", "mongo,rsync"},
+		{"dig.stop", "dig-stop-instantiating-etcd-mongo-done", "mongo,etcd"},
+	} {
+		t.Run(test.call, func(t *testing.T) {
+			folder := filepath.Join(t.TempDir(), "map")
+			_, code := s.chaos(t, "map", test.call, "--points", test.point+"$", "--longest", "2", "--back-ends", test.backEnds, "--out", folder, "--target", s.target)
+			known, err := crashmap.Load(folder)
+			if err != nil || known == nil || code != 0 {
+				t.Fatalf("exit code %d, %v", code, err)
 			}
-		}
+			if got := known.Starts[0].Find(test.point); got == nil || got.Consequence != crashmap.ByItself {
+				t.Errorf("it has %+v", known.Starts[0])
+			}
+			// Each stop was a real one: the call hung until the kill.
+			for _, records := range byRun(readJournal(t, filepath.Join(folder, "journal.jsonl"))) {
+				compiled := records[0].Plan
+				if compiled.Control {
+					continue
+				}
+				for _, claim := range verdict.Claims(compiled, records) {
+					if !claim.Holds {
+						t.Errorf("%s: %s: %s", compiled.Experiment, claim.Text, claim.Missing)
+					}
+				}
+			}
+		})
 	}
 	s.clean(t)
 }
