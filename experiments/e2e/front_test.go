@@ -42,7 +42,7 @@ func TestOutageTellsOfRepeaters(t *testing.T) {
 	})
 	const found = "orchestrator: refused: something in front of the service took a connection "
 	output, code := s.chaos(t, "doctor", "--outage", "--target", file)
-	if code != 4 || !strings.Contains(output, found) || strings.Count(output, ": refuses requests while it is down, and answers afterwards") != 2 {
+	if code != 4 || !strings.Contains(output, "a call: hangs while the orchestrator is cut off from etcd") || !strings.Contains(output, found) || strings.Count(output, ": refuses requests while it is down, and answers afterwards") != 2 {
 		t.Errorf("doctor: exit code %d", code)
 	}
 	output, code = s.chaos(t, "run", "service-refused", "--set", "refused=10s", "--attempts", "1", "--target", file, "--journal", artefact(t, "repeated.jsonl"))

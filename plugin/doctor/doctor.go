@@ -70,6 +70,8 @@ type Options struct {
 	// Outage takes a service down for a moment and returns what its clients saw,
 	// as [run.Target.Front] does; nil leaves that out.
 	Outage func(ctx context.Context, service string) (engine.Outcome, error)
+	// Hold cuts a call off from its back end; nil tries no hold.
+	Hold func(ctx context.Context) (engine.Outcome, error)
 	// Run names what is tried out, as a run's name does.
 	Run string
 	// Limit is how long each check may take.
@@ -107,6 +109,7 @@ var (
 	}
 	frontCheck     = check{name: "front", needs: "reach", over: (*examination).reachable, run: checkFront, unlimited: true}
 	resourcesCheck = check{name: "resources", needs: "reach", run: checkResources}
+	holdCheck      = check{name: "hold", needs: "reach inject", over: (*examination).holding, run: checkHold, unlimited: true}
 	outageCheck    = check{name: "outage", needs: "reach inject", over: (*examination).stopped, run: checkOutage, unlimited: true}
 )
 
@@ -130,6 +133,7 @@ var clusterChecks = []check{
 		sound: "no fault and no lease of a dead run is there",
 	},
 	{name: "inject", needs: "cluster chaos-mesh controller rights daemon", run: checkInjection, unlimited: true},
+	holdCheck,
 	outageCheck,
 }
 

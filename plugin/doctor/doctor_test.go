@@ -71,6 +71,8 @@ type patient struct {
 	// outages are what an outage of each service comes to; nil tries none.
 	outages   map[string]engine.Outcome
 	outageErr error
+	// held is what a hold comes to; nil tries none.
+	held *engine.Outcome
 }
 
 // sound is a cluster on which all is as it should be.
@@ -244,6 +246,9 @@ func (p *patient) prepared() doctor.Options {
 			}
 			return outcome, nil
 		}
+	}
+	if p.held != nil {
+		options.Hold = func(context.Context) (engine.Outcome, error) { return *p.held, p.outageErr }
 	}
 	if p.driver != nil {
 		options.Open = func(context.Context) (doctor.Driver, error) {
@@ -525,6 +530,16 @@ func TestExamine(t *testing.T) {
 		{"never-removed", func(p *patient) { p.driver.stuck = map[string]error{"partition": errors.New("it hangs")} }, false},
 		{"outage", func(p *patient) {
 			p.outages = map[string]engine.Outcome{"shop": {Judgement: verdict.Judgement{Verdict: verdict.Passed}}}
+		}, true},
+		{"hold", func(p *patient) {
+			p.held = &engine.Outcome{Judgement: verdict.Judgement{Verdict: verdict.Passed}}
+		}, true},
+		{"hold-drops-nothing", func(p *patient) {
+			p.held = &engine.Outcome{Judgement: verdict.Judgement{Verdict: verdict.Inconclusive, Reason: "the call was accepted"}}
+		}, false},
+		{"hold-after-a-dead-run", func(p *patient) {
+			p.held = &engine.Outcome{}
+			p.objects = append(p.objects, held("anna@laptop_x", "rdead", time.Now().Add(-time.Minute)))
 		}, true},
 		{"outage-repeated", func(p *patient) {
 			p.outages = map[string]engine.Outcome{

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -16,10 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/emco-chaos/emco-chaos/plugin/lease"
-	"github.com/emco-chaos/emco-chaos/plugin/local"
-	"github.com/emco-chaos/emco-chaos/plugin/run"
-	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
@@ -139,41 +134,6 @@ func repeating(signs, otherwise string) string {
 		return repeated
 	}
 	return otherwise
-}
-
-// stopped are the services that are taken down for a moment.
-func (e *examination) stopped() []string {
-	if e.Outage == nil {
-		return nil
-	}
-	return slices.DeleteFunc(e.reachable(), func(name string) bool { return !e.Target.Services[name].HasPods() })
-}
-
-// checkOutage takes a service down for a moment: that alone shows what repeats
-// requests and does not tell.
-func checkOutage(ctx context.Context, e *examination, name string) {
-	if e.untouchable(name) {
-		return
-	}
-	outcome, err := e.Outage(ctx, name)
-	switch held, is := errors.AsType[*lease.HeldError](err); {
-	case is:
-		e.inUse(name, held)
-	case errors.Is(err, local.ErrLocked):
-		e.say(Warn, name, "wait for the run to end, and look again", "not tried, since the target is in use: %v", err)
-	case errors.Is(err, run.ErrUntold):
-		e.say(Skipped, name, "", "not taken down: %v", err)
-	case err != nil:
-		e.say(Fail, name, "", "it could not be taken down: %v", cause(ctx, err))
-	case len(outcome.Left) > 0:
-		e.say(Fail, name, e.command("clean"), "it was taken down, and this is left: %s", strings.Join(outcome.Left, "; "))
-	case outcome.Verdict == verdict.Passed:
-		e.say(OK, name, "", "refuses requests while it is down, and answers afterwards: nothing in front of it repeats them until they are answered")
-	case outcome.Verdict == verdict.Inconclusive:
-		e.say(Fail, name, noRepeats, "%s", outcome.Reason)
-	default:
-		e.say(Fail, name, "", "taken down for a moment: %s: %s", outcome.Verdict, outcome.Reason)
-	}
 }
 
 // checkFront looks for what stands in front of a service.

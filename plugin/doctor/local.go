@@ -36,6 +36,7 @@ var localChecks = []check{
 	reachCheck,
 	frontCheck,
 	resourcesCheck,
+	holdCheck,
 	outageCheck,
 	{name: "end", needs: "start", run: checkEnd, unlimited: true},
 }

@@ -21,8 +21,14 @@ import (
 //go:embed front.yaml
 var front []byte
 
-// ErrUntold is the error of a service that the plugin has no probe for.
-var ErrUntold = errors.New("the plugin cannot tell whether it refuses requests")
+// hold is the experiment that shows whether a hold stops anything.
+//
+//go:embed hold.yaml
+var hold []byte
+
+// ErrUntold is the error of what cannot be tried on a target, as with a service that
+// the plugin has no probe for.
+var ErrUntold = errors.New("it cannot be told on this target")
 
 // Outages remembers which services were taken down for a moment: once is enough.
 type Outages struct{ tried map[string]bool }
@@ -69,7 +75,18 @@ func (o *Outages) Try(ctx context.Context, on *Target, plugin *Plugin, services 
 // nobody could answer, as what repeats requests does. No report has this run. The
 // error is [ErrUntold] when nothing was done.
 func (t *Target) Front(ctx context.Context, plugin *Plugin, service string, abandon <-chan struct{}) (engine.Outcome, error) {
-	plans, err := plugin.CompileAll(ctx, []sdk.Source{{File: "front.yaml", Text: front, Parameters: map[string]string{"service": service}}})
+	return t.try(ctx, plugin, sdk.Source{File: "front.yaml", Text: front, Parameters: map[string]string{"service": service}}, abandon)
+}
+
+// Hold cuts the orchestrator off from etcd, and sends it a call: Inconclusive when
+// it answers all the same, as on a network on which what is injected drops nothing.
+// No report has this run. The error is [ErrUntold] when nothing was done.
+func (t *Target) Hold(ctx context.Context, plugin *Plugin, abandon <-chan struct{}) (engine.Outcome, error) {
+	return t.try(ctx, plugin, sdk.Source{File: "hold.yaml", Text: hold}, abandon)
+}
+
+func (t *Target) try(ctx context.Context, plugin *Plugin, source sdk.Source, abandon <-chan struct{}) (engine.Outcome, error) {
+	plans, err := plugin.CompileAll(ctx, []sdk.Source{source})
 	if problems, is := errors.AsType[document.Problems](err); is {
 		return engine.Outcome{}, fmt.Errorf("%w: %w", ErrUntold, problems)
 	}

@@ -33,8 +33,9 @@ what dead runs left, and whether network faults can be injected. For the last a
 network fault that hurts nobody is put on one pod of each node for a moment.
 Of a local target it looks at the cluster file, the programs, addresses and links
 in it and the services' answers, for which the processes are started for a moment.
-With --outage each service is taken down for a moment too, which nothing else
-shows: whether something in front of it repeats requests.
+With --outage each service is taken down for a moment too, and a call is cut off
+from its back end: nothing else shows whether something in front of a service
+repeats requests, and whether a fault on the network drops anything.
 Every line that is not ok says how to mend it.
 Exit codes: 0 nothing failed, 2 usage, 4 something did.`,
 		Args: cobra.NoArgs,
@@ -59,7 +60,7 @@ Exit codes: 0 nothing failed, 2 usage, 4 something did.`,
 	flags.StringVar(&options.ChaosMesh, "chaos-mesh-namespace", chaosmesh.Namespace, "the `NAMESPACE` of Chaos Mesh")
 	flags.StringVar(&options.Controller, "controller-namespace", os.Getenv("POD_NAMESPACE"), "the `NAMESPACE` of the controller, to look at its rights too; else $POD_NAMESPACE")
 	flags.BoolVar(&noInject, "no-inject", false, "put no fault on anything")
-	flags.BoolVar(&outage, "outage", false, "take each service down for a moment, to see what stands in front of it")
+	flags.BoolVar(&outage, "outage", false, "take each service down for a moment, and cut a call off from its back end, to see both have their effect")
 	flags.DurationVar(&options.Limit, "timeout", 15*time.Second, "how long each check may take")
 	return command
 }
@@ -101,16 +102,23 @@ func (s *session) doctor(ctx context.Context, options doctor.Options, outage, as
 		options.Remains = func(ctx context.Context) (doctor.Finding, error) { return remains(ctx, plugin, options.Limit) }
 	}
 	if outage {
-		options.Outage = func(ctx context.Context, service string) (outcome engine.Outcome, err error) {
+		// on has a run made on the target, which a local one's processes have open.
+		on := func(ctx context.Context, make func(*run.Target) (engine.Outcome, error)) (outcome engine.Outcome, err error) {
 			if started != nil {
-				return started.Front(ctx, plugin, service, abandon)
+				return make(started)
 			}
 			opened, err := run.Open(ctx, target, linesTo(s.errs))
 			if err != nil {
 				return outcome, err
 			}
 			defer func() { err = errors.Join(err, opened.Close()) }()
-			return opened.Front(ctx, plugin, service, abandon)
+			return make(opened)
+		}
+		options.Outage = func(ctx context.Context, service string) (engine.Outcome, error) {
+			return on(ctx, func(t *run.Target) (engine.Outcome, error) { return t.Front(ctx, plugin, service, abandon) })
+		}
+		options.Hold = func(ctx context.Context) (engine.Outcome, error) {
+			return on(ctx, func(t *run.Target) (engine.Outcome, error) { return t.Hold(ctx, plugin, abandon) })
 		}
 	}
 	found, err := doctor.Examine(ctx, options, func(finding doctor.Finding) {

@@ -129,7 +129,7 @@ func TestFrontsThatCannotBeTried(t *testing.T) {
 	if err := new(run.Outages).Try(t.Context(), opened, plugin, []string{"gui"}, []*plan.Plan{stopped}, nil); err != nil {
 		t.Error(err)
 	}
-	if text := strings.Join(told, "\n"); !strings.Contains(text, "gui: it is not: the plugin cannot tell whether it refuses requests: ") {
+	if text := strings.Join(told, "\n"); !strings.Contains(text, "gui: it is not: it cannot be told on this target: ") {
 		t.Errorf("told %q", told)
 	}
 }
@@ -198,5 +198,31 @@ func TestRepeatedInFront(t *testing.T) {
 				t.Errorf("%s: %s, left %v\n%s", outcome.Verdict, outcome.Reason, outcome.Left, records)
 			}
 		})
+	}
+}
+
+// A hold that stops nothing is told by the call that is answered all the same.
+func TestHoldThatDropsNothing(t *testing.T) {
+	t.Parallel()
+	target := readTarget(t, emulated(t))
+	opened, err := run.Open(t.Context(), target, func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := opened.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	plugin, err := newSession(t).start(t.Context(), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plugin.Close()
+	lying := *opened
+	lying.Driver = &liar{Driver: opened, aimed: holds}
+	outcome, err := lying.Hold(t.Context(), plugin, nil)
+	if err != nil || outcome.Verdict != verdict.Inconclusive || !strings.Contains(outcome.Reason, "accepted") {
+		t.Errorf("%s: %s, %v", outcome.Verdict, outcome.Reason, err)
 	}
 }
