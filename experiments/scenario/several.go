@@ -67,9 +67,12 @@ func (c *compiler) servicesOf(step string) (field string, services []string) {
 				key = c.serviceKey(name)
 			}
 			value, _ := c.file.Value(at)
-			if isMap(value) {
+			switch {
+			case isMap(value):
 				at = document.Join(at, key)
 				value, _ = c.file.Value(at)
+			case action == "probe" && !c.asksService(name):
+				continue // a list of something else, which is told where the probe is read
 			}
 			list, _ := value.([]any)
 			for _, one := range list {
@@ -88,6 +91,13 @@ func (c *compiler) serviceKey(probe string) string {
 	what, _ := c.catalogue.activity(probe)
 	argument, _ := what.First(activity.ServiceName)
 	return argument.Name
+}
+
+// asksService reports whether the short form of the probe, its first argument alone,
+// names a service.
+func (c *compiler) asksService(probe string) bool {
+	what, _ := c.catalogue.activity(probe)
+	return len(what.Arguments) > 0 && what.Arguments[0].Type == activity.ServiceName
 }
 
 // element is the field of the service in the list at a field, if there is a list.
