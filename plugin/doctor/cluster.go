@@ -217,18 +217,15 @@ func checkDaemon(ctx context.Context, e *examination, _ string) {
 	if !e.listChaosMesh(ctx, list, "pods", client.MatchingLabels{componentLabel: chaosDaemon}, "chaos-daemon runs on "+strings.Join(nodes, ", ")) {
 		return
 	}
-	daemons, runtimes := map[string]Pod{}, map[string]string{}
+	daemons := map[string]corev1.Pod{}
 	for _, pod := range list.Items {
-		if seen := podOf(pod); !daemons[seen.Node].Ready {
-			daemons[seen.Node], runtimes[seen.Node] = seen, daemonRuntime(pod)
+		if node := pod.Spec.NodeName; !podOf(daemons[node]).Ready {
+			daemons[node] = pod
 		}
 	}
 	for _, node := range nodes {
-		daemon, there := daemons[node]
-		set, runs := runtimes[node], ""
-		if set != "" {
-			runs = e.nodeRuntime(ctx, node)
-		}
+		found, there := daemons[node]
+		daemon, set, runs := podOf(found), setRuntime(found), nodeRuntime(found)
 		hosted := strings.Join(services[node], ", ") + map[bool]string{true: " are there", false: " is there"}[len(services[node]) > 1]
 		switch {
 		case !there:
@@ -237,7 +234,7 @@ func checkDaemon(ctx context.Context, e *examination, _ string) {
 		case !daemon.Ready:
 			e.say(Fail, "node "+node, kubectl(e.ChaosMesh, "describe pod "+daemon.Name, "logs "+daemon.Name),
 				"its chaos-daemon %s is not ready (%s), and %s", daemon.Name, daemon.Why, hosted)
-		case runs != "" && runs != set:
+		case runs != "" && set != "" && runs != set:
 			e.say(Fail, "node "+node, "Chaos Mesh has one runtime for all nodes: have the pods run on nodes with "+set+", or install it for "+runs+":\n"+e.install(),
 				"its containers run with %s, and its chaos-daemon is set up for %s: nothing can be put on there, and %s", runs, set, hosted)
 		default:

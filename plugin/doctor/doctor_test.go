@@ -133,13 +133,10 @@ func daemon(namespace, node string, ready bool) *corev1.Pod {
 
 // runtime sets what a node runs containers with, and what its chaos-daemon is set up for.
 func (p *patient) runtime(name, runs, set string) {
-	p.objects = append(p.objects, &corev1.Node{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Status:     corev1.NodeStatus{NodeInfo: corev1.NodeSystemInfo{ContainerRuntimeVersion: runs}},
-	})
 	for _, object := range p.objects {
 		if daemon, is := object.(*corev1.Pod); is && daemon.Name == "chaos-daemon-"+name {
 			daemon.Spec.Containers = []corev1.Container{{Command: []string{"/usr/local/bin/chaos-daemon", "--runtime", set, "--http-port", "31766"}}}
+			daemon.Status.ContainerStatuses = []corev1.ContainerStatus{{ContainerID: runs + "://5f3a"}}
 		}
 	}
 }
@@ -452,10 +449,10 @@ func TestExamine(t *testing.T) {
 		}, true},
 		{"daemon-away", func(p *patient) { p.without("chaos-daemon-south") }, false},
 		{"daemon-for-another-runtime", func(p *patient) {
-			p.runtime("north", "cri-o://1.34.1", "containerd")
-			p.runtime("south", "containerd://1.6.20", "containerd")
+			p.runtime("north", "cri-o", "containerd")
+			p.runtime("south", "containerd", "containerd")
 		}, false},
-		{"daemon-for-cri-o", func(p *patient) { p.runtime("north", "cri-o://1.34.1", "crio") }, true},
+		{"daemon-for-cri-o", func(p *patient) { p.runtime("north", "cri-o", "crio") }, true},
 		{"daemon-not-ready", func(p *patient) {
 			p.without("chaos-daemon-north")
 			p.objects = append(p.objects, daemon("chaos-mesh", "north", false))

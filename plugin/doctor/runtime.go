@@ -1,17 +1,15 @@
 package doctor
 
 import (
-	"context"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// daemonRuntime is the container runtime that a chaos-daemon is set up for: Chaos
+// setRuntime is the container runtime that a chaos-daemon is set up for: Chaos
 // Mesh's chart sets one for all nodes. It is empty where none is named.
-func daemonRuntime(daemon corev1.Pod) string {
+func setRuntime(daemon corev1.Pod) string {
 	for _, container := range daemon.Spec.Containers {
 		words := slices.Concat(container.Command, container.Args)
 		if at := slices.Index(words, "--runtime") + 1; at > 0 && at < len(words) {
@@ -21,13 +19,13 @@ func daemonRuntime(daemon corev1.Pod) string {
 	return ""
 }
 
-// nodeRuntime is the container runtime of a node, as chaos-daemon names it. It is
-// empty where it is not known, as without the right to read nodes.
-func (e *examination) nodeRuntime(ctx context.Context, name string) string {
-	node := &corev1.Node{}
-	if err := e.Client.Get(ctx, client.ObjectKey{Name: name}, node); err != nil {
-		return ""
+// nodeRuntime is the container runtime that a pod's node really has, as chaos-daemon
+// names it. It is empty before a container of the pod was made.
+func nodeRuntime(pod corev1.Pod) string {
+	for _, container := range pod.Status.ContainerStatuses {
+		if runtime, _, is := strings.Cut(container.ContainerID, "://"); is {
+			return strings.ReplaceAll(runtime, "-", "")
+		}
 	}
-	runtime, _, _ := strings.Cut(node.Status.NodeInfo.ContainerRuntimeVersion, "://")
-	return strings.ReplaceAll(runtime, "-", "")
+	return ""
 }
