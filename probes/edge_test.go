@@ -89,6 +89,43 @@ func TestSurvey(t *testing.T) {
 	}
 }
 
+// TestStoppedAgreement: a stop leaves on the edge no more than EMCO says is applied.
+func TestStoppedAgreement(t *testing.T) {
+	emulated := startEMCO(t, emcotest.Options{})
+	subject := emulated.subject("stopped")
+	run(t, subject, "ensure", given(map[string]any{"for": "dig.stop"}), Passed)
+	if err := emulated.Stop(emcotest.EdgeName); err != nil {
+		t.Fatal(err)
+	}
+	run(t, subject, "reissue", forCall("dig.instantiate"), Passed)
+	_, err := task{Subject: subject, Observer: &record{}}.await(within(t, 10*time.Second), callNamed("dig.stop"), func(r emco.Reading) bool {
+		return r.Status.Deployed == emco.Instantiating
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, subject, "reissue", forCall("dig.stop"), Passed)
+	run(t, subject, "reached", forCall("dig.stop"), Passed)
+	if err := emulated.Restart(emcotest.EdgeName); err != nil {
+		t.Fatal(err)
+	}
+	run(t, subject, "agreement", forCall("dig.stop"), Passed)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, emulated.URL("edge")+"/apis/apps/v1/namespaces/default/deployments/stopped-1-adservice",
+		strings.NewReader(`{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "stopped-1-adservice", "labels": {"emco/deployment-id": "1-adservice"}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/apply-patch+yaml")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil || response.StatusCode >= http.StatusBadRequest {
+		t.Fatalf("%v, %v", response, err)
+	}
+	response.Body.Close()
+	if seen, _ := run(t, subject, "agreement", forCall("dig.stop"), Failed); seen.Evidence["edge"] != "Deployment adservice" {
+		t.Errorf("%q, on the edge %q", seen.Message, seen.Evidence["edge"])
+	}
+}
+
 func TestEdge(t *testing.T) {
 	emulated := startEMCO(t, emcotest.Options{})
 	subject := emulated.subject("edge")

@@ -103,6 +103,10 @@ func (t task) survey(ctx context.Context) (result Result, agree bool) {
 		return result, len(missing) == 0
 	case emco.Created, emco.Approved, emco.Terminated, emco.Absent:
 		return result, len(there) == 0
+	case emco.InstantiateFailed:
+		// What was applied before a stop may stay, and nothing else.
+		stopped := status.LastAction() == emco.InstantiateStopped
+		return result, !stopped || len(there) <= status.Counts["Applied"]
 	}
 	return result, true
 }

@@ -108,6 +108,24 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestJudge: the file of a disagreement judges each look, also that when the edge is
+// back.
+func TestJudge(t *testing.T) {
+	starts := crashpoint.Starts()
+	stop := slices.IndexFunc(starts, func(s crashpoint.Start) bool { return s.Call == "dig.stop" })
+	judging := options
+	judging.Judge = true
+	text, err := crashpoint.Point{Start: starts[stop], Path: []string{"etcd"}}.Experiment(judging)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"probe: {agreement: dig.stop}", "probe: {agreement: {call: dig.stop, quiet: 5s}}"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("no %s in\n%s", want, text)
+		}
+	}
+}
+
 // TestNextHasEveryBorder: whatever the order in which a call comes to its back
 // ends, each border between two of them is a point.
 func TestNextHasEveryBorder(t *testing.T) {
