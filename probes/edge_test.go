@@ -16,6 +16,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,19 +111,41 @@ func TestStoppedAgreement(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(t, subject, "agreement", forCall("dig.stop"), Passed)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, emulated.URL("edge")+"/apis/apps/v1/namespaces/default/deployments/stopped-1-adservice",
-		strings.NewReader(`{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "stopped-1-adservice", "labels": {"emco/deployment-id": "1-adservice"}}}`))
+	emulated.deploy(subject.Names.Object("adservice"), "1-adservice")
+	if seen, _ := run(t, subject, "agreement", forCall("dig.stop"), Failed); seen.Evidence["edge"] != "Deployment adservice" {
+		t.Errorf("%q, on the edge %q", seen.Message, seen.Evidence["edge"])
+	}
+}
+
+// deploy puts a Deployment on the edge behind EMCO's back.
+func (e *emulated) deploy(name, id string) {
+	e.t.Helper()
+	text := fmt.Sprintf(`{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": %q, "labels": {"emco/deployment-id": %q}}}`, name, id)
+	request, err := http.NewRequestWithContext(e.t.Context(), http.MethodPatch, e.URL("edge")+"/apis/apps/v1/namespaces/default/deployments/"+name, strings.NewReader(text))
 	if err != nil {
-		t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	request.Header.Set("Content-Type", "application/apply-patch+yaml")
 	response, err := http.DefaultClient.Do(request)
 	if err != nil || response.StatusCode >= http.StatusBadRequest {
-		t.Fatalf("%v, %v", response, err)
+		e.t.Fatalf("%v, %v", response, err)
 	}
 	response.Body.Close()
-	if seen, _ := run(t, subject, "agreement", forCall("dig.stop"), Failed); seen.Evidence["edge"] != "Deployment adservice" {
-		t.Errorf("%q, on the edge %q", seen.Message, seen.Evidence["edge"])
+}
+
+// TestTeardownLooksForEachGroup: what of any group is on the edge is told as left.
+func TestTeardownLooksForEachGroup(t *testing.T) {
+	for number := 1; number <= emco.Groups; number++ {
+		e := startEMCO(t, emcotest.Options{})
+		subject := e.subject("many")
+		subject.Setup.patience = 100 * time.Millisecond
+		run(t, subject, "ensure", given(map[string]any{"logicalCloud": "Instantiated"}), Passed)
+		e.deploy(subject.Names.Group(number).Object("adservice"), "1-adservice")
+		if _, seen := run(t, subject, "teardown", nil, Errored); !slices.ContainsFunc(seen.resources, func(r Resource) bool {
+			return r.State == Left && r.Anchor == "edge Deployment adservice"
+		}) {
+			t.Errorf("group %d: %+v", number, seen.resources)
+		}
 	}
 }
 

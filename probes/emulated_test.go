@@ -725,7 +725,7 @@ func TestTeardownFindsAppsThatTheTargetNoLongerNames(t *testing.T) {
 	t.Parallel()
 	e := startEMCO(t, emcotest.Options{})
 	subject := e.subject("apps")
-	run(t, subject, "ensure", given(map[string]any{"for": "dig.instantiate"}), Passed)
+	run(t, subject, "ensure", given(map[string]any{"logicalCloud": "Instantiated", "dig2": "Approved"}), Passed)
 	subject.Setup.Apps = []string{"frontend"}
 	run(t, subject, "teardown", nil, Passed)
 	if left := e.collections(subject); len(left) > 0 {
