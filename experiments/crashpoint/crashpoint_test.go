@@ -79,20 +79,33 @@ func compile(t *testing.T, name string, text []byte) error {
 	return problems.Err()
 }
 
-// TestGolden: the experiment of a relay, and one whose call comes while another
-// is under way, as a reader gets them.
+// TestGolden: the experiment of a relay, one whose call comes while another is under
+// way, and one with calls that share a kill, as a reader gets them.
 func TestGolden(t *testing.T) {
 	starts := crashpoint.Starts()
 	stop := slices.IndexFunc(starts, func(s crashpoint.Start) bool { return s.Call == "dig.stop" })
-	for _, point := range []crashpoint.Point{
-		{Start: starts[0], Path: []string{"rsync", "mongo"}, After: true},
-		{Start: starts[stop], Path: []string{"etcd"}, After: true},
+	var sharing []crashpoint.Start
+	for _, start := range starts {
+		if starts[0].Shares(start) && !start.Named {
+			sharing = append(sharing, start)
+		}
+	}
+	for _, test := range []struct {
+		point  crashpoint.Point
+		others []crashpoint.Member
+	}{
+		{crashpoint.Point{Start: starts[0], Path: []string{"rsync", "mongo"}, After: true}, nil},
+		{crashpoint.Point{Start: starts[stop], Path: []string{"etcd"}, After: true}, nil},
+		{crashpoint.Point{Start: starts[0], Path: []string{"etcd", "mongo"}}, crashpoint.Members(sharing)},
 	} {
-		text, err := point.Experiment(options)
+		text, err := test.point.Experiment(options, test.others...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		file := filepath.Join("testdata", point.Name()+".yaml")
+		if err := compile(t, test.point.Name(), text); err != nil {
+			t.Error(err)
+		}
+		file := filepath.Join("testdata", test.point.Name()+".yaml")
 		if *update {
 			if err := os.WriteFile(file, text, 0o644); err != nil {
 				t.Fatal(err)
@@ -105,6 +118,22 @@ func TestGolden(t *testing.T) {
 		if string(golden) != string(text) {
 			t.Errorf("got\n%s", text)
 		}
+	}
+}
+
+// TestShares: only calls on groups that are in a given state share a kill, and as many
+// as an attempt has groups.
+func TestShares(t *testing.T) {
+	starts := crashpoint.Starts()
+	for _, start := range starts {
+		// Further groups have no other calls.
+		want := start.Name() != starts[0].Name() && (start.Call == "dig.instantiate" || start.Call == "dig.terminate")
+		if got := starts[0].Shares(start); got != want {
+			t.Errorf("%s: %v", start, got)
+		}
+	}
+	if got := crashpoint.Members(starts); len(got) != 2 || got[1].Call != "dig3.instantiate" || got[1].Undo != "dig3.terminate" || got[1].State != starts[1].State {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	_ "embed"
 	"fmt"
+	"strings"
 	"text/template"
 	"time"
 )
@@ -75,15 +76,22 @@ func (Options) Quiet() time.Duration { return 500 * time.Millisecond }
 // again only some seconds later.
 func (Options) Afterwards() time.Duration { return 5 * time.Second }
 
-// Experiment writes the experiment in which the service dies at the point.
-func (p Point) Experiment(options Options) ([]byte, error) {
+// Experiment writes the experiment in which the service dies at the point, and in
+// the calls of others, if any, which are stopped by the same holds.
+func (p Point) Experiment(options Options, others ...Member) ([]byte, error) {
 	options.First = cmp.Or(options.First, options.Settle)
+	given := p.Start.Given
+	for _, other := range others {
+		given = strings.TrimSuffix(given, "}") + fmt.Sprintf(", %s: %s}", other.group, other.State)
+	}
 	return render(pointTemplate, struct {
 		Point
 		Options
+		Given   string
+		Others  []Member
 		Last    int
 		Timeout time.Duration
-	}{p, options, len(p.Path) - 1, options.Converge + time.Duration(len(p.Path))*(options.Settle+removal)})
+	}{p, options, given, others, len(p.Path) - 1, options.Converge + time.Duration(len(p.Path))*(options.Settle+removal)})
 }
 
 // Reference writes the experiment that makes the call without any fault.

@@ -62,6 +62,8 @@ func (s *site) mapped(t *testing.T) {
 	if err := os.WriteFile(file, []byte(replay), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	// The controller looks once more for what the map has left.
+	eventually(t, time.Minute, s.unheld)
 	if printed, code := s.chaos(t, "run", "-f", file, "--target", s.target); code != 1 || !strings.Contains(printed, "TerminateFailed") {
 		t.Errorf("the replay ended with %d: %s", code, printed)
 	}

@@ -42,6 +42,8 @@ type Mapper struct {
 	// Requests has a call stopped at each request to a back end, and not only at the
 	// borders between two. A local cluster alone can count them.
 	Requests bool
+	// Share has calls of one service on different deployment intent groups share a kill.
+	Share bool
 	// Longest is how many back ends a path has at most, or how many requests to one
 	// are counted.
 	Longest int
@@ -55,6 +57,9 @@ type Mapper struct {
 	Until time.Time
 	// Tell gets a line for each thing that is found.
 	Tell func(string)
+
+	// alone are the places at which calls that shared a kill did not all recover.
+	alone []string
 }
 
 const (
@@ -180,6 +185,7 @@ func (m *Mapper) Next(point crashpoint.Point) []crashpoint.Point {
 // walk goes through the call from back end to back end, or from request to request.
 func (m *Mapper) walk(ctx context.Context, start crashpoint.Start) error {
 	m.Map.start(start).Further = 0
+	var order []string
 	for ahead := m.First(start); len(ahead) > 0; ahead = ahead[1:] {
 		before := ahead[0]
 		done := before
@@ -192,6 +198,7 @@ func (m *Mapper) walk(ctx context.Context, start crashpoint.Start) error {
 			if err := m.point(ctx, point); err != nil {
 				return err
 			}
+			order = append(order, point.Name())
 		}
 		if beyond() {
 			continue
@@ -200,6 +207,12 @@ func (m *Mapper) walk(ctx context.Context, start crashpoint.Start) error {
 		if m.Wanted == nil && max(len(before.Path), before.Request) == m.Longest && len(before.Next(m.Map.BackEnds)) > 0 {
 			m.Map.start(start).Further = m.Longest
 		}
+	}
+	if m.Share {
+		// Some points were entered when another call was led there.
+		slices.SortStableFunc(m.Map.start(start).Points, func(a, b Point) int {
+			return cmp.Compare(uint(slices.Index(order, a.Name)), uint(slices.Index(order, b.Name)))
+		})
 	}
 	return nil
 }
@@ -224,7 +237,7 @@ func (m *Mapper) point(ctx context.Context, at crashpoint.Point) error {
 	if known.Find(at.Name()) != nil || m.Wanted != nil && !m.Wanted(at.Name()) {
 		return nil
 	}
-	reach := max(shortestReach, 2*known.Answered).Round(time.Millisecond)
+	reach := m.reach(at.Start)
 	options := crashpoint.Options{Reach: reach, Settle: max(m.Settle, reach), Converge: converge}
 	if m.Resent {
 		options.First = max(min(m.Settle, resentFirst), reach)
@@ -235,6 +248,9 @@ func (m *Mapper) point(ctx context.Context, at crashpoint.Point) error {
 		if _, _, err = m.run(ctx, text, err); err != nil {
 			return err
 		}
+	}
+	if entered, err := m.shared(ctx, at, options); entered || err != nil {
+		return err
 	}
 	entry := Point{Name: at.Name(), Where: at.Where(), Path: at.Path}
 	var seen history
@@ -269,6 +285,11 @@ func (m *Mapper) point(ctx context.Context, at crashpoint.Point) error {
 	known.Points = append(known.Points, entry)
 	m.Tell(line(entry))
 	return m.save()
+}
+
+// reach is how long the call is given to come to a hold.
+func (m *Mapper) reach(start crashpoint.Start) time.Duration {
+	return max(shortestReach, 2*m.Map.start(start).Answered).Round(time.Millisecond)
 }
 
 // finding looks for a way out, writes the experiment that replays a finding, and

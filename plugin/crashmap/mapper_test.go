@@ -34,7 +34,10 @@ type system struct {
 	runs  map[string]told   // by name; what is not there has nothing done
 	fails map[string]error
 	waits map[string][]string // by name, how long each run leaves a call before the kill
-	clean int                 // the first time that what is left can be removed
+	// others is what the calls that share a kill come to, by the name of the point; what
+	// is not there has nothing done.
+	others map[string][]told
+	clean  int // the first time that what is left can be removed
 }
 
 var nameOf = regexp.MustCompile(`(?m)^  name: (\S+)$`)
@@ -65,7 +68,22 @@ func (s *system) Run(_ context.Context, text []byte) (string, *plan.Plan, []jour
 	default:
 		happened = told{before: approved, after: approved}
 	}
-	return "r" + name, steps(), append([]journal.Record{{Kind: journal.Run, Target: "abc"}}, happened.records()...), nil
+	records := append([]journal.Record{{Kind: journal.Run, Target: "abc"}}, happened.records()...)
+	if point, shared := strings.CutSuffix(name, "-shared"); shared {
+		for i, suffix := range regexp.MustCompile(`(?m)^    call(-dig\d):$`).FindAllSubmatch(text, -1) {
+			other := told{before: approved, after: approved}
+			if all := s.others[point]; len(all) > i {
+				other = all[i]
+			}
+			for _, record := range other.records() {
+				if record.Step != "" && record.Step != crashpoint.Kill && record.Step != plan.GivenStep && record.Step != plan.TeardownStep {
+					record.Step += string(suffix[1])
+					records = append(records, record)
+				}
+			}
+		}
+	}
+	return "r" + name, steps(), records, nil
 }
 
 func (s *system) Clean(context.Context) error {
@@ -166,6 +184,60 @@ func TestRequests(t *testing.T) {
 	}
 	if !slices.Equal(s.made, want) {
 		t.Errorf("made\n%s", strings.Join(s.made, "\n"))
+	}
+}
+
+// TestShared: calls on different groups share a kill. What one of them does not recover
+// from is tried alone for each, and one that was answered before is not asked along any
+// more.
+func TestShared(t *testing.T) {
+	const again, down = "dig-instantiate-terminated-", "dig-terminate-instantiated-"
+	good := told{before: approved, after: approved}
+	behind := told{before: approved, after: View{"Approved", on}}
+	s := &system{
+		others: map[string][]told{
+			base + "mongo-done": {good, behind},
+			base + "rsync":      {good, {before: approved, after: approved, accepted: true}},
+			base + "rsync-done": {{before: View{"Approved", on}, after: instantiated}},
+		},
+		runs: map[string]told{down + "mongo-done": behind, base + "rsync-shared": {bad: crashpoint.Before, text: "it was not begun"}},
+	}
+	m, lines := newMapper(t, s)
+	m.Share, m.Longest, m.Starts = true, 1, crashpoint.Starts()[:3]
+	m.Map.BackEnds = []string{"mongo", "rsync"}
+	if err := m.Make(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		base + "reference", base + "reference", again + "reference", again + "reference", down + "reference", down + "reference",
+		base + "mongo-shared",
+		base + "mongo-done-shared", base + "mongo-done",
+		base + "rsync-shared", base + "rsync",
+		base + "rsync-done-shared", base + "rsync-done",
+		again + "mongo-done", again + "rsync", again + "rsync-done",
+		down + "mongo-done", down + "mongo-done", down + "mongo-done", down + "mongo-done",
+	}
+	if !slices.Equal(s.made, want) {
+		t.Errorf("made\n%s", strings.Join(s.made, "\n"))
+	}
+	for start, names := range [][]string{
+		{base + "mongo", base + "mongo-done", base + "rsync", base + "rsync-done"},
+		{again + "mongo", again + "mongo-done", again + "rsync", again + "rsync-done"},
+		{down + "mongo", down + "mongo-done"},
+	} {
+		var got []string
+		for _, point := range m.Map.Starts[start].Points {
+			got = append(got, point.Name)
+			if finding := point.Name == down+"mongo-done"; point.Consequence.Finding() != finding || point.Consequence == "" {
+				t.Errorf("%s is %s: %s", point.Name, point.Consequence, point.Words)
+			}
+		}
+		if !slices.Equal(got, names) {
+			t.Errorf("points %q, want %q", got, names)
+		}
+	}
+	if got := m.Map.Starts[0].Find(base + "mongo"); got.Run != "r"+base+"mongo-shared" || !slices.Contains(*lines, "dig.terminate from Instantiated: "+line(*m.Map.Starts[2].Find(down + "mongo"))) {
+		t.Errorf("%+v, told\n%s", got, strings.Join(*lines, "\n"))
 	}
 }
 

@@ -142,7 +142,6 @@ func (h history) consequence(begin, end View) (Consequence, string) {
 		// The look before the call is a short one.
 		return "", "it does not begin as without a fault: " + describe(before)
 	}
-	looked, _ := h.result(crashpoint.Look)
 	for _, record := range h.records {
 		if record.Kind == journal.Result && record.Evidence["wedged"] != "" {
 			return Stuck, record.Text
@@ -155,12 +154,19 @@ func (h history) consequence(begin, end View) (Consequence, string) {
 	if judged.Verdict == verdict.Failed {
 		return h.failed(judged.Reason)
 	}
-	after, _ := h.view(crashpoint.Look)
 	for _, record := range h.records {
 		if record.Kind == journal.Left {
 			return Leaks, record.Text
 		}
 	}
+	return h.looked(end)
+}
+
+// looked is what the look after the kill says of a run that came to a good end.
+func (h history) looked(end View) (Consequence, string) {
+	before, _ := h.view(crashpoint.Before)
+	after, _ := h.view(crashpoint.Look)
+	looked, _ := h.result(crashpoint.Look)
 	switch {
 	case after.is(before), after.State == noState && after.Edge == before.Edge:
 		// A state that is told again once the call was made again is no finding.

@@ -27,6 +27,9 @@ type Spec struct {
 	// Requests has a call stopped at each request to a back end; only on a local
 	// cluster.
 	Requests bool
+	// Share has calls of one service share a kill, each on a deployment intent group
+	// of its own.
+	Share bool
 	// Longest is how many back ends a call is led past at most, or how many requests
 	// to each; 0 is 8 back ends, or 99 requests.
 	Longest int
@@ -90,7 +93,7 @@ func (s Spec) Mapper(on *target.Target, known *Map, version string) (*Mapper, er
 	if resent {
 		settle = settleCluster
 	}
-	m := &Mapper{Requests: s.Requests, Map: known, Starts: starts, Settle: cmp.Or(s.Settle, settle), Resent: resent, Longest: cmp.Or(s.Longest, longest), Moments: s.Moments, Seed: s.Seed}
+	m := &Mapper{Requests: s.Requests, Share: s.Share, Map: known, Starts: starts, Settle: cmp.Or(s.Settle, settle), Resent: resent, Longest: cmp.Or(s.Longest, longest), Moments: s.Moments, Seed: s.Seed}
 	for name, service := range on.Services {
 		if service.HasPods() {
 			m.Services = append(m.Services, name)

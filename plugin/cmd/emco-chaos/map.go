@@ -64,6 +64,7 @@ or the budget was spent, 4 error.`,
 	flags.DurationVar(&options.Budget, "budget", 0, "how long runs may begin; 0 sets no limit")
 	flags.DurationVar(&options.Settle, "settle", 0, "how long a call is given to move on after a hold; 0 leaves it to the driver")
 	flags.BoolVar(&options.Requests, "requests", false, "stop the calls at each request to a back end, which a local cluster alone can count")
+	flags.BoolVar(&options.Share, "share", false, "have calls of one service share a kill, each on a deployment intent group of its own; what does not recover is tried alone")
 	flags.IntVar(&options.Longest, "longest", 0, "how many back ends, `N`, a call is led past at most, or requests to each; 0 is 8, or 99 requests")
 	flags.IntVar(&options.Moments, "moments", 0, "how many kills at random moments, `N`, are made for each call and state")
 	flags.Uint64Var(&options.Seed, "seed", 1, "what the random moments are drawn from")
