@@ -160,6 +160,9 @@ func TestSpec(t *testing.T) {
 	if _, err := (Spec{Requests: true}).Mapper(cluster, nil, ""); err == nil || !strings.Contains(err.Error(), "on a local cluster alone") {
 		t.Errorf("requests on Kubernetes: %v", err)
 	}
+	if _, err := (Spec{Requests: true, Share: true}).Mapper(&target.Target{Services: services}, nil, ""); err == nil || !strings.Contains(err.Error(), "leave one of the two out") {
+		t.Errorf("requests of calls that share a kill: %v", err)
+	}
 	if m, err := (Spec{}).Mapper(cluster, nil, ""); err != nil || !m.Resent || m.Settle != settleCluster || m.Longest != 8 {
 		t.Errorf("on Kubernetes it is %+v, %v", m, err)
 	}

@@ -68,7 +68,7 @@ func (m *Mapper) shared(ctx context.Context, at crashpoint.Point, options crashp
 // sharing are the starts whose calls can be stopped at the point too, so far as is
 // known, and are still to be tried there.
 func (m *Mapper) sharing(ctx context.Context, at crashpoint.Point) ([]crashpoint.Start, error) {
-	if !m.Share || len(at.Path) == 0 || at.Request > 0 || slices.Contains(m.alone, at.Where()) {
+	if !m.Share || len(at.Path) == 0 || slices.Contains(m.alone, at.Where()) {
 		return nil, nil
 	}
 	var starts []crashpoint.Start

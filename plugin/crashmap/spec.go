@@ -121,6 +121,9 @@ func (s Spec) Mapper(on *target.Target, known *Map, version string) (*Mapper, er
 	if s.Requests && on.Driver.Kubernetes != nil {
 		return nil, errors.New("requests are counted on a local cluster alone; leave that out, and have moments tried instead")
 	}
+	if s.Requests && s.Share {
+		return nil, errors.New("requests are those of one call, and calls that share a kill mix theirs; leave one of the two out")
+	}
 	if m.Longest < 1 || m.Moments < 0 {
 		return nil, errors.New("longest is a number from 1 on, and moments one from 0 on")
 	}

@@ -87,15 +87,7 @@ func TestExamineLocal(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				cluster, err := local.Start(t.Context(), description, local.Options{})
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() {
-					if err := cluster.Close(); err != nil {
-						t.Error(err)
-					}
-				})
+				localtest.Start(t, description)
 			}
 			driver := cmp.Or(ill.driver, doctor.Driver(&scripted{}))
 			var found strings.Builder

@@ -75,20 +75,7 @@ func TestFrontsAreTried(t *testing.T) {
 			target := readTarget(t, emulated(t))
 			test.behind(t, target)
 			var told []string
-			opened, err := run.Open(t.Context(), target, func(text string) { told = append(told, text) })
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() {
-				if err := opened.Close(); err != nil {
-					t.Error(err)
-				}
-			}()
-			plugin, err := s.start(t.Context(), target)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer plugin.Close()
+			opened, plugin := opened(t, s, target, func(text string) { told = append(told, text) })
 			plans := []*plan.Plan{compiled(t, s, target, "service-refused")}
 			var outages run.Outages
 			// Once is enough, and a service that the plugin has no probe for is no hindrance.
@@ -105,26 +92,33 @@ func TestFrontsAreTried(t *testing.T) {
 	}
 }
 
+// opened is a target that is open until the test ends, and a plugin on it.
+func opened(t *testing.T, s *session, on *target.Target, tell func(string)) (*run.Target, *run.Plugin) {
+	t.Helper()
+	opened, err := run.Open(t.Context(), on, tell)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := opened.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	plugin, err := s.start(t.Context(), on)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { plugin.Close() })
+	return opened, plugin
+}
+
 // A service that the plugin has no probe for is left alone, and hinders no run.
 func TestFrontsThatCannotBeTried(t *testing.T) {
 	t.Parallel()
 	s := newSession(t)
 	target := readTarget(t, emulated(t))
 	var told []string
-	opened, err := run.Open(t.Context(), target, func(text string) { told = append(told, text) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := opened.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	plugin, err := s.start(t.Context(), target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer plugin.Close()
+	opened, plugin := opened(t, s, target, func(text string) { told = append(told, text) })
 	stopped := &plan.Plan{Steps: []plan.Step{{Name: "kill", Fault: &plan.Fault{Kind: "PodChaos", Summary: "pod-kill gui"}}}}
 	if err := new(run.Outages).Try(t.Context(), opened, plugin, []string{"gui"}, []*plan.Plan{stopped}, nil); err != nil {
 		t.Error(err)
@@ -205,20 +199,7 @@ func TestRepeatedInFront(t *testing.T) {
 func TestHoldThatDropsNothing(t *testing.T) {
 	t.Parallel()
 	target := readTarget(t, emulated(t))
-	opened, err := run.Open(t.Context(), target, func(string) {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := opened.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	plugin, err := newSession(t).start(t.Context(), target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer plugin.Close()
+	opened, plugin := opened(t, newSession(t), target, func(string) {})
 	lying := *opened
 	lying.Driver = &liar{Driver: opened, aimed: holds}
 	outcome, err := lying.Hold(t.Context(), plugin, nil)

@@ -122,6 +122,28 @@ func TestMap(t *testing.T) {
 	}
 }
 
+// TestMapShares: one kill in three calls, each on a group of its own, covers the point
+// of each. What EMCO does not recover from is found as by runs of one call.
+func TestMapShares(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "map")
+	printed, code := mapped(t, emulated(t), folder, "dig.instantiate", "dig.terminate", "--share", "--points", "(-etcd|terminate-instantiated-rsync-done)$", "--longest", "1")
+	if code != report.ExitFailed || !strings.Contains(printed, "4 of 4 points covered by 11 runs, 1 findings at 1 of them") {
+		t.Fatalf("it ended with %d\n%s", code, printed)
+	}
+	runs := map[string]int{}
+	for _, start := range loadMap(t, folder).Starts {
+		for _, point := range start.Points {
+			if runs[point.Run]++; point.Consequence.Finding() != strings.HasSuffix(point.Name, "-rsync-done") {
+				t.Errorf("%s: %s", point.Name, point.Consequence)
+			}
+		}
+	}
+	if len(runs) != 2 {
+		t.Errorf("runs of points: %v", runs)
+	}
+}
+
 // TestMapOfStop: a stop is mapped while an instantiate is under way. Killed between
 // what rsync is told and its own state write, EMCO takes no stop any more.
 func TestMapOfStop(t *testing.T) {
