@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -31,6 +32,12 @@ import (
 const roleVariable = "LOCAL_TEST_ROLE"
 
 const listenVariable = "LOCAL_TEST_LISTEN"
+
+func init() {
+	if os.Getenv(roleVariable) == "headless" {
+		runtime.LockOSThread() // to the first one
+	}
+}
 
 func TestMain(m *testing.M) {
 	drivertest.Serve()
@@ -72,6 +79,11 @@ var roles = map[string]func(){
 		if err := child.Run(); err != nil {
 			os.Exit(1)
 		}
+	},
+	// headless listens, and the thread that the process began with has ended.
+	"headless": func() {
+		hold(os.Getenv(listenVariable))
+		_, _, _ = syscall.RawSyscall(syscall.SYS_EXIT, 0, 0, 0)
 	},
 	// late answers by HTTP, and first that it is not ready.
 	"late": func() {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -128,15 +129,17 @@ func groupRuns(group int) bool {
 	if errors.Is(syscall.Kill(-group, 0), syscall.ESRCH) {
 		return false
 	}
-	// Something is there, perhaps only zombies that nobody reaps.
+	// Something is there, perhaps only zombies that nobody reaps. One that has
+	// more than one thread is not dead: only its first thread has ended.
 	files, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is one
-	for _, file := range files {
+	return slices.ContainsFunc(files, func(file string) bool {
 		fields := stat(file)
-		if len(fields) > 2 && fields[2] == strconv.Itoa(group) && fields[0] != "Z" && fields[0] != "X" {
-			return true
+		if len(fields) < 18 || fields[2] != strconv.Itoa(group) {
+			return false
 		}
-	}
-	return false
+		threads, _ := strconv.Atoi(fields[17])
+		return fields[0] != "Z" && fields[0] != "X" || threads > 1
+	})
 }
 
 // state is the letter by which the kernel tells the process's state; empty when
@@ -145,7 +148,8 @@ func (p *process) state() string {
 	return (append(stat(fmt.Sprintf("/proc/%d/stat", p.pid)), ""))[0]
 }
 
-// stat returns a process's state, parent, group and so on.
+// stat returns a process's state, parent, group and so on; the 18th is how many
+// threads it has.
 func stat(file string) []string {
 	data, _ := os.ReadFile(file) // without it, it has gone
 	// pid (name) state parent group …; a name may have any character.
