@@ -37,7 +37,6 @@ const (
 	logs = "logs"
 )
 
-// The errors of a cluster that was closed, and of one that another process runs.
 var (
 	ErrClosed = errors.New("the local cluster is closed")
 	ErrLocked = errors.New("the cluster is run by another process")
@@ -49,15 +48,16 @@ type Cluster struct {
 	options     Options
 	folder      string
 	lock        *os.File
-	lifeline    lifeline
-	pods        []*pod
-	links       []*link
+	// lifeline is a pipe that ends when this process does: the processes of the
+	// cluster read it, and end then.
+	lifeline, lifelineEnd *os.File
+	pods                  []*pod
+	links                 []*link
 	// work waits for the goroutines of the cluster and of its links.
 	work sync.WaitGroup
 	// ctx ends when the cluster closes.
-	ctx  context.Context
-	stop context.CancelFunc
-	// shutOnce stops everything, the first time that it is called.
+	ctx      context.Context
+	stop     context.CancelFunc
 	shutOnce func() error
 
 	// mu gives one order to all that happens to faults, pods and processes.
@@ -70,27 +70,19 @@ type Cluster struct {
 	disturbed func(engine.Disturbance)
 }
 
-// lifeline is a pipe that ends when this process does: the processes of the
-// cluster read it, and end then.
-type lifeline struct{ child, own *os.File }
-
 // Start starts the cluster and returns when all of its pods are ready. For one
 // that another process runs the error is [ErrLocked]. Ctx ends the start only.
 func Start(ctx context.Context, description *Description, options Options) (*Cluster, error) {
-	file, err := filepath.Abs(description.File)
-	if err != nil {
-		return nil, fmt.Errorf("find the cluster's folder: %w", err)
-	}
 	options.ReadyWithin = cmp.Or(options.ReadyWithin, 30*time.Second)
 	options.StopWithin = cmp.Or(options.StopWithin, 5*time.Second)
-	lock, err := takeLock(file + ".lock")
+	lock, err := takeLock(description.File + ".lock")
 	if err != nil {
 		return nil, err
 	}
 	c := &Cluster{
 		description: description,
 		options:     options,
-		folder:      filepath.Dir(file),
+		folder:      filepath.Dir(description.File),
 		lock:        lock,
 		changed:     make(chan struct{}),
 		faults:      map[string]*applied{},
@@ -105,7 +97,7 @@ func Start(ctx context.Context, description *Description, options Options) (*Clu
 
 func (c *Cluster) start(ctx context.Context) error {
 	var err error
-	if c.lifeline.child, c.lifeline.own, err = os.Pipe(); err != nil {
+	if c.lifeline, c.lifelineEnd, err = os.Pipe(); err != nil {
 		return fmt.Errorf("make the processes' lifeline: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Join(c.folder, logs), 0o750); err != nil {
@@ -119,7 +111,7 @@ func (c *Cluster) start(ctx context.Context) error {
 		c.pods = append(c.pods, pod)
 	}
 	for _, description := range c.description.Links {
-		link, err := newLink(c.ctx, &c.work, description, c.pod(description.From), c.pod(description.To))
+		link, err := c.newLink(description)
 		if err != nil {
 			return err
 		}
@@ -137,7 +129,8 @@ func (c *Cluster) start(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := c.awaitVacant(ctx, pod); err != nil {
+		// Nothing must answer that would be taken for the pod.
+		if err := pod.CheckVacant(ctx, min(vacantWithin, c.options.ReadyWithin)); err != nil {
 			return err
 		}
 		c.work.Go(pod.supervise)
@@ -162,11 +155,6 @@ func (c *Cluster) awaitReady(ctx context.Context, pod *pod) error {
 		return fmt.Errorf("wait for pod %s: %w", pod.Name, ctx.Err())
 	}
 	return withLog(fmt.Errorf("pod %s was not ready after %v: nothing answers at %s", pod.Name, c.options.ReadyWithin, pod.Ready), pod.log.Name())
-}
-
-// awaitVacant waits until nothing answers that would be taken for the pod.
-func (c *Cluster) awaitVacant(ctx context.Context, pod *pod) error {
-	return pod.CheckVacant(ctx, min(vacantWithin, c.options.ReadyWithin))
 }
 
 // wait returns when done, which is called with the lock held, reports true,
@@ -225,19 +213,15 @@ func (c *Cluster) shut() error {
 	for _, pod := range c.pods {
 		pod.log.Close()
 	}
-	if c.lifeline.own != nil {
-		c.lifeline.own.Close()
-		c.lifeline.child.Close()
+	for _, file := range []*os.File{c.lifelineEnd, c.lifeline, c.lock} {
+		file.Close() // one that is nil refuses
 	}
-	c.lock.Close()
 	return errors.Join(errs...)
 }
 
 func (c *Cluster) pod(name string) *pod {
-	for _, pod := range c.pods {
-		if pod.Name == name {
-			return pod
-		}
+	if at := slices.IndexFunc(c.pods, func(p *pod) bool { return p.Name == name }); at >= 0 {
+		return c.pods[at]
 	}
 	return nil
 }

@@ -65,7 +65,7 @@ func (c *connection) dial() bool {
 	}
 	l.mu.Unlock()
 	var dialer net.Dialer
-	server, err := dialer.DialContext(l.ctx, "tcp", l.Connect)
+	server, err := dialer.DialContext(l.cluster.ctx, "tcp", l.Connect)
 	if err == nil && toItself(server) {
 		server.Close()
 		err = net.ErrClosed

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -27,8 +28,8 @@ var texts = regexp.MustCompile(`^spec\.pods\[\d+\]\.(command|env|labels)[.\[]`)
 // Description is a LocalCluster file: processes that stand in for pods, and
 // the links between them.
 type Description struct {
-	// File is the file that it was read from. Locks and logs stand beside it,
-	// and relative commands start from its folder.
+	// File is the absolute name of the file that it was read from. Locks and logs
+	// stand beside it, and relative commands start from its folder.
 	File      string
 	Name      string
 	Namespace string
@@ -109,7 +110,10 @@ func Load(file string) (*Description, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the cluster file: %w", err)
 	}
-	cluster := &Description{File: file}
+	cluster := &Description{}
+	if cluster.File, err = filepath.Abs(file); err != nil {
+		return nil, fmt.Errorf("find the cluster's folder: %w", err)
+	}
 	source := document.Parse(file, data)
 	source.AsWritten(texts)
 	schema().Check(source, "")

@@ -111,7 +111,7 @@ func (c *Cluster) end(ctx context.Context, a *applied) error {
 	if !a.ended {
 		a.ended = true
 		for i := range a.effect.holds {
-			c.links[i].lift(func(h holder) bool { return h.fault == a })
+			c.links[i].lift(func(h *holder) bool { return h.fault == a })
 		}
 		for _, h := range a.hits {
 			if a.effect.keepDown {

@@ -28,9 +28,8 @@ type effect struct {
 	// pods whose next processes are free of that.
 	holds    map[int][2]bool
 	selected []string
-	// request is the one with which the links are held, counted from the
-	// injection on.
-	request int
+	// awaited: so many requests have to begin before the links are held.
+	awaited int
 }
 
 // lasts reports whether the effect stays until the fault ends.
@@ -54,11 +53,14 @@ func (d *Description) effectOf(object fault.Object) (effect, error) {
 		return effect{}, err
 	}
 	if chaos, network := object.(*v1alpha1.NetworkChaos); network {
-		request, err := fault.Request(object)
-		if err != nil {
-			return effect{}, err
+		result, err := d.networkChaos(&chaos.Spec)
+		// Without a number it is the first one, which may have begun before.
+		if request, wrong := fault.Request(object); wrong != nil {
+			return effect{}, wrong
+		} else if request > 1 {
+			result.awaited = request
 		}
-		return d.networkChaos(&chaos.Spec, request)
+		return result, err
 	}
 	return d.podChaos(&object.(*v1alpha1.PodChaos).Spec)
 }
@@ -81,7 +83,7 @@ func (d *Description) podChaos(spec *v1alpha1.PodChaosSpec) (effect, error) {
 	return result, err
 }
 
-func (d *Description) networkChaos(spec *v1alpha1.NetworkChaosSpec, request int) (effect, error) {
+func (d *Description) networkChaos(spec *v1alpha1.NetworkChaosSpec) (effect, error) {
 	sources, err := d.choose(spec.PodSelector, "spec.selector")
 	if err != nil {
 		return effect{}, err
@@ -101,7 +103,7 @@ func (d *Description) networkChaos(spec *v1alpha1.NetworkChaosSpec, request int)
 		}
 	}
 	to, from := spec.Direction != v1alpha1.From, spec.Direction != v1alpha1.To
-	result := effect{holds: map[int][2]bool{}, selected: slices.Concat(sources, targets), request: request}
+	result := effect{holds: map[int][2]bool{}, selected: slices.Concat(sources, targets)}
 	for i, link := range d.Links {
 		// The fault's sources are at one end of the link, or at both.
 		connects := slices.Contains(sources, link.From) &&

@@ -6,28 +6,15 @@ import (
 	"strings"
 )
 
-// holder is a fault that holds a link.
+// holder is a fault that holds a link. The link's lock guards it.
 type holder struct {
 	fault      *applied
 	directions [2]bool
-	from       *beginning
+	// awaited: so many requests have to begin before it holds.
+	awaited int
 	// next has the pods that the fault selected: whether it acts on the pod's
 	// next process too.
 	next map[*pod]bool
-}
-
-// beginning is when a fault begins to hold a link. The link's lock guards it.
-type beginning struct {
-	passing int // so many requests pass
-	begun   bool
-}
-
-func (b *beginning) request() {
-	if b.passing == 0 {
-		b.begun = true
-	} else {
-		b.passing--
-	}
 }
 
 // hold has a fault hold its links, and returns what that is, for a reader.
@@ -38,15 +25,13 @@ func (c *Cluster) hold(a *applied) string {
 		if !held {
 			continue
 		}
-		first := a.effect.request == 1
-		h := holder{fault: a, directions: directions, from: &beginning{a.effect.request - 1, first}, next: map[*pod]bool{}}
+		h := &holder{fault: a, directions: directions, awaited: a.effect.awaited, next: map[*pod]bool{}}
 		for _, p := range []*pod{link.from, link.to} {
 			if p != nil && slices.Contains(a.effect.selected, p.Name) {
 				h.next[p] = p.current == nil || p.current.dying()
 			}
 		}
-		link.holders = append(link.holders, h)
-		what = append(what, fmt.Sprintf("%s (%d connections)", link, link.gate()))
+		what = append(what, fmt.Sprintf("%s (%d connections)", link, link.hold(h)))
 	}
 	return strings.Join(what, ", ")
 }
@@ -58,8 +43,8 @@ func (c *Cluster) dropHeld(p *pod, process *process) {
 		if link.to == p {
 			link.refuse()
 		}
-		if (link.from == p || link.to == p) && link.dropHeld() {
-			for _, h := range link.holders {
+		if link.from == p || link.to == p {
+			for _, h := range link.dropHeld() {
 				h.fault.note(fmt.Sprintf("%s of pod %s has gone: what the link %s held is dropped", process, p.Name, link))
 			}
 		}
@@ -69,7 +54,7 @@ func (c *Cluster) dropHeld(p *pod, process *process) {
 // freeReplacement frees the pod's new process of the faults on those before.
 func (c *Cluster) freeReplacement(p *pod) {
 	for _, link := range c.links {
-		link.lift(func(h holder) bool {
+		link.lift(func(h *holder) bool {
 			next, selected := h.next[p]
 			if selected && !next {
 				h.fault.note(fmt.Sprintf("pod %s has a new process: the link %s is free of this fault", p.Name, link))
@@ -81,16 +66,4 @@ func (c *Cluster) freeReplacement(p *pod) {
 			return false
 		})
 	}
-}
-
-// lift takes faults off the link. The cluster's lock is held.
-func (l *link) lift(off func(holder) bool) {
-	l.holders = slices.DeleteFunc(l.holders, off)
-	l.gate()
-}
-
-// gate has the link heed the faults that hold it, and returns how many
-// connections there are. The cluster's lock is held.
-func (l *link) gate() int {
-	return l.hold(slices.Clone(l.holders))
 }

@@ -1,10 +1,10 @@
 package local
 
 import (
-	"context"
 	"errors"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,15 +16,9 @@ import (
 // it leads to does not answer, as that pod itself would.
 type link struct {
 	Link
-	from *pod
+	cluster *Cluster
 	// to is nil when the link leads outside.
-	to *pod
-	// holders are the faults that hold the link. The cluster's lock guards them.
-	holders []holder
-
-	// ctx ends what is being connected, and work waits for the goroutines.
-	ctx  context.Context
-	work *sync.WaitGroup
+	from, to *pod
 	// reservation keeps the address while nothing listens there.
 	reservation *os.File
 
@@ -33,19 +27,22 @@ type link struct {
 	changed     *sync.Cond
 	listener    net.Listener
 	connections map[*connection]struct{}
-	// counting are the faults that hold the link from some request on, and held the
-	// directions in which nothing passes.
-	counting []holder
-	held     [2]bool
+	// holders are the faults on the link, and held the directions in which
+	// nothing passes.
+	holders []*holder
+	held    [2]bool
 }
 
 // newLink reserves the link's address.
-func newLink(ctx context.Context, work *sync.WaitGroup, description Link, from, to *pod) (*link, error) {
+func (c *Cluster) newLink(description Link) (*link, error) {
 	reservation, err := reserve(description.Listen)
 	if err != nil {
 		return nil, description.unbound(err)
 	}
-	l := &link{Link: description, from: from, to: to, ctx: ctx, work: work, reservation: reservation, connections: map[*connection]struct{}{}}
+	l := &link{
+		Link: description, cluster: c, from: c.pod(description.From), to: c.pod(description.To),
+		reservation: reservation, connections: map[*connection]struct{}{},
+	}
 	l.changed = sync.NewCond(&l.mu)
 	return l, nil
 }
@@ -61,7 +58,7 @@ func (l *link) open() error {
 		return l.unbound(err)
 	}
 	l.listener = listener
-	l.work.Go(func() { l.accept(listener) })
+	l.cluster.work.Go(func() { l.accept(listener) })
 	return nil
 }
 
@@ -108,7 +105,7 @@ func (l *link) take(listener net.Listener, client *net.TCPConn) {
 	}
 	c := &connection{link: l, ends: [2]*net.TCPConn{client, nil}}
 	l.connections[c] = struct{}{}
-	l.work.Go(func() {
+	l.cluster.work.Go(func() {
 		c.serve()
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -116,12 +113,12 @@ func (l *link) take(listener net.Listener, client *net.TCPConn) {
 	})
 }
 
-// hold sets which faults hold the link: once it has returned nothing passes that
-// they hold. It returns how many connections there are.
-func (l *link) hold(by []holder) int {
+// hold puts a fault on the link: once it has returned nothing passes that the
+// fault holds. It returns how many connections there are.
+func (l *link) hold(h *holder) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.counting = by
+	l.holders = append(l.holders, h)
 	l.heed()
 	for c := range l.connections {
 		for c.writes() {
@@ -131,12 +128,20 @@ func (l *link) hold(by []holder) int {
 	return len(l.connections)
 }
 
+// lift takes faults off the link.
+func (l *link) lift(off func(*holder) bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.holders = slices.DeleteFunc(l.holders, off)
+	l.heed()
+}
+
 // heed has all connections heed what the link holds now.
 func (l *link) heed() {
 	var held [2]bool
-	for _, h := range l.counting {
+	for _, h := range l.holders {
 		for d, holds := range h.directions {
-			held[d] = held[d] || holds && h.from.begun
+			held[d] = held[d] || holds && h.awaited == 0
 		}
 	}
 	released := l.holds() && held == [2]bool{}
@@ -146,12 +151,11 @@ func (l *link) heed() {
 	}
 }
 
-// begin counts requests that begin, and holds the link from the one on with which
-// a fault begins.
+// begin counts requests that begin: with one of them a fault may begin to hold.
 func (l *link) begin(requests int) {
-	for ; requests > 0 && len(l.counting) > 0; requests-- {
-		for _, h := range l.counting {
-			h.from.request()
+	if requests > 0 && len(l.holders) > 0 {
+		for _, h := range l.holders {
+			h.awaited = max(0, h.awaited-requests)
 		}
 		l.heed()
 	}
@@ -160,14 +164,15 @@ func (l *link) begin(requests int) {
 // holds reports whether a direction is held.
 func (l *link) holds() bool { return l.held != [2]bool{} }
 
-// dropHeld closes the connections of a link if it is held, and reports that.
-func (l *link) dropHeld() bool {
+// dropHeld closes the connections of a link that is held, and returns by what.
+func (l *link) dropHeld() []*holder {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.holds() {
-		l.drop()
+	if !l.holds() {
+		return nil
 	}
-	return l.holds()
+	l.drop()
+	return slices.Clone(l.holders)
 }
 
 func (l *link) drop() {

@@ -34,8 +34,8 @@ func newRig(t testing.TB) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var work sync.WaitGroup
-	ctx, stop := context.WithCancel(context.Background())
+	var cluster Cluster
+	cluster.ctx, cluster.stop = context.WithCancel(context.Background())
 	// A free port of the kernel's own choice.
 	free, err := reserve("127.0.0.1:0")
 	if err != nil {
@@ -47,7 +47,7 @@ func newRig(t testing.TB) *rig {
 	}
 	four := name.(*syscall.SockaddrInet4)
 	address := (&net.TCPAddr{IP: four.Addr[:], Port: four.Port}).String()
-	l, err := newLink(ctx, &work, Link{From: "client", External: "server", Listen: address, Connect: listener.Addr().String()}, &pod{}, nil)
+	l, err := cluster.newLink(Link{From: "client", External: "server", Listen: address, Connect: listener.Addr().String()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,23 +57,26 @@ func newRig(t testing.TB) *rig {
 	}
 	t.Cleanup(func() {
 		listener.Close()
-		stop()
+		cluster.stop()
 		l.close()
-		work.Wait()
+		cluster.work.Wait()
 	})
 	return &rig{t: t, link: l, listener: listener}
 }
 
 func (r *rig) hold()    { r.holdFrom(1, forward, backward) }
-func (r *rig) release() { r.link.hold(nil) }
+func (r *rig) release() { r.link.lift(func(*holder) bool { return true }) }
 
 // holdFrom holds directions with the request of that number.
 func (r *rig) holdFrom(request int, directions ...direction) {
-	h := holder{from: &beginning{request - 1, request == 1}}
+	h := &holder{}
+	if request > 1 {
+		h.awaited = request
+	}
 	for _, d := range directions {
 		h.directions[d] = true
 	}
-	r.link.hold([]holder{h})
+	r.link.hold(h)
 }
 
 func (r *rig) connect() *net.TCPConn {
@@ -426,14 +429,14 @@ func TestDropHeld(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	client, server := r.pair()
-	if r.link.dropHeld() {
+	if len(r.link.dropHeld()) > 0 {
 		t.Error("an open link is held")
 	}
 	r.say(client, "alive")
 	r.hear(server, "alive")
 	r.hold()
 	r.say(client, "dead")
-	if !r.link.dropHeld() {
+	if len(r.link.dropHeld()) == 0 {
 		t.Error("a held link is open")
 	}
 	_ = r.ends(client)
@@ -454,6 +457,7 @@ func TestOneWay(t *testing.T) {
 	r.hear(client, "answer")
 	r.silent(server)
 	r.holdFrom(1, backward)
+	r.link.lift(func(h *holder) bool { return h.directions[forward] })
 	r.hear(server, "question")
 	r.say(server, "another answer")
 	r.silent(client)

@@ -25,11 +25,7 @@ func (o *Obstacle) Unwrap() error { return o.Err }
 
 // Locked returns an [ErrLocked] while another process runs the cluster.
 func (d *Description) Locked() error {
-	file, err := filepath.Abs(d.File)
-	if err != nil {
-		return fmt.Errorf("find the cluster's folder: %w", err)
-	}
-	lock, err := takeLock(file + ".lock")
+	lock, err := takeLock(d.File + ".lock")
 	if err == nil {
 		err = lock.Close()
 	}
@@ -39,15 +35,7 @@ func (d *Description) Locked() error {
 // CheckCommand returns what keeps the process of a pod from being started, or from
 // being ended.
 func (d *Description) CheckCommand(pod Pod) error {
-	folder, err := filepath.Abs(filepath.Dir(d.File))
-	if err != nil {
-		return fmt.Errorf("find the cluster's folder: %w", err)
-	}
-	return checkCommand(folder, pod)
-}
-
-func checkCommand(folder string, pod Pod) error {
-	program := pod.Command[0]
+	folder, program := filepath.Dir(d.File), pod.Command[0]
 	refused := func(remedy, format string, arguments ...any) error {
 		return &Obstacle{fmt.Errorf("start pod %s: "+format, append([]any{pod.Name}, arguments...)...), remedy}
 	}

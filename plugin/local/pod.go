@@ -78,9 +78,9 @@ func (p *pod) start() *process {
 	if c.ctx.Err() != nil || p.failures > 0 {
 		return nil
 	}
-	process, err := run(p.Command, c.folder, environment(p.Env), p.log, c.lifeline.child)
+	process, err := run(p.Command, c.folder, environment(p.Env), p.log, c.lifeline)
 	if err != nil {
-		p.cannot(cmp.Or(checkCommand(c.folder, p.Pod), fmt.Errorf("start pod %s: %w", p.Name, err)))
+		p.cannot(cmp.Or(c.description.CheckCommand(p.Pod), fmt.Errorf("start pod %s: %w", p.Name, err)))
 		p.startAt(time.Now().Add(max(time.Duration(p.RestartAfter), retryAfter)))
 		return nil
 	}

@@ -2,190 +2,114 @@ package drivertest
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 )
 
-func createdAndRemoved(ctx context.Context, system System) error {
-	for _, object := range []fault.Object{system.Partition(), system.Kill()} {
-		hand, err := apply(ctx, system, object)
-		if err != nil {
-			return err
-		}
+func createdAndRemoved(t *trial) {
+	for _, object := range []fault.Object{t.Partition(), t.Kill()} {
+		hand := t.apply(object)
 		if !hand.has(plan.Created) {
-			return fmt.Errorf("created was not observed when Apply returned for %s", object.GetName())
+			t.fail("created was not observed when Apply returned for %s", object.GetName())
 		}
-		if _, err := hand.await(ctx, system, plan.Injected); err != nil {
-			return err
-		}
+		hand.await(plan.Injected)
 		if hand.has(plan.Removed) {
-			return errors.New("removed was observed before anybody removed the object")
+			t.fail("removed was observed before anybody removed the object")
 		}
-		if err := hand.remove(ctx); err != nil {
-			return err
-		}
-		if err := hand.inOrder(); err != nil {
-			return err
-		}
+		hand.remove()
+		hand.inOrder()
 	}
-	return nothingLeft(ctx, system)
+	t.nothingLeft()
 }
 
-func removeIsIdempotent(ctx context.Context, system System) error {
-	if err := system.Driver.Remove(ctx, system.Partition()); err != nil {
-		return fmt.Errorf("remove what was never there: %w", err)
-	}
-	partition, err := inject(ctx, system, system.Partition())
-	if err != nil {
-		return err
-	}
-	for range 2 {
-		if err := partition.remove(ctx); err != nil {
-			return err
-		}
-	}
-	return errors.Join(partition.inOrder(), passes(ctx, system, "after"))
+func removeIsIdempotent(t *trial) {
+	t.must(t.Driver.Remove(t.ctx, t.Partition()), "remove what was never there")
+	partition := t.inject(t.Partition())
+	partition.remove()
+	partition.remove()
+	partition.inOrder()
+	t.passes("after")
 }
 
-func nothingIsRefused(ctx context.Context, system System) error {
-	before, err := awaitAnswer(ctx, system, system.Patience)
-	if err != nil {
-		return err
+// refused fails unless the driver refuses the object, and nothing comes of it.
+func (t *trial) refused(ctx context.Context, object fault.Object, what string) {
+	before := t.answer(t.Patience)
+	hand := newHand(t, object)
+	if err := t.Driver.Apply(ctx, object, hand.observe); err == nil {
+		t.fail("%s was accepted", what)
 	}
-	record := newRecord()
-	if err := system.Driver.Apply(ctx, system.Nothing(), record.observe); err == nil {
-		return errors.New("an object that selects nothing was accepted")
-	}
-	if err := nothingLeft(ctx, system); err != nil {
-		return fmt.Errorf("an object that selects nothing was refused: %w", err)
-	}
-	if err := wait(ctx, system.Quiet); err != nil {
-		return err
-	}
-	for _, event := range record.events() {
+	t.nothingLeft()
+	t.pause(t.Quiet)
+	for _, event := range hand.events() {
 		if event != plan.Created && event != plan.Removed {
-			return fmt.Errorf("%s was observed for an object that selects nothing", event)
+			t.fail("%s was observed for %s", event, what)
 		}
 	}
-	after, err := awaitAnswer(ctx, system, 0)
-	if err != nil {
-		return err
+	if t.answer(0) != before {
+		t.fail("%s hit the service", what)
 	}
-	if after != before {
-		return errors.New("an object that selects nothing hit the service")
-	}
-	return nil
+}
+
+func nothingIsRefused(t *trial) {
+	t.refused(t.ctx, t.Nothing(), "an object that selects nothing")
 }
 
 // cancelLeavesNothing cancels Apply before it begins, and then later and
 // later while it is under way.
-func cancelLeavesNothing(ctx context.Context, system System) error {
-	cancelled, cancel := context.WithCancel(ctx)
+func cancelLeavesNothing(t *trial) {
+	cancelled, cancel := context.WithCancel(t.ctx)
 	cancel()
-	before, err := awaitAnswer(ctx, system, system.Patience)
-	if err != nil {
-		return err
-	}
-	record := newRecord()
-	if err := system.Driver.Apply(cancelled, system.Kill(), record.observe); err == nil {
-		return errors.New("a cancelled Apply did as if it were not cancelled")
-	}
-	if err := errors.Join(nothingLeft(ctx, system), wait(ctx, system.Quiet)); err != nil {
-		return err
-	}
-	if record.has(plan.Injected) {
-		return errors.New("a fault was injected although Apply was cancelled before it began")
-	}
-	switch after, err := awaitAnswer(ctx, system, 0); {
-	case err != nil:
-		return err
-	case after != before:
-		return errors.New("the service was hit although Apply was cancelled before it began")
-	}
+	t.refused(cancelled, t.Kill(), "an object whose Apply was cancelled before it began")
 	for after := 10 * time.Microsecond; after < 10*time.Millisecond; after *= 2 {
-		object := system.Partition()
-		short, cancel := context.WithTimeout(ctx, after)
-		err := system.Driver.Apply(short, object, newRecord().observe)
+		object := t.Partition()
+		short, cancel := context.WithTimeout(t.ctx, after)
+		err := t.Driver.Apply(short, object, newHand(t, object).observe)
 		cancel()
-		there, listErr := listed(ctx, system, object)
-		switch {
-		case listErr != nil:
-			return listErr
+		switch there := t.listed(object); {
 		case err != nil && there:
-			return fmt.Errorf("an Apply that was cancelled after %v said %q, and its object is there", after, err)
+			t.fail("an Apply that was cancelled after %v said %q, and its object is there", after, err)
 		case err == nil && !there:
-			return errors.New("an Apply returned without an error, and its object is not there")
+			t.fail("an Apply returned without an error, and its object is not there")
 		}
-		if err := system.Driver.Remove(ctx, object); err != nil {
-			return fmt.Errorf("remove what was applied: %w", err)
-		}
+		t.must(t.Driver.Remove(t.ctx, object), "remove what was applied")
 	}
-	return errors.Join(nothingLeft(ctx, system), passes(ctx, system, "after"))
+	t.nothingLeft()
+	t.passes("after")
 }
 
-func leftoversAreListed(ctx context.Context, system System) error {
-	if err := nothingLeft(ctx, system); err != nil {
-		return fmt.Errorf("before anything was applied: %w", err)
-	}
-	for _, object := range []fault.Object{system.Partition(), system.Kill()} {
-		hand, err := apply(ctx, system, object)
-		if err != nil {
-			return err
+func leftoversAreListed(t *trial) {
+	t.nothingLeft()
+	for _, object := range []fault.Object{t.Partition(), t.Kill()} {
+		hand := t.apply(object)
+		if !t.listed(object) {
+			t.fail("%s is applied, and not among the leftovers", object.GetName())
 		}
-		for _, want := range []bool{true, false} {
-			there, err := listed(ctx, system, object)
-			if err != nil {
-				return err
-			}
-			if there != want {
-				return fmt.Errorf("%s: listed among the leftovers: %v, not %v", object.GetName(), there, want)
-			}
-			if want {
-				if err := hand.remove(ctx); err != nil {
-					return err
-				}
-			}
+		hand.remove()
+		if t.listed(object) {
+			t.fail("%s is removed, and still among the leftovers", object.GetName())
 		}
 	}
-	return nil
 }
 
-func twoFaults(ctx context.Context, system System) error {
-	partition, err := inject(ctx, system, system.Partition())
-	if err != nil {
-		return err
-	}
-	kill, err := inject(ctx, system, system.Kill())
-	if err != nil {
-		return err
-	}
+func twoFaults(t *trial) {
+	partition, kill := t.inject(t.Partition()), t.inject(t.Kill())
 	for _, hand := range []*hand{partition, kill} {
-		there, err := listed(ctx, system, hand.object)
-		if err != nil {
-			return err
-		}
-		if !there {
-			return fmt.Errorf("one of two objects is not listed: %s", hand.object.GetName())
+		if !t.listed(hand.object) {
+			t.fail("one of two objects is not listed: %s", hand.object.GetName())
 		}
 	}
-	if _, err := kill.await(ctx, system, plan.Ready); err != nil {
-		return err
-	}
-	if err := kill.remove(ctx); err != nil {
-		return err
-	}
-	there, err := listed(ctx, system, partition.object)
+	kill.await(plan.Ready)
+	kill.remove()
 	switch {
-	case err != nil:
-		return err
-	case !there || partition.has(plan.Removed):
-		return errors.New("the removal of one fault removed another one")
+	case !t.listed(partition.object) || partition.has(plan.Removed):
+		t.fail("the removal of one fault removed another one")
 	case partition.has(plan.Down) || partition.has(plan.Ready):
-		return errors.New("the moments of one fault were observed for another one")
+		t.fail("the moments of one fault were observed for another one")
 	}
-	return errors.Join(partition.remove(ctx), partition.inOrder(), kill.inOrder(), nothingLeft(ctx, system))
+	partition.remove()
+	partition.inOrder()
+	kill.inOrder()
+	t.nothingLeft()
 }

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/emco-chaos/emco-chaos/plugin/sdk"
 )
 
 // Environment variables that make a process a test server; see [Serve].
@@ -24,8 +26,6 @@ const (
 	// BackEndVariable is the host:port of the back end as the service is to
 	// reach it. A process without it is the back end.
 	BackEndVariable = "DRIVERTEST_BACK_END"
-	// LifelineVariable names a file descriptor whose end ends the process.
-	LifelineVariable = "EMCO_CHAOS_LIFELINE"
 )
 
 const (
@@ -56,16 +56,7 @@ func Serve() {
 func serve(listen, backEnd string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	if text := os.Getenv(LifelineVariable); text != "" {
-		number, err := strconv.Atoi(text)
-		if err != nil {
-			return fmt.Errorf("read %s: %w", LifelineVariable, err)
-		}
-		go func() {
-			_, _ = io.Copy(io.Discard, os.NewFile(uintptr(number), "lifeline"))
-			os.Exit(1)
-		}()
-	}
+	sdk.HoldLifeline()
 	mux := http.NewServeMux()
 	if backEnd == "" {
 		serveBackEnd(mux)
@@ -104,7 +95,7 @@ func serveService(mux *http.ServeMux, backEnd string) {
 	mux.HandleFunc("POST "+sendPath+"/{message}", func(w http.ResponseWriter, r *http.Request) {
 		// The message is on its way whether or not somebody still waits.
 		ctx := context.WithoutCancel(r.Context())
-		if err := post(ctx, http.DefaultClient, "http://"+backEnd+messagesPath+"/"+url.PathEscape(r.PathValue("message"))); err != nil {
+		if _, err := ask(ctx, http.DefaultClient, http.MethodPost, backEnd+messagesPath+"/"+url.PathEscape(r.PathValue("message"))); err != nil {
 			http.Error(w, err.Error(), http.StatusBadGateway)
 		}
 	})
@@ -119,17 +110,18 @@ type Outside struct {
 
 // Ask returns the name of the service's instance that answers.
 func (o Outside) Ask(ctx context.Context) (string, error) {
-	return get(ctx, "http://"+o.Service+instancePath)
+	return ask(ctx, fresh, http.MethodGet, o.Service+instancePath)
 }
 
 // Send has the service send a message to the back end.
 func (o Outside) Send(ctx context.Context, message string) error {
-	return post(ctx, fresh(), "http://"+o.Service+sendPath+"/"+url.PathEscape(message))
+	_, err := ask(ctx, fresh, http.MethodPost, o.Service+sendPath+"/"+url.PathEscape(message))
+	return err
 }
 
 // Crash has the service end; a service that is gone answers nothing.
 func (o Outside) Crash(ctx context.Context) error {
-	if err := post(ctx, fresh(), "http://"+o.Service+crashPath); err == nil {
+	if _, err := ask(ctx, fresh, http.MethodPost, o.Service+crashPath); err == nil {
 		return errors.New("the service answers, and has not crashed")
 	}
 	return nil
@@ -137,49 +129,31 @@ func (o Outside) Crash(ctx context.Context) error {
 
 // Received is how often the back end has received a message.
 func (o Outside) Received(ctx context.Context, message string) (int, error) {
-	text, err := get(ctx, "http://"+o.BackEnd+messagesPath+"/"+url.PathEscape(message))
+	text, err := ask(ctx, fresh, http.MethodGet, o.BackEnd+messagesPath+"/"+url.PathEscape(message))
 	if err != nil {
 		return 0, err
 	}
 	return strconv.Atoi(text)
 }
 
-// fresh makes a client that never repeats a request on its own and keeps no
-// connection.
-func fresh() *http.Client {
-	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
-}
+// fresh makes a connection for each request.
+var fresh = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
 
-func get(ctx context.Context, at string) (string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
+// ask makes one request, which no client repeats on its own, and returns the answer.
+func ask(ctx context.Context, client *http.Client, method, at string) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+at, strings.NewReader("message"))
 	if err != nil {
 		return "", err
 	}
-	return do(fresh(), request)
-}
-
-func post(ctx context.Context, client *http.Client, at string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, at, strings.NewReader("message"))
-	if err != nil {
-		return err
-	}
 	request.GetBody = nil
-	_, err = do(client, request)
-	return err
-}
-
-func do(client *http.Client, request *http.Request) (string, error) {
 	response, err := client.Do(request)
 	if err != nil {
 		return "", err
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 4<<10))
-	if err != nil {
-		return "", err
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", response.Status, strings.TrimSpace(string(body)))
 	}
-	if response.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("%s: %s", response.Status, strings.TrimSpace(string(body)))
-	}
-	return string(body), nil
+	return string(body), err
 }

@@ -58,17 +58,50 @@ type System struct {
 
 // Check is one thing that every driver must do.
 type Check struct {
-	Name string
-	// Run returns what is wrong with the driver of the system.
-	Run func(ctx context.Context, system System) error
+	Name  string
+	check func(*trial)
+}
+
+// Checks are all checks of the suite.
+func Checks() []Check {
+	return []Check{
+		{"kill: moments in order and true", killIsTrue},
+		{"kill: removed while the service is away", removeBeforeReady},
+		{"kill: twice, one after the other", killTwice},
+		{"failure: down until removed", failureLasts},
+		{"watch: what no fault did, and nothing else", watchIsTrue},
+		{"partition: holds a request and releases it", partitionHolds},
+		{"partition: a killed source's request never arrives", deadRequestIsLost},
+		{"partition: a replacement is free of it", replacementIsFree},
+		{"partition: removed after its source died", removeAfterDeath},
+		{"partition: ends by itself when its duration is over", durationEnds},
+		{"delay: delays, and no longer than it is there", delayDelays},
+		{"object: created before Apply returns, removed before Remove returns", createdAndRemoved},
+		{"object: removed twice, and without having been there", removeIsIdempotent},
+		{"object: one that selects nothing is refused", nothingIsRefused},
+		{"object: a cancelled Apply leaves nothing", cancelLeavesNothing},
+		{"object: listed while it is there", leftoversAreListed},
+		{"two faults at once", twoFaults},
+	}
+}
+
+// Run returns what is wrong with the driver of the system.
+func (c Check) Run(ctx context.Context, system System) error {
+	t := &trial{System: system, ctx: ctx}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c.check(t)
+	}()
+	<-done
+	return t.err
 }
 
 // Run runs the suite, each check on a system of its own.
 func Run(t *testing.T, start func(t *testing.T) System) {
 	for _, check := range Checks() {
 		t.Run(check.Name, func(t *testing.T) {
-			system := start(t)
-			if err := check.Run(t.Context(), system); err != nil {
+			if err := check.Run(t.Context(), start(t)); err != nil {
 				t.Error(err)
 			}
 		})

@@ -42,33 +42,25 @@ func Description(t testing.TB) *local.Description {
 		t.Fatal(err)
 	}
 	addresses := Addresses(t, 3)
-	service, backEnd, link := addresses[0], addresses[1], addresses[2]
+	pod := func(name, listen, backEnd string, after ...string) local.Pod {
+		return local.Pod{
+			Name: name, Labels: map[string]string{"app": name}, Command: []string{program}, After: after,
+			Env: map[string]string{
+				drivertest.ListenVariable:  listen,
+				drivertest.BackEndVariable: backEnd,
+				// The race detector has a process wait for a second at its end.
+				"GORACE": "atexit_sleep_ms=0",
+			},
+			Ready: local.Ready{TCP: listen}, RestartAfter: plan.Duration(RestartAfter),
+		}
+	}
+	backEnd, link := addresses[1], addresses[2]
 	return &local.Description{
 		File:      filepath.Join(t.TempDir(), "cluster.yaml"),
 		Name:      "test",
 		Namespace: Namespace,
-		Pods: []local.Pod{
-			{
-				Name: BackEnd, Labels: map[string]string{"app": BackEnd}, Command: []string{program},
-				Env:   environment(backEnd, ""),
-				Ready: local.Ready{TCP: backEnd}, RestartAfter: plan.Duration(RestartAfter),
-			},
-			{
-				Name: Service, Labels: map[string]string{"app": Service}, Command: []string{program}, After: []string{BackEnd},
-				Env:   environment(service, link),
-				Ready: local.Ready{TCP: service}, RestartAfter: plan.Duration(RestartAfter),
-			},
-		},
-		Links: []local.Link{{From: Service, To: BackEnd, Listen: link, Connect: backEnd}},
-	}
-}
-
-func environment(listen, backEnd string) map[string]string {
-	return map[string]string{
-		drivertest.ListenVariable:  listen,
-		drivertest.BackEndVariable: backEnd,
-		// The race detector has a process wait for a second at its end.
-		"GORACE": "atexit_sleep_ms=0",
+		Pods:      []local.Pod{pod(BackEnd, backEnd, ""), pod(Service, addresses[0], link, BackEnd)},
+		Links:     []local.Link{{From: Service, To: BackEnd, Listen: link, Connect: backEnd}},
 	}
 }
 
@@ -89,10 +81,7 @@ func Start(t testing.TB, description *local.Description) *local.Cluster {
 
 // Outside sees the cluster from outside.
 func Outside(description *local.Description) drivertest.Outside {
-	return drivertest.Outside{
-		Service: description.Pods[1].Ready.TCP,
-		BackEnd: description.Pods[0].Ready.TCP,
-	}
+	return drivertest.Outside{Service: description.Pods[1].Ready.TCP, BackEnd: description.Pods[0].Ready.TCP}
 }
 
 // System starts a cluster as the conformance suite wants it. Change, if not
@@ -142,23 +131,18 @@ func selector(app string) v1alpha1.PodSelector {
 
 // PodChaos makes a fault on the pods of an app.
 func PodChaos(action v1alpha1.PodChaosAction, app string) *v1alpha1.PodChaos {
-	duration := "60s"
 	chaos := &v1alpha1.PodChaos{ObjectMeta: meta()}
-	chaos.Spec.Action = action
-	chaos.Spec.Duration = &duration
+	chaos.Spec.Action, chaos.Spec.Duration = action, new("60s")
 	chaos.Spec.PodSelector = selector(app)
 	return chaos
 }
 
 // Partition makes a partition between the service and its back end.
 func Partition() *v1alpha1.NetworkChaos {
-	duration := "60s"
 	target := selector(BackEnd)
 	chaos := &v1alpha1.NetworkChaos{ObjectMeta: meta()}
-	chaos.Spec.Action = v1alpha1.PartitionAction
-	chaos.Spec.Duration = &duration
-	chaos.Spec.PodSelector = selector(Service)
-	chaos.Spec.Target = &target
+	chaos.Spec.Action, chaos.Spec.Duration = v1alpha1.PartitionAction, new("60s")
+	chaos.Spec.PodSelector, chaos.Spec.Target = selector(Service), &target
 	chaos.Spec.Direction = v1alpha1.Both
 	return chaos
 }
