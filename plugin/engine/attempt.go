@@ -94,9 +94,6 @@ func (a *attempt) run(ctx context.Context) verdict.Judgement {
 	}
 	for _, p := range a.steps {
 		p.stopTimer()
-		if p.lifted != nil {
-			p.lifted.Stop()
-		}
 	}
 	return a.judge()
 }
@@ -240,17 +237,15 @@ func (a *attempt) event(p *progress, name string, at time.Time, detail map[strin
 		a.trouble(fmt.Sprintf("step %s emitted %q, which is none of its events (%s)", p.step.Name, name, strings.Join(p.step.Events(), " ")))
 		return
 	}
-	if p.has(name) {
-		if p.step.Activity != nil {
-			// Nothing waits for it: it is for the verdict.
-			a.recordAt(at, journal.Record{Kind: journal.Event, Step: p.step.Name, Event: name, Detail: detail})
-		}
+	switch again := p.has(name); {
+	case again && p.step.Fault != nil:
 		return
+	case !again:
+		p.fired[name] = at
+		// The triggers come first: between an event and the fault that it
+		// triggers lies only what cannot be done later.
+		a.advance()
 	}
-	p.fired[name] = at
-	// The triggers come first: between an event and the fault that it
-	// triggers lies only what cannot be done later.
-	a.advance()
 	a.recordAt(at, journal.Record{Kind: journal.Event, Step: p.step.Name, Event: name, Detail: detail})
 }
 
@@ -270,10 +265,10 @@ func (a *attempt) move(p *progress) bool {
 	switch p.phase {
 	case waiting:
 		latest, fired, never := a.met(p.step)
-		if never != "" {
+		switch {
+		case never != "":
 			return a.skip(p, never)
-		}
-		if !fired {
+		case !fired:
 			return false
 		}
 		wait := time.Duration(p.step.Delay)
@@ -293,10 +288,10 @@ func (a *attempt) move(p *progress) bool {
 		if len(p.step.Until) == 0 || p.ending || !a.resolved(p.step.Until) {
 			return false
 		}
-		p.ending = true
 		if p.step.Fault != nil {
 			a.remove(p)
 		} else {
+			p.ending = true
 			p.cancel(fmt.Errorf("%s came before the answer", refs(p.step.Until)))
 		}
 	}
@@ -353,8 +348,8 @@ func (a *attempt) look(ref plan.Ref) (at time.Time, fired, lost bool) {
 // resolved reports whether each event has fired or never will.
 func (a *attempt) resolved(until []plan.Ref) bool {
 	return !slices.ContainsFunc(until, func(ref plan.Ref) bool {
-		p, known := a.byName[ref.Step]
-		return known && !p.resolved(ref.Event)
+		_, fired, lost := a.look(ref)
+		return !fired && !lost
 	})
 }
 

@@ -22,17 +22,16 @@ var errAbandoned = errors.New("the clean-up was cut short")
 func (a *attempt) removeFaults() {
 	var on, tried []*progress
 	for _, p := range a.steps {
-		switch {
-		case p.applied == nil:
+		if p.applied == nil {
 			continue
-		case p.ending:
-			tried = append(tried, p)
-		default:
-			p.ending = true
-			p.cancel(errors.New("the attempt is over"))
-			a.remove(p)
 		}
 		on = append(on, p)
+		if p.ending {
+			tried = append(tried, p)
+			continue
+		}
+		p.cancel(errors.New("the attempt is over"))
+		a.remove(p)
 	}
 	done := func() bool {
 		return !slices.ContainsFunc(on, func(p *progress) bool { return !p.removeDone })

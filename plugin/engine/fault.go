@@ -27,9 +27,8 @@ func (a *attempt) apply(p *progress) {
 	a.work.Go(func() {
 		defer close(p.applied)
 		err := driver.Apply(ctx, p.object, func(m Moment) { a.mail.post(func() { a.moment(p, m) }) })
-		cut := ctx.Err() != nil
 		switch {
-		case err != nil && cut:
+		case err != nil && ctx.Err() != nil:
 			// The attempt was over, for a reason of its own.
 			a.mail.post(func() { a.note(p, time.Now(), fmt.Sprintf("it was not put on any more: %v", err)) })
 		case err != nil:
@@ -61,7 +60,13 @@ func (a *attempt) moment(p *progress, m Moment) {
 	switch m.Event {
 	case plan.Injected:
 		p.stopTimer()
-		a.lift(p)
+		if p.step.For > 0 {
+			a.after(time.Duration(p.step.For), func() {
+				if p.phase == running && !p.ending {
+					a.remove(p)
+				}
+			})
+		}
 		if p.step.Fault.Stops() {
 			a.expect(p, downLimit, plan.Down, plan.Rescheduled, plan.Ready)
 		}
@@ -78,19 +83,6 @@ func (a *attempt) moment(p *progress, m Moment) {
 		}
 	}
 	a.event(p, m.Event, m.At, detail)
-}
-
-// lift takes a fault off once it has been on for as long as the plan says.
-func (a *attempt) lift(p *progress) {
-	if p.step.For == 0 {
-		return
-	}
-	p.lifted = a.after(time.Duration(p.step.For), func() {
-		if p.phase == running && !p.ending {
-			p.ending = true
-			a.remove(p)
-		}
-	})
 }
 
 // expect gives up the events when the first is not seen in time.
@@ -123,7 +115,7 @@ func (a *attempt) faultFailed(p *progress, err error) {
 // remove has the driver take a fault off. A failure makes the attempt an Error.
 func (a *attempt) remove(p *progress) {
 	driver := a.Driver
-	p.removeDone = false
+	p.ending, p.removeDone = true, false
 	a.work.Go(func() {
 		<-p.applied
 		ctx, cancel := context.WithTimeout(context.Background(), removeLimit)

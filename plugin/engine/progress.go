@@ -31,7 +31,7 @@ type progress struct {
 	// not if they have not yet.
 	fired map[string]time.Time
 	never map[string]bool
-	// ending: the step's until is met.
+	// ending: the step's until is met, or its fault is being removed.
 	ending bool
 	// again: it is a step that passed before, and triggers nothing.
 	again bool
@@ -39,8 +39,6 @@ type progress struct {
 	cancel context.CancelCauseFunc
 	// timer is the one thing that the step waits for by the clock.
 	timer *time.Timer
-	// lifted is the end of a fault that stays on for a time.
-	lifted *time.Timer
 
 	// result is the activity's answer; unanswered: it sent something that had
 	// none.
