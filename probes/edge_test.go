@@ -117,6 +117,37 @@ func TestStoppedAgreement(t *testing.T) {
 	}
 }
 
+// TestMigratedAgreement: what a migration replaces must be on the edge before, and not after.
+func TestMigratedAgreement(t *testing.T) {
+	emulated := startEMCO(t, emcotest.Options{})
+	subject := emulated.subject("migrated")
+	const all = "Deployment adservice, Service adservice, Deployment currencyservice, Service currencyservice"
+	agree := func(want Conclusion, edge string) {
+		t.Helper()
+		if seen, _ := run(t, subject, "agreement", forCall("dig.migrate"), want); seen.Evidence["edge"] != edge {
+			t.Errorf("%q, on the edge %q", seen.Message, seen.Evidence["edge"])
+		}
+	}
+	run(t, subject, "ensure", given(map[string]any{"for": "dig.migrate"}), Passed)
+	agree(Passed, "of what it replaces: "+all)
+	run(t, subject, "reissue", forCall("dig.migrate"), Passed)
+	run(t, subject, "reached", forCall("dig.migrate"), Passed)
+	agree(Passed, all)
+	if again, _ := run(t, subject, "reissue", forCall("dig.migrate"), Passed); again.Evidence["posts"] != "0" {
+		t.Error(again.Message)
+	}
+	emulated.deploy(subject.Names.Object("adservice"), "1-adservice")
+	agree(Failed, all+"; of what it replaces: Deployment adservice")
+}
+
+// A group that is to be replaced and is not whole on the edge agrees with no state before.
+func TestMigrationOfWhatIsMissing(t *testing.T) {
+	emulated := startEMCO(t, emcotest.Options{})
+	subject := emulated.subject("missing")
+	run(t, subject, "ensure", given(map[string]any{"logicalCloud": "Instantiated", "dig": "Approved", "dig2": "Approved"}), Passed)
+	run(t, subject, "agreement", forCall("dig.migrate"), Failed)
+}
+
 // deploy puts a Deployment on the edge behind EMCO's back.
 func (e *emulated) deploy(name, id string) {
 	e.t.Helper()

@@ -83,7 +83,7 @@ func (l lifecycle) in(names emco.Names, template string) string {
 
 // has reports whether a call works on what has this life cycle.
 func (l lifecycle) has(call emco.Call) bool {
-	return strings.HasPrefix(call.StatusPath, l.word) && max(call.Group, 1) == max(l.group, 1)
+	return strings.HasPrefix(call.StatusPath, l.word) && max(call.Shown(), 1) == max(l.group, 1)
 }
 
 func callNamed(name string) emco.Call {

@@ -47,6 +47,7 @@ func TestTornDown(t *testing.T) {
 		"rolled back to itself":     {group, "dig.rollback", "Instantiated Instantiated"},
 		"rolled back, terminated":   {map[string]any{"logicalCloud": "Instantiated", "dig": "Terminated"}, "dig.rollback", "Instantiated Terminated"},
 		"terminated after updates":  {group, "dig.update dig.terminate", "Terminated Terminated"},
+		"migrated":                  {map[string]any{"for": "dig.migrate"}, "dig.migrate", "Instantiated Instantiated"},
 		"stopped instantiation":     {map[string]any{"for": "dig.stop"}, "away dig.instantiate dig.stop back", "InstantiateStopped InstantiateFailed"},
 		"stopped termination":       {group, "away dig.terminate dig.stop back", "TerminateStopped TerminateFailed"},
 		"stopped cloud":             {map[string]any{"logicalCloud": "Instantiated"}, "logical-cloud.stop", "InstantiateStopped Instantiated"},

@@ -79,13 +79,20 @@ func (t task) survey(ctx context.Context) (result Result, agree bool) {
 	if w.err != nil || over(ctx) {
 		return w.unfinished(ctx, "the status did not come to rest"), false
 	}
-	var there, missing []string
+	var there, missing, replaced, replacedMissing []string
 	if strings.HasPrefix(call.StatusPath, "{dig}") {
-		if there, missing, err = t.onEdge(ctx, edge, t.Names.Group(call.Group)); err != nil {
-			return w.result(Inconclusive, "the edge gives no answer: %v", err), false
-		}
+		there, missing, err = t.onEdge(ctx, edge, t.Names.Group(call.Shown()))
+	}
+	if call.Into > 0 && err == nil {
+		replaced, replacedMissing, err = t.onEdge(ctx, edge, t.Names.Group(call.Group))
+	}
+	if err != nil {
+		return w.result(Inconclusive, "the edge gives no answer: %v", err), false
 	}
 	list, words := strings.Join(there, ", "), describe(w.last.reading)
+	if len(replaced) > 0 {
+		list = strings.TrimPrefix(list+"; of what it replaces: "+strings.Join(replaced, ", "), "; ")
+	}
 	status := w.last.reading.Status
 	state := cmp.Or(status.Deployed, status.LastAction())
 	told := string(state)
@@ -100,9 +107,9 @@ func (t task) survey(ctx context.Context) (result Result, agree bool) {
 	result.Evidence["state"], result.Evidence["edge"] = told, list
 	switch state {
 	case emco.Instantiated:
-		return result, len(missing) == 0
+		return result, len(missing)+len(replaced) == 0
 	case emco.Created, emco.Approved, emco.Terminated, emco.Absent:
-		return result, len(there) == 0
+		return result, len(there)+len(replacedMissing) == 0
 	case emco.InstantiateFailed:
 		// What was applied before a stop may stay, and nothing else.
 		stopped := status.LastAction() == emco.InstantiateStopped

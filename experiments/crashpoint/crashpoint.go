@@ -45,6 +45,7 @@ func Starts() []Start {
 		{"dig.terminate", emco.Instantiated, "orchestrator", "dig.instantiate", "{logicalCloud: Instantiated, dig: Instantiated}", false, "", false},
 		{"dig.update", emco.Instantiated, "orchestrator", "dig.rollback", "{logicalCloud: Instantiated, dig: Instantiated}", false, "", true},
 		{"dig.rollback", emco.Updated, "orchestrator", "dig.update", "{logicalCloud: Instantiated, dig: Instantiated}", false, "dig.update", true},
+		{"dig.migrate", emco.Instantiated, "orchestrator", "", "{logicalCloud: Instantiated, dig: Instantiated, dig2: Approved}", false, "", true},
 		{"dig.stop", emco.Instantiating, "orchestrator", "", "{logicalCloud: Instantiated, dig: Approved}", false, "dig.instantiate", true},
 		{"logical-cloud.instantiate", emco.Created, "dcm", "logical-cloud.terminate", "{logicalCloud: Created}", true, "", false},
 		{"logical-cloud.instantiate", emco.Terminated, "dcm", "logical-cloud.terminate", "{logicalCloud: Terminated}", false, "", false},

@@ -457,7 +457,7 @@ func TestCompare(t *testing.T) {
 
 // TestNamedCalls: the rest of the life cycle is mapped only when it is named.
 func TestNamedCalls(t *testing.T) {
-	for calls, want := range map[string]int{"": 6, "dig.update": 1, "dig.rollback logical-cloud.stop": 2, "dig.stop": 1, "dig.update dig.terminate": 2} {
+	for calls, want := range map[string]int{"": 6, "dig.update": 1, "dig.rollback logical-cloud.stop": 2, "dig.stop": 1, "dig.migrate": 1, "dig.update dig.terminate": 2} {
 		m, err := Spec{Calls: strings.Fields(calls), BackEnds: []string{"etcd"}}.Mapper(
 			&target.Target{Services: map[string]target.Service{"etcd": {}}}, nil, "v")
 		if err != nil {

@@ -1,6 +1,7 @@
 package emco
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -17,6 +18,9 @@ type Call struct {
 	// Group is the number of the deployment intent group that it works on, as
 	// [Names.Group] has it; 0 is the first.
 	Group int
+	// Into is the number of the group that the work goes over to, whose status then
+	// tells of it; 0 is Group itself.
+	Into int
 	// Given is the state that it needs, and Also others that EMCO takes it in.
 	Given Given
 	Also  []Given
@@ -29,8 +33,8 @@ type Call struct {
 	During string
 	// Opposite is the call that leads back; empty where EMCO has none.
 	Opposite string
-	// Body is what is sent along.
-	Body map[string]any
+	// Body is what is sent along; nil is nothing.
+	Body func(Names) map[string]any
 	// Replaces is which AppContext the call puts in the place of the last one, if
 	// any: its action is then that of the calls before too.
 	Replaces Replacement
@@ -156,10 +160,27 @@ var firsts = []Call{
 		Also: []Given{{LogicalCloud: Instantiated, DIG: Terminated}},
 		Path: "{dig}/rollback", StatusPath: "{dig}/status", StatusQuery: "status=deployed",
 		// To the first instantiation, which every group has that can be rolled back.
-		Body:   map[string]any{"metadata": fields{"description": "made by emco-chaos"}, "spec": fields{"revision": "1"}},
+		Body:   func(Names) map[string]any { return describing(fields{"revision": "1"}) },
 		Action: Instantiated, UnderWay: Instantiating, End: Instantiated, Failure: InstantiateFailed,
 		Replaces: ByEarlier, Opposite: "dig.update",
 		Refusals: []Refusal{{http.StatusInternalServerError, "StateInfo not found", Never}},
+	},
+	{
+		// EMCO puts another group of the composite app, mostly of a newer version, in the
+		// place of one, and has no call that leads back.
+		Name: "dig.migrate", Service: Orchestrator, Into: 2,
+		Given: Given{LogicalCloud: Instantiated, DIG: Instantiated, DIG2: Approved},
+		Path:  "{dig}/migrate", StatusPath: "{dig}/status", StatusQuery: "status=deployed",
+		Body: func(names Names) map[string]any {
+			to := names.Group(2)
+			return describing(fields{"targetCompositeAppVersion": to.name(versionField), "targetDeploymentIntentGroup": to.name("dig")})
+		},
+		Action: Instantiated, UnderWay: Instantiating, End: Instantiated, Failure: InstantiateFailed,
+		Refusals: []Refusal{
+			// EMCO answers the same when it has done it, and for a group that never was.
+			{http.StatusInternalServerError, "DeploymentIntentGroup is not instantiated", Already},
+			{http.StatusInternalServerError, "StateInfo not found", Never},
+		},
 	},
 	{
 		Name: "dig.stop", Service: Orchestrator,
@@ -263,7 +284,7 @@ func (c Call) Request(names Names, material Material) Request {
 	if c.Creates == "" {
 		request := Post(names.Group(c.Group).Anchor(c.Path))
 		if c.Body != nil {
-			request.JSON = c.Body
+			request.JSON = c.Body(names)
 		}
 		return request
 	}
@@ -276,9 +297,17 @@ func (c Call) Request(names Names, material Material) Request {
 	panic("emco: call " + c.Name + " creates no resource of an attempt")
 }
 
+// Shown is the number of the group whose status tells of the call.
+func (c Call) Shown() int { return cmp.Or(c.Into, c.Group) }
+
+// describing is the body of a call on a group.
+func describing(spec fields) map[string]any {
+	return fields{"metadata": fields{"description": "made by emco-chaos"}, "spec": spec}
+}
+
 // Status asks how far the call has come.
 func (c Call) Status(names Names) Request {
-	r := Get(names.Group(c.Group).Anchor(c.StatusPath))
+	r := Get(names.Group(c.Shown()).Anchor(c.StatusPath))
 	r.Query = c.StatusQuery
 	return r
 }

@@ -212,6 +212,7 @@ func TestCallRequests(t *testing.T) {
 		"dig.terminate":             {dig + "/terminate", dig + "/status?status=deployed"},
 		"dig.update":                {dig + "/update", dig + "/status?status=deployed"},
 		"dig.rollback":              {dig + "/rollback", dig + "/status?status=deployed"},
+		"dig.migrate":               {dig + "/migrate", "projects/run-1/composite-apps/run-1-app/v2/deployment-intent-groups/run-1-dig-2/status?status=deployed"},
 		"dig.stop":                  {dig + "/stop", dig + "/status?status=deployed"},
 		"logical-cloud.stop":        {"projects/run-1/logical-clouds/run-1-cloud/stop", "projects/run-1/logical-clouds/run-1-cloud/status?"},
 		"logical-cloud.instantiate": {"projects/run-1/logical-clouds/run-1-cloud/instantiate", "projects/run-1/logical-clouds/run-1-cloud/status?"},
@@ -221,7 +222,7 @@ func TestCallRequests(t *testing.T) {
 		"cluster-label.create":      {"cluster-providers/run-1/clusters/run-1-edge/labels", "cluster-providers/run-1/clusters/run-1-edge/labels/run-1-label?"},
 	}
 	for number, word := range map[string]string{"2": "dig2", "3": "dig3"} {
-		own := "projects/run-1/composite-apps/run-1-app-" + number + "/v1/deployment-intent-groups/run-1-dig-" + number
+		own := "projects/run-1/composite-apps/run-1-app/v" + number + "/deployment-intent-groups/run-1-dig-" + number
 		for _, verb := range []string{"approve", "instantiate", "terminate"} {
 			want[word+"."+verb] = [2]string{own + "/" + verb, own + "/status?status=deployed"}
 		}
@@ -249,6 +250,11 @@ func TestCallRequests(t *testing.T) {
 		if err := call.Given.Check(); err != nil {
 			t.Errorf("%s: its given: %v", call.Name, err)
 		}
+	}
+	migrate, _ := CallNamed("dig.migrate")
+	body := migrate.Request(names, Material{}).JSON.(map[string]any)["spec"].(fields)
+	if body["targetCompositeAppVersion"] != "v2" || body["targetDeploymentIntentGroup"] != "run-1-dig-2" {
+		t.Errorf("%s: body %v", migrate.Name, body)
 	}
 	if len(want) != len(calls) {
 		t.Errorf("%d calls, want %d", len(calls), len(want))

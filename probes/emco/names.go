@@ -76,7 +76,7 @@ func (n Names) name(field string) string {
 	case chosen != "":
 		return chosen
 	case field == versionField:
-		return version
+		return "v" + strconv.Itoa(max(n.group, 1))
 	}
 	name := n.String() + nameFields[i].suffix
 	if n.group > 1 && nameFields[i].grouped {
@@ -89,8 +89,8 @@ func (n Names) name(field string) string {
 const Groups = 3
 
 // Group gives the names of the attempt's deployment intent group of a number, from
-// 1 to [Groups], and of the composite app that it deploys. The groups share all
-// else.
+// 1 to [Groups], and of the version of the composite app that it deploys. The groups
+// share all else.
 func (n Names) Group(number int) Names {
 	n.group = number
 	return n
@@ -147,7 +147,7 @@ var nameFields = []nameField{
 	{"cluster-label", "-label", func(c *Chosen) *string { return &c.Label }, false},
 	{"logical-cloud", "-cloud", func(c *Chosen) *string { return &c.LogicalCloud }, false},
 	{"cluster-reference", "-reference", func(c *Chosen) *string { return &c.Reference }, false},
-	{"composite-app", "-app", func(c *Chosen) *string { return &c.CompositeApp }, true},
+	{"composite-app", "-app", func(c *Chosen) *string { return &c.CompositeApp }, false},
 	{versionField, "", func(c *Chosen) *string { return &c.CompositeAppVersion }, false},
 	{"composite-profile", "-profile", func(c *Chosen) *string { return &c.CompositeProfile }, true},
 	{"dig", "-dig", func(c *Chosen) *string { return &c.DIG }, true},
@@ -155,11 +155,8 @@ var nameFields = []nameField{
 	{"intent", "-intent", func(c *Chosen) *string { return &c.Intent }, true},
 }
 
-// A composite app has a version; each that a run makes has the same.
-const (
-	versionField = "composite-app-version"
-	version      = "v1"
-)
+// versionField names the version of the composite app, which no run's name is in.
+const versionField = "composite-app-version"
 
 // namePattern is EMCO's own for names of resources.
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9]([-A-Za-z0-9_.]{0,126}[A-Za-z0-9])?$`)

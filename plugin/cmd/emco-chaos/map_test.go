@@ -144,20 +144,41 @@ func TestMapShares(t *testing.T) {
 	}
 }
 
-// TestMapOfStop: a stop is mapped while an instantiate is under way. Killed between
-// what rsync is told and its own state write, EMCO takes no stop any more.
-func TestMapOfStop(t *testing.T) {
+// TestMapNamed: calls that a map has when they are named. A stop is mapped while an
+// instantiate is under way, a migration leads to another group. Killed between what
+// rsync is told and its own state write, EMCO takes neither any more.
+func TestMapNamed(t *testing.T) {
 	t.Parallel()
-	folder := filepath.Join(t.TempDir(), "map")
-	printed, code := mapped(t, emulated(t), folder, "dig.stop", "--points", "etcd-mongo", "--longest", "2")
-	known := loadMap(t, folder).Starts[0]
-	if code != report.ExitFailed || known.Begin.State != "Instantiating" || known.End.State != "InstantiateFailed, InstantiateStopped" || known.End.Edge != "nothing" {
-		t.Fatalf("it ended with %d, from %+v to %+v\n%s", code, known.Begin, known.End, printed)
-	}
-	for name, want := range map[string]crashmap.Consequence{"etcd-mongo": crashmap.Stuck, "etcd-mongo-done": crashmap.ByItself} {
-		if found := known.Find("dig-stop-instantiating-" + name); found == nil || found.Consequence != want || found.Replayed != found.Replays {
-			t.Errorf("%s is %+v", name, found)
-		}
+	const objects = "Deployment adservice, Service adservice, Deployment currencyservice, Service currencyservice"
+	for call, test := range map[string]struct {
+		points     string
+		begin, end crashmap.View
+		found      map[string]crashmap.Consequence
+	}{
+		"dig.stop": {
+			"etcd-mongo", crashmap.View{State: "Instantiating", Edge: "nothing"}, crashmap.View{State: "InstantiateFailed, InstantiateStopped", Edge: "nothing"},
+			map[string]crashmap.Consequence{"etcd-mongo": crashmap.Stuck, "etcd-mongo-done": crashmap.ByItself},
+		},
+		"dig.migrate": {
+			"rsync-mongo", crashmap.View{State: "Approved", Edge: "of what it replaces: " + objects}, crashmap.View{State: "Instantiated", Edge: objects},
+			map[string]crashmap.Consequence{"rsync-mongo": crashmap.Behind, "rsync-mongo-done": crashmap.Stuck},
+		},
+	} {
+		t.Run(call, func(t *testing.T) {
+			t.Parallel()
+			folder := filepath.Join(t.TempDir(), "map")
+			printed, code := mapped(t, emulated(t), folder, call, "--points", test.points, "--longest", "2")
+			known := loadMap(t, folder).Starts[0]
+			if code != report.ExitFailed || *known.Begin != test.begin || *known.End != test.end {
+				t.Fatalf("it ended with %d, from %+v to %+v\n%s", code, known.Begin, known.End, printed)
+			}
+			for name, want := range test.found {
+				found := known.Find(known.Name + "-" + name)
+				if found == nil || found.Consequence != want || found.Replayed != found.Replays {
+					t.Errorf("%s is %+v", name, found)
+				}
+			}
+		})
 	}
 }
 
