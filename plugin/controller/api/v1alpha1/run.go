@@ -48,7 +48,6 @@ type Run struct {
 	// +kubebuilder:validation:XValidation:rule="!has(self.map) || !has(self.parameters) && !has(self.attempts)",message="parameters and attempts are for an experiment; a crash map has none"
 	Spec RunSpec `json:"spec"`
 	// Status says how far the run is and what it found. The controller writes it.
-	// +optional
 	Status RunStatus `json:"status,omitempty"`
 }
 
@@ -65,13 +64,11 @@ type RunList struct {
 type RunSpec struct {
 	// Experiment is the name of an experiment that the plugin brings, such as
 	// dig-instantiate-in-flight; `emco-chaos list` shows them all.
-	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	Experiment string `json:"experiment,omitempty"`
 	// Text is an experiment of your own, as YAML, in place of the name of one.
 	// `emco-chaos validate` checks it.
-	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=65536
 	Text string `json:"text,omitempty"`
@@ -79,18 +76,15 @@ type RunSpec struct {
 	// at which it does not recover from the death of the service that answers. It
 	// passes when there are none. It may take hours, and no other Run has its turn
 	// meanwhile: map.budget limits it.
-	// +optional
 	Map *MapSpec `json:"map,omitempty"`
 	// Parameters are values for the experiment's parameters, by their names;
 	// `emco-chaos list` shows which there are. One that is left out has the
 	// experiment's default.
-	// +optional
 	// +kubebuilder:validation:MaxProperties=32
 	// +kubebuilder:validation:XValidation:rule="self.all(name, size(name) <= 63 && size(self[name]) <= 1024)",message="a parameter has a name of at most 63 and a value of at most 1024 characters"
 	Parameters map[string]string `json:"parameters,omitempty"`
 	// Attempts is how often the run is tried while its verdict is Inconclusive,
 	// the first time included. Left out, it is the experiment's own number.
-	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=10
 	Attempts int32 `json:"attempts,omitempty"`
@@ -98,19 +92,16 @@ type RunSpec struct {
 	// after its release. Left out, it is that of the controller of this namespace.
 	// Another name ends the run in Error, so that no manifest hits an EMCO that it
 	// was not written for.
-	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	Target string `json:"target,omitempty"`
 	// Workflow is the name of the Chaos Mesh Workflow of this namespace that asked
 	// for the run. It then owns the Run, and what happens is written as Events on
 	// it and on its Schedule too.
-	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	Workflow string `json:"workflow,omitempty"`
 	// TTLAfterFinished is how long the Run stays after it has finished, such as
 	// 24h. Left out, it stays until there are enough newer ones of the same
 	// experiment (the chart's runs.history).
-	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=20
 	// +kubebuilder:validation:Pattern=`^([0-9]+(s|m|h))+$`
@@ -122,40 +113,33 @@ type RunSpec struct {
 type MapSpec struct {
 	// Calls are the calls that are mapped, such as dig.terminate. Left out, it is
 	// all of the life cycle.
-	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MaxLength=63
 	Calls []string `json:"calls,omitempty"`
 	// From is the state that the calls are made in, such as Approved. Left out, it is
 	// each in which EMCO accepts them.
-	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	From string `json:"from,omitempty"`
 	// Points is a regular expression: only the crash points with such names are
 	// tried, for instance rsync-done$.
-	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	Points string `json:"points,omitempty"`
 	// Longest is how many back ends a call is led past at most. Left out, it is past
 	// all that it comes to.
-	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=16
 	Longest int32 `json:"longest,omitempty"`
 	// Moments is how many kills at random moments are made for each call and state,
 	// and Seed decides them.
-	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000
 	Moments int32 `json:"moments,omitempty"`
 	// Seed is what the random moments are drawn from.
-	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Seed int64 `json:"seed,omitempty"`
 	// Budget is how long runs may begin, such as 40m. A map whose budget is spent
 	// before all points are tried is Inconclusive, unless it has found something.
-	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=20
 	// +kubebuilder:validation:Pattern=`^([0-9]+(s|m|h))+$`
@@ -169,24 +153,16 @@ type Phase string
 
 // The phases of a run.
 const (
-	// Queued: it waits for its turn. The condition Started says for what.
-	Queued Phase = "Queued"
-	// Running: an attempt is under way.
-	Running Phase = "Running"
-	// CleaningUp: what the run did is being taken back.
-	CleaningUp Phase = "CleaningUp"
-	// Finished: nothing of it is under way any more.
-	Finished Phase = "Finished"
+	Queued     Phase = "Queued"     // it waits for its turn; the condition Started says for what
+	Running    Phase = "Running"    // an attempt is under way
+	CleaningUp Phase = "CleaningUp" // what the run did is being taken back
+	Finished   Phase = "Finished"   // nothing of it is under way any more
 )
 
 // Types of the conditions of a Run.
 const (
-	// ConditionStarted is False while the run waits, and its message says for
-	// what.
-	ConditionStarted = "Started"
-	// ConditionFinished is True once the run has ended and is cleaned up. Its
-	// reason is the verdict.
-	ConditionFinished = "Finished"
+	ConditionStarted  = "Started"  // False while the run waits, with a message that says for what
+	ConditionFinished = "Finished" // True once the run has ended and is cleaned up; its reason is the verdict
 )
 
 // RunStatus says how far a run is and what it found.
@@ -194,82 +170,65 @@ type RunStatus struct {
 	// Phase is how far the run is: Queued (it waits for its turn; the condition
 	// Started says for what), Running, CleaningUp (faults and resources are being
 	// removed), Finished.
-	// +optional
 	Phase Phase `json:"phase,omitempty"`
 	// Experiment is the experiment's name, also when the spec has its text.
-	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	Experiment string `json:"experiment,omitempty"`
 	// ID names the run on whatever it makes: the label emco-chaos.io/run of its
 	// faults, and the names of its resources in EMCO and on the edge.
-	// +optional
 	// +kubebuilder:validation:MaxLength=20
 	ID string `json:"id,omitempty"`
 	// Verdict is Passed (EMCO recovered as the experiment demands), Failed (it did
 	// not), Inconclusive (the evidence that the fault hit where it was aimed is
 	// not there, so nothing is said) or Error (the tool, the cluster or the given
 	// state failed). It is there once the run has finished.
-	// +optional
 	// +kubebuilder:validation:Enum=Passed;Failed;Inconclusive;Error
 	Verdict string `json:"verdict,omitempty"`
 	// Reason says in a sentence why the verdict is not Passed.
-	// +optional
 	// +kubebuilder:validation:MaxLength=2048
 	Reason string `json:"reason,omitempty"`
 	// Attempt is the attempt that is under way or that the verdict is of, from 1.
-	// +optional
 	Attempt int32 `json:"attempt,omitempty"`
 	// QueuedTime is when the controller took the run into its queue.
-	// +optional
 	QueuedTime *metav1.MicroTime `json:"queuedTime,omitempty"`
 	// StartTime is when the run had the target for itself and began.
-	// +optional
 	StartTime *metav1.MicroTime `json:"startTime,omitempty"`
 	// CompletionTime is when everything was removed that the run made, but for
 	// what is listed in left.
-	// +optional
 	CompletionTime *metav1.MicroTime `json:"completionTime,omitempty"`
 	// Outage is how long the service was away that the fault stopped: from the
 	// moment it was seen down until what takes its place was ready.
-	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	Outage *metav1.Duration `json:"outage,omitempty"`
 	// RecoveredIn is how long EMCO needed to be in the state that the experiment
 	// demands, counted from the moment that the fault hit. Only a run that passed
 	// has it.
-	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	RecoveredIn *metav1.Duration `json:"recoveredIn,omitempty"`
 	// Timeline is what happened, in order. One of more than 500 lines ends with a
 	// line that says so; the journal has all of it.
-	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=500
 	Timeline []Moment `json:"timeline,omitempty"`
 	// Evidence are the claims that must be true for the run to count, and whether
 	// they are.
-	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
 	Evidence []Claim `json:"evidence,omitempty"`
 	// Map is what a crash map has found so far.
-	// +optional
 	Map *MapStatus `json:"map,omitempty"`
 	// Left is what could not be removed, and what may still happen.
-	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
 	// +kubebuilder:validation:items:MaxLength=1024
 	Left []string `json:"left,omitempty"`
 	// Journal says where everything that happened is kept. `emco-chaos report
 	// run/NAME` reads it.
-	// +optional
 	Journal *Journal `json:"journal,omitempty"`
 	// Conditions are Started, which is False while the run waits and says for
 	// what, and Finished, whose reason is the verdict.
-	// +optional
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=8
@@ -283,7 +242,6 @@ type Moment struct {
 	// +kubebuilder:validation:MaxLength=32
 	At metav1.Duration `json:"at"`
 	// Step is the step of the experiment that it happened in, if it was one.
-	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	Step string `json:"step,omitempty"`
 	// Text says what happened.
@@ -299,7 +257,6 @@ type Claim struct {
 	// Holds says whether it is true.
 	Holds bool `json:"holds"`
 	// Missing says why it is not.
-	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Missing string `json:"missing,omitempty"`
 }
@@ -313,13 +270,11 @@ type MapStatus struct {
 	// Covered is how many of the points a run said something of.
 	Covered int32 `json:"covered"`
 	// Findings are the points that EMCO does not recover from, the first hundred.
-	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
 	Findings []Finding `json:"findings,omitempty"`
 	// ConfigMap is the name of the ConfigMap that has the whole map as map.json, and
 	// for each finding an experiment that replays it. It goes with the Run.
-	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	ConfigMap string `json:"configMap,omitempty"`
 }
@@ -340,7 +295,6 @@ type Finding struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Words string `json:"words"`
 	// WayOut is what takes away what it leaves.
-	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	WayOut string `json:"wayOut,omitempty"`
 }
@@ -353,6 +307,5 @@ type Journal struct {
 	ConfigMap string `json:"configMap"`
 	// Omitted is how many records of the beginning are left out, because all of
 	// them are too many for a ConfigMap.
-	// +optional
 	Omitted int32 `json:"omitted,omitempty"`
 }
