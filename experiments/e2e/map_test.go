@@ -35,7 +35,7 @@ func TestMap(t *testing.T) {
 				if compiled.Control {
 					continue
 				}
-				for _, claim := range verdict.Claims(compiled, records) {
+				for _, claim := range verdict.Read(compiled, records).Claims() {
 					if !claim.Holds {
 						t.Errorf("%s: %s: %s", compiled.Experiment, claim.Text, claim.Missing)
 					}

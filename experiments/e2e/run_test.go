@@ -50,7 +50,7 @@ func (s *site) evident(t *testing.T, file string, count int) {
 		if len(plan.Evidence) == 0 {
 			t.Errorf("%s has no evidence", plan.Experiment)
 		}
-		for _, claim := range verdict.Claims(plan, attempts[len(attempts)-1]) {
+		for _, claim := range verdict.Read(plan, attempts[len(attempts)-1]).Claims() {
 			if !claim.Holds {
 				t.Errorf("%s: %s: %s", plan.Experiment, claim.Text, claim.Missing)
 			}

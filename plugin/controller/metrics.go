@@ -91,7 +91,7 @@ func observe(histogram prometheus.Observer, seconds float64, trace string) {
 // begun shows an experiment's counters before they count: what appears with a
 // value has not increased for Prometheus.
 func (m *metrics) begun(experiment string) {
-	for _, one := range []verdict.Verdict{verdict.Passed, verdict.Failed, verdict.Inconclusive, verdict.Error} {
+	for _, one := range verdict.All() {
 		m.runs.WithLabelValues(experiment, string(one))
 	}
 }
@@ -128,18 +128,18 @@ func (m *metrics) kept(finished []v1alpha1.Run) {
 			last[status.Experiment] = status
 		}
 	}
-	before := m.ended
-	m.ended = map[[2]string]bool{}
+	ended := map[[2]string]bool{}
 	for experiment, status := range last {
 		labels := [2]string{experiment, status.Verdict}
 		m.lastEnd.WithLabelValues(labels[:]...).Set(float64(status.CompletionTime.UnixMilli()) / 1000)
-		m.ended[labels] = true
+		ended[labels] = true
 	}
-	for labels := range before {
-		if !m.ended[labels] {
+	for labels := range m.ended {
+		if !ended[labels] {
 			m.lastEnd.DeleteLabelValues(labels[:]...)
 		}
 	}
+	m.ended = ended
 }
 
 // sweptUp counts what a sweep found.
@@ -169,7 +169,7 @@ func (s *stopwatch) follow(record journal.Record) {
 	step, known := s.plan.Find(record.Step)
 	switch {
 	case record.Kind == journal.Attempt:
-		s.at, s.hit, s.outage, s.recovered = map[plan.Ref]time.Duration{}, 0, 0, 0
+		*s = stopwatch{metrics: s.metrics, plan: s.plan, at: map[plan.Ref]time.Duration{}}
 	case record.Kind == journal.Result && known && s.hit > 0 && step.Name != plan.TeardownStep:
 		s.recovered = record.At - s.hit
 	case record.Kind == journal.Event && known && step.Fault != nil && s.at != nil:

@@ -82,10 +82,11 @@ func (a *attempt) awaitCalls() {
 // recheck asks those steps once more whose findings must still hold, unless the
 // attempt is Error or Inconclusive already.
 func (a *attempt) recheck() {
-	if v := verdict.BySteps(a.Plan, a.records()).Verdict; v != verdict.Passed && v != verdict.Failed {
+	history := verdict.Read(a.Plan, a.records())
+	if v := history.BySteps().Verdict; v != verdict.Passed && v != verdict.Failed {
 		return
 	}
-	names := verdict.Rechecks(a.Plan, a.records())
+	names := history.Rechecks()
 	for _, p := range a.steps {
 		if !slices.Contains(names, p.step.Name) {
 			continue

@@ -42,6 +42,6 @@ func (a *attempt) unwatch() {
 func (a *attempt) disturbed(d Disturbance) {
 	record := a.recordAt(d.At, journal.Record{Kind: journal.Disturbance, Service: d.Service, Text: d.Text})
 	if !slices.Contains(a.Plan.Expected, d.Service) {
-		a.decide(verdict.Disturbed(record, verdict.OriginOf(a.Plan, a.records())))
+		a.decide(verdict.Read(a.Plan, a.records()).Disturbed(record))
 	}
 }

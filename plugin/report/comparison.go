@@ -29,11 +29,9 @@ type CaseChange struct {
 
 // TimesChange is what has changed for one phase of the recovery.
 type TimesChange struct {
-	Step   string `json:"step"`
-	Phase  string `json:"phase"`
-	Unit   string `json:"unit"`
-	Before Times  `json:"before"`
-	After  Times  `json:"after"`
+	Timed
+	Before Times `json:"before"`
+	After  Times `json:"after"`
 	// Shift is by how much it takes longer, nil where one side has no time.
 	Shift    *float64             `json:"shift"`
 	Interval *statistics.Interval `json:"interval"`
@@ -49,8 +47,6 @@ type Tested struct {
 	// Needs is about how many runs on each side it takes to tell; zero where no number
 	// is known.
 	Needs int `json:"needs,omitempty"`
-
-	raw float64
 }
 
 // Outcome says whether something has become worse by more than the margin.
@@ -77,10 +73,9 @@ const (
 
 // changeOf looks at the runs that say something of the system.
 func changeOf(before, after Tally) Change {
-	all1, all2 := before.Passed+before.Failed, after.Passed+after.Failed
-	rare := func(t Tally) bool { return 10*t.Failed < t.Passed+t.Failed }
+	rare := func(t Tally) bool { return 10*t.Failed < t.Conclusive() }
 	switch {
-	case all1 == 0 || all2 == 0:
+	case before.Conclusive() == 0 || after.Conclusive() == 0:
 		return Unknown
 	case before.Failed == 0 && after.Failed == 0, before.Passed == 0 && after.Passed == 0:
 		return Same
@@ -98,20 +93,20 @@ func changeOf(before, after Tally) Change {
 func Compare(before, after []Run, margin Margin, level float64) Comparison {
 	c := Comparison{Level: level, Margin: margin.String(), Cases: cases(before, after)}
 	var tested []*Tested
-	for i := range c.Cases {
-		one := &c.Cases[i]
-		if one.test() {
-			tested = append(tested, &one.Tested)
-		}
-		for k := range one.Times {
-			if times := &one.Times[k]; times.test() {
-				tested = append(tested, &times.Tested)
-			}
+	var raw []float64
+	test := func(of *Tested, p float64, can bool) {
+		if can {
+			tested, raw = append(tested, of), append(raw, p)
 		}
 	}
-	raw := make([]float64, len(tested))
-	for i, one := range tested {
-		raw[i] = one.raw
+	for i := range c.Cases {
+		one := &c.Cases[i]
+		p, can := one.test()
+		test(&one.Tested, p, can)
+		for k := range one.Times {
+			p, can := one.Times[k].test()
+			test(&one.Times[k].Tested, p, can)
+		}
 	}
 	for i, corrected := range statistics.Holm(raw) {
 		tested[i].P = &corrected
@@ -135,22 +130,19 @@ func Compare(before, after []Run, margin Margin, level float64) Comparison {
 // cases pairs what both sides have of each test case.
 func cases(before, after []Run) []CaseChange {
 	names, all := shortNames(slices.Concat(before, after)), []CaseChange{}
-	entry := func(s Summary) *CaseChange {
-		at := slices.IndexFunc(all, func(c CaseChange) bool { return c.Case == s.Case })
-		if at < 0 {
-			at, all = len(all), append(all, CaseChange{Case: s.Case, Name: names[s.Case], Times: []TimesChange{}})
-		}
-		return &all[at]
+	of := func(s Summary) *CaseChange {
+		none := CaseChange{Case: s.Case, Name: names[s.Case], Times: []TimesChange{}}
+		return entry(&all, none, func(c CaseChange) bool { return c.Case == s.Case })
 	}
 	for _, s := range Summaries(before) {
-		one := entry(s)
+		one := of(s)
 		one.Before = s.Tally
 		for _, t := range s.Times {
 			one.times(t).Before = t
 		}
 	}
 	for _, s := range Summaries(after) {
-		one := entry(s)
+		one := of(s)
 		one.After = s.Tally
 		for _, t := range s.Times {
 			one.times(t).After = t
@@ -159,32 +151,23 @@ func cases(before, after []Run) []CaseChange {
 	return all
 }
 
-// times returns the entry of a phase, which is made when there is none.
+// times returns the entry of a phase.
 func (c *CaseChange) times(of Times) *TimesChange {
-	at := slices.IndexFunc(c.Times, func(t TimesChange) bool { return t.Step == of.Step && t.Phase == of.Phase })
-	if at < 0 {
-		at = len(c.Times)
-		c.Times = append(c.Times, TimesChange{Step: of.Step, Phase: of.Phase, Unit: of.Unit})
-	}
-	return &c.Times[at]
+	return entry(&c.Times, TimesChange{Timed: of.Timed}, func(t TimesChange) bool { return t.Timed == of.Timed })
 }
 
-// test reports whether there is something to test: runs on both sides, which do
-// not all end alike.
-func (c *CaseChange) test() bool {
+// test tests whether the share of failures has grown, if there is something to test:
+// runs on both sides, which do not all end alike.
+func (c *CaseChange) test() (p float64, can bool) {
 	c.Change = changeOf(c.Before, c.After)
-	if c.Change == Unknown || c.Change == Same {
-		return false
-	}
-	c.raw = c.grown(1)
-	return true
+	return c.grown(1), c.Change != Unknown && c.Change != Same
 }
 
 // grown tests whether the share of failures has grown, as if there were so many
 // times the runs.
 func (c *CaseChange) grown(fold int) float64 {
 	b, a := c.Before, c.After
-	return statistics.Fisher(fold*b.Failed, fold*(b.Passed+b.Failed), fold*a.Failed, fold*(a.Passed+a.Failed))
+	return statistics.Fisher(fold*b.Failed, fold*b.Conclusive(), fold*a.Failed, fold*a.Conclusive())
 }
 
 func (c *CaseChange) judge(level float64, tests int) {
@@ -195,7 +178,7 @@ func (c *CaseChange) judge(level float64, tests int) {
 		c.Outcome = Worse
 	case c.Before.Failed == 0 && c.After.Failed > 0:
 		c.Outcome = TooLittle
-		runs := max(c.Before.Passed, c.After.Passed+c.After.Failed)
+		runs := max(c.Before.Passed, c.After.Conclusive())
 		for fold := 2; fold*runs <= most; fold++ {
 			if c.grown(fold)*float64(tests) <= level {
 				c.Needs = fold * runs
@@ -207,13 +190,13 @@ func (c *CaseChange) judge(level float64, tests int) {
 	}
 }
 
-func (t *TimesChange) test() bool {
+func (t *TimesChange) test() (p float64, can bool) {
 	if t.Before.Runs == 0 || t.After.Runs == 0 {
-		return false
+		return 0, false
 	}
 	shift, interval := statistics.Shift(t.Before.Seconds, t.After.Seconds)
-	t.Shift, t.Interval, t.raw = &shift, interval, statistics.MannWhitney(t.Before.Seconds, t.After.Seconds)
-	return true
+	t.Shift, t.Interval = &shift, interval
+	return statistics.MannWhitney(t.Before.Seconds, t.After.Seconds), true
 }
 
 // judge takes a time for not worse only when the interval says so: that nothing was

@@ -1,16 +1,14 @@
 package report
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
 )
 
 // Comparisons are the formats of a comparison, by the names that a user gives them.
 var Comparisons = map[string]func(io.Writer, Comparison) error{
 	"text":     func(out io.Writer, c Comparison) error { return c.sheet().text(out) },
-	"json":     comparisonJSON,
+	"json":     func(out io.Writer, c Comparison) error { return jsonLines(out, c) },
 	"markdown": func(out io.Writer, c Comparison) error { return c.sheet().markdown(out) },
 	"html":     func(out io.Writer, c Comparison) error { return c.sheet().html(out) },
 }
@@ -23,22 +21,23 @@ func (c Comparison) sheet() sheet {
 		Head:  []string{"case", "phase", "runs", "unsure", "median before", "median after", "shift", "its 95 % interval", "p", "times"},
 	}
 	for _, one := range c.Cases {
-		verdicts.Rows = append(verdicts.Rows, []string{
-			one.Name, one.Before.String(), one.After.String(), string(one.Change), one.chance(), one.Tested.String(),
-		})
+		verdicts.row(one.Name, one.Before.String(), one.After.String(), string(one.Change), one.chance(), one.Tested.String())
 		for _, t := range one.Times {
 			shift := "-"
 			if t.Shift != nil {
 				shift = fmt.Sprintf("%+.3f", *t.Shift)
 			}
-			times.Rows = append(times.Rows, []string{
-				one.Name, t.Step + " " + t.Phase, fmt.Sprintf("%d, %d", t.Before.Runs, t.After.Runs), fmt.Sprintf("%d, %d", t.Before.Unsure, t.After.Unsure),
+			times.row(
+				one.Name, t.Name(), fmt.Sprintf("%d, %d", t.Before.Runs, t.After.Runs), fmt.Sprintf("%d, %d", t.Before.Unsure, t.After.Unsure),
 				t.Before.known(t.Before.Median), t.After.known(t.After.Median), shift, between(t.Interval), t.chance(), t.Tested.String(),
-			})
+			)
 		}
 	}
+	count := c.Outcomes()
 	return sheet{
-		Title: "Comparison of two sets of runs", Headline: c.headline(), Tables: []table{verdicts, times},
+		Title:    "Comparison of two sets of runs",
+		Headline: fmt.Sprintf("%d worse, %d not worse, %d too little to tell", count[Worse], count[NotWorse], count[TooLittle]),
+		Tables:   filled(verdicts, times),
 		Notes: []string{
 			fmt.Sprintf("Worse is a time that takes longer by more than %s, and a larger share of failures, when p is not above %g.", c.Margin, c.Level),
 			fmt.Sprintf("p is how often chance alone makes such a difference in one of the %d tests of this comparison.", c.Tests),
@@ -58,24 +57,11 @@ func (t Tested) chance() string {
 }
 
 func (t Tested) String() string {
-	text := string(t.Outcome)
-	if t.Outcome == TooLittle && t.Needs > 0 {
-		return fmt.Sprintf("%s: it takes about %d runs on each side", text, t.Needs)
-	} else if t.Outcome == TooLittle {
-		return fmt.Sprintf("%s: it takes more than %d runs on each side", text, most)
+	switch {
+	case t.Outcome != TooLittle:
+		return string(t.Outcome)
+	case t.Needs == 0:
+		return fmt.Sprintf("%s: it takes more than %d runs on each side", t.Outcome, most)
 	}
-	return text
-}
-
-// headline counts the outcomes.
-func (c Comparison) headline() string {
-	count := c.Outcomes()
-	return fmt.Sprintf("%d worse, %d not worse, %d too little to tell", count[Worse], count[NotWorse], count[TooLittle])
-}
-
-func comparisonJSON(out io.Writer, c Comparison) error {
-	var b strings.Builder
-	// Nothing of this can fail to be JSON.
-	_ = json.NewEncoder(&b).Encode(c)
-	return write(out, b.String())
+	return fmt.Sprintf("%s: it takes about %d runs on each side", t.Outcome, t.Needs)
 }

@@ -12,19 +12,25 @@ import (
 // Explain draws the lanes of each run, and writes a paragraph on it: what was done,
 // what the client saw, how long what was hit was down, what was done then, and the
 // verdict.
-func Explain(out io.Writer, runs ...Run) error { return each(out, runs, explain) }
+func Explain(out io.Writer, runs ...Run) error {
+	var b strings.Builder
+	for _, r := range runs {
+		explain(&b, r)
+	}
+	return write(out, b.String())
+}
 
 func explain(b *strings.Builder, r Run) {
 	lanes(b, r)
 	fmt.Fprintf(b, "%s: %s. ", clean(r.Plan.Experiment), strings.TrimSuffix(clean(r.Plan.Title), "."))
-	for _, fact := range r.facts() {
+	for _, fact := range r.Facts() {
 		fmt.Fprintf(b, "%s%s: %s. ", strings.ToUpper(fact.Name[:1]), fact.Name[1:], fact.Value)
 	}
-	fmt.Fprintf(b, "Times are from %s. ", clean(r.origin.Name))
+	fmt.Fprintf(b, "Times are from %s. ", clean(r.Origin.Name))
 	down := map[string]journal.Record{}
 	for _, record := range r.records {
 		step, known := r.Plan.Find(record.Step)
-		at := fmt.Sprintf("At %+.3f s", (record.At - r.origin.At).Seconds())
+		at := fmt.Sprintf("At %+.3f s", (record.At - r.Origin.At).Seconds())
 		switch {
 		case record.Kind == journal.Disturbance:
 			fmt.Fprintf(b, "%s, %s. ", at, Words(r.Plan, record))

@@ -1,9 +1,16 @@
 package report
 
 import (
+	"embed"
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
+	"text/template"
+	"time"
+
+	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 )
 
 // Format writes a report of runs.
@@ -12,34 +19,64 @@ type Format func(out io.Writer, runs ...Run) error
 // Formats are the formats of a report, by the names that a user gives them.
 var Formats = map[string]Format{
 	"text":     Text,
-	"json":     JSON,
+	"json":     jsonLines[Run],
 	"junit":    JUnit,
-	"markdown": Markdown,
+	"markdown": func(out io.Writer, runs ...Run) error { return fill(out, "markdown.gotmpl", runs) },
 	"html":     HTML,
 }
 
-// each writes what a format makes of the runs, one after another.
-func each(out io.Writer, runs []Run, one func(*strings.Builder, Run)) error {
+var (
+	//go:embed *.gotmpl
+	formFiles embed.FS
+
+	forms = template.Must(template.New("").Funcs(template.FuncMap{
+		"clean": clean, "escape": escape, "seconds": seconds, "tally": TallyOf, "width": stepWidth,
+		"upper": func(v verdict.Verdict) string { return strings.ToUpper(string(v)) },
+	}).ParseFS(formFiles, "*.gotmpl"))
+)
+
+// fill writes what a template makes of the data.
+func fill(out io.Writer, form string, data any) error {
 	var b strings.Builder
-	for _, r := range runs {
-		one(&b, r)
+	if err := forms.ExecuteTemplate(&b, form, data); err != nil {
+		return written(err)
+	}
+	return write(out, b.String())
+}
+
+// Text writes a report of each run for a reader.
+func Text(out io.Writer, runs ...Run) error { return fill(out, "text.gotmpl", runs) }
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%+9.3f s", d.Seconds()) }
+
+// stepWidth is the length of the longest name of a step.
+func stepWidth(p *plan.Plan) int {
+	width := 0
+	for _, step := range p.Steps {
+		width = max(width, len(step.Name))
+	}
+	return width
+}
+
+// jsonLines writes each value as one line of JSON.
+func jsonLines[T any](out io.Writer, values ...T) error {
+	var b strings.Builder
+	for _, value := range values {
+		// Nothing of a report can fail to be JSON.
+		_ = json.NewEncoder(&b).Encode(value)
 	}
 	return write(out, b.String())
 }
 
 func write(out io.Writer, text string) error {
-	if _, err := io.WriteString(out, text); err != nil {
+	_, err := io.WriteString(out, text)
+	return written(err)
+}
+
+// written says what was being done when there was an error.
+func written(err error) error {
+	if err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	return nil
-}
-
-// list writes a line for each entry below a head, if there is any.
-func list[T any](b *strings.Builder, head string, entries []T, line func(T) string) {
-	for i, entry := range entries {
-		if i == 0 {
-			b.WriteString(head)
-		}
-		b.WriteString(line(entry) + "\n")
-	}
 }

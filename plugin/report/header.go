@@ -9,31 +9,31 @@ import (
 	"time"
 )
 
-// fact is something about a run that a reader needs to compare it with others.
-type fact struct{ Name, Value string }
+// Fact is something about a run that a reader needs to compare it with others.
+type Fact struct{ Name, Value string }
 
-func (r Run) facts() []fact {
-	target := r.Plan.Target
-	if r.first.Target != "" {
-		target += " (sha256 " + r.first.Target + ")"
+// Facts are those of the run, safe to be shown.
+func (r Run) Facts() []Fact {
+	var facts []Fact
+	add := func(name, format string, values ...any) {
+		facts = append(facts, Fact{name, clean(fmt.Sprintf(format, values...))})
 	}
-	facts := []fact{
-		{"run", fmt.Sprintf("%s, attempt %d, began %s, took %.3f s", r.Name, r.Attempt, r.first.Time.Format(time.RFC3339), r.took.Seconds())},
-		{"target", target},
+	add("run", "%s, attempt %d, began %s, took %.3f s", r.Name, r.Attempt, r.first.Time.Format(time.RFC3339), r.took.Seconds())
+	if hash := r.TargetHash(); hash != "" {
+		add("target", "%s (sha256 %s)", r.Plan.Target, hash)
+	} else {
+		add("target", "%s", r.Plan.Target)
 	}
 	if len(r.Plan.Parameters) > 0 {
-		facts = append(facts, fact{"parameters", pairs(r.Plan.Parameters, "=")})
+		add("parameters", "%s", pairs(r.Plan.Parameters, "="))
 	}
-	facts = append(facts, fact{"versions", pairs(r.versions(), " ")})
+	add("versions", "%s", pairs(r.versions(), " "))
 	for _, recovery := range r.Recoveries() {
-		phases := make([]string, len(recovery.Phases))
-		for i, phase := range recovery.Phases {
-			phases[i] = phase.String()
+		var phases []string
+		for _, phase := range recovery.Phases {
+			phases = append(phases, phase.String())
 		}
-		facts = append(facts, fact{"recovery", fmt.Sprintf("of what %s had stopped, since down: %s", recovery.Fault, strings.Join(phases, ", "))})
-	}
-	for i := range facts {
-		facts[i].Value = clean(facts[i].Value)
+		add("recovery", "of what %s had stopped, since down: %s", recovery.Fault, strings.Join(phases, ", "))
 	}
 	return facts
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -22,9 +23,17 @@ var (
 	pageStyle string
 
 	page = template.Must(template.New("page").Funcs(template.FuncMap{
-		"clean": clean, "seconds": plainSeconds, "class": class, "head": newHead,
+		"clean": clean, "lines": document.Lines, "seconds": plainSeconds, "class": class, "policy": policy,
+		"style": func() template.CSS { return template.CSS(pageStyle) },
+		"add":   func(a, b int) int { return a + b },
 	}).Parse(pageText))
 )
+
+// policy has a browser hold the page to asking for nothing.
+func policy() string {
+	sum := sha256.Sum256([]byte(pageStyle))
+	return "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
 
 // HTML writes the runs as one page that needs nothing else.
 func HTML(out io.Writer, runs ...Run) error { return Page{}.Write(out, runs...) }
@@ -35,54 +44,27 @@ type Page struct{ Maps []CrashMap }
 
 // Write writes the page with these runs.
 func (p Page) Write(out io.Writer, runs ...Run) error {
-	view := pageView{Maps: p.Maps, ids: map[string]int{}}
-	for i, r := range runs {
-		view.tally.Add(r.Verdict)
-		view.ids[r.Name] = i + 1
-	}
+	view := pageView{Maps: p.Maps, Tally: TallyOf(runs), Shown: map[string]int{}}
 	names := shortNames(runs)
 	for i, r := range runs {
+		view.Shown[r.Name] = i + 1
 		view.Runs = append(view.Runs, runView{Run: r, ID: i + 1, Open: len(runs) == 1, Case: names[Case(r.Plan)], Command: p.replay(r)})
 	}
 	view.Groups, view.Longest = groups(runs)
-	if err := page.Execute(out, view); err != nil {
-		return fmt.Errorf("write the report: %w", err)
-	}
-	return nil
-}
-
-// head is that of every page. Its policy has a browser hold the page to asking for
-// nothing.
-type head struct {
-	Title, Policy string
-	Style         template.CSS
-}
-
-func newHead(title string) head {
-	sum := sha256.Sum256([]byte(pageStyle))
-	return head{
-		Title: title, Style: template.CSS(pageStyle),
-		Policy: "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'",
-	}
+	return written(page.Execute(out, view))
 }
 
 // pageView is what the page shows.
 type pageView struct {
 	Maps   []CrashMap
+	Tally  Tally
 	Groups []group
 	// Longest is the longest recovery, in seconds.
 	Longest float64
 	Runs    []runView
-
-	tally Tally
-	// ids are the numbers of the runs on the page, from 1, by their names.
-	ids map[string]int
+	// Shown are the numbers of the runs on the page, from 1, by their names.
+	Shown map[string]int
 }
-
-func (v pageView) Tally() string { return v.tally.String() }
-
-// Shown is the number of a run on the page; 0 when it is not there.
-func (v pageView) Shown(run string) int { return v.ids[run] }
 
 // runView is what the page shows of one run.
 type runView struct {
@@ -95,14 +77,10 @@ type runView struct {
 	Command string
 }
 
-func (v runView) Facts() []fact { return v.facts() }
-
-func (v runView) Origin() string { return clean(v.origin.Name) }
-
 // Meaning says in a sentence what the verdict means.
 func (v runView) Meaning() string { return string(v.Verdict) + meaning(v.Run) }
 
-func (v runView) Drawing() drawing { return draw(v.ID, v.Origin(), v.Chart()) }
+func (v runView) Drawing() drawing { return drawing{v.Chart(), v.ID, clean(v.Origin.Name)} }
 
 // Sights are what the client saw: what each call and each probe came to.
 func (v runView) Sights() []Finding {
@@ -111,11 +89,6 @@ func (v runView) Sights() []Finding {
 		return step.Activity == nil || step.Name == plan.GivenStep || step.Name == plan.TeardownStep
 	})
 }
-
-func (v runView) Limits() []string { return v.limits() }
-
-// Source is the experiment's file, of one that came as a file.
-func (v runView) Source() string { return document.Lines(v.Plan.Source) }
 
 // replay is the command that makes the run again. The file of an experiment that came
 // as one is in the journal; that of a run of a crash map is in the map's folder too.
@@ -129,7 +102,7 @@ func (p Page) replay(r Run) string {
 			words = []string{"emco-chaos", "run", "-f", quote(file)}
 		}
 	}
-	for _, name := range slices.Sorted(keys(r.Plan.Parameters)) {
+	for _, name := range slices.Sorted(maps.Keys(r.Plan.Parameters)) {
 		words = append(words, "--set", quote(name+"="+r.Plan.Parameters[name]))
 	}
 	if len(r.Plan.BlastRadius) > 0 {
@@ -141,9 +114,8 @@ func (p Page) replay(r Run) string {
 // quote makes a text one word of a shell.
 func quote(text string) string {
 	text = clean(text)
-	if text != "" && !strings.ContainsFunc(text, func(char rune) bool {
-		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=.,/", char)
-	}) {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=.,/"
+	if text != "" && strings.Trim(text, plain) == "" {
 		return text
 	}
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"

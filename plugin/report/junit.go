@@ -48,16 +48,17 @@ var junitElements = map[verdict.Verdict]string{verdict.Failed: "failure", verdic
 
 // JUnit writes the runs as a JUnit test suite.
 func JUnit(out io.Writer, runs ...Run) error {
-	var tally Tally
+	tally := TallyOf(runs)
 	var total time.Duration
 	var cases []junitCase
 	for _, r := range runs {
-		tally.Add(r.Verdict)
 		total += r.took
-		var b strings.Builder
-		text(&b, r)
-		one := junitCase{Class: clean(r.Plan.Target), Name: clean(Case(r.Plan)), Time: junitSeconds(r.took), Out: b.String()}
-		for _, fact := range r.facts() {
+		var text strings.Builder
+		if err := Text(&text, r); err != nil {
+			return err
+		}
+		one := junitCase{Class: clean(r.Plan.Target), Name: clean(Case(r.Plan)), Time: plainSeconds(r.took), Out: text.String()}
+		for _, fact := range r.Facts() {
 			if fact.Name != "recovery" {
 				one.Properties = append(one.Properties, junitProperty(fact))
 			}
@@ -77,12 +78,10 @@ func JUnit(out io.Writer, runs ...Run) error {
 	}
 	data, err := xml.MarshalIndent(junitSuite{
 		Name: "emco-chaos", Tests: len(runs), Failures: tally.Failed, Errors: tally.Errors, Skipped: tally.Inconclusive,
-		Time: junitSeconds(total), Cases: cases,
+		Time: plainSeconds(total), Cases: cases,
 	}, "", "  ")
 	if err != nil {
-		return fmt.Errorf("write the report: %w", err)
+		return written(err)
 	}
 	return write(out, xml.Header+string(data)+"\n")
 }
-
-func junitSeconds(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds()) }

@@ -60,14 +60,11 @@ type Mark struct {
 	Row           int
 }
 
-// Row is one thing that happened.
+// Row is one thing that happened: the event, STEP.EVENT, or the kind of another
+// record, and what there is to say beside that.
 type Row struct {
-	At time.Duration
-	// What is the event, STEP.EVENT, or the kind of another record, and Text what there is
-	// to say beside that.
+	At         time.Duration
 	What, Text string
-	// Late is how much earlier than At it may have been.
-	Late time.Duration
 }
 
 // Arrow is a claim of the evidence: events, and where on the axis those are that happened.
@@ -78,7 +75,6 @@ type Arrow struct {
 
 // Point is an event of a claim. One that did not happen is at an end of the axis.
 type Point struct {
-	Name  string
 	At    time.Duration
 	Fired bool
 }
@@ -94,16 +90,7 @@ const statusNote = "status: "
 
 // Chart returns what is drawn of the run.
 func (r Run) Chart() Chart {
-	c := charting{Run: r, lanes: map[string]*Lane{}, results: map[string]journal.Record{}, fired: map[plan.Ref]journal.Record{}}
-	for _, record := range r.records {
-		ref := plan.Ref{Step: record.Step, Event: record.Event}
-		if _, again := c.fired[ref]; record.Kind == journal.Event && !again {
-			c.fired[ref] = record
-		}
-		if _, again := c.results[record.Step]; record.Kind == journal.Result && !again {
-			c.results[record.Step] = record
-		}
-	}
+	c := charting{Run: r, lanes: map[string]*Lane{}}
 	c.window()
 	for _, record := range r.records {
 		c.row(record)
@@ -123,9 +110,7 @@ type charting struct {
 	Run
 	Chart
 	// lanes are by the names of their steps and services.
-	lanes   map[string]*Lane
-	results map[string]journal.Record
-	fired   map[plan.Ref]journal.Record
+	lanes map[string]*Lane
 }
 
 // own reports whether a record is of one of the plan's own steps: those are what the
@@ -135,16 +120,12 @@ func (r Run) own(record journal.Record) bool {
 }
 
 func (c *charting) window() {
-	first := true
+	c.To = -farthest
 	for _, record := range c.records {
-		if at := c.since(record); c.own(record) || record.Kind == journal.Disturbance {
-			if first {
-				c.From, c.To, first = at, at, false
-			}
+		if at := c.since(record.At); c.own(record) || record.Kind == journal.Disturbance {
 			c.From, c.To = min(c.From, at), max(c.To, at)
 		}
 	}
-	c.From = min(c.From, 0)
 	c.To = max(c.To, c.From+time.Millisecond)
 }
 
@@ -152,17 +133,16 @@ func (c *charting) window() {
 // drawn at the edge.
 const farthest = 1000 * 24 * time.Hour
 
-// since is when a record was, from the origin.
-func (c *charting) since(record journal.Record) time.Duration {
-	return min(max(-farthest, record.At-c.origin.At), farthest)
+// since is a moment of the journal, from the origin.
+func (c *charting) since(at time.Duration) time.Duration {
+	return min(max(-farthest, at-c.Origin.At), farthest)
 }
 
 // row adds what is told of a record, and its mark. A result and the event with which
 // its step ended are one row.
 func (c *charting) row(record journal.Record) {
 	step, known := c.Plan.Find(record.Step)
-	result, ended := c.results[record.Step]
-	row := Row{At: c.since(record), What: clean(string(record.Kind)), Text: Words(c.Plan, record), Late: min(slack(record), farthest)}
+	row := Row{c.since(record.At), clean(string(record.Kind)), Words(c.Plan, record)}
 	if row.Text == clean(record.Event) {
 		row.Text = ""
 	}
@@ -170,7 +150,7 @@ func (c *charting) row(record journal.Record) {
 	switch record.Kind {
 	case journal.Event:
 		row.What = clean(plan.Ref{Step: record.Step, Event: record.Event}.String())
-		if known && ended && step.Activity != nil && slices.Contains(step.Ends(), record.Event) {
+		if result, ended := c.Result(record.Step); known && ended && step.Activity != nil && slices.Contains(step.Ends(), record.Event) {
 			row.Text = Words(c.Plan, result)
 		}
 	case journal.Result:
@@ -188,36 +168,34 @@ func (c *charting) row(record journal.Record) {
 		return
 	}
 	c.Rows = append(c.Rows, row)
-	mark := Mark{At: row.At, NotBefore: row.At - row.Late, Row: len(c.Rows) - 1}
+	mark := Mark{At: row.At, NotBefore: row.At - min(slack(record), farthest), Row: len(c.Rows) - 1}
 	switch {
 	case record.Kind == journal.Disturbance:
-		lane := c.lane(record.Service)
-		lane.Marks = append(lane.Marks, mark)
+		c.mark(record.Service, mark)
 	case own && record.Kind != journal.Note:
-		lane := c.lane(record.Step)
-		lane.Marks = append(lane.Marks, mark)
+		c.mark(record.Step, mark)
 	}
 }
 
+// mark adds a mark to the lane of that name.
+func (c *charting) mark(name string, mark Mark) {
+	if c.lanes[name] == nil {
+		c.lanes[name] = &Lane{Name: clean(name)}
+	}
+	c.lanes[name].Marks = append(c.lanes[name].Marks, mark)
+}
+
 func (c *charting) happened(step, event string) bool {
-	_, fired := c.fired[plan.Ref{Step: step, Event: event}]
+	_, fired := c.At(step, event)
 	return fired
 }
 
 // at is when a step emitted an event; without it, the end of the axis.
 func (c *charting) at(step, event string) time.Duration {
-	if record, fired := c.fired[plan.Ref{Step: step, Event: event}]; fired {
-		return c.since(record)
+	if at, fired := c.At(step, event); fired {
+		return c.since(at)
 	}
 	return c.To
-}
-
-// lane returns the lane of that name, which is made when there is none.
-func (c *charting) lane(name string) *Lane {
-	if c.lanes[name] == nil {
-		c.lanes[name] = &Lane{Name: clean(name)}
-	}
-	return c.lanes[name]
 }
 
 // step adds the lane of a step that began.
@@ -241,9 +219,9 @@ func (c *charting) activity(lane *Lane, step plan.Step) {
 		return
 	}
 	span := Span{From: c.at(step.Name, plan.Started), To: c.To, State: Running, Text: "did not end"}
-	if result, ended := c.results[step.Name]; ended {
+	if result, ended := c.Result(step.Name); ended {
 		meaning, _ := verdict.Meaning(step, result)
-		span.To, span.State = c.since(result), State(meaning)
+		span.To, span.State = c.since(result.At), State(meaning)
 		span.Text = clean(cmp.Or(result.Outcome, result.Conclusion))
 	}
 	for _, end := range step.Ends() {
@@ -253,19 +231,20 @@ func (c *charting) activity(lane *Lane, step plan.Step) {
 }
 
 func (c *charting) fault(lane *Lane, step plan.Step) {
+	at := func(event string) time.Duration { return c.at(step.Name, event) }
 	if !c.happened(step.Name, plan.Created) {
 		return
 	}
-	span := Span{From: c.at(step.Name, plan.Created), To: c.at(step.Name, plan.Removed), State: Fault, Text: clean(step.Fault.Action)}
+	span := Span{at(plan.Created), at(plan.Removed), Fault, clean(step.Fault.Action)}
 	on, off := plan.Injected, plan.Removed
 	if step.Fault.Stops() {
 		on, off = plan.Down, plan.Ready
 		// What is left of the object after it has hit stops nothing more.
-		span.To = min(span.To, c.at(step.Name, plan.Down))
+		span.To = min(span.To, at(plan.Down))
 	}
 	lane.Spans = append(lane.Spans, span)
 	if c.happened(step.Name, on) {
-		c.Bands = append(c.Bands, Span{From: c.at(step.Name, on), To: max(c.at(step.Name, on), c.at(step.Name, off)), State: Fault, Text: lane.About})
+		c.Bands = append(c.Bands, Span{at(on), max(at(on), at(off)), Fault, lane.About})
 	}
 }
 
@@ -313,7 +292,7 @@ func (c *charting) status() {
 		if record.Kind != journal.Note || !is || !c.own(record) {
 			continue
 		}
-		at, last := c.since(record), len(lane.Spans)-1
+		at, last := c.since(record.At), len(lane.Spans)-1
 		if words = clean(words); last >= 0 {
 			if lane.Spans[last].Text == words {
 				continue
@@ -333,7 +312,7 @@ func (c *charting) arrows() {
 		arrow := Arrow{Claim: claims[i]}
 		arrow.Text, arrow.Missing = clean(arrow.Text), clean(arrow.Missing)
 		for i, ref := range claim.Refs {
-			point := Point{clean(ref.String()), c.at(ref.Step, ref.Event), c.happened(ref.Step, ref.Event)}
+			point := Point{c.at(ref.Step, ref.Event), c.happened(ref.Step, ref.Event)}
 			if i == 0 && !point.Fired {
 				point.At = c.From
 			}

@@ -34,7 +34,7 @@ func drawn(c report.Chart) string {
 	for _, arrow := range c.Arrows {
 		fmt.Fprintf(&b, "%t", arrow.Holds)
 		for _, point := range arrow.Points {
-			fmt.Fprintf(&b, " %s:%d:%t", point.Name, point.At.Milliseconds(), point.Fired)
+			fmt.Fprintf(&b, " %d:%t", point.At.Milliseconds(), point.Fired)
 		}
 		b.WriteString("\n")
 	}
@@ -57,7 +57,7 @@ func TestChart(t *testing.T) {
 		records []journal.Record
 		want    string
 	}{
-		{"nothing", nil, "false kill.down:0:false go.failed:1:false\n"},
+		{"nothing", nil, "false 0:false 1:false\n"},
 		{
 			"a call that is killed in a hold",
 			[]journal.Record{
@@ -70,7 +70,7 @@ func TestChart(t *testing.T) {
 				"hold: [-10 310 fault partition] -10>hold.created -5>hold.injected 310>hold.removed\n" +
 				"dcm: [-10 110 up up] [110 300 down down] [300 310 up Ready]\n" +
 				"band 110 300 pod-kill dcm\nband -5 310 partition between dcm and etcd\n" +
-				"true kill.down:110:true go.failed:120:true\n",
+				"true 110:true 120:true\n",
 		},
 		{
 			"what has no end is drawn until the last event",
@@ -79,7 +79,7 @@ func TestChart(t *testing.T) {
 				"kill: [50 60 fault pod-kill] 50>kill.created 60>kill.down\n" +
 				"hold: [200 200 fault partition] 200>hold.created\n" +
 				"dcm: [0 60 up up] [60 200 down down]\nband 60 200 pod-kill dcm\n" +
-				"false kill.down:60:true go.failed:200:false\n",
+				"false 60:true 200:false\n",
 		},
 		{
 			"an outcome that the plan does not expect, a status, and a disturbance",
@@ -90,7 +90,7 @@ func TestChart(t *testing.T) {
 				event(180, "go", "failed"), result(181, "go", plan.TimedOut, "passed"),
 			},
 			"go: [0 80 inconclusive timeout] 0>go.started 80>go.failed\nclm: 70>disturbance\n" +
-				"status: [20 50 status A] [50 81 status B]\nfalse kill.down:0:false go.failed:80:true\n",
+				"status: [20 50 status A] [50 81 status B]\nfalse 0:false 80:true\n",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -20,9 +21,9 @@ const (
 )
 
 // fills draw the spans, by their states.
-var fills = map[State]string{
-	Running: "~", Fault: "#", Up: "-", Down: ".", Status: "_",
-	State(activity.Passed): "=", State(activity.Failed): "x", State(activity.Inconclusive): "?", State(activity.Errored): "!",
+var fills = map[State]rune{
+	Running: '~', Fault: '#', Up: '-', Down: '.', Status: '_',
+	State(activity.Passed): '=', State(activity.Failed): 'x', State(activity.Inconclusive): '?', State(activity.Errored): '!',
 }
 
 // column is where a moment is drawn.
@@ -36,30 +37,31 @@ func lanes(b *strings.Builder, r Run) {
 	line := func(name, plot string) {
 		fmt.Fprintln(b, strings.TrimRight(fmt.Sprintf("%-*s %s", nameWidth, document.OneLine(name, nameWidth-1), plot), " "))
 	}
-	axis := newPlot()
+	empty := []rune(strings.Repeat(" ", plotWidth))
+	axis := slices.Clone(empty)
 	for _, tick := range c.Ticks(plotWidth / 8) {
 		if at := c.column(tick.At); at+len(tick.Text) <= plotWidth {
-			axis.write(at, tick.Text)
+			copy(axis[at:], []rune(tick.Text))
 		}
 	}
-	line("seconds", axis.String())
+	line("seconds", string(axis))
 	for _, lane := range c.Lanes {
-		plot := newPlot()
+		plot := slices.Clone(empty)
 		for _, span := range lane.Spans {
 			from, to := c.column(span.From), c.column(span.To)
 			for at := from; at <= to; at++ {
 				plot[at] = fills[span.State]
 			}
-			plot[from] = "|"
+			plot[from] = '|'
 			// What is cut to a few letters says nothing.
 			if room := to - from - 2; room >= min(shortest, utf8.RuneCountInString(span.Text)) && room > 0 {
-				plot.write(from+1, " "+document.OneLine(span.Text, room-1)+" ")
+				copy(plot[from+1:], []rune(" "+document.OneLine(span.Text, room-1)+" "))
 			}
 		}
 		for _, mark := range lane.Marks {
-			plot[c.column(mark.At)] = "|"
+			plot[c.column(mark.At)] = '|'
 		}
-		line(lane.Name, plot.String())
+		line(lane.Name, string(plot))
 	}
 	for _, arrow := range c.Arrows {
 		if !arrow.Holds {
@@ -68,29 +70,6 @@ func lanes(b *strings.Builder, r Run) {
 	}
 	b.WriteString("\n")
 }
-
-// plot is one line of a drawing, a text a column.
-type plot []string
-
-func newPlot() plot {
-	p := make(plot, plotWidth)
-	for i := range p {
-		p[i] = " "
-	}
-	return p
-}
-
-// write writes a text from a column on, as far as there is room.
-func (p plot) write(at int, text string) {
-	for _, char := range text {
-		if at < len(p) {
-			p[at] = string(char)
-		}
-		at++
-	}
-}
-
-func (p plot) String() string { return strings.Join(p, "") }
 
 // Tick is a moment of the axis that is written there.
 type Tick struct {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -14,8 +15,8 @@ import (
 // what the system says.
 var edgeProbes = []string{"edge", "survey", "agreement"}
 
-// limits are what the run cannot tell, as its plan and its journal show.
-func (r Run) limits() []string {
+// Limits are what the run cannot tell, as its plan and its journal show, safe to be shown.
+func (r Run) Limits() []string {
 	var limits []string
 	add := func(format string, values ...any) { limits = append(limits, clean(fmt.Sprintf(format, values...))) }
 	if r.Verdict == verdict.Inconclusive || r.Verdict == verdict.Error {
@@ -24,30 +25,22 @@ func (r Run) limits() []string {
 	if r.Attempt > 1 {
 		add("How often the fault hits: this is attempt %d, and those before it showed nothing.", r.Attempt)
 	}
-	claimed := map[string]bool{}
-	for _, claim := range r.Plan.Evidence {
-		for _, ref := range claim.Refs {
-			claimed[ref.Step] = true
-		}
+	claimed := func(step string) bool {
+		return slices.ContainsFunc(r.Plan.Evidence, func(claim plan.Claim) bool {
+			return slices.ContainsFunc(claim.Refs, func(ref plan.Ref) bool { return ref.Step == step })
+		})
 	}
 	for _, claim := range r.Claims() {
 		if !claim.Holds {
 			add("Whether the fault hit where it was aimed: %s.", strings.TrimSuffix(claim.Missing, "."))
 		}
 	}
-	asked, stopped := map[string]bool{}, map[string]bool{}
+	asked := map[string]bool{}
 	looked, lasts := false, false
 	for _, step := range r.Plan.Steps {
 		switch {
-		case step.Fault != nil:
-			if !claimed[step.Name] {
-				add("Whether %s hit: no evidence names it.", step.Fault.Summary)
-			}
-			for _, other := range r.Plan.Steps {
-				if other.Activity != nil && step.Fault.StopsService(other.Activity.Service) {
-					stopped[other.Activity.Service] = true
-				}
-			}
+		case step.Fault != nil && !claimed(step.Name):
+			add("Whether %s hit: no evidence names it.", step.Fault.Summary)
 		case step.Activity != nil:
 			asked[step.Activity.Service] = true
 			looked = looked || slices.Contains(edgeProbes, step.Activity.Name)
@@ -57,12 +50,12 @@ func (r Run) limits() []string {
 	for _, record := range r.records {
 		if late := slack(record); late > 0 && record.Kind == journal.Event {
 			add("When %s was: it was seen at %s, and may have been up to %.3f s earlier.",
-				plan.Ref{Step: record.Step, Event: record.Event}, r.origin.When(record.At), late.Seconds())
+				plan.Ref{Step: record.Step, Event: record.Event}, r.Origin.When(record.At), late.Seconds())
 		}
 	}
 	delete(asked, "")
-	for _, service := range slices.Sorted(keys(asked)) {
-		if !stopped[service] {
+	for _, service := range slices.Sorted(maps.Keys(asked)) {
+		if !slices.ContainsFunc(r.Plan.Steps, func(step plan.Step) bool { return step.Fault != nil && step.Fault.StopsService(service) }) {
 			add("When %s was up: no fault of the run is on it, so its pods are not in the journal.", service)
 		}
 	}

@@ -39,9 +39,8 @@ type Live struct {
 	plan  *plan.Plan
 	count int
 	width int
-	// last is the time of the last record, and shown when that was.
-	last  time.Duration
-	shown time.Time
+	// zero is the moment from which the journal counts.
+	zero time.Time
 	// running has the steps that have started, and the last event of those under
 	// way; those that have ended have none.
 	running map[string]string
@@ -91,16 +90,13 @@ func (l *Live) Follow(record journal.Record) {
 	case journal.Attempt:
 		l.running = map[string]string{}
 	case journal.Run:
-		l.plan, l.width = record.Plan, len(plan.TeardownStep)
-		for _, step := range record.Plan.Steps {
-			l.width = max(l.width, len(step.Name))
-		}
+		l.plan, l.width = record.Plan, max(len(plan.TeardownStep), stepWidth(record.Plan))
 		l.count++
 	}
 	if l.plan == nil {
 		return
 	}
-	l.last, l.shown = record.At, time.Now()
+	l.zero = time.Now().Add(-record.At)
 	l.track(record)
 	if record.Kind == journal.Resource && record.State != "left" || l.style.Brief && !l.tells(record) {
 		l.draw()
@@ -169,7 +165,7 @@ func (l *Live) draw() {
 	}
 	l.wipe()
 	// One that a terminal breaks into two is not wiped as a whole.
-	fmt.Fprint(l.out, l.paint(grey, seconds(l.last+time.Since(l.shown))+"  "+document.OneLine("under way: "+strings.Join(names, ", "), statusWidth)))
+	fmt.Fprint(l.out, l.paint(grey, seconds(time.Since(l.zero))+"  "+document.OneLine("under way: "+strings.Join(names, ", "), statusWidth)))
 	l.status = true
 }
 

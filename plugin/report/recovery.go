@@ -87,7 +87,7 @@ func (r Run) Recoveries() []Recovery {
 				}
 			}
 		}
-		recovery := Recovery{Step: step.Name, Unit: "s", Down: (down.At - r.origin.At).Seconds()}
+		recovery := Recovery{Step: step.Name, Unit: "s", Down: (down.At - r.Origin.At).Seconds()}
 		for _, name := range []string{plan.Rescheduled, plan.Ready, activity.Answers, activity.Converged} {
 			if record, has := events[name]; has {
 				recovery.Phases = append(recovery.Phases, span(name, down, record))

@@ -15,11 +15,14 @@ import (
 
 // Run is one run of a journal.
 type Run struct {
+	// History is that of the attempt that the verdict is of. Reports count from its origin.
+	verdict.History
+
 	Name    string
 	Plan    *plan.Plan
 	Verdict verdict.Verdict
 	Reason  string
-	// Attempt is the attempt that the verdict is of, from 1.
+	// Attempt is the number of that attempt, from 1.
 	Attempt int
 	// Left is what could not be cleaned up, and what may still happen.
 	Left []string
@@ -29,9 +32,7 @@ type Run struct {
 	// first is the run's first record, and took is how long it took.
 	first journal.Record
 	took  time.Duration
-	// origin is the moment that the report counts from.
-	origin verdict.Origin
-	// records are those of the attempt that the verdict is of, by time.
+	// records are those of that attempt, by time.
 	records []journal.Record
 }
 
@@ -86,7 +87,7 @@ func newRun(p *plan.Plan, records []journal.Record) Run {
 		one.records = slices.Clone(attempts[len(attempts)-1])
 		slices.SortStableFunc(one.records, func(a, b journal.Record) int { return cmp.Compare(a.At, b.At) })
 	}
-	one.origin = verdict.OriginOf(one.Plan, one.records)
+	one.History = verdict.Read(one.Plan, one.records)
 	one.judge(claimed, broken)
 	if !one.Ended {
 		one.Left = append(one.Left, "the journal ends in the middle of the run, which is not cleaned up: run `emco-chaos clean`")
@@ -96,7 +97,7 @@ func newRun(p *plan.Plan, records []journal.Record) Run {
 
 // judge takes the verdict from the events; the line that claims one is compared.
 func (r *Run) judge(claimed *journal.Record, broken string) {
-	judged := verdict.Judge(r.Plan, r.records)
+	judged := r.Judge()
 	r.Verdict, r.Reason = judged.Verdict, judged.Reason
 	switch {
 	case broken != "":
@@ -130,7 +131,7 @@ func (r Run) Findings() []Finding {
 	for _, record := range r.records {
 		step, known := r.Plan.Find(record.Step)
 		if known && r.isFinding(step, record) || record.Kind == journal.Disturbance {
-			finding := Finding{At: record.At - r.origin.At, Step: step.Name, Text: Words(r.Plan, record), Told: record.Detail[journal.Told]}
+			finding := Finding{At: record.At - r.Origin.At, Step: step.Name, Text: Words(r.Plan, record), Told: record.Detail[journal.Told]}
 			if late := slack(record); late > 0 {
 				finding.NotBefore = new(finding.At - late)
 			}
@@ -151,6 +152,3 @@ func (r Run) isFinding(step plan.Step, record journal.Record) bool {
 	}
 	return record.Kind == journal.Skipped || record.Kind == journal.Recheck
 }
-
-// Claims are the plan's evidence against the journal.
-func (r Run) Claims() []verdict.Claim { return verdict.Claims(r.Plan, r.records) }

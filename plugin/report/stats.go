@@ -2,7 +2,6 @@ package report
 
 import (
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -11,13 +10,14 @@ import (
 	"text/tabwriter"
 
 	"github.com/emco-chaos/emco-chaos/plugin/statistics"
+	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 )
 
 // Stats are the formats of what many runs say together, by the names that a user
 // gives them.
 var Stats = map[string]Format{
 	"text": statsText,
-	"json": statsJSON,
+	"json": func(out io.Writer, runs ...Run) error { return jsonLines(out, Summaries(runs)...) },
 	"csv":  statsCSV,
 	"html": func(out io.Writer, runs ...Run) error { return statsSheet(runs).html(out) },
 }
@@ -31,10 +31,10 @@ func statsText(out io.Writer, runs ...Run) error {
 		}
 		fmt.Fprintf(&b, "  %d of %d runs hit at the first attempt; %d attempts in all\n", s.AtFirst, s.Runs, s.Attempts)
 		if len(s.Times) == 0 {
-			fmt.Fprintf(&b, "  no recovery was measured in the %d runs that Passed or Failed\n\n", s.Conclusive())
+			fmt.Fprintf(&b, "  no recovery was measured in the %d runs that Passed or Failed\n\n", s.Tally.Conclusive())
 			continue
 		}
-		fmt.Fprintf(&b, "  recovery since down, in seconds, of the %d runs that Passed or Failed\n", s.Conclusive())
+		fmt.Fprintf(&b, "  recovery since down, in seconds, of the %d runs that Passed or Failed\n", s.Tally.Conclusive())
 		table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
 		fmt.Fprintln(table, "\truns\tunsure\tmedian\tits 95 % interval\tp95\t")
 		for _, t := range s.Times {
@@ -59,23 +59,17 @@ func statsSheet(runs []Run) sheet {
 		Title: "Recovery since down, in seconds, of the runs that Passed or Failed",
 		Head:  []string{"case", "phase", "runs", "unsure", "median", "its 95 % interval", "p95"},
 	}
-	var tally Tally
-	for _, r := range runs {
-		tally.Add(r.Verdict)
-	}
 	for _, s := range Summaries(runs) {
 		row := []string{s.Name, strconv.Itoa(s.Runs)}
 		for _, share := range s.Shares {
 			row = append(row, fmt.Sprintf("%d: %s", share.Runs, percent(share.Runs, s.Runs, share.Interval)))
 		}
-		verdicts.Rows = append(verdicts.Rows, append(row, strconv.Itoa(s.AtFirst), strconv.Itoa(s.Attempts)))
+		verdicts.row(append(row, strconv.Itoa(s.AtFirst), strconv.Itoa(s.Attempts))...)
 		for _, t := range s.Times {
-			times.Rows = append(times.Rows, []string{
-				s.Name, t.Name(), strconv.Itoa(t.Runs), strconv.Itoa(t.Unsure), t.known(t.Median), between(t.Interval), t.known(t.P95),
-			})
+			times.row(s.Name, t.Name(), strconv.Itoa(t.Runs), strconv.Itoa(t.Unsure), t.known(t.Median), between(t.Interval), t.known(t.P95))
 		}
 	}
-	return sheet{Title: "Chaos experiments, all runs together", Headline: tally.String(), Tables: []table{verdicts, times}, Notes: []string{statsNote}}
+	return sheet{Title: "Chaos experiments, all runs together", Headline: TallyOf(runs).String(), Tables: filled(verdicts, times), Notes: []string{statsNote}}
 }
 
 // known is a number of the times, which have none without a run.
@@ -97,20 +91,12 @@ func percent(n, all int, interval statistics.Interval) string {
 	return fmt.Sprintf("%5.1f %% (%.1f to %.1f)", 100*float64(n)/float64(max(1, all)), 100*interval.Low, 100*interval.High)
 }
 
-func statsJSON(out io.Writer, runs ...Run) error {
-	var b strings.Builder
-	for _, s := range Summaries(runs) {
-		// Nothing of this can fail to be JSON.
-		_ = json.NewEncoder(&b).Encode(s)
-	}
-	return write(out, b.String())
-}
-
 // statsCSV writes a row for each of the times of a case, and one for a case without.
 func statsCSV(out io.Writer, runs ...Run) error {
 	head := []string{"case", "runs", "hits_at_first_attempt", "attempts"}
-	for _, verdict := range []string{"passed", "failed", "inconclusive", "error"} {
-		head = append(head, verdict, verdict+"_low", verdict+"_high")
+	for _, v := range verdict.All() {
+		name := strings.ToLower(string(v))
+		head = append(head, name, name+"_low", name+"_high")
 	}
 	head = append(head, "step", "phase", "timed_runs", "unsure_runs", "median_s", "median_low_s", "median_high_s", "p95_s")
 	rows := [][]string{head}
@@ -134,10 +120,7 @@ func statsCSV(out io.Writer, runs ...Run) error {
 			rows = append(rows, slices.Concat(row, of, numbers))
 		}
 	}
-	if err := csv.NewWriter(out).WriteAll(rows); err != nil {
-		return fmt.Errorf("write the report: %w", err)
-	}
-	return nil
+	return written(csv.NewWriter(out).WriteAll(rows))
 }
 
 func decimal(number float64) string { return strconv.FormatFloat(number, 'f', 4, 64) }

@@ -1,6 +1,8 @@
 package report
 
 import (
+	"slices"
+
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/statistics"
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
@@ -30,11 +32,19 @@ type Share struct {
 	Interval statistics.Interval `json:"interval"`
 }
 
-// Times are how long one phase of the recovery from one fault took, over the runs.
-type Times struct {
+// Timed is what has times: one phase of the recovery from one fault.
+type Timed struct {
 	Step  string `json:"step"`
 	Phase string `json:"phase"`
 	Unit  string `json:"unit"`
+}
+
+// Name tells what has times in one test case apart.
+func (t Timed) Name() string { return t.Step + " " + t.Phase }
+
+// Times are how long it took, over the runs.
+type Times struct {
+	Timed
 	// Seconds are the times, in the order of the runs. Runs are how many they are;
 	// without any, Median and P95 are zero. Unsure are further ones whose moment is
 	// not known well enough to be among them.
@@ -45,12 +55,6 @@ type Times struct {
 	P95      float64              `json:"p95"`
 	Interval *statistics.Interval `json:"interval"` // of the median; nil of too few
 }
-
-// Name tells the times of one test case apart.
-func (t Times) Name() string { return t.Step + " " + t.Phase }
-
-// Conclusive is how many runs say something of the system: those that the times are from.
-func (s Summary) Conclusive() int { return s.Tally.Passed + s.Tally.Failed }
 
 // Case names what a plan tests. An experiment with other parameters is another
 // case, and so is one without a fault.
@@ -92,18 +96,24 @@ func shortNames(runs []Run) map[string]string {
 // Summaries are those of all test cases, in the order of their first runs.
 func Summaries(runs []Run) []Summary {
 	var summaries []Summary
-	names, at := shortNames(runs), map[string]int{}
+	names := shortNames(runs)
 	for _, r := range runs {
 		name := Case(r.Plan)
-		if _, known := at[name]; !known {
-			at[name], summaries = len(summaries), append(summaries, Summary{Case: name, Name: names[name], Times: []Times{}})
-		}
-		summaries[at[name]].add(r)
+		entry(&summaries, Summary{Case: name, Name: names[name], Times: []Times{}}, func(s Summary) bool { return s.Case == name }).add(r)
 	}
 	for i := range summaries {
 		summaries[i].finish()
 	}
 	return summaries
+}
+
+// entry returns the one among all that is sought, and adds it when there is none.
+func entry[T any](all *[]T, none T, sought func(T) bool) *T {
+	at := slices.IndexFunc(*all, sought)
+	if at < 0 {
+		at, *all = len(*all), append(*all, none)
+	}
+	return &(*all)[at]
 }
 
 func (s *Summary) add(r Run) {
@@ -118,7 +128,8 @@ func (s *Summary) add(r Run) {
 	}
 	for _, recovery := range r.Recoveries() {
 		for _, phase := range recovery.Phases {
-			times := s.times(recovery.Step, phase.Name, recovery.Unit)
+			timed := Timed{recovery.Step, phase.Name, recovery.Unit}
+			times := entry(&s.Times, Times{Timed: timed}, func(t Times) bool { return t.Timed == timed })
 			if phase.Sure() {
 				times.Seconds = append(times.Seconds, phase.Seconds)
 			} else {
@@ -128,23 +139,10 @@ func (s *Summary) add(r Run) {
 	}
 }
 
-// times returns the entry of a phase, which is made when there is none.
-func (s *Summary) times(step, phase, unit string) *Times {
-	for i := range s.Times {
-		if s.Times[i].Step == step && s.Times[i].Phase == phase {
-			return &s.Times[i]
-		}
-	}
-	s.Times = append(s.Times, Times{Step: step, Phase: phase, Unit: unit})
-	return &s.Times[len(s.Times)-1]
-}
-
 func (s *Summary) finish() {
-	for _, one := range []struct {
-		verdict verdict.Verdict
-		runs    int
-	}{{verdict.Passed, s.Tally.Passed}, {verdict.Failed, s.Tally.Failed}, {verdict.Inconclusive, s.Tally.Inconclusive}, {verdict.Error, s.Tally.Errors}} {
-		s.Shares = append(s.Shares, Share{one.verdict, one.runs, statistics.Wilson(one.runs, s.Runs)})
+	for _, v := range verdict.All() {
+		runs := *s.Tally.of(v)
+		s.Shares = append(s.Shares, Share{v, runs, statistics.Wilson(runs, s.Runs)})
 	}
 	for i := range s.Times {
 		times := &s.Times[i]

@@ -118,7 +118,7 @@ func TestSummaries(t *testing.T) {
 		t.Errorf("the short names are %q, %q and %q", two[0].Name, two[1].Name, two[2].Name)
 	}
 	kill := got[0]
-	if kill.Runs != 24 || kill.Tally.String() != "21 passed, 1 failed, 1 inconclusive, 1 errors" || kill.Conclusive() != 22 {
+	if kill.Runs != 24 || kill.Tally.String() != "21 passed, 1 failed, 1 inconclusive, 1 errors" || kill.Tally.Conclusive() != 22 {
 		t.Errorf("%d runs: %s", kill.Runs, kill.Tally)
 	}
 	if kill.AtFirst != 21 || kill.Attempts != 26 {

@@ -29,8 +29,5 @@ func Table(out io.Writer, runs ...Run) error {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", clean(r.Plan.Experiment), r.Verdict,
 			cmp.Or(times[plan.Down], "-"), cmp.Or(times[plan.Ready], "-"), cmp.Or(times[activity.Answers], "-"), cmp.Or(times[activity.Converged], "-"))
 	}
-	if err := table.Flush(); err != nil {
-		return fmt.Errorf("write the report: %w", err)
-	}
-	return nil
+	return written(table.Flush())
 }

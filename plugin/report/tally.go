@@ -14,18 +14,31 @@ type Tally struct {
 	Errors       int `json:"errors"`
 }
 
-func (t *Tally) Add(v verdict.Verdict) {
+// TallyOf counts the verdicts of runs.
+func TallyOf(runs []Run) (t Tally) {
+	for _, r := range runs {
+		t.Add(r.Verdict)
+	}
+	return t
+}
+
+func (t *Tally) Add(v verdict.Verdict) { *t.of(v)++ }
+
+// of is the number of a verdict.
+func (t *Tally) of(v verdict.Verdict) *int {
 	switch v {
 	case verdict.Passed:
-		t.Passed++
+		return &t.Passed
 	case verdict.Failed:
-		t.Failed++
+		return &t.Failed
 	case verdict.Inconclusive:
-		t.Inconclusive++
-	default:
-		t.Errors++
+		return &t.Inconclusive
 	}
+	return &t.Errors
 }
+
+// Conclusive is how many runs say something of the system.
+func (t Tally) Conclusive() int { return t.Passed + t.Failed }
 
 func (t Tally) String() string {
 	return fmt.Sprintf("%d passed, %d failed, %d inconclusive, %d errors", t.Passed, t.Failed, t.Inconclusive, t.Errors)
@@ -49,7 +62,6 @@ func (t Tally) ExitCode() int {
 		return ExitFailed
 	case t.Inconclusive > 0:
 		return ExitInconclusive
-	default:
-		return ExitPassed
 	}
+	return ExitPassed
 }

@@ -14,9 +14,9 @@ type Origin struct {
 	Name string
 }
 
-// OriginOf is the start of the call under test, or of the attempt when it was
+// originOf is the start of the call under test, or of the attempt when it was
 // never sent.
-func OriginOf(p *plan.Plan, attempt []journal.Record) Origin {
+func originOf(p *plan.Plan, attempt []journal.Record) Origin {
 	origin := Origin{Name: "the start of the run"}
 	for _, record := range attempt {
 		step, known := p.Find(record.Step)

@@ -30,6 +30,9 @@ const (
 	Error Verdict = "Error"
 )
 
+// All are the verdicts.
+func All() []Verdict { return []Verdict{Passed, Failed, Inconclusive, Error} }
+
 // Judgement is a verdict and its reason.
 type Judgement struct {
 	Verdict Verdict
@@ -37,9 +40,11 @@ type Judgement struct {
 	Reason string
 }
 
-// history indexes the records of one attempt.
-type history struct {
-	plan *plan.Plan
+// History is what happened in one attempt.
+type History struct {
+	// Origin is what times are told from.
+	Origin Origin
+	plan   *plan.Plan
 	// fired has when each event came for the first time, and connected when each
 	// step's requests had connections.
 	fired     map[plan.Ref]time.Duration
@@ -50,14 +55,13 @@ type history struct {
 	results []journal.Record
 	// others are the records of other kinds, in the order of time.
 	others map[journal.Kind][]journal.Record
-	// Origin is what times are told from.
-	origin Origin
 }
 
-func read(p *plan.Plan, attempt []journal.Record) history {
-	h := history{
-		plan: p, fired: map[plan.Ref]time.Duration{}, connected: map[string][]time.Duration{},
-		others: map[journal.Kind][]journal.Record{}, origin: OriginOf(p, attempt),
+// Read reads the records of one attempt, which are in any order.
+func Read(p *plan.Plan, attempt []journal.Record) History {
+	h := History{
+		Origin: originOf(p, attempt), plan: p, fired: map[plan.Ref]time.Duration{}, connected: map[string][]time.Duration{},
+		others: map[journal.Kind][]journal.Record{},
 	}
 	attempt = slices.Clone(attempt)
 	slices.SortStableFunc(attempt, func(a, b journal.Record) int {
@@ -74,7 +78,7 @@ func read(p *plan.Plan, attempt []journal.Record) history {
 				h.connected[record.Step] = append(h.connected[record.Step], record.At)
 			}
 		case journal.Result:
-			if _, again := h.result(record.Step); !again {
+			if _, again := h.Result(record.Step); !again {
 				record.At = h.ended(record)
 				h.results = append(h.results, record)
 			}
@@ -86,7 +90,7 @@ func read(p *plan.Plan, attempt []journal.Record) history {
 }
 
 // ended is when a step ended that has a result.
-func (h history) ended(result journal.Record) time.Duration {
+func (h History) ended(result journal.Record) time.Duration {
 	step, _ := h.plan.Find(result.Step)
 	if step.Activity != nil {
 		for _, event := range step.Activity.Ends {
@@ -96,7 +100,8 @@ func (h history) ended(result journal.Record) time.Duration {
 	return result.At
 }
 
-func (h history) result(step string) (journal.Record, bool) {
+// Result is the first result of a step, at the time when the step ended.
+func (h History) Result(step string) (journal.Record, bool) {
 	for _, record := range h.results {
 		if record.Step == step {
 			return record, true
@@ -105,7 +110,10 @@ func (h history) result(step string) (journal.Record, bool) {
 	return journal.Record{}, false
 }
 
-// Judge gives the verdict on one attempt, whose records are in any order.
+// Judge is [History.Judge] of an attempt.
+func Judge(p *plan.Plan, attempt []journal.Record) Judgement { return Read(p, attempt).Judge() }
+
+// Judge gives the verdict on the attempt.
 //
 // Trouble makes an Error. Else the earliest step that did not end as the plan
 // demands decides; a step that failed makes the attempt Failed only if there
@@ -113,44 +121,41 @@ func (h history) result(step string) (journal.Record, bool) {
 // as demanded passes if every claim holds, no step was skipped, and what was
 // found still held at the end. A disturbance that the plan does not expect makes
 // all but an Error Inconclusive.
-func Judge(p *plan.Plan, attempt []journal.Record) Judgement {
-	h := read(p, attempt)
-	if judgement := h.bySteps(); judgement.Verdict != Passed {
+func (h History) Judge() Judgement {
+	if judgement := h.BySteps(); judgement.Verdict != Passed {
 		return judgement
 	}
 	return h.byRechecks()
 }
 
-// BySteps is [Judge] before anything was asked again at the end.
-func BySteps(p *plan.Plan, attempt []journal.Record) Judgement { return read(p, attempt).bySteps() }
-
-func (h history) bySteps() Judgement {
+// BySteps is [History.Judge] before anything was asked again at the end.
+func (h History) BySteps() Judgement {
 	judgement := h.undisturbed()
 	for _, record := range h.others[journal.Disturbance] {
 		if judgement.Verdict != Error && !slices.Contains(h.plan.Expected, record.Service) {
-			return Judgement{Inconclusive, Disturbed(record, h.origin)}
+			return Judgement{Inconclusive, h.Disturbed(record)}
 		}
 	}
 	return judgement
 }
 
-// Disturbed is the reason of an attempt in which a service was disturbed.
-func Disturbed(record journal.Record, origin Origin) string {
-	return fmt.Sprintf("%s died too, at %s: %s", record.Service, origin.When(record.At), record.Text)
+// Disturbed is the attempt's reason when a service was disturbed.
+func (h History) Disturbed(record journal.Record) string {
+	return fmt.Sprintf("%s died too, at %s: %s", record.Service, h.Origin.When(record.At), record.Text)
 }
 
 // byRechecks gives the verdict on an attempt that passed by its steps.
-func (h history) byRechecks() Judgement {
+func (h History) byRechecks() Judgement {
 	again := map[string]bool{}
 	for _, record := range h.others[journal.Recheck] {
 		again[record.Step] = true
 		if step, known := h.plan.Find(record.Step); known && record.Conclusion != string(activity.Passed) {
-			passed, _ := h.result(step.Name)
+			passed, _ := h.Result(step.Name)
 			return h.judge(step, activity.Conclusion(record.Conclusion),
-				fmt.Sprintf("%s passed at %s and no longer holds: %s", step.Name, h.origin.When(passed.At), Said(record)))
+				fmt.Sprintf("%s passed at %s and no longer holds: %s", step.Name, h.Origin.When(passed.At), Said(record)))
 		}
 	}
-	for _, step := range h.rechecks() {
+	for _, step := range h.Rechecks() {
 		if !again[step] {
 			return Judgement{Inconclusive, fmt.Sprintf("step %s was not asked at the end whether what it found still holds", step)}
 		}
@@ -158,13 +163,11 @@ func (h history) byRechecks() Judgement {
 	return Judgement{Verdict: Passed}
 }
 
-// Rechecks are the steps whose findings must still hold at the end. What a step found need not, when the run has asked
-// more of the system since, that lasts.
-func Rechecks(p *plan.Plan, attempt []journal.Record) []string { return read(p, attempt).rechecks() }
-
-func (h history) rechecks() (names []string) {
+// Rechecks are the steps whose findings must still hold at the end. What a step found
+// need not, when the run has asked more of the system since, that lasts.
+func (h History) Rechecks() (names []string) {
 	for _, step := range h.plan.Steps {
-		result, _ := h.result(step.Name)
+		result, _ := h.Result(step.Name)
 		overtaken := false
 		for ref, at := range h.fired {
 			other, _ := h.plan.Find(ref.Step)
@@ -178,7 +181,7 @@ func (h history) rechecks() (names []string) {
 }
 
 // first reports whether an event is the first of its step.
-func (h history) first(event plan.Ref) bool {
+func (h History) first(event plan.Ref) bool {
 	for ref, at := range h.fired {
 		if ref.Step == event.Step && at < h.fired[event] {
 			return false
@@ -188,13 +191,13 @@ func (h history) first(event plan.Ref) bool {
 }
 
 // undisturbed gives the verdict by trouble, steps and evidence.
-func (h history) undisturbed() Judgement {
+func (h History) undisturbed() Judgement {
 	p := h.plan
 	if trouble := h.others[journal.Trouble]; len(trouble) > 0 {
 		return Judgement{Error, trouble[0].Text}
 	}
 	if p.Given.Activity != nil {
-		switch result, ended := h.result(p.Given.Name); {
+		switch result, ended := h.Result(p.Given.Name); {
 		case !ended:
 			return Judgement{Error, "the given state was never reached"}
 		case result.Conclusion != string(activity.Passed):
@@ -223,7 +226,7 @@ func (h history) undisturbed() Judgement {
 		return Judgement{Inconclusive, fmt.Sprintf("step %s did not start: %s", skipped[0].Step, skipped[0].Text)}
 	}
 	for _, step := range p.Steps {
-		if _, ended := h.result(step.Name); !ended && step.Activity != nil {
+		if _, ended := h.Result(step.Name); !ended && step.Activity != nil {
 			return Judgement{Inconclusive, fmt.Sprintf("step %s did not end", step.Name)}
 		}
 	}
@@ -239,7 +242,7 @@ func (h history) undisturbed() Judgement {
 }
 
 // judge gives the verdict on a step that did not end as the plan demands.
-func (h history) judge(step plan.Step, meaning activity.Conclusion, reason string) Judgement {
+func (h History) judge(step plan.Step, meaning activity.Conclusion, reason string) Judgement {
 	switch meaning {
 	case activity.Inconclusive:
 		return Judgement{Inconclusive, reason}
@@ -260,8 +263,8 @@ func (h history) judge(step plan.Step, meaning activity.Conclusion, reason strin
 // notReady returns which fault's target was down, and not Ready again, when a
 // step failed; empty when there is none. A step of the outage itself, which is
 // on until some event or ends with it, does not wait for the system to be back.
-func (h history) notReady(step plan.Step) string {
-	result, _ := h.result(step.Name)
+func (h History) notReady(step plan.Step) string {
+	result, _ := h.Result(step.Name)
 	for _, other := range h.plan.Steps {
 		down := h.at(other, plan.Down)
 		within := other.Ended() && h.at(other, plan.Removed) > result.At ||
@@ -274,17 +277,23 @@ func (h history) notReady(step plan.Step) string {
 	return ""
 }
 
-// at is when a step emitted an event; in the far future when it did not.
-func (h history) at(step plan.Step, event string) time.Duration {
-	if at, fired := h.fired[plan.Ref{Step: step.Name, Event: event}]; fired {
+// At is when a step emitted an event for the first time, if it did.
+func (h History) At(step, event string) (at time.Duration, fired bool) {
+	at, fired = h.fired[plan.Ref{Step: step, Event: event}]
+	return at, fired
+}
+
+// at is [History.At]; in the far future when it did not.
+func (h History) at(step plan.Step, event string) time.Duration {
+	if at, fired := h.At(step.Name, event); fired {
 		return at
 	}
 	return math.MaxInt64
 }
 
-// anyAnswered is [history.answered] of the first call that it is known of, else
-// [history.front] of the first step.
-func (h history) anyAnswered() (reason string) {
+// anyAnswered is [History.answered] of the first call that it is known of, else
+// [History.front] of the first step.
+func (h History) anyAnswered() (reason string) {
 	for _, result := range h.results {
 		step, _ := h.plan.Find(result.Step)
 		reason = cmp.Or(reason, h.answered(step, result))
@@ -298,16 +307,13 @@ func (h history) anyAnswered() (reason string) {
 // front returns what shows that something stands in front of the service that
 // was to refuse a step's requests: they were connected while a fault had the
 // service down. Empty when nothing shows that.
-func (h history) front(step plan.Step) string {
+func (h History) front(step plan.Step) string {
 	if step.Activity == nil || step.Activity.Service == "" || step.Expect == plan.ConnectionLost {
 		return ""
 	}
-	var stops []plan.Step
-	for _, other := range h.plan.Steps {
-		if other.Fault != nil && other.Fault.StopsService(step.Activity.Service) {
-			stops = append(stops, other)
-		}
-	}
+	stops := slices.DeleteFunc(slices.Clone(h.plan.Steps), func(other plan.Step) bool {
+		return other.Fault == nil || !other.Fault.StopsService(step.Activity.Service)
+	})
 	for _, other := range stops {
 		down, back := h.at(other, plan.Down), h.at(other, plan.Removed)
 		for _, another := range stops {
@@ -328,7 +334,7 @@ func (h history) front(step plan.Step) string {
 
 // answered returns why a call was answered that was to lose its connection;
 // empty when that is not known.
-func (h history) answered(step plan.Step, result journal.Record) string {
+func (h History) answered(step plan.Step, result journal.Record) string {
 	accepted := result.Outcome == plan.Accepted
 	if step.Expect != plan.ConnectionLost || !accepted && !plan.Matches(plan.Rejected, result.Outcome) {
 		return ""
@@ -388,7 +394,7 @@ func Meaning(step plan.Step, result journal.Record) (meaning activity.Conclusion
 
 // due are the claims that must hold before the step may make a run Failed:
 // all but those over events that can come only after the step's own end.
-func (h history) due(step plan.Step) []plan.Claim {
+func (h History) due(step plan.Step) []plan.Claim {
 	later := h.later(step)
 	return slices.DeleteFunc(slices.Clone(h.plan.Evidence), func(claim plan.Claim) bool {
 		return slices.ContainsFunc(claim.Refs, func(ref plan.Ref) bool { return later[ref] })
@@ -397,7 +403,7 @@ func (h history) due(step plan.Step) []plan.Claim {
 
 // later are the events that can come only after the step has ended, by
 // however many triggers in between.
-func (h history) later(step plan.Step) map[plan.Ref]bool {
+func (h History) later(step plan.Step) map[plan.Ref]bool {
 	later := map[plan.Ref]bool{}
 	var add func(step plan.Step, events ...string)
 	add = func(step plan.Step, events ...string) {
@@ -427,7 +433,7 @@ func all(refs []plan.Ref, among map[plan.Ref]bool) bool {
 }
 
 // missing returns why one of the claims does not hold; empty when all do.
-func (h history) missing(claims ...plan.Claim) string {
+func (h History) missing(claims ...plan.Claim) string {
 	for _, claim := range claims {
 		for i, ref := range claim.Refs {
 			at, fired := h.fired[ref]
@@ -451,11 +457,10 @@ type Claim struct {
 	Missing string `json:"missing,omitempty"`
 }
 
-// Claims are the plan's evidence against the records of one attempt.
-func Claims(p *plan.Plan, attempt []journal.Record) []Claim {
-	h := read(p, attempt)
-	claims := make([]Claim, len(p.Evidence))
-	for i, claim := range p.Evidence {
+// Claims are the plan's evidence against what happened.
+func (h History) Claims() []Claim {
+	claims := make([]Claim, len(h.plan.Evidence))
+	for i, claim := range h.plan.Evidence {
 		missing := h.missing(claim)
 		claims[i] = Claim{Text: claim.String(), Holds: missing == "", Missing: missing}
 	}

@@ -291,7 +291,7 @@ func TestSaid(t *testing.T) {
 func TestEqualTimesAreNoOrder(t *testing.T) {
 	p := twoProbes(t)
 	records := []journal.Record{record(t, 0, "call.sent"), record(t, 0, "kill.created"), record(t, 1, "call.failed")}
-	if missing := verdict.Claims(p, records); !strings.Contains(missing[0].Missing, "kill.created came 0s before call.sent") {
+	if missing := verdict.Read(p, records).Claims(); !strings.Contains(missing[0].Missing, "kill.created came 0s before call.sent") {
 		t.Errorf("%q", missing[0].Missing)
 	}
 }

@@ -253,7 +253,7 @@ func (s *screen) show(history *journal.Journal, file, trace string) error {
 	}
 	switch {
 	case s.json:
-		return report.JSON(s.out, told)
+		return report.Formats["json"](s.out, told)
 	case s.style.Brief && told.Verdict == verdict.Passed:
 		_, err := fmt.Fprintf(s.out, "  journal %s\n\n", file)
 		return err
@@ -269,10 +269,7 @@ func (s *screen) show(history *journal.Journal, file, trace string) error {
 // end prints the last line, and returns the exit code as an error.
 func (s *screen) end() error {
 	s.live.Close()
-	var tally report.Tally
-	for _, told := range s.runs {
-		tally.Add(told.Verdict)
-	}
+	tally := report.TallyOf(s.runs)
 	var err error
 	switch {
 	case s.json:
