@@ -44,14 +44,14 @@ func Spans(records []journal.Record) tracetest.SpanStubs {
 	run := report.Runs(records)[0]
 	b := builder{run: run, id: ID(records[0]), zero: records[0].Time.Add(-records[0].At)}
 	root := b.span(trace.SpanContext{}, run.Plan.Experiment, records)
-	root.Attributes = append(root.Attributes,
-		text("run", run.Name), text("experiment", run.Plan.Experiment), text("target", run.Plan.Target), attribute.Int("emco_chaos.attempts", run.Attempt))
+	root.Attributes = append(texts("run", run.Name, "experiment", run.Plan.Experiment, "target", run.Plan.Target),
+		attribute.Int("emco_chaos.attempts", run.Attempt))
 	for _, name := range slices.Sorted(maps.Keys(run.Plan.Parameters)) {
-		root.Attributes = append(root.Attributes, text("parameter."+name, run.Plan.Parameters[name]))
+		root.Attributes = append(root.Attributes, texts("parameter."+name, run.Plan.Parameters[name])...)
 	}
 	judge(&root, run.Verdict, run.Reason)
 	for _, left := range run.Left {
-		root.Events = append(root.Events, sdktrace.Event{Name: string(journal.Left), Time: root.EndTime, Attributes: []attribute.KeyValue{text("words", left)}})
+		root.Events = append(root.Events, sdktrace.Event{Name: string(journal.Left), Time: root.EndTime, Attributes: texts("words", left)})
 	}
 	b.spans = tracetest.SpanStubs{root}
 	for _, attempt := range journal.Split(records, journal.Attempt) {
@@ -101,7 +101,7 @@ func (b *builder) attempt(root trace.SpanContext, records []journal.Record) {
 		}
 	}
 	b.spans = append(b.spans, one)
-	for _, step := range append(append([]plan.Step{b.run.Plan.Given}, b.run.Plan.Steps...), b.run.Plan.Teardown) {
+	for _, step := range slices.Concat([]plan.Step{b.run.Plan.Given}, b.run.Plan.Steps, []plan.Step{b.run.Plan.Teardown}) {
 		if own := steps[step.Name]; len(own) > 0 {
 			b.step(one, step, own, steps)
 		}
@@ -123,10 +123,8 @@ func (b *builder) step(attempt tracetest.SpanStub, step plan.Step, records []jou
 			continue
 		}
 		ended = true
-		one.Attributes = append(one.Attributes, text("conclusion", record.Conclusion), text("words", report.Words(b.run.Plan, record)))
-		if record.Outcome != "" {
-			one.Attributes = append(one.Attributes, text("outcome", record.Outcome))
-		}
+		words := report.Words(b.run.Plan, record)
+		one.Attributes = append(one.Attributes, texts("conclusion", record.Conclusion, "words", words, "outcome", record.Outcome)...)
 		if record.Conclusion == string(activity.Failed) || record.Conclusion == string(activity.Errored) {
 			one.Status = sdktrace.Status{Code: codes.Error, Description: bounded(record.Text)}
 		}
@@ -136,9 +134,9 @@ func (b *builder) step(attempt tracetest.SpanStub, step plan.Step, records []jou
 	}
 	switch {
 	case step.Fault != nil:
-		one.Attributes = append(one.Attributes, text("fault", step.Fault.Summary), text("fault.kind", step.Fault.Kind), text("fault.action", step.Fault.Action))
+		one.Attributes = append(one.Attributes, texts("fault", step.Fault.Summary, "fault.kind", step.Fault.Kind, "fault.action", step.Fault.Action)...)
 	case step.Activity != nil:
-		one.Attributes = append(one.Attributes, text("activity", step.Activity.Summary))
+		one.Attributes = append(one.Attributes, texts("activity", step.Activity.Summary)...)
 	}
 	b.spans = append(b.spans, one)
 }
@@ -146,43 +144,32 @@ func (b *builder) step(attempt tracetest.SpanStub, step plan.Step, records []jou
 // triggered is when the last event came that the step waits for.
 func (b *builder) triggered(step plan.Step, others map[string][]journal.Record) (latest time.Time, triggered bool) {
 	for _, ref := range step.After {
-		fired := false
-		for _, record := range others[ref.Step] {
-			if at := b.zero.Add(record.At); record.Event == ref.Event && !fired {
-				fired = true
-				if at.After(latest) {
-					latest = at
-				}
-			}
-		}
-		if !fired {
+		first := slices.IndexFunc(others[ref.Step], func(record journal.Record) bool { return record.Event == ref.Event })
+		if first < 0 {
 			return latest, false
+		}
+		if at := b.zero.Add(others[ref.Step][first].At); at.After(latest) {
+			latest = at
 		}
 	}
 	return latest, len(step.After) > 0
 }
 
 func (b *builder) event(name string, record journal.Record) sdktrace.Event {
-	one := sdktrace.Event{Name: name, Time: b.zero.Add(record.At)}
-	if words := report.Words(b.run.Plan, record); words != name {
-		one.Attributes = append(one.Attributes, text("words", words))
+	words, step := report.Words(b.run.Plan, record), record.Step
+	if words == name {
+		words = ""
 	}
-	if record.Kind != journal.Event && record.Step != "" {
-		one.Attributes = append(one.Attributes, text("step", record.Step))
+	if record.Kind == journal.Event {
+		step = "" // that of the span
 	}
-	if record.Service != "" {
-		one.Attributes = append(one.Attributes, text("service", record.Service))
-	}
-	return one
+	return sdktrace.Event{Name: name, Time: b.zero.Add(record.At), Attributes: texts("words", words, "step", step, "service", record.Service)}
 }
 
 // judge gives a span its verdict. An Inconclusive run says nothing of the system,
 // so its status is neither.
 func judge(span *tracetest.SpanStub, judged verdict.Verdict, reason string) {
-	span.Attributes = append(span.Attributes, text("verdict", string(judged)))
-	if reason != "" {
-		span.Attributes = append(span.Attributes, text("reason", reason))
-	}
+	span.Attributes = append(span.Attributes, texts("verdict", string(judged), "reason", reason)...)
 	switch judged {
 	case verdict.Passed:
 		span.Status = sdktrace.Status{Code: codes.Ok}
@@ -193,6 +180,12 @@ func judge(span *tracetest.SpanStub, judged verdict.Verdict, reason string) {
 
 func bounded(value string) string { return document.OneLine(value, longest) }
 
-func text(name, value string) attribute.KeyValue {
-	return attribute.String("emco_chaos."+name, bounded(value))
+// texts are attributes, by names and values in turn. One without a value is left out.
+func texts(pairs ...string) (all []attribute.KeyValue) {
+	for pair := range slices.Chunk(pairs, 2) {
+		if pair[1] != "" {
+			all = append(all, attribute.String("emco_chaos."+pair[0], bounded(pair[1])))
+		}
+	}
+	return all
 }
