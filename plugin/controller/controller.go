@@ -75,8 +75,6 @@ type Parts struct {
 	// Cluster is the cluster that the target is in. Its answers are the API
 	// server's, and not from a cache.
 	Cluster client.Client
-	// Leases reads the target's Lease, and may be a cache; nil is Cluster.
-	Leases client.Reader
 	// Events writes Events.
 	Events record.EventRecorder
 	Runner Runner
@@ -104,7 +102,6 @@ type Parts struct {
 // Controller makes Runs, and removes what dead runs left.
 type Controller struct {
 	queue   *queue
-	sweeper sweeper
 	rearmer *rearmer
 }
 
@@ -113,13 +110,15 @@ func New(parts Parts) (*Controller, error) {
 	if len(parts.Targets) == 0 {
 		return nil, errors.New("no service of the target has pods; give services labels and a namespace in the target file")
 	}
-	if parts.Leases == nil {
-		parts.Leases = parts.Cluster
-	}
 	parts.metrics = newMetrics(parts.Registry)
-	lock := newTargetLock(parts)
-	queue := &queue{Parts: parts, lock: lock, turn: make(chan *v1alpha1.Run, 1), again: make(chan event.GenericEvent, 1)}
-	return &Controller{queue: queue, sweeper: sweeper{lock}, rearmer: &rearmer{Parts: parts, told: map[string]types.UID{}}}, nil
+	// The process before this one may have died without a trace of its Lease.
+	lock := &targetLock{Parts: parts, faults: true, sweepAt: time.Now()}
+	return &Controller{
+		queue: &queue{
+			Parts: parts, lock: lock, turn: make(chan *v1alpha1.Run, 1), again: make(chan event.GenericEvent, 1),
+		},
+		rearmer: &rearmer{Parts: parts, told: map[string]types.UID{}},
+	}, nil
 }
 
 // Scheme knows the kinds that the controller works with.
@@ -133,7 +132,7 @@ func Scheme() (*runtime.Scheme, error) {
 
 // Run runs a controller on a cluster until ctx ends; the run that is then under
 // way is ended and cleaned up first. Of several in a namespace one works. Of the
-// parts it makes Cluster, Leases and Events.
+// parts it makes Cluster and Events.
 func Run(ctx context.Context, cluster *rest.Config, parts Parts) error {
 	known, err := Scheme()
 	if err != nil {
@@ -169,7 +168,6 @@ func Run(ctx context.Context, cluster *rest.Config, parts Parts) error {
 	if err != nil {
 		return fmt.Errorf("make the controller: %w", err)
 	}
-	parts.Leases = all.GetCache()
 	c, err := New(parts)
 	if err != nil {
 		return err
@@ -217,7 +215,7 @@ func (c *Controller) add(all manager.Manager) error {
 				queue.Add(one[0])
 				return nil
 			})).
-			Complete(c.sweeper),
+			Complete(c.queue.lock),
 		builder.ControllerManagedBy(all).Named("rearm").For(&chaosmesh.Schedule{}).Complete(c.rearmer),
 		all.AddHealthzCheck("alive", healthz.Ping),
 		all.AddReadyzCheck("ready", func(request *http.Request) error {
@@ -234,7 +232,6 @@ func (c *Controller) add(all manager.Manager) error {
 // concernsQueue reports whether a change of a Run is more than progress of the
 // one that is under way.
 func concernsQueue(change event.UpdateEvent) bool {
-	before, isRun := change.ObjectOld.(*v1alpha1.Run)
-	after, areRuns := change.ObjectNew.(*v1alpha1.Run)
-	return !isRun || !areRuns || before.Status.Phase != after.Status.Phase || before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero()
+	before, after := change.ObjectOld.(*v1alpha1.Run), change.ObjectNew.(*v1alpha1.Run)
+	return before.Status.Phase != after.Status.Phase || before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero()
 }

@@ -74,7 +74,5 @@ func (q *queue) makeMap(ctx, running context.Context, abandon <-chan struct{}, r
 	if judged.Verdict == verdict.Passed {
 		outcome = fmt.Sprintf("EMCO recovers at each of %d points", status.Map.Points)
 	}
-	if err := q.finish(ctx, run, stored, told, ending{Judgement: judged, outcome: outcome}); err != nil {
-		q.Log.Error("the end of a run was not stored", "run", run.Name, "error", err)
-	}
+	q.conclude(ctx, run, stored, told, ending{Judgement: judged, outcome: outcome})
 }

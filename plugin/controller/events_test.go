@@ -173,7 +173,7 @@ func dashboarded(t *testing.T) *world {
 		if err := w.cluster.Create(ctx, object); err != nil {
 			return err
 		}
-		for _, event := range []string{plan.Created, plan.Injected, plan.Down, plan.Ready, plan.Removed} {
+		for _, event := range []string{plan.Created, plan.Injected, plan.Down, plan.Rescheduled, plan.Ready, plan.Removed} {
 			spec.Journal.Add(time.Now(), journal.Record{Kind: journal.Event, Step: "kill", Event: event})
 		}
 		spec.Journal.Add(time.Now(), journal.Record{Kind: journal.Result, Step: "back", Conclusion: "passed", Text: "available after 274 ms"})
@@ -215,6 +215,7 @@ func TestRunFromTheDashboard(t *testing.T) {
 			"Begun: begins calm-kill: The orchestrator is killed",
 			"Injected: kill: pod-kill orchestrator: injected",
 			"Down: kill: pod-kill orchestrator: down",
+			"Rescheduled: kill: pod-kill orchestrator: rescheduled",
 			"Ready: kill: pod-kill orchestrator: ready",
 			"Removed: kill: pod-kill orchestrator: removed",
 			"Answered: back: available after 274 ms",
@@ -233,6 +234,7 @@ func TestRunFromTheDashboard(t *testing.T) {
 				"Created: run calm-kill-1 of calm-kill: kill: pod-kill orchestrator: created",
 				"Injected: kill: pod-kill orchestrator: injected",
 				"Down: kill: pod-kill orchestrator: down",
+				"Rescheduled: kill: pod-kill orchestrator: rescheduled",
 				"Ready: kill: pod-kill orchestrator: ready",
 				"Removed: kill: pod-kill orchestrator: removed",
 			},

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -68,6 +69,7 @@ func (q *queue) lost(run *v1alpha1.Run, told *teller, what string, err error) {
 func pack(records []journal.Record, limit int) (data []byte, omitted int, err error) {
 	for {
 		var packed bytes.Buffer
+		var failed error
 		zip := gzip.NewWriter(&packed)
 		out := json.NewEncoder(zip)
 		for i, record := range records {
@@ -78,11 +80,9 @@ func pack(records []journal.Record, limit int) (data []byte, omitted int, err er
 			default:
 				continue
 			}
-			if err := out.Encode(record); err != nil {
-				return nil, 0, fmt.Errorf("pack the journal: %w", err)
-			}
+			failed = errors.Join(failed, out.Encode(record))
 		}
-		if err := zip.Close(); err != nil {
+		if err := errors.Join(failed, zip.Close()); err != nil {
 			return nil, 0, fmt.Errorf("pack the journal: %w", err)
 		}
 		if packed.Len() <= limit || omitted == len(records) {

@@ -82,9 +82,10 @@ func (q *queue) follow(ctx context.Context, run *v1alpha1.Run, known *entry) *pr
 					due.Reset(max(gathering, statusEvery-time.Since(p.written)))
 				}
 			case <-due.C:
+				// What is not taken now comes with the next one.
 				if changed {
-					p.write(ctx)
-					changed = false
+					p.stored = q.progressed(ctx, run, p.stored)
+					p.written, changed = time.Now(), false
 				}
 			}
 		}
@@ -108,12 +109,6 @@ func (p *progress) close() {
 	p.working.Wait()
 }
 
-// write writes the status. What is not taken now comes with the next one.
-func (p *progress) write(ctx context.Context) {
-	p.stored = p.progressed(ctx, p.run, p.stored)
-	p.written = time.Now()
-}
-
 // progressed writes the status of a Run that is under way, and returns what is
 // stored then: what was before where it is not taken.
 func (q *queue) progressed(ctx context.Context, run, stored *v1alpha1.Run) *v1alpha1.Run {
@@ -134,7 +129,7 @@ func (p *progress) tell(ctx context.Context, record journal.Record) {
 	step, known := compiled.Find(record.Step)
 	text := report.Words(compiled, record)
 	if record.Kind != journal.Resource || record.State == "left" {
-		p.line(record, text)
+		addMoment(status, v1alpha1.Moment{At: metav1.Duration{Duration: record.At.Round(time.Millisecond)}, Step: record.Step, Text: text})
 	}
 	if known {
 		text = step.Name + ": " + text
@@ -176,11 +171,6 @@ func (p *progress) tell(ctx context.Context, record journal.Record) {
 	}
 }
 
-// line adds a line to the timeline.
-func (p *progress) line(record journal.Record, text string) {
-	addMoment(&p.run.Status, v1alpha1.Moment{At: metav1.Duration{Duration: record.At.Round(time.Millisecond)}, Step: record.Step, Text: text})
-}
-
 // addMoment adds a line to a timeline.
 func addMoment(status *v1alpha1.RunStatus, moment v1alpha1.Moment) {
 	switch len(status.Timeline) {
@@ -192,21 +182,17 @@ func addMoment(status *v1alpha1.RunStatus, moment v1alpha1.Moment) {
 	status.Timeline = append(status.Timeline, moment)
 }
 
-// faultReasons are the Events' reasons for the events of a fault.
-var faultReasons = map[string]string{
-	plan.Created: "Created", plan.Injected: "Injected", plan.Down: "Down", plan.Ready: "Ready", plan.Removed: "Removed",
-}
-
 // onFault tells an event of a fault on its object too, and its creation there
 // alone: elsewhere it is seen anyway.
 func (p *progress) onFault(ctx context.Context, step plan.Step, event, text string) {
+	reason := strings.ToUpper(event[:1]) + event[1:]
 	if event == plan.Created {
 		p.objects[step.Name] = p.find(ctx, step)
 		text = fmt.Sprintf("run %s of %s: %s", p.run.Name, p.known.plan.Experiment, text)
 	} else {
-		p.known.onRun(true, faultReasons[event], text)
+		p.known.onRun(true, reason, text)
 	}
-	p.known.on(p.objects[step.Name], true, faultReasons[event], text)
+	p.known.on(p.objects[step.Name], true, reason, text)
 }
 
 // find finds the chaos object of a step; nil when it is gone already.

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -25,7 +26,6 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/controller/api/v1alpha1"
 	runs "github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
-	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
@@ -208,15 +208,10 @@ func (q *queue) hand(run *v1alpha1.Run) {
 // are in that of the times when they were.
 func (q *queue) admitAll(ctx context.Context, waiting []v1alpha1.Run) ([]*entry, []error) {
 	entries, errs, now := make([]*entry, len(waiting)), make([]error, len(waiting)), time.Now()
-	var admitting errgroup.Group
-	admitting.SetLimit(atOnce)
-	for i := range waiting {
-		admitting.Go(func() error {
-			entries[i], errs[i] = q.admit(ctx, &waiting[i], metav1.NewMicroTime(now.Add(time.Duration(i)*time.Microsecond)))
-			return nil
-		})
-	}
-	return entries, append(errs, admitting.Wait())
+	workqueue.ParallelizeUntil(context.WithoutCancel(ctx), atOnce, len(waiting), func(i int) {
+		entries[i], errs[i] = q.admit(ctx, &waiting[i], metav1.NewMicroTime(now.Add(time.Duration(i)*time.Microsecond)))
+	})
+	return entries, errs
 }
 
 // admit takes a Run in, and finds the Workflow that asked. One that cannot be run
@@ -327,8 +322,7 @@ func (q *queue) lookAgain() {
 
 // refuse ends a Run that cannot be run.
 func (q *queue) refuse(ctx context.Context, run *v1alpha1.Run, told *teller, why error) error {
-	before := run.DeepCopy()
-	return q.finish(ctx, run, before, told, ending{Judgement: verdict.Judgement{Verdict: verdict.Error, Reason: why.Error()}})
+	return q.finish(ctx, run, run.DeepCopy(), told, errored(why.Error()))
 }
 
 // waits tells for what a Run waits, if that is news.

@@ -41,11 +41,8 @@ type rearmer struct {
 // Reconcile arms a Schedule, and tells its UID.
 func (r *rearmer) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	schedule := &chaosmesh.Schedule{}
-	switch err := r.Cluster.Get(ctx, request.NamespacedName, schedule); {
-	case client.IgnoreNotFound(err) != nil:
-		return reconcile.Result{}, fmt.Errorf("look for the Schedule %s: %w", request.Name, err)
-	case err != nil:
-		return reconcile.Result{}, nil
+	if err := r.Cluster.Get(ctx, request.NamespacedName, schedule); err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	return reconcile.Result{}, errors.Join(r.arm(ctx, schedule), r.tell(ctx, schedule))
 }
@@ -75,12 +72,10 @@ func (r *rearmer) tell(ctx context.Context, schedule *chaosmesh.Schedule) error 
 	if !ours(schedule) || r.told[schedule.Name] == schedule.UID {
 		return nil
 	}
-	patch, err := json.Marshal(map[string]any{"data": map[string]any{schedule.Name: schedule.UID}})
-	if err == nil {
-		there := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: Schedules}}
-		err = client.IgnoreNotFound(r.Cluster.Patch(ctx, there, client.RawPatch(types.MergePatchType, patch)))
-	}
-	if err != nil {
+	there := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: Schedules}}
+	before := there.DeepCopy()
+	there.Data = map[string]string{schedule.Name: string(schedule.UID)}
+	if err := client.IgnoreNotFound(r.Cluster.Patch(ctx, there, client.MergeFrom(before))); err != nil {
 		return fmt.Errorf("tell the UID of the Schedule %s: %w", schedule.Name, err)
 	}
 	r.told[schedule.Name] = schedule.UID

@@ -7,7 +7,17 @@ import (
 	"sync"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
+)
+
+const (
+	// sweepAgain is the time from a sweep that failed to the next one.
+	sweepAgain = 15 * time.Second
+	// sweepRest is that from a sweep that left something in the system under
+	// test, which harms no run.
+	sweepRest = 5 * time.Minute
 )
 
 // targetLock keeps the target for one user of it at a time, by the target's
@@ -24,13 +34,6 @@ type targetLock struct {
 	sweepAt time.Time
 }
 
-func newTargetLock(parts Parts) *targetLock {
-	l := &targetLock{Parts: parts}
-	// The process before this one may have died without a trace of its Lease.
-	l.runDied()
-	return l
-}
-
 // runDied has the target swept, before the next run at the latest.
 func (l *targetLock) runDied() { l.plan(true, time.Now()) }
 
@@ -41,11 +44,11 @@ func (l *targetLock) plan(faults bool, sweepAt time.Time) {
 	l.faults, l.sweepAt = faults, sweepAt
 }
 
-// nextSweep returns when a sweep is due, and whether one is at all.
-func (l *targetLock) nextSweep() (time.Time, bool) {
+// nextSweep returns when a sweep is due; zero when none is.
+func (l *targetLock) nextSweep() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.sweepAt, !l.sweepAt.IsZero()
+	return l.sweepAt
 }
 
 // acquire waits until the target is free, takes it, and removes the faults that
@@ -117,4 +120,67 @@ func (l *targetLock) release(ctx context.Context, held *lease.Held) {
 	if err := held.Release(ctx); err != nil {
 		l.Log.Error("the lease expires by itself", "error", err)
 	}
+}
+
+// Reconcile removes what dead runs left, once at the start and whenever the holder
+// of the Lease has died. A Lease in several namespaces is one thing to reconcile.
+func (l *targetLock) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
+	var again time.Duration
+	dead := false
+	for _, namespace := range l.Targets {
+		state, err := lease.Read(ctx, l.Cluster, namespace)
+		if err != nil {
+			return reconcile.Result{}, err
+		}
+		switch left := time.Until(l.observer.See(state)); {
+		case !state.Held():
+		case left > 0:
+			// The holder's next renewal, or its end, comes by the watch.
+			again = max(again, left)
+		default:
+			dead = true
+		}
+	}
+	at := l.nextSweep()
+	if again == 0 && (dead || !at.IsZero() && !time.Now().Before(at)) {
+		held, err := l.take(ctx, func(string) {})
+		busy, isBusy := errors.AsType[*lease.HeldError](err)
+		switch {
+		case isBusy:
+			again = max(time.Until(busy.Until()), time.Second)
+		case err != nil:
+			return reconcile.Result{}, err
+		default:
+			defer l.release(ctx, held)
+			if err := l.sweep(ctx, held, func(string) {}); err != nil && ctx.Err() == nil {
+				l.Log.Error("the sweep failed", "error", err, "again", sweepAgain)
+			}
+			at = l.nextSweep()
+		}
+	}
+	if again == 0 && !at.IsZero() {
+		again = max(time.Until(at), time.Second)
+	}
+	return reconcile.Result{RequeueAfter: again}, nil
+}
+
+// sweep removes what dead runs left, on a target that is ours.
+func (l *targetLock) sweep(ctx context.Context, held *lease.Held, tell func(string)) error {
+	guarded, stop := held.Guard(ctx)
+	defer stop()
+	swept, err := l.Runner.Sweep(guarded, func(text string) {
+		l.Log.Info("sweep: " + text)
+		tell(text)
+	})
+	l.metrics.sweptUp(swept, err)
+	switch {
+	case err != nil:
+		l.plan(true, time.Now().Add(sweepAgain))
+		return fmt.Errorf("remove what dead runs left: %w", err)
+	case swept.Remains != nil:
+		l.plan(false, time.Now().Add(sweepRest))
+	default:
+		l.plan(false, time.Time{})
+	}
+	return nil
 }

@@ -144,9 +144,7 @@ func (q *queue) cleanUpAfter(ctx, running context.Context, run *v1alpha1.Run, kn
 	}
 	before := run.DeepCopy()
 	run.Status.Left = left
-	if err := q.finish(ctx, run, before, known.teller, ending{Judgement: verdict.Judgement{Verdict: verdict.Error, Reason: reason}}); err != nil {
-		q.Log.Error("the end of a run was not stored", "run", run.Name, "error", err)
-	}
+	q.conclude(ctx, run, before, known.teller, errored(reason))
 }
 
 // make makes a Run when the target is free.
@@ -168,9 +166,7 @@ func (q *queue) make(ctx, running, cleaning context.Context, run *v1alpha1.Run, 
 		case cause != nil, errors.Is(err, errGone):
 			return
 		}
-		if err := q.refuse(ctx, run, known.teller, err); err != nil {
-			q.Log.Error("the end of a run was not stored", "run", run.Name, "error", err)
-		}
+		q.conclude(ctx, run, run.DeepCopy(), known.teller, errored(err.Error()))
 		return
 	}
 	err = held.Note(running, run.Status.ID)
@@ -233,27 +229,34 @@ type ending struct {
 	trace string
 }
 
+// errored is the end of a Run of which nothing else is known.
+func errored(reason string) ending {
+	return ending{Judgement: verdict.Judgement{Verdict: verdict.Error, Reason: reason}}
+}
+
 // end stores what came of a run, and where its journal is.
 func (q *queue) end(ctx context.Context, p *progress, history *journal.Journal, err error) {
 	p.close()
-	run, ended := p.run, ending{Judgement: verdict.Judgement{Verdict: verdict.Error}, trace: q.Traces.Send(history.Records())}
-	switch made := report.Runs(history.Records()); {
-	case err != nil:
-		ended.Reason = err.Error()
-	case len(made) != 1:
-		ended.Reason = "the journal tells of no run"
-	default:
-		ended.Judgement = verdict.Judgement{Verdict: made[0].Verdict, Reason: made[0].Reason}
-		ended.outcome = p.outcome(made[0])
-		q.metrics.recovered(made[0], ended.trace)
+	run, ended, trace := p.run, errored("the journal tells of no run"), q.Traces.Send(history.Records())
+	if err != nil {
+		ended = errored(err.Error())
+	} else if made := report.Runs(history.Records()); len(made) == 1 {
+		ended = ending{Judgement: verdict.Judgement{Verdict: made[0].Verdict, Reason: made[0].Reason}, outcome: p.outcome(made[0])}
+		q.metrics.recovered(made[0], trace)
 	}
+	ended.trace = trace
 	kept, err := q.keep(ctx, run, history.Records())
 	if err != nil {
 		q.lost(run, p.known.teller, "the journal", err)
 	}
 	run.Status.Journal = kept
 	observe(q.metrics.duration.WithLabelValues(run.Status.Experiment), time.Since(run.Status.StartTime.Time).Seconds(), ended.trace)
-	if err := q.finish(ctx, run, p.stored, p.known.teller, ended); err != nil {
+	q.conclude(ctx, run, p.stored, p.known.teller, ended)
+}
+
+// conclude is [queue.finish] where nobody tries again.
+func (q *queue) conclude(ctx context.Context, run, before *v1alpha1.Run, told *teller, ended ending) {
+	if err := q.finish(ctx, run, before, told, ended); err != nil {
 		q.Log.Error("the end of a run was not stored", "run", run.Name, "error", err)
 	}
 }

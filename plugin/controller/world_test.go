@@ -143,7 +143,7 @@ func (w *world) patch(ctx context.Context, cluster client.WithWatch, object clie
 // looked at, until stop.
 func (w *world) manage() (stop func()) {
 	w.t.Helper()
-	return w.reconcile(map[client.ObjectList]reconcile.Reconciler{&coordinationv1.LeaseList{}: w.sweeper, &v1alpha1.RunList{}: w.queue})
+	return w.reconcile(map[client.ObjectList]reconcile.Reconciler{&coordinationv1.LeaseList{}: w.queue.lock, &v1alpha1.RunList{}: w.queue})
 }
 
 func (w *world) reconcile(all map[client.ObjectList]reconcile.Reconciler) (stop func()) {
