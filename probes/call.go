@@ -21,8 +21,7 @@ var callKind = Kind{
 		HasOutcome: true, Lasting: true,
 	},
 	run: func(ctx context.Context, t task) Result {
-		call, _ := t.call()
-		request, err := t.request(call)
+		request, err := t.request(t.call)
 		if err != nil {
 			return errored(err)
 		}
@@ -31,7 +30,7 @@ var callKind = Kind{
 			switch m.Name {
 			case emco.Started:
 				url, _ := t.Client.URL(request)
-				detail = map[string]string{"call": call.Name, "service": string(call.Service), "request": request.Method + " " + url}
+				detail = map[string]string{"call": t.call.Name, "service": string(t.call.Service), "request": request.Method + " " + url}
 			case emco.WasAccepted, emco.WasRejected, emco.HasFailed:
 				detail = outcomeDetail(m.Outcome)
 			}
@@ -40,7 +39,7 @@ var callKind = Kind{
 		if err != nil {
 			return errored(err)
 		}
-		result := Result{Conclusion: Passed, Message: call.Name + ": " + answer.String(),
+		result := Result{Conclusion: Passed, Message: t.call.Name + ": " + answer.String(),
 			Outcome: answer.Outcome.String(), Evidence: outcomeDetail(answer.Outcome)}
 		result.Evidence["took"] = rounded(answer.Ended.Sub(answer.Started))
 		if answer.Outcome.Kind == emco.Rejected {

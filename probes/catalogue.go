@@ -17,7 +17,7 @@ import (
 // Kind is a kind of probe: its description and what it does.
 type Kind struct {
 	activity.Activity
-	check func(arguments) error // finds mistakes that the description does not exclude; may be nil
+	check func(Probe) error // finds mistakes that the description does not exclude; may be nil
 	run   func(context.Context, task) Result
 }
 
@@ -63,99 +63,96 @@ func Catalogue() []Kind {
 
 // New makes a probe of a kind out of its decoded arguments. A wrong one is a
 // [document.Problem], whose field is its path, such as "given.dig".
-func New(kind string, args map[string]any) (Probe, error) {
+func New(kind string, arguments map[string]any) (Probe, error) {
 	var names []string
 	for _, k := range Catalogue() {
 		if k.Name == kind {
-			return k.New(args)
+			return k.New(arguments)
 		}
 		names = append(names, k.Name)
 	}
-	return nil, fmt.Errorf("%q is no probe; use one of %s", document.Shown(kind), strings.Join(names, ", "))
+	return Probe{}, fmt.Errorf("%q is no probe; use one of %s", document.Shown(kind), strings.Join(names, ", "))
 }
 
 // New does what the function [New] does for this kind.
-func (k Kind) New(args map[string]any) (Probe, error) {
-	a := arguments{kind: k, values: args}
-	err := a.check()
+func (k Kind) New(arguments map[string]any) (Probe, error) {
+	p := Probe{kind: k, arguments: arguments}
+	err := p.check()
 	if err == nil && k.check != nil {
-		err = k.check(a)
+		err = k.check(p)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", k.Name, err)
+		return Probe{}, fmt.Errorf("%s: %w", k.Name, err)
 	}
-	return a, nil
+	return p, nil
 }
 
-// Run implements [Probe]. A probe that is not a call emits started, then passed
-// or failed; neither if it found no answer.
-func (a arguments) Run(ctx context.Context, on Subject, observer Observer) Result {
-	t := task{Subject: on, Observer: observer, arguments: a}
-	if !slices.Contains(a.kind.Ends, eventPassed) {
-		return a.kind.run(ctx, t)
+// Probe is one question to EMCO, or one action on it: a kind with its arguments.
+type Probe struct {
+	kind      Kind
+	arguments map[string]any
+}
+
+// Run asks until the answer is known or ctx ends. Its observations go to observer,
+// one at a time. If ctx is cancelled while the answer is open the result is
+// [Inconclusive], with the last observation. A probe that is not a call emits
+// started, then passed or failed; neither if it found no answer.
+func (p Probe) Run(ctx context.Context, on Subject, observer Observer) Result {
+	t := task{Subject: on, Observer: observer, Probe: p}
+	t.call, _ = emco.CallNamed(p.text("call"))
+	if !slices.Contains(p.kind.Ends, eventPassed) {
+		return p.kind.run(ctx, t)
 	}
 	t.Event(eventStarted, time.Now(), nil)
-	result := a.kind.run(ctx, t)
+	result := p.kind.run(ctx, t)
 	if event := map[Conclusion]string{Passed: eventPassed, Failed: eventFailed}[result.Conclusion]; event != "" {
 		t.Event(event, time.Now(), map[string]string{"message": result.Message})
 	}
 	return result
 }
 
-// arguments implements [Probe]: a kind with decoded arguments.
-type arguments struct {
-	kind   Kind
-	values map[string]any
-}
-
 func wrong(argument, problem, remedy string) error {
 	return document.Problem{Field: argument, Message: problem, Remedy: remedy}
 }
 
-func (a arguments) check() error {
-	names := a.kind.ArgumentNames()
-	for _, name := range slices.Sorted(maps.Keys(a.values)) {
-		if slices.Contains(names, name) {
-			continue
+func (p Probe) check() error {
+	names := p.kind.ArgumentNames()
+	for _, name := range slices.Sorted(maps.Keys(p.arguments)) {
+		if !slices.Contains(names, name) {
+			return wrong(document.Shown(name), "is no argument of this probe", "it takes "+cmp.Or(strings.Join(names, ", "), "none"))
 		}
-		return wrong(document.Shown(name), "is no argument of this probe", "it takes "+cmp.Or(strings.Join(names, ", "), "none"))
 	}
-	for _, argument := range a.kind.Arguments {
+	for _, argument := range p.kind.Arguments {
 		remedy := "give " + argument.Description
 		if len(argument.Allowed) > 0 {
 			remedy = "use one of " + strings.Join(argument.Allowed, ", ")
 		}
-		value, given := a.values[argument.Name]
-		text, isText := value.(string)
-		_, isObject := value.(map[string]any)
-		object := argument.Type == activity.Mapping
-		message := ""
+		value, given := p.arguments[argument.Name]
+		text, fits := value.(string)
+		what := "text"
+		if argument.Type == activity.Mapping {
+			_, fits = value.(map[string]any)
+			what = "object"
+		}
 		switch {
 		case !given && argument.Required:
-			message = "is missing"
-		case given && object && !isObject:
-			message = "is no object"
-		case given && !object && !isText:
-			message = "is no text"
+			return wrong(argument.Name, "is missing", remedy)
+		case given && !fits:
+			return wrong(argument.Name, "is no "+what, remedy)
 		case given && len(argument.Allowed) > 0 && !slices.Contains(argument.Allowed, text):
-			message = fmt.Sprintf("cannot be %q", document.Shown(text))
-		}
-		if message != "" {
-			return wrong(argument.Name, message, remedy)
+			return wrong(argument.Name, fmt.Sprintf("cannot be %q", document.Shown(text)), remedy)
 		}
 	}
 	return nil
 }
 
-func (a arguments) text(name string) string {
-	text, _ := a.values[name].(string)
+func (p Probe) text(name string) string {
+	text, _ := p.arguments[name].(string)
 	return text
 }
 
-func (a arguments) call() (emco.Call, bool) { return emco.CallNamed(a.text("call")) }
-
-func (a arguments) given() (emco.Given, error) {
-	states, _ := a.values["given"].(map[string]any)
+func (p Probe) given() (emco.Given, error) {
+	states, _ := p.arguments["given"].(map[string]any)
 	return emco.ParseGiven(states)
 }
 

@@ -26,8 +26,8 @@ func clean(ctx context.Context, t task) Result {
 	if err != nil {
 		return errored(err)
 	}
-	for _, anchor := range strays {
-		r.leave(Resource{Anchor: anchor, State: Left, Reason: "it carries a run's mark, but no name that a run gives"})
+	for _, stray := range strays {
+		r.leave(stray)
 	}
 	var errs []error
 	for _, names := range attempts {
@@ -40,8 +40,8 @@ func clean(ctx context.Context, t task) Result {
 }
 
 // marked lists the attempts of a run, or of any, that have left something, and
-// the anchors of what carries a mark but no attempt's name.
-func (s Subject) marked(ctx context.Context, only string) (attempts []emco.Names, strays []string, err error) {
+// what carries a mark but no attempt's name.
+func (s Subject) marked(ctx context.Context, only string) (attempts []emco.Names, strays stays, err error) {
 	for _, collection := range []string{"projects", "cluster-providers"} {
 		answer := s.get(ctx, collection)
 		if answer.err != nil {
@@ -59,7 +59,7 @@ func (s Subject) marked(ctx context.Context, only string) (attempts []emco.Names
 			names, ok := emco.NamesOf(entry.Metadata.Name, entry.Metadata.UserData1)
 			switch {
 			case !ok:
-				strays = append(strays, collection+"/"+document.Shown(entry.Metadata.Name))
+				strays.add(collection+"/"+document.Shown(entry.Metadata.Name), "it carries a run's mark, but no name that a run gives")
 			case !slices.Contains(attempts, names):
 				attempts = append(attempts, names)
 			}
@@ -76,8 +76,8 @@ var leftoversKind = Kind{
 			return errored(err)
 		}
 		evidence := map[string]string{}
-		for _, anchor := range strays {
-			evidence[anchor] = "it carries a run's mark, but no name that a run gives"
+		for _, stray := range strays {
+			evidence[stray.Anchor] = stray.Reason
 		}
 		// What refuses its status for long is wedged: no call is made to see whether that is refused too.
 		var wedges []*wedge
@@ -87,9 +87,9 @@ var leftoversKind = Kind{
 				if t.get(ctx, l.anchor(t.Names)).Outcome.Kind != emco.Accepted {
 					continue
 				}
-				w := t.watchStatus(callNamed(l.instantiate))
-				for sample := range w.samples(ctx, t.Setup.pace(pace{patience: 2 * t.wedgeTime()})) {
-					wedged := t.stuck(ctx, w, callNamed(l.instantiate), t.wedgeTime())
+				w := t.watchStatus(l.instantiate)
+				for sample := range w.samples(ctx, pace{patience: 2 * t.wedgeTime()}) {
+					wedged := w.stuck(ctx, t.wedgeTime())
 					if wedged != nil {
 						wedges = append(wedges, wedged)
 					}

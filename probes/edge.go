@@ -13,7 +13,7 @@ var edgeKind = Kind{
 	Activity: with(following, question("edge", "waits until the objects on the edge are as a call must leave them, by the target's edge kubeconfig",
 		callArgument("the call: all that the status lists must be on the edge, or none of it; of calls on a logical cloud it lists nothing"))),
 	run: func(ctx context.Context, t task) Result {
-		call, _ := t.call()
+		call := t.call
 		if !strings.HasPrefix(call.StatusPath, "{dig}") || call.End != emco.Instantiated && call.End != emco.Terminated {
 			return Result{Conclusion: Passed, Message: "EMCO lists no objects of " + call.Name + ", so there are none to look for on the edge"}
 		}
@@ -28,7 +28,7 @@ var edgeKind = Kind{
 		w.evidence = func(last sample) map[string]string {
 			return map[string]string{"edge": edge.server, "objects": last.words}
 		}
-		for sample := range w.samples(ctx, t.Setup.pace(pace{longest: longestInterval})) {
+		for sample := range w.samples(ctx, pace{longest: longestInterval}) {
 			switch {
 			case sample.condition == edgeFits:
 				return w.result(Passed, "%s after %s", sample.words, w.after())

@@ -20,8 +20,8 @@ var ensureKind = Kind{
 	Activity: action("ensure", "brings fresh resources of the run's own to a given state",
 		activity.Argument{Name: "given", Type: activity.Mapping, Required: true,
 			Description: "the states, such as {logicalCloud: Instantiated, dig: Approved}, or {for: CALL}"}),
-	check: func(a arguments) error {
-		_, err := a.given()
+	check: func(p Probe) error {
+		_, err := p.given()
 		return err
 	},
 	run: ensure,
@@ -42,7 +42,7 @@ type preparation struct {
 // given state; with [Subject.Existing], resources that exist already.
 func ensure(ctx context.Context, t task) Result {
 	began := time.Now()
-	given, err := t.arguments.given()
+	given, err := t.given()
 	p := &preparation{task: t, given: given, patience: cmp.Or(t.Setup.patience, callPatience)}
 	if err == nil {
 		err = p.run(ctx)
@@ -207,9 +207,7 @@ func (p *preparation) create(ctx context.Context, resource emco.Resource) error 
 		case got.Outcome.Kind == emco.Accepted:
 			p.Resource(Resource{Anchor: resource.Anchor, State: Made})
 			return nil
-		case ctx.Err() != nil,
-			got.Outcome.Kind == emco.Rejected && got.Code < 500 && !(unsure && got.Code == http.StatusConflict),
-			!transient(got.Answer) && !unsure:
+		case ctx.Err() != nil, !transient(got.Answer) && !(unsure && got.Code == http.StatusConflict):
 			return failed
 		case got.Outcome.Kind == emco.Refused:
 			continue

@@ -18,7 +18,7 @@ var existsKind = Kind{
 	run: func(ctx context.Context, t task) Result {
 		anchor := t.Names.Anchor(t.text("anchor"))
 		w := &watch{
-			observer: t, noun: "answer",
+			task: t, noun: "answer",
 			ask: func(ctx context.Context) sample {
 				seen := t.get(ctx, anchor)
 				seen.words = seen.String()
@@ -29,7 +29,7 @@ var existsKind = Kind{
 				return map[string]string{"anchor": anchor, "answer": last.Outcome.String()}
 			},
 		}
-		for sample := range w.samples(ctx, t.Setup.pace(pace{})) {
+		for sample := range w.samples(ctx, pace{}) {
 			switch {
 			case sample.Outcome.Kind == emco.Accepted:
 				return w.result(Passed, "%s is there", anchor)
@@ -46,8 +46,8 @@ var existsKind = Kind{
 var unknownWord = regexp.MustCompile(`\{[^}]*\}`)
 
 // checkAnchor demands an anchor with no other words in braces than a run's.
-func checkAnchor(a arguments) error {
-	anchor := emco.Names{}.Anchor(a.text("anchor"))
+func checkAnchor(p Probe) error {
+	anchor := emco.Names{}.Anchor(p.text("anchor"))
 	if word := unknownWord.FindString(anchor); word != "" {
 		return wrong("anchor", fmt.Sprintf("%q stands for no resource of a run", document.Shown(word)),
 			"use {project}, {provider}, {cluster}, {label}, {logicalCloud}, {reference}, {compositeApp}, {compositeProfile}, {dig}, {placement} or {intent}")

@@ -19,58 +19,58 @@ type lifecycle struct {
 	group int    // the number of the deployment intent group; 0 for the logical cloud
 	state func(emco.Given) emco.State
 	// complete is the kind of resource that must exist before calls are made.
-	complete               emco.Kind
-	instantiate, terminate string
-	blocks                 string // what cannot go before it, as a template
-	// next has the call to make in a state on the way to another.
-	next map[emco.State]map[emco.State]string
+	complete                        emco.Kind
+	approve, instantiate, terminate emco.Call // a logical cloud is not approved
+	blocks                          string    // what cannot go before it, as a template
+	// leads has the call to make in a state, whichever other than Created is wanted.
+	leads map[emco.State]emco.Call
 	// before has the call to make before what is in a state can be terminated.
-	before map[emco.State]string
+	before map[emco.State]emco.Call
 }
 
 // lifecycles are in the order in which EMCO instantiates.
-var lifecycles = []lifecycle{
-	{
+var lifecycles = []lifecycle{cloudLifecycle(), groupLifecycle("dig", 1), groupLifecycle("dig2", 2), groupLifecycle("dig3", 3)}
+
+func cloudLifecycle() lifecycle {
+	instantiate, terminate := callNamed("logical-cloud.instantiate"), callNamed("logical-cloud.terminate")
+	return lifecycle{
 		kind: emco.LogicalCloud, word: "{logicalCloud}", field: "logicalCloud",
 		state:    func(g emco.Given) emco.State { return g.Full().LogicalCloud },
-		complete: emco.ClusterReference, instantiate: "logical-cloud.instantiate", terminate: "logical-cloud.terminate",
+		complete: emco.ClusterReference, instantiate: instantiate, terminate: terminate,
 		blocks: "{project}, {provider}",
-		next: map[emco.State]map[emco.State]string{
-			emco.Created:      {emco.Instantiated: "logical-cloud.instantiate", emco.Terminated: "logical-cloud.instantiate"},
-			emco.Instantiated: {emco.Terminated: "logical-cloud.terminate"},
-			emco.Terminated:   {emco.Instantiated: "logical-cloud.instantiate"},
-
-			emco.InstantiateStopped: {emco.Instantiated: "logical-cloud.terminate", emco.Terminated: "logical-cloud.terminate"},
+		leads: map[emco.State]emco.Call{
+			emco.Created: instantiate, emco.Instantiated: terminate, emco.Terminated: instantiate, emco.InstantiateStopped: terminate,
 		},
-	},
-	groupLifecycle("dig", 1),
-	groupLifecycle("dig2", 2),
-	groupLifecycle("dig3", 3),
+	}
 }
 
 func groupLifecycle(field string, number int) lifecycle {
-	approve, instantiate, terminate := field+".approve", field+".instantiate", field+".terminate"
+	approve, instantiate, terminate := callNamed(field+".approve"), callNamed(field+".instantiate"), callNamed(field+".terminate")
 	l := lifecycle{
 		kind: emco.DeploymentIntentGroup, word: "{dig}", field: field, group: number,
 		state:    func(g emco.Given) emco.State { return g.Group(number) },
-		complete: emco.Intent, instantiate: instantiate, terminate: terminate,
+		complete: emco.Intent, approve: approve, instantiate: instantiate, terminate: terminate,
 		blocks: "{logicalCloud}, {compositeApp}, {project}, {provider}",
-		next: map[emco.State]map[emco.State]string{
-			emco.Created:      {emco.Approved: approve, emco.Instantiated: approve, emco.Terminated: approve},
-			emco.Approved:     {emco.Instantiated: instantiate, emco.Terminated: instantiate},
-			emco.Instantiated: {emco.Approved: terminate, emco.Terminated: terminate},
-			emco.Terminated:   {emco.Approved: approve, emco.Instantiated: instantiate},
-
-			emco.InstantiateStopped: {emco.Approved: terminate, emco.Instantiated: terminate, emco.Terminated: terminate},
-			emco.TerminateStopped:   {emco.Approved: instantiate, emco.Instantiated: instantiate, emco.Terminated: instantiate},
+		leads: map[emco.State]emco.Call{
+			emco.Created: approve, emco.Approved: instantiate, emco.Instantiated: terminate, emco.Terminated: instantiate,
+			emco.InstantiateStopped: terminate, emco.TerminateStopped: instantiate,
 		},
 		// Neither is taken for instantiated by EMCO, and both may have objects on the edge.
-		before: map[emco.State]string{emco.TerminateStopped: instantiate},
+		before: map[emco.State]emco.Call{emco.TerminateStopped: instantiate},
 	}
 	if number == 1 { // no call updates another one
-		l.before[emco.Updated] = "dig.rollback"
+		l.before[emco.Updated] = callNamed("dig.rollback")
 	}
 	return l
+}
+
+// next is the call to make in a state on the way to another; false if none leads there.
+func (l lifecycle) next(state, want emco.State) (call emco.Call, leads bool) {
+	if want == emco.Approved && state == emco.Terminated {
+		return l.approve, true
+	}
+	call, leads = l.leads[state]
+	return call, leads && want != emco.Created
 }
 
 // anchor is where what has this life cycle is.
@@ -96,25 +96,25 @@ func callNamed(name string) emco.Call {
 func (l lifecycle) path(from, to emco.State) []string {
 	var calls []string
 	for state := from; state != to; {
-		name, ok := l.next[state][to]
-		if !ok {
+		call, leads := l.next(state, to)
+		if !leads {
 			return nil
 		}
-		calls = append(calls, name)
-		state = callNamed(name).End
+		calls = append(calls, call.Name)
+		state = call.End
 	}
 	return calls
 }
 
 func (p *preparation) driveTo(ctx context.Context, l lifecycle, want emco.State) error {
 	anchor := l.anchor(p.Names)
-	for range len(l.next) + 1 {
-		reading, err := p.await(ctx, callNamed(l.instantiate), func(r emco.Reading) bool { return r.Status.Resting() != "" })
+	for range len(l.leads) + 1 {
+		reading, err := p.await(ctx, l.instantiate, func(r emco.Reading) bool { return r.Status.Resting() != "" })
 		if err != nil {
 			return err
 		}
 		state := reading.Status.Resting()
-		name, leads := l.next[state][want]
+		call, leads := l.next(state, want)
 		switch {
 		case state == "":
 			return fmt.Errorf("%s has not come to rest: status says %s", anchor, describe(reading))
@@ -126,17 +126,17 @@ func (p *preparation) driveTo(ctx context.Context, l lifecycle, want emco.State)
 		case !leads:
 			return fmt.Errorf("%s: %s was not reached: status says %s", anchor, want, describe(reading))
 		}
-		p.calls = append(p.calls, name)
-		if err := p.call(ctx, callNamed(name), state); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+		p.calls = append(p.calls, call.Name)
+		if err := p.makeCall(ctx, call, state); err != nil {
+			return fmt.Errorf("%s: %w", call.Name, err)
 		}
 	}
 	return fmt.Errorf("%s did not come to be %s by %s", anchor, want, strings.Join(p.calls, ", "))
 }
 
-func (p *preparation) call(ctx context.Context, call emco.Call, from emco.State) error {
+func (p *preparation) makeCall(ctx context.Context, call emco.Call, from emco.State) error {
 	if call.Action != emco.Approved || from != emco.Terminated {
-		issue := &issuing{task: p.task, call: call, patience: p.patience}
+		issue := p.issue(call, p.patience)
 		err := issue.run(ctx)
 		if err == nil {
 			// Until EMCO has begun, the status is that of before, and the call

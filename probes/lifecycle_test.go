@@ -326,14 +326,15 @@ func TestBlastRadius(t *testing.T) {
 
 func TestLifecyclesNameKnownCalls(t *testing.T) {
 	for _, l := range lifecycles {
-		names := []string{l.instantiate, l.terminate}
-		names = slices.AppendSeq(names, maps.Values(l.before))
-		for _, calls := range l.next {
-			names = slices.AppendSeq(names, maps.Values(calls))
+		calls := []emco.Call{l.instantiate, l.terminate}
+		if l.kind == emco.DeploymentIntentGroup {
+			calls = append(calls, l.approve)
 		}
-		for _, name := range names {
-			if _, ok := emco.CallNamed(name); !ok {
-				t.Errorf("%s: no call is named %q", l.kind, name)
+		calls = slices.AppendSeq(calls, maps.Values(l.before))
+		calls = slices.AppendSeq(calls, maps.Values(l.leads))
+		for i, call := range calls {
+			if call.Name == "" {
+				t.Errorf("%s: call %d of its table has a name that is not known", l.field, i)
 			}
 		}
 	}

@@ -91,17 +91,17 @@ func TestQuietIsSeenInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		const moved = 1100 * time.Millisecond
-		w := &watch{observer: &record{}, quiet: 3 * time.Second, ask: func(context.Context) sample {
+		w := &watch{task: task{Observer: &record{}}, hold: 3 * time.Second, ask: func(context.Context) sample {
 			now := time.Now()
 			return sample{Answer: emco.Answer{Started: now, Ended: now}, reading: emco.Reading{Text: strconv.FormatBool(now.Sub(began) > moved)}}
 		}}
 		asked := 0
 		for range w.samples(t.Context(), pace{interval: 100 * time.Millisecond, longest: time.Second}) {
-			if asked++; w.held() >= w.quiet {
+			if asked++; w.held() >= w.hold {
 				break
 			}
 		}
-		if took := time.Since(w.same); took != w.quiet || time.Since(began) < moved+w.quiet {
+		if took := time.Since(w.same); took != w.hold || time.Since(began) < moved+w.hold {
 			t.Errorf("seen %v after it moved", took)
 		}
 		if asked > 12 {

@@ -1,5 +1,5 @@
-// Package probes observes an EMCO and acts on it. A probe is one function in one
-// file behind the interface [Probe]. It knows EMCO's REST API and nothing else.
+// Package probes observes an EMCO and acts on it. It knows EMCO's REST API and the
+// edge, and no faults.
 package probes
 
 import (
@@ -17,14 +17,6 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
-// Probe is one question to EMCO, or one action on it.
-type Probe interface {
-	// Run asks until the answer is known or ctx ends. Its observations go to
-	// observer, one at a time. If ctx is cancelled while the answer is open the
-	// result is [Inconclusive], with the last observation.
-	Run(ctx context.Context, on Subject, observer Observer) Result
-}
-
 // Subject is one EMCO, and the resources there of one attempt of one run.
 type Subject struct {
 	Client *emco.Client
@@ -37,16 +29,16 @@ type Subject struct {
 	// long as Settle. A teardown waits for them.
 	Unanswered []emco.Call
 	Settle     time.Duration
-	// Recheck: the probe passed before, and is asked whether what it found still
-	// holds.
-	Recheck bool
-	Slowest *Slowest // of the attempt; may be nil
+	Recheck    bool     // the probe passed before: does what it found still hold?
+	Slowest    *Slowest // of the attempt; may be nil
 }
 
+// task is one run of a probe.
 type task struct {
 	Subject
 	Observer
-	arguments
+	Probe
+	call emco.Call // that the probe's argument names, if any
 }
 
 type (

@@ -15,8 +15,9 @@ import (
 )
 
 func (t task) watchStatus(call emco.Call) *watch {
+	t.call = call
 	return &watch{
-		observer: t, noun: "status", quiet: t.quiet(),
+		task: t, noun: "status", hold: t.quiet(),
 		last:     sample{reading: emco.Reading{Progress: emco.Unknown, Text: "none was read"}},
 		ask:      func(ctx context.Context) sample { return t.read(ctx, call) },
 		evidence: func(last sample) map[string]string { return readingEvidence(last.reading) },
@@ -34,8 +35,8 @@ func (s Subject) read(ctx context.Context, call emco.Call) sample {
 // await reads a call's status until it is as wanted, EMCO refuses it for long, or ctx ends.
 func (t task) await(ctx context.Context, call emco.Call, wanted func(emco.Reading) bool) (emco.Reading, error) {
 	w := t.watchStatus(call)
-	for sample := range w.samples(ctx, t.Setup.pace(pace{longest: longestInterval})) {
-		if wanted(sample.reading) || t.stuck(ctx, w, call, t.wedgeTime()) != nil {
+	for sample := range w.samples(ctx, pace{longest: longestInterval}) {
+		if wanted(sample.reading) || w.stuck(ctx, t.wedgeTime()) != nil {
 			break
 		}
 	}

@@ -21,26 +21,32 @@ var reissueKind = Kind{
 
 func reissue(ctx context.Context, t task) Result {
 	began := time.Now()
-	call, _ := t.call()
-	issue := &issuing{task: t, call: call}
+	issue := t.issue(t.call, 0)
 	err := issue.run(ctx)
 
-	var refused *refusal
-	var wedged *wedge
-	status, last := describe(issue.reading), "no status was read"
+	status := describe(issue.reading)
+	evidence := map[string]string{"posts": strconv.Itoa(issue.posts)}
+	last := "no status was read"
 	if status != "" {
-		last = "last status: " + status
+		evidence["status"], last = status, "last status: "+status
 	}
 	if issue.posts > 0 {
 		last += ", last answer: " + issue.answer.String()
+		evidence["answer"] = issue.answer.Outcome.String()
+		if issue.answer.Code != 0 {
+			evidence["answer"] = strconv.Itoa(issue.answer.Code)
+		}
+	}
+	if wedged, ok := errors.AsType[*wedge](err); ok {
+		return wedged.result(evidence)
 	}
 	result := Result{Conclusion: Passed}
+	refused, isRefused := errors.AsType[*refusal](err)
 	switch {
-	case errors.As(err, &wedged):
-	case errors.As(err, &refused):
+	case isRefused:
 		result = Result{Conclusion: Failed, Message: "reissued, and refused: " + refused.Error()}
 	case ctx.Err() != nil && err != nil:
-		result = unfinished(ctx, time.Since(began), fmt.Sprintf("%s was not accepted (%s)", call.Name, last))
+		result = unfinished(ctx, time.Since(began), fmt.Sprintf("%s was not accepted (%s)", t.call.Name, last))
 	case err != nil:
 		result = errored(err)
 	case issue.reading.Ours && issue.reading.Progress == emco.GaveUp:
@@ -53,19 +59,7 @@ func reissue(ctx context.Context, t task) Result {
 		// The answer was lost or said "already", and the status shows the call accepted.
 		result.Message = fmt.Sprintf("reissued: %s; status says %s", issue.answer, status)
 	}
-	result.Evidence = map[string]string{"posts": strconv.Itoa(issue.posts)}
-	if status != "" {
-		result.Evidence["status"] = status
-	}
-	if issue.posts > 0 {
-		result.Evidence["answer"] = issue.answer.Outcome.String()
-		if issue.answer.Code != 0 {
-			result.Evidence["answer"] = strconv.Itoa(issue.answer.Code)
-		}
-	}
-	if wedged != nil {
-		return wedged.result(result.Evidence)
-	}
+	result.Evidence = evidence
 	return result
 }
 
@@ -73,16 +67,18 @@ func reissue(ctx context.Context, t task) Result {
 // what EMCO has not begun.
 type issuing struct {
 	task
-	call emco.Call
-	// patience is how long a reason of refusal may take to go away; 0 means until
-	// the context ends.
-	patience time.Duration
+	patience time.Duration // how long a reason of refusal may take to go away; 0: until the context ends
 
 	posts   int
 	answer  emco.Answer // to the last POST
 	reading emco.Reading
 	wedge   *wedge // of which the status was refused for long; it is one when the call was refused twice too
 	refused int
+}
+
+func (t task) issue(call emco.Call, patience time.Duration) *issuing {
+	t.call = call
+	return &issuing{task: t, patience: patience}
 }
 
 // refusal is the error of a call that EMCO did not accept.
@@ -135,7 +131,6 @@ func (i *issuing) attempt(ctx context.Context, request emco.Request) error {
 	if posted.err != nil || posted.Outcome.Kind == emco.Accepted {
 		return posted.err
 	}
-	meaning := i.call.Meaning(posted.Answer)
 	if i.wedge != nil && posted.Code >= 500 {
 		if i.refused++; i.refused == 2 {
 			i.wedge.tried += fmt.Sprintf("; POST %s, twice: %s", path.Base(request.Anchor), posted.Answer)
@@ -143,6 +138,7 @@ func (i *issuing) attempt(ctx context.Context, request emco.Request) error {
 		}
 		return &refusal{answer: posted.Answer}
 	}
+	meaning := i.call.Meaning(posted.Answer)
 	if meaning == emco.Already {
 		return i.confirm(ctx)
 	}
@@ -174,13 +170,13 @@ func (i *issuing) confirm(ctx context.Context) error {
 // read reads the status until it shows the call accepted, and long enough if it shows it done, or enough was read.
 func (i *issuing) read(ctx context.Context, p pace, enough func() bool) error {
 	w := i.watchStatus(i.call)
-	for sample := range w.samples(ctx, i.Setup.pace(p)) {
+	for sample := range w.samples(ctx, p) {
 		i.reading = sample.reading
-		if i.wedge = i.stuck(ctx, w, i.call, i.wedgeTime()); i.wedge != nil {
+		if i.wedge = w.stuck(ctx, i.wedgeTime()); i.wedge != nil {
 			return nil
 		}
 		done := ended(i.reading)
-		if i.reading.Ours && !done || done && w.held() >= i.quiet() || !i.reading.Ours && enough() {
+		if i.reading.Ours && !done || done && w.held() >= w.hold || !i.reading.Ours && enough() {
 			return nil
 		}
 	}

@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,25 +41,28 @@ type removal struct {
 type stays []Resource
 
 func (s *stays) add(anchor, reason string) {
-	if _, ok := s.at(anchor); !ok {
+	if !s.at(anchor) {
 		*s = append(*s, Resource{Anchor: anchor, State: Left, Reason: reason})
 	}
 }
 
-func (s stays) find(fits func(anchor string) bool) (found Resource, ok bool) {
-	i := slices.IndexFunc(s, func(r Resource) bool { return fits(r.Anchor) })
-	if i >= 0 {
-		found = s[i]
+func (s stays) at(anchor string) bool {
+	return slices.ContainsFunc(s, func(r Resource) bool { return r.Anchor == anchor })
+}
+
+// hold reports whether one of them holds what is at the anchor.
+func (s stays) hold(anchor string) bool {
+	return slices.ContainsFunc(s, func(r Resource) bool { return below(anchor, r.Anchor) })
+}
+
+// in is the anchor of the first that lies in a resource; empty if none does.
+func (s stays) in(parent string) string {
+	for _, r := range s {
+		if below(r.Anchor, parent) {
+			return r.Anchor
+		}
 	}
-	return found, i >= 0
-}
-
-func (s stays) at(anchor string) (Resource, bool) {
-	return s.find(func(a string) bool { return a == anchor })
-}
-
-func (s stays) in(anchor string) (Resource, bool) {
-	return s.find(func(a string) bool { return below(a, anchor) })
+	return ""
 }
 
 func below(anchor, parent string) bool { return strings.HasPrefix(anchor, parent+"/") }
@@ -128,39 +132,35 @@ func (r *removal) round(ctx context.Context) error {
 	}
 	for _, anchor := range slices.Backward(anchors) {
 		// A cluster must not go before what is deployed on it.
-		if unknown, ok := r.pending.at(anchor); ok {
-			r.waitFor(anchor, unknown.Reason)
+		if r.pending.at(anchor) {
+			r.waitFor(anchor)
 			return nil
 		}
 	}
 	// EMCO terminates a logical cloud only when no group is on it, and what
 	// either rests on must stay until it is terminated.
-	for _, l := range slices.Backward(lifecycles) {
-		anchor := l.anchor(r.Names)
-		for _, names := range r.groups() {
-			group := names.Anchor("{dig}")
-			if _, ok := r.kept.at(group); ok && l.kind == emco.LogicalCloud {
+	for i, l := range slices.Backward(lifecycles) {
+		anchor, last := anchors[i+1], l.kind == emco.LogicalCloud
+		for _, group := range anchors[2:] {
+			if last && r.kept.at(group) {
 				r.block(group, "")
 			}
 		}
-		if reason, err := r.quiesce(ctx, l); err != nil || reason != "" {
-			r.waitFor(anchor, reason)
-			return err
+		reason, err := r.quiesce(ctx, l)
+		if err != nil || reason != "" {
+			r.pending.add(anchor, reason)
+		} else {
+			err = r.delete(ctx, func(a string) bool { return last || a == anchor || below(a, anchor) })
 		}
-		all := l.kind == emco.LogicalCloud
-		if err := r.delete(ctx, func(a string) bool { return all || a == anchor || below(a, anchor) }); err != nil {
+		if err != nil || r.pending.at(anchor) {
+			r.waitFor(anchor)
 			return err
-		}
-		if stays, ok := r.pending.at(anchor); ok {
-			r.waitFor(anchor, stays.Reason)
-			return nil
 		}
 	}
 	return nil
 }
 
-func (r *removal) waitFor(anchor, reason string) {
-	r.pending.add(anchor, reason)
+func (r *removal) waitFor(anchor string) {
 	for _, f := range r.found {
 		r.pending.add(f.Anchor, "it waits for "+anchor)
 	}
@@ -185,48 +185,45 @@ func (r *removal) find(ctx context.Context) error {
 	var missing stays
 	silent := map[emco.Service]string{} // services that did not answer
 	for _, resource := range r.Names.All(emco.Material{Apps: r.apps}) {
-		liesIn := func(parent string) bool { return below(resource.Anchor, parent) }
-		if _, ok := missing.find(liesIn); ok {
-			r.gone(resource.Anchor)
+		anchor, service := resource.Anchor, emco.ServiceOf(resource.Anchor)
+		switch {
+		case missing.hold(anchor):
+			r.gone(anchor)
+			continue
+		case r.kept.at(anchor):
+			continue
+		case silent[service] != "":
+			r.pending.add(anchor, silent[service])
 			continue
 		}
-		if _, ok := r.kept.at(resource.Anchor); ok {
-			continue
-		}
-		service := emco.ServiceOf(resource.Anchor)
-		if reason, ok := silent[service]; ok {
-			r.pending.add(resource.Anchor, reason)
-			continue
-		}
-		answer := r.get(ctx, resource.Anchor)
+		answer := r.get(ctx, anchor)
 		if answer.err != nil {
 			return answer.err
 		}
 		if !answer.Outcome.Answered() {
 			silent[service] = "GET: " + answer.String()
 		}
-		_, inKept := r.kept.find(liesIn)
 		switch {
 		case answer.Missing():
-			missing.add(resource.Anchor, "")
-			r.gone(resource.Anchor)
+			missing.add(anchor, "")
+			r.gone(anchor)
 		case answer.Outcome.Kind != emco.Accepted:
-			r.pending.add(resource.Anchor, "GET: "+answer.String())
-		case resource.Unmarked() && inKept:
-			r.kept.add(resource.Anchor, "it has no mark, and lies in what does not carry the mark "+r.Names.Mark())
+			r.pending.add(anchor, "GET: "+answer.String())
+		case resource.Unmarked() && r.kept.hold(anchor):
+			r.kept.add(anchor, "it has no mark, and lies in what does not carry the mark "+r.Names.Mark())
 		case !ours(r.Names, resource, answer.Answer):
-			r.kept.add(resource.Anchor, "it does not carry the mark "+r.Names.Mark())
+			r.kept.add(anchor, "it does not carry the mark "+r.Names.Mark())
 		default:
 			r.found = append(r.found, resource)
 		}
 	}
 	// What holds something that is kept has to stay too.
 	r.found = slices.DeleteFunc(r.found, func(f emco.Resource) bool {
-		kept, ok := r.kept.in(f.Anchor)
-		if ok {
-			r.kept.add(f.Anchor, "it holds "+kept.Anchor)
+		child := r.kept.in(f.Anchor)
+		if child != "" {
+			r.kept.add(f.Anchor, "it holds "+child)
 		}
-		return ok
+		return child != ""
 	})
 	return nil
 }
@@ -308,10 +305,8 @@ func (r *removal) delete(ctx context.Context, wanted func(anchor string) bool) e
 
 // holds tells what lies below a resource, of this run or not, or that this cannot be told.
 func (r *removal) holds(ctx context.Context, resource emco.Resource) (reason string, err error) {
-	for _, stay := range []stays{r.pending, r.kept} {
-		if child, ok := stay.in(resource.Anchor); ok {
-			return "it holds " + child.Anchor, nil
-		}
+	if child := cmp.Or(r.pending.in(resource.Anchor), r.kept.in(resource.Anchor)); child != "" {
+		return "it holds " + child, nil
 	}
 	for _, list := range emco.Collections(resource.Anchor) {
 		if !r.Client.Reaches(emco.ServiceOf(list)) {
@@ -343,17 +338,15 @@ func (r *removal) quiesce(ctx context.Context, l lifecycle) (reason string, err 
 	if !slices.ContainsFunc(r.found, func(f emco.Resource) bool { return f.Anchor == l.anchor(r.Names) }) {
 		return "", nil
 	}
-	instantiate, terminate := callNamed(l.instantiate), callNamed(l.terminate)
-	seen := r.read(ctx, instantiate)
+	seen := r.read(ctx, l.instantiate)
 	if seen.err != nil {
 		return "", seen.err
 	}
 	r.Note(seen.Ended, fmt.Sprintf("teardown: %s: %s", seen.Request.Anchor, seen.note))
 	last := seen.reading.Status.LastAction()
 	unknown := seen.reading.Progress == emco.Unknown
-	if before := l.before[last]; before != "" {
-		issue := &issuing{task: r.task, call: callNamed(before), patience: instantiatingPatience}
-		if err := issue.run(ctx); err != nil {
+	if before, ok := l.before[last]; ok {
+		if err := r.issue(before, instantiatingPatience).run(ctx); err != nil {
 			return err.Error(), nil
 		}
 		last = emco.Instantiated
@@ -365,11 +358,11 @@ func (r *removal) quiesce(ctx context.Context, l lifecycle) (reason string, err 
 		limited, cancel := context.WithTimeout(ctx, instantiatingPatience)
 		defer cancel()
 		if !unknown {
-			if _, err := r.await(limited, instantiate, func(reading emco.Reading) bool { return reading.Status.Final() }); err != nil {
+			if _, err := r.await(limited, l.instantiate, func(reading emco.Reading) bool { return reading.Status.Final() }); err != nil {
 				return "", err
 			}
 		}
-		issue := &issuing{task: r.task, call: terminate, patience: instantiatingPatience}
+		issue := r.issue(l.terminate, instantiatingPatience)
 		if err := issue.run(ctx); err != nil && issue.wedge != nil {
 			r.suspect = issue.wedge
 			return "", nil
@@ -377,12 +370,11 @@ func (r *removal) quiesce(ctx context.Context, l lifecycle) (reason string, err 
 			// The next round begins anew, from the status.
 			return err.Error(), nil
 		}
-	case last == emco.Terminated:
-	default:
+	case last != emco.Terminated:
 		// Never instantiated, or approved anew since it was terminated.
 		return "", nil
 	}
-	final, err := r.await(ctx, terminate, ended)
+	final, err := r.await(ctx, l.terminate, ended)
 	if err == nil && !ended(final) {
 		reason = "status says " + describe(final)
 	}

@@ -40,8 +40,8 @@ var (
 var quietArgument = activity.Argument{Name: "quiet", Type: activity.Duration,
 	Description: "for how long nothing may move, such as 500ms where all was quiet before; the time of quiet if left out"}
 
-func checkQuiet(a arguments) error {
-	text := a.text(quietArgument.Name)
+func checkQuiet(p Probe) error {
+	text := p.text(quietArgument.Name)
 	if d, err := time.ParseDuration(text); text != "" && (err != nil || d <= 0) {
 		return wrong(quietArgument.Name, fmt.Sprintf("cannot be %q", document.Shown(text)), "write a time, such as 500ms")
 	}
@@ -63,16 +63,16 @@ func (t task) survey(ctx context.Context) (result Result, agree bool) {
 		return errored(err), false
 	}
 	defer edge.http.CloseIdleConnections()
-	call, _ := t.call()
+	call := t.call
 	w := t.watchStatus(call)
 	if quiet, err := time.ParseDuration(t.text(quietArgument.Name)); err == nil {
-		w.quiet = quiet
+		w.hold = quiet
 	}
 	during := callNamed(call.During).UnderWay // which a call that is made meanwhile finds, and does not wait for
-	for sample := range w.samples(ctx, t.Setup.pace(pace{longest: longestInterval, patience: restPatience})) {
+	for sample := range w.samples(ctx, pace{longest: longestInterval, patience: restPatience}) {
 		status := sample.reading.Status
 		rests := status.Resting() != "" || refuses(sample) || during != "" && status.Deployed == during
-		if rests && w.held() >= w.quiet || status.Final() && w.held() >= againstHistory*w.quiet {
+		if rests && w.held() >= w.hold || status.Final() && w.held() >= againstHistory*w.hold {
 			break
 		}
 	}

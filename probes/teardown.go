@@ -108,7 +108,7 @@ func (t task) finalState(ctx context.Context, l lifecycle) (state string, known 
 	if answer := t.get(ctx, t.Names.Anchor(l.word)); answer.err == nil && answer.Missing() {
 		return string(emco.Absent), true
 	}
-	reading, err := t.await(ctx, callNamed(l.instantiate), func(r emco.Reading) bool { return r.Progress != emco.Unknown })
+	reading, err := t.await(ctx, l.instantiate, func(r emco.Reading) bool { return r.Progress != emco.Unknown })
 	switch {
 	case err != nil:
 		return err.Error(), false

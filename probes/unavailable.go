@@ -32,10 +32,9 @@ var unavailableKind = Kind{
 	// A reset, an EOF or a hang means down too, but only a refusal proves that nothing
 	// listens. An answer can be one from before the fault.
 	run: func(ctx context.Context, t task) Result {
-		call, _ := t.call()
-		service := cmp.Or(call.Service, emco.Service(t.text("service")))
-		w := t.watchEndpoint(service, call, t.telling())
-		for sample := range w.samples(ctx, t.Setup.pace(pace{interval: shortInterval, hedged: true})) {
+		service := cmp.Or(t.call.Service, emco.Service(t.text("service")))
+		w := t.watchEndpoint(service, t.telling())
+		for sample := range w.samples(ctx, pace{interval: shortInterval, hedged: true}) {
 			if sample.condition == conditionRefused {
 				return w.result(Passed, "%s refuses after %s: %s", service, w.after(), sample.words)
 			}
@@ -78,9 +77,9 @@ func (t task) telling() asks {
 	}
 }
 
-func checkUnavailable(a arguments) error {
-	service := emco.Service(a.text("service"))
-	call, ok := a.call()
+func checkUnavailable(p Probe) error {
+	service := emco.Service(p.text("service"))
+	call, ok := emco.CallNamed(p.text("call"))
 	switch {
 	case !ok && service == "":
 		return wrong("service", "is missing", "give a service or a call")

@@ -24,12 +24,12 @@ func (s sample) key() string { return cmp.Or(s.condition, s.note) }
 
 // watch polls one question and keeps the last sample.
 type watch struct {
-	observer Observer
+	task
 	noun     string // of a sample
 	ask      func(context.Context) sample
 	keep     func(sample) // may be nil
 	evidence func(sample) map[string]string
-	quiet    time.Duration // how long an answer must hold to count; 0 if that is not asked
+	hold     time.Duration // how long an answer must hold to count; 0 if that is not asked
 
 	began   time.Time
 	last    sample
@@ -43,13 +43,13 @@ type watch struct {
 func (w *watch) samples(ctx context.Context, p pace) iter.Seq[sample] {
 	return func(yield func(sample) bool) {
 		w.began = time.Now()
-		p.due = func() time.Duration { return w.quiet - w.held() }
-		for got := range poll(ctx, p, w.ask) {
+		p.due = func() time.Duration { return w.hold - w.held() }
+		for got := range poll(ctx, w.Setup.pace(p), w.ask) {
 			if w.err = got.err; w.err != nil || over(ctx) && !got.Outcome.Answered() && got.Outcome.Kind != emco.Refused {
 				return
 			}
 			if got.key() != w.last.key() {
-				w.observer.Note(got.Ended, got.note)
+				w.Note(got.Ended, got.note)
 			}
 			if fmt.Sprint(got.reading) != fmt.Sprint(w.last.reading) || w.same.IsZero() {
 				w.same = got.Ended

@@ -45,14 +45,14 @@ func refuses(s sample) bool {
 
 // stuck is what may be a wedge: a status that was refused for so long, of a resource that is there. A wedge refuses the
 // calls too, which only who wants them made can ask.
-func (t task) stuck(ctx context.Context, w *watch, call emco.Call, long time.Duration) *wedge {
+func (w *watch) stuck(ctx context.Context, long time.Duration) *wedge {
 	took := w.last.Ended.Sub(w.refused)
 	for _, l := range lifecycles {
-		anchor := l.anchor(t.Names)
-		if w.refused.IsZero() || took < long || !l.has(call) || t.get(ctx, anchor).Outcome.Kind != emco.Accepted {
+		anchor := l.anchor(w.Names)
+		if w.refused.IsZero() || took < long || !l.has(w.call) || w.get(ctx, anchor).Outcome.Kind != emco.Accepted {
 			continue
 		}
-		return &wedge{anchor, l.in(t.Names, l.blocks), fmt.Sprintf("GET: 200 OK; status for %s: %s", rounded(took), w.last.Answer)}
+		return &wedge{anchor, l.in(w.Names, l.blocks), fmt.Sprintf("GET: 200 OK; status for %s: %s", rounded(took), w.last.Answer)}
 	}
 	return nil
 }
