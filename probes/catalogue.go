@@ -25,7 +25,7 @@ type Kind struct {
 func (k Kind) Changes() bool { return k.Lasting || !k.Probe }
 
 // The events of a probe that is no call.
-const eventStarted, eventPassed, eventFailed = "started", "passed", "failed"
+const eventStarted, eventPassed, eventFailed = "started", string(Passed), string(Failed)
 
 func action(name, summary string, arguments ...activity.Argument) activity.Activity {
 	return activity.Activity{
@@ -105,7 +105,7 @@ func (p Probe) Run(ctx context.Context, on Subject, observer Observer) Result {
 	}
 	t.Event(eventStarted, time.Now(), nil)
 	result := p.kind.run(ctx, t)
-	if event := map[Conclusion]string{Passed: eventPassed, Failed: eventFailed}[result.Conclusion]; event != "" {
+	if event := string(result.Conclusion); slices.Contains(p.kind.Ends, event) {
 		t.Event(event, time.Now(), map[string]string{"message": result.Message})
 	}
 	return result

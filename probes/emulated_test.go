@@ -66,7 +66,7 @@ func (e *emulated) subject(run string) Subject {
 		e.t.Fatal(err)
 	}
 	return Subject{Client: client, Names: names, Setup: Setup{
-		Kubeconfig: e.kubeconfig, Rsync: e.Address("rsync"), Apps: []string{"adservice", "currencyservice"}, Interval: 10 * time.Millisecond, quiet: 50 * time.Millisecond,
+		Kubeconfig: e.kubeconfig, Rsync: e.Address("rsync"), Apps: []string{"adservice", "currencyservice"}, interval: 10 * time.Millisecond, quiet: 50 * time.Millisecond,
 	}}
 }
 
@@ -937,7 +937,7 @@ func TestEnsureDoesNotTakeOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := m.create(within(t, time.Minute), project)
-	if err == nil || !strings.Contains(err.Error(), "POST projects (project): 409 Conflict: Project already exists") {
+	if err == nil || !strings.Contains(err.Error(), "make the project: POST projects: 409 Conflict: Project already exists") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -3,9 +3,7 @@ package probes
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"iter"
 	"net/http"
 	"strconv"
 	"strings"
@@ -42,11 +40,9 @@ type preparation struct {
 // given state; with [Subject.Existing], resources that exist already.
 func ensure(ctx context.Context, t task) Result {
 	began := time.Now()
-	given, err := t.given()
+	given, _ := t.given() // which New has checked
 	p := &preparation{task: t, given: given, patience: cmp.Or(t.Setup.patience, callPatience)}
-	if err == nil {
-		err = p.run(ctx)
-	}
+	err := p.run(ctx)
 	result := Result{Conclusion: Passed, Evidence: map[string]string{
 		"given": given.String(), "made": strconv.Itoa(p.made), "project": t.Names.Anchor("{project}"),
 	}}
@@ -75,16 +71,16 @@ func (p *preparation) run(ctx context.Context) error {
 	if len(p.Setup.Apps) == 0 && p.given.Has(emco.App) {
 		return document.Problem{Field: "apps", Message: "is empty", Remedy: "name the apps that the composite app is made of"}
 	}
-	material, err := p.material(p.given.Has(emco.Cluster))
-	if err != nil {
-		return err
-	}
-	for number := 2; number <= emco.Groups; number++ {
-		for _, app := range material.Apps {
-			if err := p.Names.Group(number).CheckApp(app); err != nil && p.given.Includes(emco.Resource{Kind: emco.App, Group: number}) {
+	for _, l := range lifecycles {
+		for _, app := range p.Setup.Apps {
+			if err := p.Names.Group(l.group).CheckApp(app); err != nil && l.state(p.given) != emco.Absent {
 				return err
 			}
 		}
+	}
+	material, err := p.material(p.given.Has(emco.Cluster))
+	if err != nil {
+		return err
 	}
 	if err := p.nothingThere(ctx); err != nil {
 		return err
@@ -115,16 +111,12 @@ func (p *preparation) find(ctx context.Context, anchor string) (emco.Answer, err
 	return p.until(ctx, emco.Get(anchor), func(a emco.Answer) bool { return a.Outcome.Kind == emco.Accepted || a.Missing() })
 }
 
-func (p *preparation) repeat(ctx context.Context, request emco.Request) iter.Seq[sample] {
-	send := func(ctx context.Context) sample { return p.send(ctx, request) }
-	return poll(ctx, p.Setup.pace(pace{patience: p.patience}), send)
-}
-
 // until sends a request until it has a wanted answer, and waits out problems
 // that can go away by themselves.
 func (p *preparation) until(ctx context.Context, request emco.Request, wanted func(emco.Answer) bool) (emco.Answer, error) {
 	var failed error
-	for got := range p.repeat(ctx, request) {
+	send := func(ctx context.Context) sample { return p.send(ctx, request) }
+	for got := range poll(ctx, p.Setup.pace(pace{patience: p.patience}), send) {
 		if got.err != nil {
 			return emco.Answer{}, got.err
 		}
@@ -197,36 +189,29 @@ func (p *preparation) registerRsync(ctx context.Context) error {
 func (p *preparation) create(ctx context.Context, resource emco.Resource) error {
 	p.Resource(Resource{Anchor: resource.Anchor, State: Making})
 	unsure := false // a POST of ours may have made it
-	var failed error
-	for got := range p.repeat(ctx, resource.Create) {
-		if got.err != nil {
-			return got.err
-		}
-		failed = fmt.Errorf("POST %s (%s): %s", resource.Create.Anchor, resource.Kind, got)
+	var unclear error
+	_, err := p.until(ctx, resource.Create, func(posted emco.Answer) bool {
 		switch {
-		case got.Outcome.Kind == emco.Accepted:
-			p.Resource(Resource{Anchor: resource.Anchor, State: Made})
-			return nil
-		case ctx.Err() != nil, !transient(got.Answer) && !(unsure && got.Code == http.StatusConflict):
-			return failed
-		case got.Outcome.Kind == emco.Refused:
-			continue
+		case posted.Outcome.Kind == emco.Accepted:
+			return true
+		case ctx.Err() != nil, posted.Outcome.Kind == emco.Refused,
+			!transient(posted) && !(unsure && posted.Code == http.StatusConflict):
+			return false
 		}
 		unsure = true
-		p.Note(got.Ended, failed.Error()+"; a GET will tell whether it was made")
-		found, err := p.find(ctx, resource.Anchor)
-		switch {
-		case err != nil:
-			return errors.Join(failed, err)
-		case found.Missing():
-		case !ours(p.Names, resource, found):
-			return errors.Join(failed, fmt.Errorf("%s is there and does not carry the run's mark", resource.Anchor))
-		default:
-			p.Resource(Resource{Anchor: resource.Anchor, State: Made})
-			return nil
+		p.Note(posted.Ended, fmt.Sprintf("POST %s (%s): %s; a GET will tell whether it was made", resource.Create.Anchor, resource.Kind, posted))
+		var found emco.Answer
+		found, unclear = p.find(ctx, resource.Anchor)
+		if unclear == nil && !found.Missing() && !ours(p.Names, resource, found) {
+			unclear = fmt.Errorf("%s is there and does not carry the run's mark", resource.Anchor)
 		}
+		return unclear != nil || !found.Missing()
+	})
+	if err = cmp.Or(err, unclear); err != nil {
+		return fmt.Errorf("make the %s: %w", resource.Kind, err)
 	}
-	return failed
+	p.Resource(Resource{Anchor: resource.Anchor, State: Made})
+	return nil
 }
 
 func ours(names emco.Names, resource emco.Resource, found emco.Answer) bool {

@@ -39,13 +39,13 @@ func (p *preparation) existing(ctx context.Context) error {
 }
 
 func existingStates(given emco.Given) string {
-	text := ""
+	var parts []string
 	for _, l := range lifecycles {
 		if state := l.state(given); state != emco.Absent {
-			text += fmt.Sprintf(", %s %s", l.field, state)
+			parts = append(parts, l.field+" "+string(state))
 		}
 	}
-	return strings.TrimPrefix(text, ", ")
+	return strings.Join(parts, ", ")
 }
 
 // present checks that the resource exists, and a group on the cloud named with it.
@@ -115,13 +115,19 @@ func BlastRadius(names emco.Names, given emco.Given, calls []string) (texts []st
 		return nil, err
 	}
 	for _, l := range lifecycles {
-		verbs, err := l.verbs(calls)
-		if err != nil {
-			return nil, err
-		}
-		var parts []string
+		var parts, verbs []string
 		if state := l.state(given); state != emco.Absent {
 			parts = append(parts, l.preparation(state))
+		}
+		for _, name := range calls {
+			call, _ := emco.CallNamed(name)
+			if call.Creates != "" {
+				return nil, document.Problem{Field: "steps", Remedy: runWithoutExisting,
+					Message: fmt.Sprintf("%s makes a %s, and a run on existing resources makes nothing", name, call.Creates)}
+			}
+			if l.has(call) && !slices.Contains(verbs, verb(call)) {
+				verbs = append(verbs, verb(call))
+			}
 		}
 		if len(verbs) > 0 {
 			parts = append(parts, "then the experiment: "+strings.Join(verbs, ", "))
@@ -148,26 +154,19 @@ func existingFits(given emco.Given) error {
 	return nil
 }
 
-func (l lifecycle) verbs(calls []string) (verbs []string, err error) {
-	for _, name := range calls {
-		call, _ := emco.CallNamed(name)
-		if call.Creates != "" {
-			return nil, document.Problem{Field: "steps", Message: fmt.Sprintf("%s makes a %s, and a run on existing resources makes nothing", name, call.Creates),
-				Remedy: runWithoutExisting}
-		}
-		if verb := verb(name); l.has(call) && !slices.Contains(verbs, verb) {
-			verbs = append(verbs, verb)
-		}
-	}
-	return verbs, nil
-}
-
+// preparation tells by which calls a resource is brought to a state.
 func (l lifecycle) preparation(want emco.State) string {
 	var paths []string
 	for _, from := range []emco.State{emco.Created, emco.Approved, emco.Instantiated, emco.Terminated} {
-		path := l.path(from, want)
-		for i, name := range path {
-			path[i] = verb(name)
+		var path []string
+		for state := from; state != want; {
+			call, leads := l.next(state, want)
+			if !leads {
+				path = nil
+				break
+			}
+			path = append(path, verb(call))
+			state = call.End
 		}
 		if len(path) > 0 {
 			paths = append(paths, fmt.Sprintf("%s if it is %s", strings.Join(path, ", "), from))
@@ -179,4 +178,4 @@ func (l lifecycle) preparation(want emco.State) string {
 	return fmt.Sprintf("brought to %s before each attempt (%s)", want, strings.Join(paths, "; "))
 }
 
-func verb(call string) string { return call[strings.LastIndex(call, ".")+1:] }
+func verb(call emco.Call) string { return call.Name[strings.LastIndex(call.Name, ".")+1:] }

@@ -50,7 +50,7 @@ func TestExists(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	on := probes.Subject{Client: client, Names: names, Setup: probes.Setup{Interval: time.Millisecond}}
+	on := probes.Subject{Client: client, Names: names}
 	for _, test := range []struct {
 		anchor  string
 		want    probes.Conclusion

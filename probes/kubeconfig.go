@@ -28,27 +28,33 @@ type edge struct {
 	http          http.Client
 }
 
-type kubeconfig struct {
-	Current                   string `yaml:"current-context"`
-	Contexts, Clusters, Users entries
-}
-
-type entries []map[string]any
-
-func (e entries) named(name, kind string) fields {
-	i := slices.IndexFunc(e, func(each map[string]any) bool { return each["name"] == name })
-	if i < 0 {
-		return nil
-	}
-	found, _ := e[i][kind].(map[string]any)
-	return found
-}
-
 type fields map[string]any
 
 func (f fields) text(name string) string {
 	text, _ := f[name].(string)
 	return text
+}
+
+// named is what a list of a kubeconfig has under a name, such as a user.
+func named(list []fields, kind, name string) fields {
+	for _, entry := range list {
+		if found, ok := entry[kind].(fields); ok && entry["name"] == name {
+			return found
+		}
+	}
+	return nil
+}
+
+func readKubeconfig(file string) ([]byte, error) {
+	if file == "" {
+		return nil, document.Problem{Field: "kubeconfig", Message: "is missing",
+			Remedy: "name the file with the kubeconfig of the edge cluster, in the target's settings.edge.kubeconfig or by --kubeconfig"}
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		err = fmt.Errorf("read the kubeconfig of the edge cluster: %w", err)
+	}
+	return data, err
 }
 
 // openEdge reads a kubeconfig: the server, what to trust and who to be, of its current context.
@@ -57,19 +63,19 @@ func openEdge(file string) (*edge, error) {
 		return document.Problem{File: file, Field: field, Message: message,
 			Remedy: "give a kubeconfig of the edge cluster whose current context has a server, and a token or a client certificate"}
 	}
-	if file == "" {
-		return nil, wrong("settings.edge.kubeconfig", "is missing in the target")
-	}
-	data, err := os.ReadFile(file)
+	data, err := readKubeconfig(file)
 	if err != nil {
-		return nil, fmt.Errorf("read the kubeconfig of the edge cluster: %w", err)
+		return nil, err
 	}
-	var read kubeconfig
+	var read struct {
+		Current                   string `yaml:"current-context"`
+		Contexts, Clusters, Users []fields
+	}
 	if err := yaml.Unmarshal(data, &read); err != nil {
 		return nil, wrong("", "cannot be read: "+err.Error())
 	}
-	context := read.Contexts.named(read.Current, "context")
-	cluster, user := read.Clusters.named(context.text("cluster"), "cluster"), read.Users.named(context.text("user"), "user")
+	context := named(read.Contexts, "context", read.Current)
+	cluster, user := named(read.Clusters, "cluster", context.text("cluster")), named(read.Users, "user", context.text("user"))
 	for field := range user {
 		if !slices.Contains([]string{"token", "tokenFile", certificate, certificate + "-data", key, key + "-data"}, field) {
 			return nil, wrong("users", "the user of the current context has "+document.Shown(field)+", which is not run or sent from here")

@@ -91,21 +91,6 @@ func callNamed(name string) emco.Call {
 	return call
 }
 
-// path lists the calls that lead from a state to another; empty if the states
-// are equal or there is no path.
-func (l lifecycle) path(from, to emco.State) []string {
-	var calls []string
-	for state := from; state != to; {
-		call, leads := l.next(state, to)
-		if !leads {
-			return nil
-		}
-		calls = append(calls, call.Name)
-		state = call.End
-	}
-	return calls
-}
-
 func (p *preparation) driveTo(ctx context.Context, l lifecycle, want emco.State) error {
 	anchor := l.anchor(p.Names)
 	for range len(l.leads) + 1 {

@@ -16,17 +16,6 @@ type pace struct {
 	hedged   bool                 // sends another request beside one that takes longer than [hedgeDelay]
 }
 
-// wait is the time to the next question: no longer than until its answer can decide.
-func (p pace) wait(interval time.Duration) time.Duration {
-	if p.due == nil {
-		return interval
-	}
-	if due := p.due(); due > 0 {
-		return min(interval, due)
-	}
-	return interval
-}
-
 // hedgeDelay is how long a request may hang before another one is sent beside
 // it. The first packet to a pod that has just gone can get lost, which costs a
 // second; one that is sent a moment later is answered or refused at once.
@@ -51,7 +40,14 @@ func poll[T any](ctx context.Context, p pace, ask func(context.Context) T) iter.
 			} else {
 				return
 			}
-			if !yield(answer) || p.patience > 0 && time.Since(began) > p.patience || !pause(ctx, p.wait(interval)) {
+			if !yield(answer) || p.patience > 0 && time.Since(began) > p.patience {
+				return
+			}
+			wait := interval
+			if p.due != nil && p.due() > 0 {
+				wait = min(wait, p.due())
+			}
+			if !pause(ctx, wait) {
 				return
 			}
 		}

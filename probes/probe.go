@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"time"
 
@@ -59,10 +58,8 @@ type Setup struct {
 	Kubeconfig string   // the file with that of the edge cluster
 	Rsync      string   // where EMCO reaches its gRPC port, as HOST:PORT
 	Apps       []string // of the composite app
-	// Interval is the time from an answer to the next question; 0: each probe's own.
-	Interval time.Duration
 
-	patience, quiet time.Duration // if not 0, replace the limits of probes in tests
+	interval, patience, quiet time.Duration // if not 0, replace those of each probe in tests
 }
 
 const (
@@ -73,7 +70,7 @@ const (
 )
 
 func (s Setup) pace(p pace) pace {
-	p.interval = cmp.Or(s.Interval, p.interval, steadyInterval)
+	p.interval = cmp.Or(s.interval, p.interval, steadyInterval)
 	return p
 }
 
@@ -92,20 +89,8 @@ func (s Setup) rsync() (host string, port int, err error) {
 // material is what the resources are made of; the kubeconfig only on demand.
 func (s Subject) material(kubeconfig bool) (material emco.Material, err error) {
 	material.Apps = s.Setup.Apps
-	for _, app := range material.Apps {
-		if err := s.Names.CheckApp(app); err != nil {
-			return material, err
-		}
-	}
-	switch {
-	case !kubeconfig:
-		return material, nil
-	case s.Setup.Kubeconfig == "":
-		return material, document.Problem{Field: "kubeconfig", Message: "is missing",
-			Remedy: "name the file with the kubeconfig of the edge cluster"}
-	}
-	if material.Kubeconfig, err = os.ReadFile(s.Setup.Kubeconfig); err != nil {
-		err = fmt.Errorf("read the kubeconfig of the edge cluster: %w", err)
+	if kubeconfig {
+		material.Kubeconfig, err = readKubeconfig(s.Setup.Kubeconfig)
 	}
 	return material, err
 }

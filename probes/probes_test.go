@@ -194,7 +194,7 @@ func (s *scripted) subject(change ...func(*emco.Config)) Subject {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return Subject{Client: client, Names: names, Setup: Setup{Apps: []string{"adservice"}, Interval: time.Millisecond, quiet: 20 * time.Millisecond}}
+	return Subject{Client: client, Names: names, Setup: Setup{Apps: []string{"adservice"}, interval: time.Millisecond, quiet: 20 * time.Millisecond}}
 }
 
 const (

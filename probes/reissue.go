@@ -41,7 +41,7 @@ func reissue(ctx context.Context, t task) Result {
 		return wedged.result(evidence)
 	}
 	result := Result{Conclusion: Passed}
-	refused, isRefused := errors.AsType[*refusal](err)
+	refused, isRefused := errors.AsType[refusal](err)
 	switch {
 	case isRefused:
 		result = Result{Conclusion: Failed, Message: "reissued, and refused: " + refused.Error()}
@@ -83,17 +83,8 @@ func (t task) issue(call emco.Call, patience time.Duration) *issuing {
 
 // refusal is the error of a call that EMCO did not accept.
 type refusal struct {
-	answer emco.Answer
-	status string
-	final  bool // the reason does not go away by itself
-}
-
-func (e *refusal) Error() string {
-	text := fmt.Sprintf("POST %s: %s", e.answer.Request.Anchor, e.answer)
-	if e.status != "" {
-		text += "; status says " + e.status
-	}
-	return text
+	error
+	final bool // the reason does not go away by itself
 }
 
 // confirmations is how often the lagging status may disagree with "already".
@@ -106,14 +97,14 @@ func (i *issuing) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var refused *refusal
+	var refused refusal
 	attempt := func(ctx context.Context) error { return i.attempt(ctx, request) }
 	for err := range poll(ctx, i.Setup.pace(pace{patience: i.patience}), attempt) {
 		if !errors.As(err, &refused) || refused.final {
 			return err
 		}
 	}
-	return cmp.Or[error](ctx.Err(), refused)
+	return cmp.Or(ctx.Err(), error(refused))
 }
 
 // attempt posts once, if the status does not show the call accepted.
@@ -131,18 +122,20 @@ func (i *issuing) attempt(ctx context.Context, request emco.Request) error {
 	if posted.err != nil || posted.Outcome.Kind == emco.Accepted {
 		return posted.err
 	}
+	refused := refusal{error: fmt.Errorf("POST %s: %s", request.Anchor, posted)}
 	if i.wedge != nil && posted.Code >= 500 {
 		if i.refused++; i.refused == 2 {
-			i.wedge.tried += fmt.Sprintf("; POST %s, twice: %s", path.Base(request.Anchor), posted.Answer)
+			i.wedge.tried += fmt.Sprintf("; POST %s, twice: %s", path.Base(request.Anchor), posted)
 			return i.wedge
 		}
-		return &refusal{answer: posted.Answer}
+		return refused
 	}
 	meaning := i.call.Meaning(posted.Answer)
+	refused.final = meaning == emco.Never
 	if meaning == emco.Already {
-		return i.confirm(ctx)
+		return i.confirm(ctx, refused)
 	}
-	return &refusal{answer: posted.Answer, final: meaning == emco.Never}
+	return refused
 }
 
 // settle reads the status until it shows the call accepted, or shows twice
@@ -158,11 +151,12 @@ func (i *issuing) settle(ctx context.Context) error {
 	})
 }
 
-func (i *issuing) confirm(ctx context.Context) error {
+// confirm finds out whether a call is under way or done, as EMCO refused it for being.
+func (i *issuing) confirm(ctx context.Context, refused refusal) error {
 	left := confirmations
 	err := i.read(ctx, pace{}, func() bool { left--; return left <= 0 && i.reading.Progress != emco.Done })
 	if err == nil && !i.reading.Ours && i.reading.Progress != emco.Done {
-		return &refusal{answer: i.answer, status: describe(i.reading), final: true}
+		return refusal{fmt.Errorf("%w; status says %s", refused, describe(i.reading)), true}
 	}
 	return err
 }

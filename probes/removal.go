@@ -31,7 +31,7 @@ type removal struct {
 	// Of the attempt that is being removed:
 	apps    []string
 	deleted map[string]bool // anchors that a DELETE was sent for
-	found   []emco.Resource // what is there and ours, parents first
+	found   []string        // the anchors of what is there and ours, parents first
 	kept    stays           // not ours, holds what is not ours, or wedged
 	pending stays           // not removed in the last round
 	suspect *wedge          // whose status and calls are refused: DELETE decides
@@ -66,6 +66,8 @@ func (s stays) in(parent string) string {
 }
 
 func below(anchor, parent string) bool { return strings.HasPrefix(anchor, parent+"/") }
+
+func inside(anchor, parent string) bool { return anchor == parent || below(anchor, parent) }
 
 func (r *removal) attempt(ctx context.Context, names emco.Names) error {
 	r.Names, r.apps = names, slices.Clone(r.Setup.Apps)
@@ -140,9 +142,9 @@ func (r *removal) round(ctx context.Context) error {
 	// EMCO terminates a logical cloud only when no group is on it, and what
 	// either rests on must stay until it is terminated.
 	for i, l := range slices.Backward(lifecycles) {
-		anchor, last := anchors[i+1], l.kind == emco.LogicalCloud
+		anchor := anchors[i+1]
 		for _, group := range anchors[2:] {
-			if last && r.kept.at(group) {
+			if l.kind == emco.LogicalCloud && r.kept.at(group) {
 				r.block(group, "")
 			}
 		}
@@ -150,7 +152,7 @@ func (r *removal) round(ctx context.Context) error {
 		if err != nil || reason != "" {
 			r.pending.add(anchor, reason)
 		} else {
-			err = r.delete(ctx, func(a string) bool { return last || a == anchor || below(a, anchor) })
+			err = r.delete(ctx, l)
 		}
 		if err != nil || r.pending.at(anchor) {
 			r.waitFor(anchor)
@@ -162,7 +164,7 @@ func (r *removal) round(ctx context.Context) error {
 
 func (r *removal) waitFor(anchor string) {
 	for _, f := range r.found {
-		r.pending.add(f.Anchor, "it waits for "+anchor)
+		r.pending.add(f, "it waits for "+anchor)
 	}
 }
 
@@ -172,7 +174,7 @@ const blocked = "what is wedged, or holds something of others, blocks it"
 func (r *removal) block(anchor, reason string) {
 	r.kept.add(anchor, fmt.Sprintf("%s; %d more of the attempt stay because of it", reason, len(r.found)))
 	for _, f := range r.found {
-		r.kept.add(f.Anchor, blocked)
+		r.kept.add(f, blocked)
 	}
 	r.found = nil
 }
@@ -214,14 +216,14 @@ func (r *removal) find(ctx context.Context) error {
 		case !ours(r.Names, resource, answer.Answer):
 			r.kept.add(anchor, "it does not carry the mark "+r.Names.Mark())
 		default:
-			r.found = append(r.found, resource)
+			r.found = append(r.found, anchor)
 		}
 	}
 	// What holds something that is kept has to stay too.
-	r.found = slices.DeleteFunc(r.found, func(f emco.Resource) bool {
-		child := r.kept.in(f.Anchor)
+	r.found = slices.DeleteFunc(r.found, func(anchor string) bool {
+		child := r.kept.in(anchor)
 		if child != "" {
-			r.kept.add(f.Anchor, "it holds "+child)
+			r.kept.add(anchor, "it holds "+child)
 		}
 		return child != ""
 	})
@@ -262,22 +264,19 @@ func (r *removal) gone(anchor string) {
 	}
 }
 
-// delete deletes what was found at the wanted anchors, children first.
-func (r *removal) delete(ctx context.Context, wanted func(anchor string) bool) error {
-	for _, resource := range slices.Backward(slices.Clone(r.found)) {
-		anchor := resource.Anchor
-		if !wanted(anchor) {
+// delete deletes what was found of a group, or with the logical cloud all, children first.
+func (r *removal) delete(ctx context.Context, l lifecycle) error {
+	for _, anchor := range slices.Backward(slices.Clone(r.found)) {
+		if l.kind != emco.LogicalCloud && !inside(anchor, l.anchor(r.Names)) {
 			continue
 		}
 		if ctx.Err() != nil {
 			r.pending.add(anchor, "there was no time left")
 			continue
 		}
-		holds, err := r.holds(ctx, resource)
-		if err != nil {
+		if holds, err := r.holds(ctx, anchor); err != nil {
 			return err
-		}
-		if holds != "" {
+		} else if holds != "" {
 			// EMCO refuses to delete it then, and can destroy it all the same.
 			r.pending.add(anchor, holds)
 			continue
@@ -290,8 +289,8 @@ func (r *removal) delete(ctx context.Context, wanted func(anchor string) bool) e
 			return answer.err
 		case answer.Outcome.Kind == emco.Accepted || answer.Missing():
 			r.gone(anchor)
-			r.found = slices.DeleteFunc(r.found, func(f emco.Resource) bool { return f.Anchor == anchor })
-		case w != nil && answer.Outcome.Kind == emco.Rejected && (anchor == w.anchor || below(anchor, w.anchor)):
+			r.found = slices.DeleteFunc(r.found, func(found string) bool { return found == anchor })
+		case w != nil && answer.Outcome.Kind == emco.Rejected && inside(anchor, w.anchor):
 			w.tried += fmt.Sprintf("; DELETE %s: %s", path.Base(anchor), answer)
 			r.wedges = append(r.wedges, w)
 			r.block(w.anchor, "wedged: "+w.tried)
@@ -304,11 +303,11 @@ func (r *removal) delete(ctx context.Context, wanted func(anchor string) bool) e
 }
 
 // holds tells what lies below a resource, of this run or not, or that this cannot be told.
-func (r *removal) holds(ctx context.Context, resource emco.Resource) (reason string, err error) {
-	if child := cmp.Or(r.pending.in(resource.Anchor), r.kept.in(resource.Anchor)); child != "" {
+func (r *removal) holds(ctx context.Context, anchor string) (reason string, err error) {
+	if child := cmp.Or(r.pending.in(anchor), r.kept.in(anchor)); child != "" {
 		return "it holds " + child, nil
 	}
-	for _, list := range emco.Collections(resource.Anchor) {
+	for _, list := range emco.Collections(anchor) {
 		if !r.Client.Reaches(emco.ServiceOf(list)) {
 			continue
 		}
@@ -323,7 +322,7 @@ func (r *removal) holds(ctx context.Context, resource emco.Resource) (reason str
 				whose = "which is still there after its DELETE"
 			}
 			reason = fmt.Sprintf("it holds %s/%s, %s", path.Base(list), document.Shown(name), whose)
-			r.kept.add(resource.Anchor, reason)
+			r.kept.add(anchor, reason)
 			return reason, nil
 		case !ok:
 			return fmt.Sprintf("GET %s: %s", path.Base(list), answer), nil
@@ -335,7 +334,7 @@ func (r *removal) holds(ctx context.Context, resource emco.Resource) (reason str
 // quiesce terminates what is instantiated and waits for what is under way, or
 // returns why that cannot be done now.
 func (r *removal) quiesce(ctx context.Context, l lifecycle) (reason string, err error) {
-	if !slices.ContainsFunc(r.found, func(f emco.Resource) bool { return f.Anchor == l.anchor(r.Names) }) {
+	if !slices.Contains(r.found, l.anchor(r.Names)) {
 		return "", nil
 	}
 	seen := r.read(ctx, l.instantiate)

@@ -15,27 +15,23 @@ import (
 
 // surveyKind records, and agreementKind judges.
 var (
-	surveyKind = Kind{
-		Activity: question("survey", "waits until nothing moves, and lists what EMCO says of what a call works on and what of it is on the edge",
-			callArgument("the call"), quietArgument),
-		check: checkQuiet,
-		run: func(ctx context.Context, t task) Result {
-			result, _ := t.survey(ctx)
-			return result
-		},
-	}
-	agreementKind = Kind{
-		Activity: question("agreement", "does as survey, and tells whether EMCO and the edge agree", callArgument("the call"), quietArgument),
+	surveyKind    = surveying("survey", "waits until nothing moves, and lists what EMCO says of what a call works on and what of it is on the edge", false)
+	agreementKind = surveying("agreement", "does as survey, and tells whether EMCO and the edge agree", true)
+)
+
+func surveying(name, summary string, judges bool) Kind {
+	return Kind{
+		Activity: question(name, summary, callArgument("the call"), quietArgument),
 		check:    checkQuiet,
 		run: func(ctx context.Context, t task) Result {
 			result, agree := t.survey(ctx)
-			if result.Conclusion == Passed && !agree {
+			if judges && result.Conclusion == Passed && !agree {
 				result.Conclusion = Failed
 			}
 			return result
 		},
 	}
-)
+}
 
 var quietArgument = activity.Argument{Name: "quiet", Type: activity.Duration,
 	Description: "for how long nothing may move, such as 500ms where all was quiet before; the time of quiet if left out"}

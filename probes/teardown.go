@@ -3,6 +3,7 @@ package probes
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -90,10 +91,9 @@ func (t task) reportFinalState(ctx context.Context) Result {
 		if l.group > 1 || !t.Names.Chose(l.word) {
 			continue
 		}
-		state, known := t.finalState(ctx, l)
-		if !known {
-			result.Conclusion = Errored
-			state = "in a state that is not known: " + state
+		state, err := t.finalState(ctx, l)
+		if err != nil {
+			result.Conclusion, state = Errored, "in a state that is not known: "+err.Error()
 		}
 		result.Evidence[string(l.kind)] = state
 		states = append(states, t.Names.Anchor(l.word)+" "+state)
@@ -102,18 +102,15 @@ func (t task) reportFinalState(ctx context.Context) Result {
 	return result
 }
 
-func (t task) finalState(ctx context.Context, l lifecycle) (state string, known bool) {
+func (t task) finalState(ctx context.Context, l lifecycle) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, finalStatePatience)
 	defer cancel()
 	if answer := t.get(ctx, t.Names.Anchor(l.word)); answer.err == nil && answer.Missing() {
-		return string(emco.Absent), true
+		return string(emco.Absent), nil
 	}
 	reading, err := t.await(ctx, l.instantiate, func(r emco.Reading) bool { return r.Progress != emco.Unknown })
-	switch {
-	case err != nil:
-		return err.Error(), false
-	case reading.Progress == emco.Unknown:
-		return reading.Text, false
+	if err == nil && reading.Progress == emco.Unknown {
+		err = errors.New(reading.Text)
 	}
-	return describe(reading), true
+	return describe(reading), err
 }

@@ -77,13 +77,11 @@ func (s Service) HasPods() bool { return len(s.Labels) > 0 }
 
 // Host returns the host of the service's address, else of its URL, if any.
 func (s Service) Host() string {
-	if host, _, err := net.SplitHostPort(s.Address); err == nil {
-		return host
+	host, _, err := net.SplitHostPort(s.HostPort())
+	if err != nil { // no port is known
+		return s.HostPort()
 	}
-	if parsed, err := url.Parse(s.URL); err == nil && s.Address == "" {
-		return parsed.Hostname()
-	}
-	return s.Address
+	return host
 }
 
 // HostPort returns that host with the port of the address or URL, or alone where
@@ -96,8 +94,8 @@ func (s Service) HostPort() string {
 	if err != nil || parsed.Host == "" {
 		return ""
 	}
-	scheme := map[string]string{"http": "80", "https": "443"}[parsed.Scheme]
-	return net.JoinHostPort(parsed.Hostname(), cmp.Or(parsed.Port(), scheme))
+	port := map[string]string{"http": "80", "https": "443"}[parsed.Scheme]
+	return net.JoinHostPort(parsed.Hostname(), cmp.Or(parsed.Port(), port))
 }
 
 type Ingress struct {

@@ -65,6 +65,9 @@ func TestReadTarget(t *testing.T) {
 	if !reflect.DeepEqual(read, want) {
 		t.Errorf("got  %+v\nwant %+v", read, want)
 	}
+	if !read.Services["shop"].HasPods() || read.Services["courier"].HasPods() {
+		t.Error("what has labels has pods, and nothing else")
+	}
 
 	data, err := json.Marshal(read)
 	if err != nil {
