@@ -30,8 +30,7 @@ type activeFault struct {
 	// phase is empty until the API server has created the object, and for one
 	// that this driver did not apply.
 	phase string
-	// last is when the latest event was observed.
-	last time.Time
+	last  time.Time // when the latest event was observed
 	// failed: an error was observed. ended: the fault ended by itself. removing:
 	// Remove has begun. removed: Removed was observed.
 	failed, ended, removing, removed bool
@@ -44,10 +43,8 @@ type activeFault struct {
 	records           []*v1alpha1.Record
 	compared, differs bool
 
-	// after is when the phase began at the earliest.
-	after time.Time
-	// outage is what a PodChaos does to its pods; nil for what stops nothing.
-	outage *outage
+	after  time.Time // when the phase began at the earliest
+	outage *outage   // what a PodChaos does to its pods; nil for what stops nothing
 }
 
 func (f *activeFault) start(object fault.Object, at time.Time, took time.Duration, told string) {
@@ -158,8 +155,7 @@ func (f *activeFault) bound(moment engine.Moment) engine.Moment {
 	return moment
 }
 
-// end takes note that the fault has ended, and nobody has removed it. For one
-// that was to stay on until it is removed that is an error.
+// end notes that the fault is over before it was removed: an error of one that was to stay on.
 func (f *activeFault) end(now time.Time, err error) {
 	f.ended = true
 	if f.latest.IsOneShot() || f.failed {
@@ -186,13 +182,10 @@ func (f *activeFault) note(at time.Time, detail string) {
 	f.emit(engine.Moment{At: at, Detail: detail})
 }
 
-// emit observes a moment until the driver is closed, an event not before the
-// one that came before it.
+// emit observes a moment until the driver is closed, and events in the order of their times.
 func (f *activeFault) emit(moment engine.Moment) {
 	if moment.Event != "" {
-		if moment.At.Before(f.last) {
-			moment.At = f.last
-		}
+		moment.At = later(moment.At, f.last)
 		f.last = moment.At
 	}
 	if f.driver.lifetime.Err() == nil && (!f.removed || moment.Event != "") {

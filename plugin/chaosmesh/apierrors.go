@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 // Resources that the driver uses, as a role names them.
@@ -57,8 +58,7 @@ func fromWebhook(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "admission webhook") && strings.Contains(err.Error(), "denied the request")
 }
 
-// final reports whether a request that failed would be answered alike if it were
-// made again.
+// final reports whether a request that failed would fail alike if it were made again.
 func final(err error) bool {
 	return fromWebhook(err) || apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) ||
 		apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || meta.IsNoMatchError(err) || isNoResource(err)
@@ -69,4 +69,31 @@ func final(err error) bool {
 func uncertain(err error) bool {
 	_, answered := errors.AsType[*apierrors.StatusError](err)
 	return !answered || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) || apierrors.IsInternalError(err)
+}
+
+// unreached are ways in which a kubeconfig keeps us from the API server, by what client-go says.
+var unreached = []struct{ says, means, remedy string }{
+	{
+		"getting credentials: exec", "the kubeconfig has its credentials from a program that does not give them",
+		"install the program that users: exec: command: of the kubeconfig names, on PATH; or use a kubeconfig with a token or a certificate",
+	},
+	{
+		"proxyconnect", "the proxy on the way to the API server does not answer",
+		"correct proxy-url in the kubeconfig, or HTTPS_PROXY and NO_PROXY",
+	},
+	{
+		"certificate signed by unknown authority", "the API server is not the one that the kubeconfig trusts",
+		"correct server and certificate-authority-data in the kubeconfig",
+	},
+}
+
+// Unreached says why the API server could not be asked, and what mends that if it is known.
+func Unreached(err error) (message, remedy string) {
+	text := document.OneLine(err.Error(), 400)
+	for _, way := range unreached {
+		if strings.Contains(text, way.says) {
+			return way.means + ": " + text, way.remedy
+		}
+	}
+	return "the API server does not answer: " + text, ""
 }

@@ -1,6 +1,7 @@
 package chaosmesh
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,9 +78,6 @@ func (d *Driver) takeBack(object fault.Object) error {
 
 // prepare checks what the object selects, and begins to follow it.
 func (d *Driver) prepare(ctx context.Context, f *activeFault) error {
-	if f.Name == "" {
-		return &fault.FieldError{Field: "metadata.name", Message: "is missing", Remedy: "name the object"}
-	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	ends, err := d.awaitPods(ctx, f.object, d.options.Limits.Terminate, false)
@@ -117,13 +115,12 @@ func (d *Driver) Check(ctx context.Context, object fault.Object) error {
 	return nil
 }
 
-// awaitPods returns the ends of a fault that may be put on the pods that are
-// there. It waits until none of them is on its way out and, if they are to be
-// steady, until all are ready for long enough.
+// awaitPods returns the ends of a fault once none of their pods is on its way out
+// and, if they are to be steady, all have been ready for long enough.
 func (d *Driver) awaitPods(ctx context.Context, object fault.Object, limit time.Duration, steady bool) ([]end, error) {
-	ends, err := d.endsOf(object)
+	ends, err := endsOf(object, d.options.Namespaces)
 	if err == nil {
-		err = d.alive(ctx)
+		err = cmp.Or(d.unwatched[fault.NameOf(object)], d.alive(ctx))
 	}
 	for deadline := time.Now().Add(limit); err == nil; {
 		pod, why, until := d.unsteady(ends, steady)
@@ -138,8 +135,7 @@ func (d *Driver) awaitPods(ctx context.Context, object fault.Object, limit time.
 			return ends, nil
 		}
 		if !time.Now().Before(deadline) {
-			message := fmt.Sprintf("selects pod %s/%s, which %s", pod.Namespace, pod.Name, why)
-			return nil, &fault.FieldError{Field: "spec.selector", Message: message, Remedy: describe(pod)}
+			return nil, refused("spec.selector", describe(pod), "selects pod %s/%s, which %s", pod.Namespace, pod.Name, why)
 		}
 		if until.IsZero() {
 			until = deadline
@@ -149,10 +145,9 @@ func (d *Driver) awaitPods(ctx context.Context, object fault.Object, limit time.
 	return nil, err
 }
 
-// unsteady is a selected pod that a fault is not to be put on yet, why, and
-// until when that stays so if nothing else happens. A pod on its way out comes
-// first: Chaos Mesh selects it as any other, and fails to inject for ever when
-// it has gone.
+// unsteady is a selected pod that a fault is not to be put on yet, why, and until
+// when at least. A pod on its way out comes first: Chaos Mesh selects it as any
+// other, and fails to inject for ever when it has gone.
 func (d *Driver) unsteady(ends []end, steady bool) (found *corev1.Pod, why string, until time.Time) {
 	for _, end := range ends {
 		for _, pod := range end.of(d.podsOf(end)) {
@@ -182,14 +177,6 @@ func since(pod *corev1.Pod, kind corev1.PodConditionType) (time.Time, bool) {
 		}
 	}
 	return time.Time{}, false
-}
-
-// endsOf are the ends of a fault.
-func (d *Driver) endsOf(object fault.Object) ([]end, error) {
-	if err := d.unwatched[fault.NameOf(object)]; err != nil {
-		return nil, err
-	}
-	return endsOf(object, d.options.Namespaces)
 }
 
 func (d *Driver) podsOf(end end) (list []corev1.Pod) {

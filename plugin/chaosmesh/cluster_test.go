@@ -22,6 +22,7 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/plugin/chaosmesh"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 const namespace = "emco"
@@ -80,9 +81,9 @@ func newMesh(t *testing.T) *mesh {
 // open opens a driver that is closed with the test.
 func (m *mesh) open(change func(*chaosmesh.Options)) *chaosmesh.Driver {
 	m.t.Helper()
-	options := chaosmesh.Options{Namespaces: []string{namespace}, Limits: chaosmesh.DefaultLimits(), Services: map[string]chaosmesh.Service{}}
+	options := chaosmesh.Options{Namespaces: []string{namespace}, Limits: chaosmesh.DefaultLimits(), Services: map[string]target.Service{}}
 	for _, app := range []string{"orchestrator", "etcd", "canary"} {
-		options.Services[app] = chaosmesh.Service{Namespace: namespace, Labels: map[string]string{"app": app}}
+		options.Services[app] = target.Service{Namespace: namespace, Labels: map[string]string{"app": app}}
 	}
 	if change != nil {
 		change(&options)

@@ -150,11 +150,6 @@ func splitPort(target string) (host, port string) {
 // LookUp finds the addresses of a name, as [net.Resolver.LookupNetIP] does.
 type LookUp func(ctx context.Context, network, host string) ([]netip.Addr, error)
 
-// SystemLookUp is the system's own way.
-func SystemLookUp(ctx context.Context, network, host string) ([]netip.Addr, error) {
-	return net.DefaultResolver.LookupNetIP(ctx, network, host)
-}
-
 // IPv4 finds the addresses of a name that Chaos Mesh can make a rule of.
 func (l LookUp) IPv4(ctx context.Context, name string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, readLimit)
@@ -184,17 +179,15 @@ func (l LookUp) resolve(ctx context.Context, object fault.Object) (told string, 
 		return "", nil
 	}
 	if first, err := fault.Request(object); err != nil || first > 1 {
-		return "", cmp.Or(err, error(&fault.FieldError{Field: "request", Message: "Chaos Mesh counts no requests", Remedy: "leave it out, or run it on a local cluster"}))
+		return "", cmp.Or(err, refused("request", "leave it out, or run it on a local cluster", "Chaos Mesh counts no requests"))
 	}
 	var resolved []string
 	for i, target := range chaos.Spec.ExternalTargets {
 		host, port := splitPort(target)
+		field := fmt.Sprintf("spec.externalTargets[%d]", i)
 		if port != "" && chaos.Spec.Direction == v1alpha1.From {
-			return "", &fault.FieldError{
-				Field:   fmt.Sprintf("spec.externalTargets[%d]", i),
-				Message: fmt.Sprintf("is %s, and of what comes from there Chaos Mesh compares the port with the pod's own: nothing would be dropped", target),
-				Remedy:  "leave the port out, or write direction: to",
-			}
+			return "", refused(field, "leave the port out, or write direction: to",
+				"is %s, and of what comes from there Chaos Mesh compares the port with the pod's own: nothing would be dropped", target)
 		}
 		address := host
 		if prefix, err := netip.ParsePrefix(host); err == nil {
@@ -202,10 +195,7 @@ func (l LookUp) resolve(ctx context.Context, object fault.Object) (told string, 
 		}
 		list, err := l.IPv4(ctx, address)
 		if err != nil {
-			return "", &fault.FieldError{
-				Field: fmt.Sprintf("spec.externalTargets[%d]", i), Message: "names " + err.Error(),
-				Remedy: "give an IPv4 address of it in the target, as address: under services",
-			}
+			return "", refused(field, "give an IPv4 address of it in the target, as address: under services", "names %v", err)
 		}
 		if _, err := netip.ParseAddr(address); err == nil {
 			resolved = append(resolved, target)

@@ -13,15 +13,10 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 var _ engine.Watcher = (*Driver)(nil)
-
-// Service is a service of the target, and which pods are its own.
-type Service struct {
-	Namespace string
-	Labels    map[string]string
-}
 
 // Watch observes what happens to the pods of the target's services; see
 // [engine.Watcher]. What happens while the API server is away is seen later.
@@ -42,22 +37,23 @@ func (d *Driver) Watch(ctx context.Context, observe func(engine.Disturbance)) er
 	return nil
 }
 
-// disturbed tells those who watch that something has happened to a pod which no
-// fault explains.
+// disturbed tells those who watch of what has happened to a pod, unless a fault explains it.
 func (d *Driver) disturbed(before, pod *corev1.Pod, gone bool, now time.Time) {
 	text, stops := disturbance(before, pod, gone)
 	if text == "" || d.explained(pod, stops) {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.options.Services)) {
-		service := d.options.Services[name]
-		if service.Namespace != pod.Namespace || !labels.SelectorFromSet(service.Labels).Matches(labels.Set(pod.Labels)) {
-			continue
-		}
 		for observe := range d.watchers {
-			(*observe)(engine.Disturbance{Service: name, At: now, Text: text})
+			if isOf(d.options.Services[name], pod) {
+				(*observe)(engine.Disturbance{Service: name, At: now, Text: text})
+			}
 		}
 	}
+}
+
+func isOf(service target.Service, pod *corev1.Pod) bool {
+	return service.HasPods() && service.Namespace == pod.Namespace && labels.SelectorFromSet(service.Labels).Matches(labels.Set(pod.Labels))
 }
 
 // disturbance describes what has happened to a pod since it was seen before,

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -19,7 +20,6 @@ import (
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -29,6 +29,7 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 var _ engine.Driver = (*Driver)(nil)
@@ -48,8 +49,7 @@ type Driver struct {
 	stop     context.CancelFunc
 	work     sync.WaitGroup
 
-	// unwatched says why faults of an optional kind cannot be put on.
-	unwatched map[string]error
+	unwatched map[string]error // why faults of an optional kind cannot be put on
 
 	// mu guards all that follows, the faults with all they have, and the order
 	// in which they are observed.
@@ -57,26 +57,21 @@ type Driver struct {
 	faults   map[identity]*activeFault
 	residual map[identity]residualFault
 	// pods are what the watches have reported so far. The cache can be ahead.
-	pods map[types.UID]*corev1.Pod
-	// live is when the watch of pods was last known to be live.
-	live     time.Time
+	pods     map[types.UID]*corev1.Pod
+	live     time.Time // when the watch of pods was last known to be live
 	watchers map[*func(engine.Disturbance)]bool
-	// changed is closed and replaced whenever a watch reports something.
-	changed chan struct{}
+	changed  chan struct{} // closed and replaced whenever a watch reports something
 }
 
 // Open connects to a cluster and watches the namespaces of the options, until
 // Close. What the driver needs and is not there is an error with a remedy.
 func Open(ctx context.Context, config *rest.Config, options Options) (*Driver, error) {
 	options.Namespaces, options.Limits = distinct(options.Namespaces), cmp.Or(options.Limits, DefaultLimits())
-	switch {
-	case len(options.Namespaces) == 0:
+	if len(options.Namespaces) == 0 || options.Namespaces[0] == "" {
 		return nil, errors.New("watch the cluster: no namespace is named, and faults are put on pods of the namespaces that are; the target gives namespace and labels of each service that has pods")
-	case slices.Contains(options.Namespaces, ""):
-		return nil, errors.New("watch the cluster: a namespace has no name")
 	}
 	if options.LookUp == nil {
-		options.LookUp = SystemLookUp
+		options.LookUp = net.DefaultResolver.LookupNetIP
 	}
 	config = rest.CopyConfig(config)
 	config.QPS = -1 // A fault must not wait for a limit of our own.
@@ -102,8 +97,7 @@ func Open(ctx context.Context, config *rest.Config, options Options) (*Driver, e
 	return d, nil
 }
 
-// Close ends the watches. It removes no fault: what is there stays until its
-// duration is over.
+// Close ends the watches, and removes no fault: each stays until its duration is over.
 func (d *Driver) Close() error {
 	d.mu.Lock()
 	d.stop()
@@ -127,8 +121,8 @@ func (d *Driver) unlocked(do func() error) error {
 	return do()
 }
 
-// wait gives up the lock until a watch reports something or the time has come,
-// and returns what [Driver.alive] does.
+// wait is [Driver.alive] when a watch has reported something or the time has come.
+// It gives up the lock meanwhile.
 func (d *Driver) wait(ctx context.Context, until time.Time) error {
 	changed := d.changed
 	return d.unlocked(func() error {
@@ -166,10 +160,9 @@ func (i identity) empty() fault.Object {
 	return object
 }
 
-// Leftovers are the objects of emco-chaos in the driver's namespaces, of
-// whatever run, as the API server has them now; see [engine.Driver]. With them
-// comes an error about each residual fault: those that this driver knows of, and
-// those that Chaos Mesh keeps for pods.
+// Leftovers are the objects of emco-chaos that the API server has now; see
+// [engine.Driver]. The error names each residual fault: those that this driver
+// knows of, and those that Chaos Mesh keeps for pods.
 func (d *Driver) Leftovers(ctx context.Context) ([]fault.Object, error) {
 	var objects []fault.Object
 	for _, namespace := range d.options.Namespaces {
@@ -182,7 +175,7 @@ func (d *Driver) Leftovers(ctx context.Context) ([]fault.Object, error) {
 				return nil, explain(err, "list", resource(kind.Name), namespace)
 			}
 			for _, object := range fault.Objects(list) {
-				object.GetObjectKind().SetGroupVersionKind(schema.FromAPIVersionAndKind(fault.GroupVersion, kind.Name))
+				object.GetObjectKind().SetGroupVersionKind(v1alpha1.SchemeGroupVersion.WithKind(kind.Name))
 				objects = append(objects, object)
 			}
 		}
@@ -204,8 +197,7 @@ func Scheme() *runtime.Scheme {
 	return known
 }
 
-// Namespace is where Chaos Mesh's own instructions install it. The driver only
-// names it in remedies.
+// Namespace is where Chaos Mesh's own instructions install it, for remedies.
 const Namespace = "chaos-mesh"
 
 // Options say where a driver works.
@@ -213,15 +205,12 @@ type Options struct {
 	// Namespaces are those that have the pods and the objects of faults.
 	// Nothing outside them is read, watched or written.
 	Namespaces []string
-	// Services are those of the target whose pods are watched, by name.
-	Services map[string]Service
+	Services   map[string]target.Service // those of the target whose pods are watched, by name
 	// Tell, if not nil, gets what there is to say about the removal of an
 	// object that this driver did not apply.
-	Tell func(text string)
-	// LookUp finds the addresses of a host; nil is the system's own way.
-	LookUp LookUp
-	// Limits, unless set, are [DefaultLimits].
-	Limits Limits
+	Tell   func(text string)
+	LookUp LookUp // nil is the system's own way
+	Limits Limits // unless set they are [DefaultLimits]
 }
 
 // Limits are how long the driver waits for others.

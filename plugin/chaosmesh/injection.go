@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,15 +83,11 @@ func (f *activeFault) superviseInjection() {
 	}
 }
 
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
+func earlier(a, b time.Time) time.Time { return slices.MinFunc([]time.Time{a, b}, time.Time.Compare) }
 
-// get asks the API server for the object, which is nil without an error when it
-// is gone. It gives up the lock meanwhile.
+func later(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
+
+// get asks the API server for the object, nil when it is gone. It gives up the lock meanwhile.
 func (f *activeFault) get(ctx context.Context) (fault.Object, error) {
 	object := f.empty()
 	err := f.driver.unlocked(func() error {
@@ -105,8 +102,7 @@ func (f *activeFault) get(ctx context.Context) (fault.Object, error) {
 	return object, nil
 }
 
-// ask asks the API server for the object, and for Chaos Mesh's warning if it
-// has selected nothing. It gives up the lock meanwhile.
+// ask is [activeFault.get], with Chaos Mesh's warning if the object has selected nothing.
 func (f *activeFault) ask() (object fault.Object, warning string, err error) {
 	ctx, cancel := context.WithTimeout(f.driver.lifetime, readLimit)
 	defer cancel()
@@ -175,8 +171,7 @@ func (f *activeFault) unanswered(status *v1alpha1.ChaosStatus) error {
 }
 
 // warning is Chaos Mesh's last warning that it could not select anything for an
-// object, which it does not try again, or empty. Without the right to read events
-// there is none.
+// object, which it does not try again. Without the right to read events it is empty.
 func (d *Driver) warning(ctx context.Context, object fault.Object) string {
 	var events corev1.EventList
 	if d.client.List(ctx, &events, client.InNamespace(object.GetNamespace()),

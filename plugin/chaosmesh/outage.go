@@ -25,9 +25,9 @@ type outage struct {
 }
 
 type outagePod struct {
-	// before is the pod as it was when the fault was made, current as it is now,
-	// nil when it has gone, and last as it was seen last.
-	before, current, last *corev1.Pod
+	// before is the pod as it was when the fault was made, and last as it was seen last.
+	before, last *corev1.Pod
+	gone         bool
 	// containers are those that are to go down: the ones that a container-kill
 	// names, else those that serve.
 	containers []string
@@ -40,7 +40,7 @@ type outagePod struct {
 func (d *Driver) newOutage(chaos *v1alpha1.PodChaos, source end) *outage {
 	o := &outage{action: chaos.Spec.Action, end: source, pods: map[types.UID]*outagePod{}}
 	for _, pod := range source.of(d.podsOf(source)) {
-		p := &outagePod{before: &pod, current: &pod, last: &pod, containers: d.serving(&pod), stale: map[string]bool{}}
+		p := &outagePod{before: &pod, last: &pod, containers: d.serving(&pod), stale: map[string]bool{}}
 		if o.action == v1alpha1.ContainerKillAction && len(chaos.Spec.ContainerNames) > 0 {
 			p.containers = chaos.Spec.ContainerNames
 		}
@@ -105,10 +105,7 @@ func (o *outage) podChanged(pod *corev1.Pod, gone bool, before, now time.Time) {
 	if p == nil {
 		return
 	}
-	if p.current, p.last = pod, pod; gone {
-		p.current = nil
-	}
-	if p.swapped() {
+	if p.last, p.gone = pod, gone; p.swapped() {
 		for _, container := range pod.Status.ContainerStatuses {
 			p.stale[container.ContainerID] = true
 		}
@@ -120,41 +117,32 @@ func (o *outage) podChanged(pod *corev1.Pod, gone bool, before, now time.Time) {
 
 // swapped reports whether the pod has other images, as under a pod-failure.
 func (p *outagePod) swapped() bool {
-	return p.current != nil && !slices.EqualFunc(p.current.Spec.Containers, p.before.Spec.Containers, func(a, b corev1.Container) bool {
+	return !p.gone && !slices.EqualFunc(p.last.Spec.Containers, p.before.Spec.Containers, func(a, b corev1.Container) bool {
 		return a.Image == b.Image
 	})
 }
 
-// ended reports whether all that is to go down in the pod has ended, how, and
-// when by the kubelet's account.
+// ended reports whether all that is to go down in the pod has ended, how, and when the kubelet says.
 func (o *outage) ended(p *outagePod) (how string, told time.Time, is bool) {
 	running := p.running()
-	if p.current != nil && len(running) == 0 {
+	if !p.gone && len(running) == 0 {
 		return fmt.Sprintf("nothing ran in pod %s", p.before.Name), told, o.action == v1alpha1.PodFailureAction
 	}
 	var list []string
 	for _, name := range slices.Sorted(maps.Keys(running)) {
 		how, at, ended := containerEnded(p.last, name, running[name].ContainerID)
-		if !ended && p.current != nil {
+		if !ended && !p.gone {
 			return "", told, false
 		}
 		list, told = append(list, how), later(told, at)
 	}
-	if p.current == nil {
+	if p.gone {
 		return fmt.Sprintf("pod %s has gone", p.before.Name), told, true
 	}
 	return fmt.Sprintf("in pod %s %s", p.before.Name, strings.Join(list, ", ")), told, true
 }
 
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
-
-// containerEnded reports whether the container with that id does not run any
-// more, how it ended, and when by the kubelet's account.
+// containerEnded reports whether the container with that id has ended, how, and when the kubelet says.
 func containerEnded(pod *corev1.Pod, name, id string) (how string, told time.Time, is bool) {
 	at := slices.IndexFunc(pod.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool { return c.Name == name })
 	if at < 0 {
@@ -180,8 +168,7 @@ func containerEnded(pod *corev1.Pod, name, id string) (how string, told time.Tim
 	return fmt.Sprintf("container %s has been replaced", name), told, true
 }
 
-// isDown reports whether all pods that were hit are down, and when the last of
-// them was.
+// isDown reports whether all pods that were hit are down, and when the last of them was.
 func (o *outage) isDown() (down engine.Moment, is bool) {
 	var list []string
 	for _, p := range o.pods {
@@ -232,7 +219,7 @@ func (o *outage) isBack(pods map[types.UID]*corev1.Pod, released, ready bool) (b
 // restarted reports whether the service was started in the pod since it was hit.
 func (p *outagePod) restarted() bool {
 	before := p.running()
-	return p.current != nil && !p.swapped() && !slices.ContainsFunc(p.statuses(p.current), func(container corev1.ContainerStatus) bool {
+	return !p.gone && !p.swapped() && !slices.ContainsFunc(p.statuses(p.last), func(container corev1.ContainerStatus) bool {
 		built, known := before[container.Name]
 		return container.State.Running == nil || p.stale[container.ContainerID] || known && built.ImageID != container.ImageID
 	})

@@ -19,8 +19,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
 )
 
-// removal is one removal of an object, under the driver's lock but for requests
-// and waits.
+// removal is one removal of an object, under the driver's lock but for requests and waits.
 type removal struct {
 	*activeFault
 	start time.Time
@@ -40,15 +39,14 @@ type removal struct {
 // a while; that the fault may still be on a pod then is an error.
 func (d *Driver) Remove(ctx context.Context, object fault.Object) error {
 	id := identify(object)
-	if !slices.Contains(d.options.Namespaces, id.Namespace) {
-		return fmt.Errorf("remove %s: its namespace is not watched, only %s", id, strings.Join(d.options.Namespaces, ", "))
-	}
-	if err := d.unwatched[id.kind]; err != nil {
-		return fmt.Errorf("remove %s: %w", id, err)
-	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.lifetime.Err() != nil {
+	switch {
+	case !slices.Contains(d.options.Namespaces, id.Namespace):
+		return fmt.Errorf("remove %s: its namespace is not watched, only %s", id, strings.Join(d.options.Namespaces, ", "))
+	case d.unwatched[id.kind] != nil:
+		return fmt.Errorf("remove %s: %w", id, d.unwatched[id.kind])
+	case d.lifetime.Err() != nil:
 		return fmt.Errorf("remove %s: %w", id, ErrClosed)
 	}
 	f := d.faults[id]
@@ -82,25 +80,22 @@ func (r *removal) delete(ctx context.Context) error {
 	}
 	for {
 		err := r.driver.unlocked(func() error { return r.driver.client.Delete(ctx, r.empty(), options...) })
-		switch {
-		case err == nil:
+		gone := isGone(err) || apierrors.IsConflict(err)
+		if r.gone = r.gone || gone; err == nil || gone {
 			r.err = nil
 			return nil
-		case isGone(err), apierrors.IsConflict(err):
-			r.gone = true
-			return nil
 		}
-		again := ctx.Err()
-		if again == nil {
-			if err = r.explain(err, "delete"); final(err) {
-				again, r.err = err, nil
-			} else {
-				r.failed(err, "%s could not be deleted, which is tried again", r.identity)
-				again = r.driver.wait(ctx, time.Now().Add(retryPause))
-			}
+		over := ctx.Err()
+		switch err = r.explain(err, "delete"); {
+		case over != nil:
+		case final(err):
+			over, r.err = err, nil
+		default:
+			r.failed(err, "%s could not be deleted, which is tried again", r.identity)
+			over = r.driver.wait(ctx, time.Now().Add(retryPause))
 		}
-		if again != nil {
-			return fmt.Errorf("it could not be deleted, so the fault may still be on: %w", errors.Join(again, r.err))
+		if over != nil {
+			return fmt.Errorf("it could not be deleted, so the fault may still be on: %w", errors.Join(over, r.err))
 		}
 	}
 }

@@ -49,7 +49,7 @@ func (r *removal) residual(context.Context) error {
 			}
 			left.pods[pod.UID] = true
 			why = append(why, reason.text)
-			remedies = append(remedies, fmt.Sprintf("kubectl --namespace %s delete pod %s", pod.Namespace, pod.Name))
+			remedies = append(remedies, deletePod(podOf(record)))
 		}
 	}
 	if len(why) == 0 {
@@ -133,9 +133,7 @@ func (r Residual) Error() string {
 }
 
 // Remedy is the command that ends it.
-func (r Residual) Remedy() string {
-	return fmt.Sprintf("kubectl --namespace %s delete pod %s", r.Pod.Namespace, r.Pod.Name)
-}
+func (r Residual) Remedy() string { return deletePod(r.Pod) }
 
 // Residuals finds the residual faults on the network of the pods of namespaces:
 // rules whose NetworkChaos is gone, also of other tools, and the end of a fault that

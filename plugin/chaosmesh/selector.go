@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
@@ -34,7 +36,7 @@ func Pods(ctx context.Context, reader client.Reader, namespace string, having ma
 func Select(ctx context.Context, reader client.Reader, namespaces []string, object fault.Object) (selected []corev1.Pod, err error) {
 	ends, err := endsOf(object, namespaces)
 	if err == nil {
-		_, err = LookUp(SystemLookUp).resolve(ctx, object.DeepCopyObject().(fault.Object))
+		_, err = LookUp(net.DefaultResolver.LookupNetIP).resolve(ctx, object.DeepCopyObject().(fault.Object))
 	}
 	if err != nil {
 		return nil, err
@@ -62,14 +64,11 @@ func byName(pods []corev1.Pod) {
 	})
 }
 
-// end is one end of a fault: a selector of pods.
+// end is one end of a fault of a kind: a selector of pods, with its matchers.
 type end struct {
-	field               string // where the selector stands in the object
-	mode                v1alpha1.SelectorMode
+	fault.Selector
 	spec                v1alpha1.PodSelectorSpec
-	containers          []string
-	running             bool // the fault is put on pods that run
-	network             bool // the fault is on their network
+	kind                fault.Kind
 	labels, annotations labels.Selector
 }
 
@@ -81,19 +80,13 @@ func endsOf(object fault.Object, within []string) ([]end, error) {
 		return nil, err
 	}
 	if object.GetRemoteCluster() != "" {
-		return nil, &fault.FieldError{
-			Field:   "spec.remoteCluster",
-			Message: "is set, and the pods of that cluster are not watched",
-			Remedy:  "name the cluster itself in the target's driver",
-		}
+		return nil, refused("spec.remoteCluster", "name the cluster itself in the target's driver",
+			"is set, and the pods of that cluster are not watched")
 	}
 	var ends []end
 	needed := []string{object.GetNamespace()}
 	for _, selector := range fault.Selectors(object) {
-		e := end{
-			field: selector.Field, mode: selector.Mode, spec: selector.Selector, containers: selector.Containers,
-			running: !kind.Stops, network: kind.Network,
-		}
+		e := end{Selector: selector, spec: selector.Selector, kind: kind}
 		if err := e.complete(); err != nil {
 			return nil, err
 		}
@@ -101,11 +94,8 @@ func endsOf(object fault.Object, within []string) ([]end, error) {
 	}
 	for _, namespace := range needed {
 		if !slices.Contains(within, namespace) {
-			return nil, &fault.FieldError{
-				Field:   "metadata.namespace or spec.selector",
-				Message: fmt.Sprintf("names namespace %q; the target's services are in %s", namespace, strings.Join(within, ", ")),
-				Remedy:  "name one of those, or correct the target",
-			}
+			return nil, refused("metadata.namespace or spec.selector", "name one of those, or correct the target",
+				"names namespace %q; the target's services are in %s", namespace, strings.Join(within, ", "))
 		}
 	}
 	return ends, nil
@@ -120,8 +110,8 @@ func (e *end) complete() (err error) {
 		MatchExpressions: e.spec.ExpressionSelectors,
 	})
 	switch {
-	case e.mode != v1alpha1.OneMode && e.mode != v1alpha1.AllMode:
-		return e.refuse("mode", "write all", "is %q, and which pods that hits cannot be known before", string(e.mode))
+	case e.Mode != v1alpha1.OneMode && e.Mode != v1alpha1.AllMode:
+		return e.refuse("mode", "write all", "is %q, and which pods that hits cannot be known before", string(e.Mode))
 	case len(e.spec.FieldSelectors) > 0:
 		return e.refuse("selector.fieldSelectors", remedy, unknown)
 	case len(e.spec.NodeSelectors) > 0:
@@ -133,7 +123,11 @@ func (e *end) complete() (err error) {
 }
 
 func (e end) refuse(field, remedy, format string, args ...any) error {
-	return &fault.FieldError{Field: e.field + "." + field, Message: fmt.Sprintf(format, args...), Remedy: remedy}
+	return refused(e.Field+"."+field, remedy, format, args...)
+}
+
+func refused(field, remedy, format string, args ...any) error {
+	return &fault.FieldError{Field: field, Message: fmt.Sprintf(format, args...), Remedy: remedy}
 }
 
 // namespaces are those that the end can select pods of.
@@ -168,7 +162,7 @@ func (e end) check(pods []corev1.Pod) error {
 	switch {
 	case len(selected) == 0:
 		return e.nothing(pods)
-	case e.mode == v1alpha1.OneMode && len(selected) > 1:
+	case e.Mode == v1alpha1.OneMode && len(selected) > 1:
 		var names []string
 		for _, pod := range selected {
 			names = append(names, pod.Name)
@@ -177,14 +171,14 @@ func (e end) check(pods []corev1.Pod) error {
 			"is one, and %s each match: which of them is hit would be chance, and the others go on serving", strings.Join(names, " and "))
 	}
 	for _, pod := range selected {
-		missing := slices.DeleteFunc(slices.Clone(e.containers), func(name string) bool { return slices.Contains(containersOf(pod), name) })
+		missing := slices.DeleteFunc(slices.Clone(e.Containers), func(name string) bool { return slices.Contains(containersOf(pod), name) })
 		switch {
 		case Ended(pod):
-			return e.refuse("selector", fmt.Sprintf("kubectl --namespace %s delete pod %s", pod.Namespace, pod.Name),
+			return e.refuse("selector", deletePod(client.ObjectKeyFromObject(&pod)),
 				"selects pod %s/%s, which has ended (%s): Chaos Mesh would try to hit it too", pod.Namespace, pod.Name, cmp.Or(pod.Status.Reason, string(pod.Status.Phase)))
-		case e.running && pod.Status.Phase != corev1.PodRunning:
+		case !e.kind.Stops && pod.Status.Phase != corev1.PodRunning:
 			return e.refuse("selector", describe(&pod), "selects pod %s/%s, which is %s: the fault needs a running pod", pod.Namespace, pod.Name, pod.Status.Phase)
-		case e.network && pod.Spec.HostNetwork:
+		case e.kind.Network && pod.Spec.HostNetwork:
 			return e.refuse("selector", "let the pod have a network of its own", "selects pod %s/%s, which has its node's network (hostNetwork): the fault would hit the node", pod.Namespace, pod.Name)
 		case len(missing) > 0:
 			return e.refuse("containerNames", "write one that it has", "names container %s, and pod %s/%s has %s", missing[0], pod.Namespace, pod.Name, strings.Join(containersOf(pod), ", "))
@@ -193,8 +187,7 @@ func (e end) check(pods []corev1.Pod) error {
 	return nil
 }
 
-// Ended reports whether a pod has ended for good, as an evicted one has. It stays
-// there, with its labels, until somebody deletes it.
+// Ended reports whether a pod has ended for good, such as an evicted one, which stays until it is deleted.
 func Ended(pod corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded
 }
@@ -204,6 +197,10 @@ func containersOf(pod corev1.Pod) (names []string) {
 		names = append(names, container.Name)
 	}
 	return names
+}
+
+func deletePod(pod types.NamespacedName) string {
+	return fmt.Sprintf("kubectl --namespace %s delete pod %s", pod.Namespace, pod.Name)
 }
 
 // describe is the remedy for a pod that is not as it should be.

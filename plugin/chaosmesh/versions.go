@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/discovery"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -36,7 +35,7 @@ func (d *Driver) Versions(ctx context.Context) map[string]string {
 	defer d.mu.Unlock()
 	for name, service := range d.options.Services {
 		for _, pod := range d.pods {
-			if pod.Namespace == service.Namespace && labels.SelectorFromSet(service.Labels).Matches(labels.Set(pod.Labels)) && len(pod.Spec.Containers) > 0 {
+			if isOf(service, pod) && len(pod.Spec.Containers) > 0 {
 				versions[name] = path.Base(pod.Spec.Containers[0].Image)
 			}
 		}

@@ -22,13 +22,12 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 )
 
-// watched is a kind of object that the driver watches.
+// watched is a kind of object that the driver watches; kind is set for those of faults.
 type watched struct {
+	kind     fault.Kind
 	resource string
 	object   client.Object
 	list     client.ObjectList
-	// optional is the name of a kind that the driver can do without.
-	optional string
 }
 
 // watch begins to watch, and returns when all that is there has been reported.
@@ -38,39 +37,27 @@ func (d *Driver) watch(ctx context.Context, config *rest.Config) error {
 		{resource: endpointSlices, object: &discoveryv1.EndpointSlice{}, list: &discoveryv1.EndpointSliceList{}},
 	}
 	for _, kind := range fault.Kinds() {
-		of := watched{resource: resource(kind.Name), object: fault.New(kind.Name), list: kind.NewList()}
-		if kind.Optional {
-			of.optional = kind.Name
-		}
-		kinds = append(kinds, of)
-	}
-	namespaces := map[string]cache.Config{}
-	for _, namespace := range d.options.Namespaces {
-		namespaces[namespace] = cache.Config{}
+		kinds = append(kinds, watched{kind: kind, resource: resource(kind.Name), object: fault.New(kind.Name), list: kind.NewList()})
 	}
 	// All at once: a run waits for it.
 	refused := make([]error, len(kinds))
 	var trying sync.WaitGroup
 	for i, kind := range kinds {
-		trying.Go(func() {
-			for _, namespace := range d.options.Namespaces {
-				if refused[i] = d.allowed(ctx, kind, namespace); refused[i] != nil {
-					return
-				}
-			}
-		})
+		trying.Go(func() { refused[i] = d.allowed(ctx, kind) })
 	}
 	trying.Wait()
 	for i, kind := range kinds {
-		switch err := refused[i]; {
-		case err == nil:
-		case kind.optional != "" && final(err):
-			d.unwatched[kind.optional] = err
-		default:
+		if err := refused[i]; kind.kind.Optional && final(err) {
+			d.unwatched[kind.kind.Name] = err
+		} else if err != nil {
 			return err
 		}
 	}
-	kinds = slices.DeleteFunc(kinds, func(kind watched) bool { return d.unwatched[kind.optional] != nil })
+	kinds = slices.DeleteFunc(kinds, func(kind watched) bool { return d.unwatched[kind.kind.Name] != nil })
+	namespaces := map[string]cache.Config{}
+	for _, namespace := range d.options.Namespaces {
+		namespaces[namespace] = cache.Config{}
+	}
 	watches, err := cache.New(config, cache.Options{
 		Scheme:            d.client.Scheme(),
 		Mapper:            d.client.RESTMapper(),
@@ -106,18 +93,19 @@ func (d *Driver) watch(ctx context.Context, config *rest.Config) error {
 	return nil
 }
 
-// allowed tries what the watches will do. One that is not allowed is tried
-// for ever and reports nothing.
-func (d *Driver) allowed(ctx context.Context, kind watched, namespace string) error {
-	if err := d.client.List(ctx, kind.list, client.InNamespace(namespace), client.Limit(1)); err != nil {
-		return explain(err, "list", kind.resource, namespace)
+// allowed tries what the watches will do: one that is not allowed is tried for ever in silence.
+func (d *Driver) allowed(ctx context.Context, kind watched) error {
+	for _, namespace := range d.options.Namespaces {
+		if err := d.client.List(ctx, kind.list, client.InNamespace(namespace), client.Limit(1)); err != nil {
+			return explain(err, "list", kind.resource, namespace)
+		}
+		trial, err := d.client.Watch(ctx, kind.list, client.InNamespace(namespace),
+			&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: kind.list.GetResourceVersion()}})
+		if err != nil {
+			return explain(err, "watch", kind.resource, namespace)
+		}
+		trial.Stop()
 	}
-	trial, err := d.client.Watch(ctx, kind.list, client.InNamespace(namespace),
-		&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: kind.list.GetResourceVersion()}})
-	if err != nil {
-		return explain(err, "watch", kind.resource, namespace)
-	}
-	trial.Stop()
 	return nil
 }
 
@@ -174,8 +162,7 @@ func (d *Driver) podChanged(pod *corev1.Pod, gone bool, now time.Time) {
 	}
 }
 
-// interrupted notes on each fault that a watch was interrupted: what happens
-// meanwhile is seen later.
+// interrupted notes on each fault that a watch was interrupted.
 func (d *Driver) interrupted(what string, err error) {
 	if errors.Is(err, io.EOF) || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
 		return // the usual end of a watch, which is taken up again at once

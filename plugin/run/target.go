@@ -77,13 +77,7 @@ func Open(ctx context.Context, target *target.Target, tell func(string)) (*Targe
 
 // OpenLocked starts the Kubernetes driver of a target that the caller has locked.
 func OpenLocked(ctx context.Context, target *target.Target, config *rest.Config, tell func(string)) (*Target, error) {
-	services := map[string]chaosmesh.Service{}
-	for name, service := range target.Services {
-		if service.HasPods() {
-			services[name] = chaosmesh.Service{Namespace: service.Namespace, Labels: service.Labels}
-		}
-	}
-	faults, err := chaosmesh.Open(ctx, config, chaosmesh.Options{Namespaces: Namespaces(target), Services: services, Tell: tell})
+	faults, err := chaosmesh.Open(ctx, config, chaosmesh.Options{Namespaces: Namespaces(target), Services: target.Services, Tell: tell})
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/plugin/chaosmesh"
 	"github.com/emco-chaos/emco-chaos/plugin/engine/drivertest"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
 const (
@@ -296,9 +297,9 @@ func (s *site) available(t *testing.T, name string) {
 // open opens a driver that is closed with the test.
 func (s *site) open(t *testing.T, services ...string) *chaosmesh.Driver {
 	t.Helper()
-	options := chaosmesh.Options{Namespaces: []string{s.namespace}, Services: map[string]chaosmesh.Service{}}
+	options := chaosmesh.Options{Namespaces: []string{s.namespace}, Services: map[string]target.Service{}}
 	for _, name := range services {
-		options.Services[name] = chaosmesh.Service{Namespace: s.namespace, Labels: map[string]string{"app": name}}
+		options.Services[name] = target.Service{Namespace: s.namespace, Labels: map[string]string{"app": name}}
 	}
 	driver, err := chaosmesh.Open(t.Context(), s.config, options)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"time"
@@ -97,7 +98,7 @@ func (s *session) doctor(ctx context.Context, options doctor.Options, outage, as
 	if err != nil {
 		return failure(err)
 	}
-	options.Reach, options.Front, options.LookUp = reach(plugin, description, options.Limit), doctor.Front, chaosmesh.SystemLookUp
+	options.Reach, options.Front, options.LookUp = reach(plugin, description, options.Limit), doctor.Front, net.DefaultResolver.LookupNetIP
 	if slices.ContainsFunc(description.Activities, func(activity sdk.Activity) bool { return activity.Name == "leftovers" }) {
 		options.Remains = func(ctx context.Context) (doctor.Finding, error) { return remains(ctx, plugin, options.Limit) }
 	}
