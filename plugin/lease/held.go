@@ -28,11 +28,8 @@ const (
 
 // Options are what is taken, and by whom.
 type Options struct {
-	// Namespaces are those that the target has pods in.
-	Namespaces []string
-	// Holder names who takes the Lease, for a reader: a pod, or a user and a
-	// machine.
-	Holder string
+	Namespaces []string // those that the target has pods in
+	Holder     string   // who takes the Lease, for a reader: a pod, or a user and a machine
 	// Observer knows a Lease that was not renewed for its duration, which is
 	// taken over at once. Else one that has expired by this machine's clock,
 	// which may be wrong, is watched for half its duration first.
@@ -149,8 +146,7 @@ func (h *Held) expire() {
 	h.end(err)
 }
 
-// Took returns the dead holder that the Lease was taken over from, if there was
-// one. It may have left faults and resources.
+// Took returns the dead holder that the Lease was taken over from, if any: what it left may be there.
 func (h *Held) Took() (dead State, is bool) {
 	if at := slices.IndexFunc(h.seen, State.Held); at >= 0 {
 		return h.seen[at], true
@@ -171,8 +167,7 @@ func (h *Held) Guard(ctx context.Context) (guarded context.Context, stop func())
 	}
 }
 
-// Note tells others which run is under way. An API server that restarts is
-// waited for.
+// Note tells others which run is under way. It waits for an API server that restarts.
 func (h *Held) Note(ctx context.Context, run string) error {
 	var err error
 	// The poll's own error says less than that of the last try.
@@ -191,8 +186,7 @@ func (h *Held) Note(ctx context.Context, run string) error {
 	return err
 }
 
-// Release gives the Lease up: it is not renewed any more, and deleted where it
-// is still ours.
+// Release gives the Lease up: it is renewed no more, and deleted where it is still ours.
 func (h *Held) Release(ctx context.Context) error {
 	h.end(nil)
 	h.expiry.Stop()

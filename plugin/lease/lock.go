@@ -3,7 +3,6 @@ package lease
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -26,7 +25,8 @@ func (l lock) Describe() string   { return Name }
 func (l lock) RecordEvent(string) {}
 
 // Get returns a record without a holder when the Lease is to be had: its holder
-// is dead, or there is none.
+// is dead, or there is none. The raw record would tell the elector of another
+// holder's renewals, for which read ends the holding.
 func (l lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	h := l.held
 	h.mu.Lock()
@@ -38,11 +38,7 @@ func (l lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []by
 	if !h.ours {
 		record.HolderIdentity = ""
 	}
-	var versions strings.Builder
-	for _, lease := range h.leases {
-		fmt.Fprintln(&versions, lease.ResourceVersion)
-	}
-	return record, []byte(versions.String()), nil
+	return record, nil, nil
 }
 
 // Create is not called, since Get returns a Lease even where there is none.

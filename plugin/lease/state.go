@@ -29,8 +29,7 @@ import (
 const (
 	// Name is the name of every target's Lease.
 	Name = "emco-chaos"
-	// Leader is the name of the Lease by which one of several controllers of a
-	// namespace is chosen.
+	// Leader is the name of the Lease by which one of a namespace's controllers is chosen.
 	Leader = "emco-chaos-controller"
 	// RunAnnotation has the name of the run that the holder has under way.
 	RunAnnotation = "emco-chaos.io/run"
@@ -41,10 +40,8 @@ const (
 // State is the content of a Lease.
 type State struct {
 	Namespace string
-	// Holder is who holds it, for a reader; empty when nobody does.
-	Holder string
-	// Run is the run that the holder has under way; empty if it has not said.
-	Run string
+	Holder    string // who holds it, for a reader; empty when nobody does
+	Run       string // the run that the holder has under way; empty if it has not said
 	// Renewed is when the holder last renewed it, by the holder's clock, and
 	// Duration how long it lasts from then.
 	Renewed  time.Time
@@ -94,10 +91,7 @@ func (s State) Until() time.Time { return s.Renewed.Add(s.Duration) }
 
 // String names the holder and its run.
 func (s State) String() string {
-	switch {
-	case !s.Held():
-		return "nobody"
-	case s.Run == "":
+	if s.Run == "" {
 		return s.Holder
 	}
 	return fmt.Sprintf("%s (run %s)", s.Holder, s.Run)
@@ -146,8 +140,7 @@ type observation struct {
 	since   time.Time
 }
 
-// See takes note of a Lease, and returns when it will have gone a whole
-// duration without a renewal: from then on its holder is dead.
+// See takes note of a Lease, and returns from when on its holder is dead unless it is renewed.
 func (o *Observer) See(state State) time.Time {
 	o.mu.Lock()
 	defer o.mu.Unlock()
