@@ -27,8 +27,7 @@ func checkCluster(ctx context.Context, e *examination, _ string) {
 	server, err := e.Discovery.ServerVersionWithContext(ctx)
 	review := &authenticationv1.SelfSubjectReview{}
 	if err == nil {
-		// An older API server does not say who we are; the commands then have a
-		// gap.
+		// An older API server does not say who we are; the commands then have a gap.
 		if unnamed := e.Client.Create(ctx, review); apierrors.IsUnauthorized(unnamed) {
 			err = unnamed
 		}
@@ -105,8 +104,7 @@ func checkController(ctx context.Context, e *examination, _ string) {
 	}
 	found := ofChaosMesh(deployments.Items)
 	if len(found) == 0 && e.Client.List(ctx, deployments, labels) == nil {
-		// Without the right to look everywhere the namespace must be named; the
-		// finding says so.
+		// Without the right to look everywhere the namespace must be named, as the finding says.
 		found = ofChaosMesh(deployments.Items)
 	}
 	if len(found) == 0 {
@@ -137,8 +135,7 @@ func checkController(ctx context.Context, e *examination, _ string) {
 	}
 }
 
-// oldest is the Chaos Mesh from which on the rules of a fault are taken off a pod that
-// keeps crashing.
+// oldest is the first Chaos Mesh that takes the rules of a fault off a pod that keeps crashing.
 var oldest = version.MustParseSemantic("v2.8.3")
 
 // settings looks for settings of Chaos Mesh with which it does nothing to the target.
@@ -173,8 +170,7 @@ func (e *examination) settings(ctx context.Context, subject, release string, dep
 	}
 }
 
-// ofChaosMesh are those of the controller-managers that are Chaos Mesh's: others
-// carry that label too.
+// ofChaosMesh are the controller-managers of Chaos Mesh: others carry that label too.
 func ofChaosMesh(all []appsv1.Deployment) []appsv1.Deployment {
 	return slices.DeleteFunc(all, func(deployment appsv1.Deployment) bool {
 		return !strings.Contains(deployment.Labels["app.kubernetes.io/part-of"]+deployment.Labels["app.kubernetes.io/name"]+deployment.Name, "chaos")
@@ -186,15 +182,13 @@ func ofChaosMesh(all []appsv1.Deployment) []appsv1.Deployment {
 func (e *examination) listChaosMesh(ctx context.Context, list client.ObjectList, resource string, labels client.MatchingLabels, unknown string) bool {
 	const role = "emco-chaos-doctor"
 	err := e.Client.List(ctx, list, client.InNamespace(e.ChaosMesh), labels)
-	switch {
-	case apierrors.IsForbidden(err):
-		e.say(Warn, "namespace "+e.ChaosMesh, "name another namespace with --chaos-mesh-namespace, or grant the right:\n"+
-			kubectl(e.ChaosMesh, "create role "+role+" --verb=list --resource=deployments.apps,pods", "create rolebinding "+role+" --role="+role+" "+e.self),
-			"it is not known whether %s: we may not list %s there", unknown, resource)
-	case err != nil:
-		e.unlisted(ctx, resource, e.ChaosMesh, err)
+	if !apierrors.IsForbidden(err) {
+		return e.listed(ctx, resource, e.ChaosMesh, err)
 	}
-	return err == nil
+	e.say(Warn, "namespace "+e.ChaosMesh, "name another namespace with --chaos-mesh-namespace, or grant the right:\n"+
+		kubectl(e.ChaosMesh, "create role "+role+" --verb=list --resource=deployments.apps,pods", "create rolebinding "+role+" --role="+role+" "+e.self),
+		"it is not known whether %s: we may not list %s there", unknown, resource)
+	return false
 }
 
 // checkDaemon looks for a chaos-daemon on each node that has pods of the
@@ -241,4 +235,27 @@ func checkDaemon(ctx context.Context, e *examination, _ string) {
 			e.say(OK, "node "+node, "", "chaos-daemon %s is ready", daemon.Name)
 		}
 	}
+}
+
+// setRuntime is the container runtime that a chaos-daemon is set up for: Chaos
+// Mesh's chart sets one for all nodes. It is empty where none is named.
+func setRuntime(daemon corev1.Pod) string {
+	for _, container := range daemon.Spec.Containers {
+		words := slices.Concat(container.Command, container.Args)
+		if at := slices.Index(words, "--runtime") + 1; at > 0 && at < len(words) {
+			return words[at]
+		}
+	}
+	return ""
+}
+
+// nodeRuntime is the container runtime that a pod's node really has, as chaos-daemon
+// names it. It is empty before a container of the pod was made.
+func nodeRuntime(pod corev1.Pod) string {
+	for _, container := range pod.Status.ContainerStatuses {
+		if runtime, _, is := strings.Cut(container.ContainerID, "://"); is {
+			return strings.ReplaceAll(runtime, "-", "")
+		}
+	}
+	return ""
 }

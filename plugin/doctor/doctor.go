@@ -25,6 +25,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/chaosmesh"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
 	"github.com/emco-chaos/emco-chaos/plugin/local"
+	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
@@ -40,42 +41,30 @@ type Discovery interface {
 // Options say what is looked at, and by what means. Those without a word on
 // what a zero means are required; of a local target those of a cluster are not.
 type Options struct {
-	Target *target.Target
-	// TargetFile is the target's file, for the commands that mend something.
-	TargetFile string
-	// Server is the API server's address, for the reader.
-	Server string
-	// Client reads the cluster; its scheme has Chaos Mesh's kinds.
-	Client    client.Client
-	Discovery Discovery
-	// ChaosMesh is the namespace of Chaos Mesh.
-	ChaosMesh string
-	// Controller is the namespace of our controller, whose rights are then
-	// looked at too; empty leaves them out.
-	Controller string
-	// LookUp finds the addresses of services outside the cluster.
-	LookUp chaosmesh.LookUp
-	// Reach asks a service of the target whether it is there, and returns its
-	// answer.
+	Target     *target.Target
+	TargetFile string        // for the commands that mend something
+	Server     string        // the API server's address, for the reader
+	Client     client.Client // its scheme has Chaos Mesh's kinds
+	Discovery  Discovery
+	ChaosMesh  string           // its namespace
+	Controller string           // the namespace of our controller, whose rights are looked at too; empty leaves them out
+	LookUp     chaosmesh.LookUp // finds the addresses of services outside the cluster
+	Run        string           // names what is tried out, as a run's name does
+	Limit      time.Duration    // how long each check may take
+	// Reach asks a service of the target whether it is there, and returns its answer.
 	Reach func(ctx context.Context, service, url string) (string, error)
 	// Front describes what stands in front of a service, as [Front] does.
 	Front func(ctx context.Context, url string) (string, error)
-	// Remains asks what dead runs left in the system under test; nil leaves that
-	// out. What mends it is added.
+	// Remains asks what dead runs left in the system under test, without a remedy; nil leaves that out.
 	Remains func(ctx context.Context) (Finding, error)
-	// Open starts a driver on the target, with others kept off it, for trying
-	// faults out; nil leaves that out, on a cluster. A HeldError of package lease
-	// is a run that is under way.
+	// Open starts a driver for trying faults out, with others kept off the target; nil
+	// leaves that out, on a cluster. A HeldError of package lease is a run under way.
 	Open func(ctx context.Context) (Driver, error)
 	// Outage takes a service down for a moment and returns what its clients saw,
 	// as [run.Target.Front] does; nil leaves that out.
 	Outage func(ctx context.Context, service string) (engine.Outcome, error)
 	// Hold cuts a call off from its back end; nil tries no hold.
 	Hold func(ctx context.Context) (engine.Outcome, error)
-	// Run names what is tried out, as a run's name does.
-	Run string
-	// Limit is how long each check may take.
-	Limit time.Duration
 }
 
 // Driver puts faults on the target until it is closed.
@@ -86,14 +75,13 @@ type Driver interface {
 
 // check is a row of the table of checks.
 type check struct {
-	name  string
-	needs string                      // names of the checks without which this one says nothing
-	over  func(*examination) []string // the subjects to look at; nil leaves them to run
-	none  Finding                     // when there is no subject
-	run   func(ctx context.Context, e *examination, subject string)
-	sound string // the message when nothing was found wrong; empty leaves it to run
-	// unlimited says that the check has limits of its own.
-	unlimited bool
+	name      string
+	needs     string                      // names of the checks without which this one says nothing
+	over      func(*examination) []string // the subjects to look at; nil leaves them to run
+	none      Finding                     // when there is no subject
+	run       func(ctx context.Context, e *examination, subject string)
+	sound     string // the message when nothing was found wrong; empty leaves it to run
+	unlimited bool   // it has limits of its own
 }
 
 // These rows are in the tables of both drivers.
@@ -113,8 +101,7 @@ var (
 	outageCheck    = check{name: "outage", needs: "reach inject", over: (*examination).stopped, run: checkOutage, unlimited: true}
 )
 
-// clusterChecks is the table of checks of a target on a Kubernetes cluster, in their
-// order.
+// clusterChecks is the table of checks of a target on a cluster, in their order.
 var clusterChecks = []check{
 	filesCheck,
 	{name: "cluster", run: checkCluster},
@@ -151,19 +138,18 @@ type examination struct {
 	denied map[string]bool
 	self   string // who we are, as kubectl's flags name it
 
-	local  *local.Description // of a local target, once it was read
+	local  *local.Description // of a local target; empty until it was read
 	taken  bool               // another process runs it
 	driver Driver             // that of a local target, while it runs
 }
 
 // Examine goes through the table of checks, and notifies of each finding as it
-// comes. A check that needs what an earlier one found wrong is skipped, and the
-// finding says so.
+// comes. A check that needs what an earlier one found wrong is skipped.
 func Examine(ctx context.Context, options Options, notify func(Finding)) (report Report, err error) {
 	e := &examination{
 		Options: options, notify: notify,
 		report: Report{Target: options.Target.Name, Findings: []Finding{}},
-		failed: map[string]bool{}, pods: map[string][]Pod{}, denied: map[string]bool{}, self: "--user=NAME",
+		failed: map[string]bool{}, pods: map[string][]Pod{}, denied: map[string]bool{}, self: "--user=NAME", local: &local.Description{},
 	}
 	defer func() {
 		if e.driver != nil {
@@ -236,15 +222,14 @@ func (e *examination) say(state State, subject, remedy, format string, args ...a
 
 // list lists what a namespace has, and finds it wrong if that cannot be done.
 func (e *examination) list(ctx context.Context, list client.ObjectList, resource, namespace string, options ...client.ListOption) bool {
-	err := e.Client.List(ctx, list, append(options, client.InNamespace(namespace))...)
-	if err != nil {
-		e.unlisted(ctx, resource, namespace, err)
-	}
-	return err == nil
+	return e.listed(ctx, resource, namespace, e.Client.List(ctx, list, append(options, client.InNamespace(namespace))...))
 }
 
-func (e *examination) unlisted(ctx context.Context, resource, namespace string, err error) {
-	e.say(Fail, "namespace "+namespace, kubectl(namespace, "get "+resource), "its %s cannot be listed: %v", resource, cause(ctx, err))
+func (e *examination) listed(ctx context.Context, resource, namespace string, err error) bool {
+	if err != nil {
+		e.say(Fail, "namespace "+namespace, kubectl(namespace, "get "+resource), "its %s cannot be listed: %v", resource, cause(ctx, err))
+	}
+	return err == nil
 }
 
 // kubectl are its commands in a namespace; an empty one is the whole cluster.
@@ -267,14 +252,7 @@ func (e *examination) services(is func(target.Service) bool) []string {
 }
 
 // namespaces are those that the target has pods in, sorted.
-func (e *examination) namespaces() []string {
-	var names []string
-	for _, name := range e.selecting() {
-		names = append(names, e.Target.Services[name].Namespace)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
+func (e *examination) namespaces() []string { return run.Namespaces(e.Target) }
 
 // cause is the error of a request, or what its context ended for.
 func cause(ctx context.Context, err error) error {

@@ -15,15 +15,12 @@ import (
 // checkFiles looks at the files that the target names: whether others can read its
 // secrets, and whether the system under test can use the kubeconfigs that it is given.
 func checkFiles(_ context.Context, e *examination, _ string) {
-	for _, secret := range e.Target.Credentials.References() {
-		if secret != e.Target.Credentials.Token || secret.File == "" {
-			continue
-		}
-		switch about, err := os.Stat(secret.File); {
+	if token := e.Target.Credentials.Token; token != nil && token.File != "" {
+		switch about, err := os.Stat(token.File); {
 		case err != nil:
-			e.say(Fail, secret.File, "write the token into that file, or name another one under credentials of the target file", "the token cannot be read: %v", err)
+			e.say(Fail, token.File, "write the token into that file, or name another one under credentials of the target file", "the token cannot be read: %v", err)
 		case about.Mode().Perm()&0o004 != 0:
-			e.say(Warn, secret.File, "chmod o-r "+secret.File, "everybody on this machine can read the token (%v)", about.Mode().Perm())
+			e.say(Warn, token.File, "chmod o-r "+token.File, "everybody on this machine can read the token (%v)", about.Mode().Perm())
 		}
 	}
 	for _, file := range kubeconfigs(e.Target.Settings) {

@@ -18,15 +18,12 @@ const (
 
 // Finding is what was found at one place.
 type Finding struct {
-	Check string `json:"check"`
-	State State  `json:"state"`
-	// Subject is what was looked at; empty when the check says it.
-	Subject string `json:"subject,omitempty"`
+	Check   string `json:"check"`
+	State   State  `json:"state"`
+	Subject string `json:"subject,omitempty"` // what was looked at; empty when the check says it
 	Message string `json:"message"`
-	// Remedy is the command, or the change, that mends it.
-	Remedy string `json:"remedy,omitempty"`
-	// Pods are those that a selector matches.
-	Pods []Pod `json:"pods,omitempty"`
+	Remedy  string `json:"remedy,omitempty"` // the command, or the change, that mends it
+	Pods    []Pod  `json:"pods,omitempty"`   // those that a selector matches
 }
 
 // Pod is a pod that a selector matches.
@@ -35,8 +32,7 @@ type Pod struct {
 	Name      string `json:"name"`
 	Node      string `json:"node,omitempty"`
 	Ready     bool   `json:"ready"`
-	// Why says why it is not ready.
-	Why string `json:"why,omitempty"`
+	Why       string `json:"why,omitempty"` // why it is not ready
 }
 
 func (p Pod) String() string {
@@ -44,14 +40,10 @@ func (p Pod) String() string {
 	if p.Node != "" {
 		text += " on " + p.Node
 	}
-	switch {
-	case p.Ready:
+	if p.Ready {
 		return text + ", ready"
-	case p.Why != "":
-		return text + ", not ready: " + p.Why
-	default:
-		return text + ", not ready"
 	}
+	return text + ", not ready: " + p.Why
 }
 
 // Report is all that was found.
@@ -72,8 +64,7 @@ func (r Report) String() string {
 	return fmt.Sprintf("%d ok, %d warned, %d failed, %d skipped", r.OK, r.Warned, r.Failed, r.Skipped)
 }
 
-// Text writes a finding for a reader: how it is, what was looked at, what was
-// found there, and below that how to mend it.
+// Text writes a finding for a reader, and below it how to mend it.
 func Text(out io.Writer, finding Finding) error {
 	message := finding.Message
 	if finding.Subject != "" {

@@ -18,12 +18,10 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
-// frontLimit is how long looking for what stands in front of a service may delay
-// a run.
+// frontLimit is how long looking for what stands in front of a service may delay a run.
 const frontLimit = 3 * time.Second
 
-// unknownPath is one that no service has. EMCO's router answers it with a 404 of
-// its own.
+// unknownPath is one that no service has: EMCO's router answers it with a 404 of its own.
 const unknownPath = "/emco-chaos-asks-who-answers"
 
 // Front describes what answers in front of EMCO at a URL; empty when nothing does
@@ -31,18 +29,13 @@ const unknownPath = "/emco-chaos-asks-who-answers"
 // request that cannot be passed on, and what it tells of requests that it has
 // repeated.
 func Front(ctx context.Context, address string) (string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address+unknownPath, nil)
-	if err != nil {
-		return "", err
-	}
-	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
+	response, err := get(ctx, address+unknownPath)
 	if err != nil {
 		return "", err
 	}
 	signs := signsOf(response)
-	// Who passes requests on cannot pass this one on: its body breaks. EMCO does
-	// not read it.
-	if response, err = broken(ctx, request.URL); err == nil {
+	// What passes requests on cannot pass this one on: its body breaks. EMCO does not read it.
+	if response, err = broken(ctx, response.Request.URL); err == nil {
 		signs = append(signs, signsOf(response)...)
 	}
 	slices.Sort(signs)
@@ -105,17 +98,16 @@ func Fronts(ctx context.Context, target *target.Target, tell func(string)) (behi
 		limited, cancel := context.WithTimeout(ctx, frontLimit)
 		front, err := Front(limited, addresses[name])
 		cancel()
-		repeats := repeating(front, "may answer for it or repeat requests")
-		if addresses[name] != "" && err == nil && front != "" && (target.Ingress == nil || repeats == repeated) {
+		if err != nil || front == "" {
+			continue
+		}
+		if repeats := repeating(front, "may answer for it or repeat requests"); target.Ingress == nil || repeats == repeated {
 			tell(fmt.Sprintf("%s: something answers in front of it at %s (%s), and %s; see emco-chaos doctor", name, addresses[name], front, repeats))
 		}
-		switch {
-		case err != nil || front == "":
-		case target.Ingress != nil:
-			behind = slices.Sorted(maps.Keys(target.Services))
-		default:
-			behind = append(behind, name)
+		if target.Ingress != nil {
+			return slices.Sorted(maps.Keys(target.Services))
 		}
+		behind = append(behind, name)
 	}
 	return behind
 }

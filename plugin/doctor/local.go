@@ -66,39 +66,32 @@ func checkDescription(_ context.Context, e *examination, _ string) {
 
 // processes are the names of the processes.
 func (e *examination) processes() (names []string) {
-	if e.local != nil {
-		for _, pod := range e.local.Pods {
-			names = append(names, pod.Name)
-		}
+	for _, pod := range e.local.Pods {
+		names = append(names, pod.Name)
 	}
 	return names
 }
 
 // links are the names of the links.
 func (e *examination) links() (names []string) {
-	if e.local != nil {
-		for _, link := range e.local.Links {
-			names = append(names, link.String())
-		}
+	for _, link := range e.local.Links {
+		names = append(names, link.String())
 	}
 	return names
 }
 
 func checkCommand(_ context.Context, e *examination, name string) {
-	for _, pod := range e.local.Pods {
-		if pod.Name == name {
-			e.obstructed(name, e.local.CheckCommand(pod))
-		}
-	}
+	e.obstructed(name, e.local.CheckCommand(e.local.Pods[slices.Index(e.processes(), name)]))
 }
 
-// obstructed says what keeps the cluster from being started, if anything.
-func (e *examination) obstructed(subject string, err error) {
+// obstructed says what keeps the cluster from being started, if anything does.
+func (e *examination) obstructed(subject string, err error) bool {
 	if obstacle, is := errors.AsType[*local.Obstacle](err); is {
 		e.say(Fail, subject, obstacle.Remedy, "%v", obstacle.Err)
 	} else if err != nil {
 		e.say(Fail, subject, "", "%v", err)
 	}
+	return err != nil
 }
 
 // checkProcesses looks for the processes of a service, exactly as a fault selects them.
@@ -115,29 +108,23 @@ func checkProcesses(_ context.Context, e *examination, name string) {
 	e.say(OK, name, "", "process %s", strings.Join(chosen, ", "))
 }
 
-// checkAddresses looks whether something else has the addresses of the cluster. One
-// that another process runs has them itself.
+// checkAddresses looks whether something else has the cluster's addresses, unless another process runs it.
 func checkAddresses(ctx context.Context, e *examination, _ string) {
 	err := e.local.Locked()
 	if e.taken = errors.Is(err, local.ErrLocked); e.taken {
 		e.say(Warn, "", "wait for the run to end, and look again", "not started, since the target is in use: %v", err)
 		return
 	}
-	e.obstructed("", err)
+	obstructed := e.obstructed("", err)
 	for _, link := range e.local.Links {
-		err = errors.Join(err, said(e, "link "+link.String(), link.CheckListen()))
+		obstructed = e.obstructed("link "+link.String(), link.CheckListen()) || obstructed
 	}
 	for _, pod := range e.local.Pods {
-		err = errors.Join(err, said(e, pod.Name, pod.CheckVacant(ctx, vacantLimit)))
+		obstructed = e.obstructed(pod.Name, pod.CheckVacant(ctx, vacantLimit)) || obstructed
 	}
-	if err == nil {
+	if !obstructed {
 		e.say(OK, "", "", "nothing else has those of its links and its processes")
 	}
-}
-
-func said(e *examination, subject string, err error) error {
-	e.obstructed(subject, err)
-	return err
 }
 
 // checkStart starts the processes, which stay until [checkEnd].
@@ -146,15 +133,13 @@ func checkStart(ctx context.Context, e *examination, _ string) {
 		return
 	}
 	began := time.Now()
-	driver, err := e.Open(ctx)
-	if err != nil && ctx.Err() == nil {
+	switch driver, err := e.Open(ctx); {
+	case err == nil:
+		e.driver = driver
+		e.say(OK, "", "", "all processes are ready, after %s", time.Since(began).Round(10*time.Millisecond))
+	case ctx.Err() == nil:
 		e.obstructed("", err)
 	}
-	if err != nil {
-		return
-	}
-	e.driver = driver
-	e.say(OK, "", "", "all processes are ready, after %s", time.Since(began).Round(10*time.Millisecond))
 }
 
 // checkLink connects to where a link leads.

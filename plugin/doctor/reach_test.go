@@ -17,7 +17,7 @@ func TestAnyAnswerCounts(t *testing.T) {
 			w.Header().Set("Location", "http://192.0.2.1/")
 			w.WriteHeader(test.code)
 		}))
-		answer, err := AnyAnswer(t.Context(), "shop", server.URL)
+		answer, err := AnyAnswer(t.Context(), server.URL)
 		server.Close()
 		if err != nil || !strings.Contains(answer, test.want) {
 			t.Errorf("%d: got %q, %v", test.code, answer, err)
@@ -28,7 +28,7 @@ func TestAnyAnswerCounts(t *testing.T) {
 func TestNoAnswerIsAnError(t *testing.T) {
 	server := httptest.NewServer(nil)
 	server.Close()
-	if answer, err := AnyAnswer(t.Context(), "shop", server.URL); err == nil || !strings.Contains(err.Error(), "refused") {
+	if answer, err := AnyAnswer(t.Context(), server.URL); err == nil || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("got %q, %v", answer, err)
 	}
 }

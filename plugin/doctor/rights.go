@@ -23,18 +23,15 @@ const (
 	InTarget     Where = "target"     // every namespace that the target has pods in
 	InChaosMesh  Where = "chaos-mesh" // the namespace of Chaos Mesh
 	InController Where = "controller" // the namespace of our controller
-	Everywhere   Where = "cluster"    // the whole cluster
 )
 
 // Right is what we may have to do to one kind of resource.
 type Right struct {
 	Where           Where
 	Group, Resource string
-	// Name is the only object that the right is needed on; empty is any.
-	Name  string
-	Verbs []string
-	// For says what cannot be done without it.
-	For string
+	Name            string // the only object that the right is needed on; empty is any
+	Verbs           []string
+	For             string // what cannot be done without it
 	// Controller says that only the controller needs it, and Optional that
 	// experiments can be run from the command line without it.
 	Controller, Optional bool
@@ -46,8 +43,7 @@ func (r Right) FullResource() string {
 	return strings.TrimSuffix(schema.GroupResource{Group: r.Group, Resource: resource}.String()+"/"+sub, "/")
 }
 
-// Rights are all that emco-chaos does to a cluster, and no more. The chart's
-// Roles grant the same.
+// Rights are all that emco-chaos does to a cluster, and what the chart's Roles grant.
 func Rights() []Right {
 	// We patch and do not update, but to Chaos Mesh's web hook, which asks once
 	// more in each namespace that a fault selects pods in, a patch is an update.
@@ -81,9 +77,8 @@ func Rights() []Right {
 	}...)
 }
 
-// places are where rights are looked at: the namespaces of the target and the
-// one of our controller. Those in Chaos Mesh's namespace show in the checks that
-// need them.
+// places are where rights are looked at: the target's namespaces and our controller's.
+// Those in Chaos Mesh's namespace show in the checks that need them.
 func (e *examination) places() []string {
 	places := e.namespaces()
 	if e.Controller != "" && !slices.Contains(places, e.Controller) {

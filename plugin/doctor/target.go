@@ -124,8 +124,7 @@ func checkEndpoints(ctx context.Context, e *examination, namespace string) {
 		if e.Target.Services[name].Namespace != namespace || len(e.pods[name]) == 0 {
 			continue
 		}
-		// leading are the Services that lead to its pods, with whether one of
-		// them is ready.
+		// leading are the Services that lead to its pods, and whether one of these is ready.
 		leading := map[string]bool{}
 		for _, slice := range list.Items {
 			for _, endpoint := range slice.Endpoints {
@@ -195,20 +194,20 @@ func checkReach(ctx context.Context, e *examination, name string) {
 	e.say(OK, name, "", "%s at %s after %s", answer, url, time.Since(began).Round(time.Millisecond))
 }
 
-// AnyAnswer asks a service over HTTP, and takes any answer for a sign that it is
-// there; a redirect is one too.
-func AnyAnswer(ctx context.Context, _, url string) (string, error) {
+// AnyAnswer asks a service over HTTP: any answer is a sign that it is there, a redirect too.
+func AnyAnswer(ctx context.Context, url string) (string, error) {
+	response, err := get(ctx, url)
+	if err != nil {
+		return "", err
+	}
+	return "answers " + response.Status, response.Body.Close()
+}
+
+// get asks over HTTP. Unlike a client, a transport follows no redirect.
+func get(ctx context.Context, url string) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	// Unlike a client, a transport follows no redirect.
-	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
-	if err != nil {
-		return "", err
-	}
-	if err := response.Body.Close(); err != nil {
-		return "", err
-	}
-	return "answers " + response.Status, nil
+	return (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
 }

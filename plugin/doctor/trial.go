@@ -15,6 +15,9 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
+	"github.com/emco-chaos/emco-chaos/plugin/local"
+	"github.com/emco-chaos/emco-chaos/plugin/run"
+	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 )
 
 // unusedAddress is in TEST-NET-1, which RFC 5737 keeps for documentation: to be
@@ -35,11 +38,10 @@ func checkInjection(ctx context.Context, e *examination, _ string) {
 		return
 	}
 	driver, err := e.Open(ctx)
-	if held, ok := errors.AsType[*lease.HeldError](err); ok {
-		e.inUse("", held)
+	switch {
+	case e.inUse("", err):
 		return
-	}
-	if err != nil {
+	case err != nil:
 		e.say(Fail, "", "", "the driver does not start: %v", cause(ctx, err))
 		return
 	}
@@ -74,24 +76,27 @@ func (e *examination) untouchable(subject string) bool {
 	return e.expired != ""
 }
 
-func (e *examination) inUse(subject string, held *lease.HeldError) {
-	e.say(Warn, subject, "wait for the run to end, and look again", "not tried, since the target is in use: %s holds it", held.State)
+// inUse says that another run has the target, if it is that which the error says.
+func (e *examination) inUse(subject string, err error) bool {
+	if held, is := errors.AsType[*lease.HeldError](err); is {
+		err = fmt.Errorf("%s holds it", held.State)
+	} else if !errors.Is(err, local.ErrLocked) {
+		return false
+	}
+	e.say(Warn, subject, "wait for the run to end, and look again", "not tried, since the target is in use: %v", err)
+	return true
 }
 
-// trial is a network fault that is tried out, and what it is if that cannot be
-// injected.
+// trial is a network fault that is tried out, and what it means if that cannot be injected.
 type trial struct {
 	action          v1alpha1.NetworkChaosAction
 	delay           *v1alpha1.DelaySpec
 	state           State
 	message, remedy string
-	// kept is the resource from which it must be taken off when it cannot be
-	// injected; empty when it does not stay.
-	kept string
+	kept            string // the resource in which it stays when it cannot be injected, if it does
 }
 
-// trials is the table of trials, in their order: where one cannot be injected
-// the next tells nothing more.
+// trials are in their order: where one cannot be injected the next tells nothing more.
 var trials = []trial{
 	{
 		action: v1alpha1.PartitionAction, state: Fail, message: "cannot be injected",
@@ -121,8 +126,7 @@ func (t trial) object(pod Pod) fault.Object {
 	return object
 }
 
-// try tries one fault out on one pod, and reports whether it could be injected and
-// removed.
+// try tries one fault out on one pod, and reports whether it was injected and removed.
 func (e *examination) try(ctx context.Context, driver engine.Driver, pod Pod, trial trial, number int) bool {
 	object := trial.object(pod)
 	fault.Stamp(object, e.Run, number, "doctor", string(trial.action))
@@ -171,5 +175,62 @@ func (e *examination) inject(ctx context.Context, driver engine.Driver, object f
 		return err
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	}
+}
+
+// noHold mends a hold that stops nothing.
+const noHold = "the kernels of the nodes must take the rules that chaos-daemon sets with ipset and iptables in the pods' network namespaces,\n" +
+	"and the network plugin must not pass them by: another interface of the pod, a proxy in front of etcd, or a connection inside one pod"
+
+// stopped are the services that are taken down for a moment.
+func (e *examination) stopped() []string {
+	if e.Outage == nil {
+		return nil
+	}
+	return slices.DeleteFunc(e.reachable(), func(name string) bool { return !e.Target.Services[name].HasPods() })
+}
+
+// checkOutage takes a service down for a moment: that alone shows what repeats
+// requests and does not tell.
+func checkOutage(ctx context.Context, e *examination, name string) {
+	if !e.untouchable(name) {
+		outcome, err := e.Outage(ctx, name)
+		e.tried(ctx, name, outcome, err, "refuses requests while it is down, and answers afterwards: nothing in front of it repeats them until they are answered", noRepeats)
+	}
+}
+
+// holding are the calls that a hold is tried with.
+func (e *examination) holding() []string {
+	if e.Hold == nil {
+		return nil
+	}
+	return []string{"a call"}
+}
+
+// checkHold cuts a call off from its back end: that alone shows whether what is
+// injected drops anything.
+func checkHold(ctx context.Context, e *examination, calls string) {
+	if !e.untouchable(calls) {
+		outcome, err := e.Hold(ctx)
+		e.tried(ctx, calls, outcome, err, "hangs while the orchestrator is cut off from etcd", noHold)
+	}
+}
+
+// tried says what a run came to that was made to try something out.
+func (e *examination) tried(ctx context.Context, subject string, outcome engine.Outcome, err error, passed, remedy string) {
+	switch {
+	case e.inUse(subject, err):
+	case errors.Is(err, run.ErrUntold):
+		e.say(Skipped, subject, "", "not tried: %v", err)
+	case err != nil:
+		e.say(Fail, subject, "", "it could not be tried: %v", cause(ctx, err))
+	case len(outcome.Left) > 0:
+		e.say(Fail, subject, e.command("clean"), "it was tried, and this is left: %s", strings.Join(outcome.Left, "; "))
+	case outcome.Verdict == verdict.Passed:
+		e.say(OK, subject, "", "%s", passed)
+	case outcome.Verdict == verdict.Inconclusive:
+		e.say(Fail, subject, remedy, "%s", outcome.Reason)
+	default:
+		e.say(Fail, subject, "", "tried for a moment: %s: %s", outcome.Verdict, outcome.Reason)
 	}
 }

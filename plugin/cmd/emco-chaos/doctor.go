@@ -190,7 +190,7 @@ func reach(plugin *run.Plugin, description sdk.Description, limit time.Duration)
 	}
 	return func(ctx context.Context, service, url string) (string, error) {
 		if !slices.Contains(known, service) {
-			return doctor.AnyAnswer(ctx, service, url)
+			return doctor.AnyAnswer(ctx, url)
 		}
 		// It ends before the check does, and so says what it saw.
 		result, err := plugin.Ask(ctx, sdk.Task{
