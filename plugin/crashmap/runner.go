@@ -41,6 +41,6 @@ func (t *OnTarget) Run(ctx context.Context, experiment []byte) (string, *plan.Pl
 
 // Clean implements [Runner].
 func (t *OnTarget) Clean(ctx context.Context) error {
-	swept, err := t.Target.Clean(ctx, t.Start)
+	swept, err := t.Target.Clean(ctx, 0, t.Start)
 	return cmp.Or(err, swept.Remains)
 }

@@ -17,6 +17,9 @@ const (
 	cleanActivity = "clean"
 	// CleanLimit is how long removing what dead runs made may take.
 	CleanLimit = 10 * time.Minute
+	// Settle is how long after the end of a hold a call can take effect that a dead
+	// run has sent: what it made must not be removed under it.
+	Settle = 20 * time.Second
 	// removeLimit is how long removing one fault of a dead run may take.
 	removeLimit = time.Minute
 )
@@ -41,9 +44,9 @@ func (t *Target) Prepare(ctx context.Context) error {
 }
 
 // Clean removes what dead runs left: their faults, even when there is no
-// plugin to do the rest, then the resources that they made. An error means
-// that faults may still be on the target.
-func (t *Target) Clean(ctx context.Context, start func(context.Context) (*Plugin, error)) (Swept, error) {
+// plugin to do the rest, then the resources that they made, some time after
+// the last fault. An error means that faults may still be on the target.
+func (t *Target) Clean(ctx context.Context, settle time.Duration, start func(context.Context) (*Plugin, error)) (Swept, error) {
 	var swept Swept
 	if err := t.Note(ctx, cleanActivity); err != nil {
 		return swept, err
@@ -51,10 +54,19 @@ func (t *Target) Clean(ctx context.Context, start func(context.Context) (*Plugin
 	ctx, stop := t.Guard(ctx)
 	defer stop()
 	var err error
-	if swept.Faults, err = t.RemoveFaults(ctx); err == nil {
-		swept.Resources, swept.Remains = t.cleanResources(ctx, start)
+	if swept.Faults, err = t.RemoveFaults(ctx); err != nil {
+		return swept, err
 	}
-	return swept, err
+	if swept.Faults > 0 && settle > 0 {
+		t.tell(fmt.Sprintf("waiting %v: a call that a fault has held may still take effect", settle))
+		select {
+		case <-time.After(settle):
+		case <-ctx.Done():
+			return swept, context.Cause(ctx)
+		}
+	}
+	swept.Resources, swept.Remains = t.cleanResources(ctx, start)
+	return swept, nil
 }
 
 func (t *Target) cleanResources(ctx context.Context, start func(context.Context) (*Plugin, error)) (removed int, err error) {

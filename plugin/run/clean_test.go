@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
@@ -130,6 +131,7 @@ func TestClean(t *testing.T) {
 		swept   Swept
 		remains error
 		wrong   error
+		settle  time.Duration
 	}{
 		{
 			name: "all gone", faults: &littered{objects: []fault.Object{leftover("rone-1-hold", "rone")}},
@@ -153,6 +155,16 @@ func TestClean(t *testing.T) {
 			name: "faults go without a plugin", faults: &littered{objects: []fault.Object{leftover("rone-1-hold", "rone")}}, start: absent,
 			told: []string{"removed the fault rone-1-hold of run rone"}, swept: Swept{Faults: 1}, remains: absent,
 		},
+		{
+			name: "a call that a fault has held", faults: &littered{objects: []fault.Object{leftover("rone-1-hold", "rone")}},
+			plugin: &sweeping{resources: all[:1], result: sdk.Result{Conclusion: sdk.Passed, Message: "1 removed"}}, settle: time.Millisecond,
+			told:  []string{"removed the fault rone-1-hold of run rone", "waiting 1ms: a call that a fault has held may still take effect", "removed projects/a", "1 removed"},
+			swept: Swept{Faults: 1, Resources: 1},
+		},
+		{
+			name: "no call that a fault could have held", plugin: &sweeping{result: sdk.Result{Conclusion: sdk.Passed, Message: "0 removed"}}, settle: time.Hour,
+			told: []string{"0 removed"},
+		},
 		{name: "a fault stays", faults: &littered{looking: hangs}, wrong: hangs},
 	}
 	for _, test := range tests {
@@ -162,7 +174,7 @@ func TestClean(t *testing.T) {
 			}
 			var told []string
 			target := &Target{Driver: test.faults, Lock: noLock{}, tell: func(text string) { told = append(told, text) }}
-			swept, err := target.Clean(t.Context(), func(context.Context) (*Plugin, error) {
+			swept, err := target.Clean(t.Context(), test.settle, func(context.Context) (*Plugin, error) {
 				return &Plugin{process: test.plugin, target: []byte("{}")}, test.start
 			})
 			if !errors.Is(err, test.wrong) || !errors.Is(swept.Remains, test.remains) {

@@ -29,13 +29,13 @@ func main() {
 		fmt.Println("emco-chaos-plugin-emco version", version)
 		return
 	}
-	sdk.Serve(plugin{slowest: &sync.Map{}})
+	sdk.Serve(&plugin{})
 }
 
 // plugin is the experiments and the probes behind the contract.
-type plugin struct{ slowest *sync.Map } // of attempts, by their names
+type plugin struct{ slowest sync.Map } // of attempts, by their names
 
-func (plugin) Describe(context.Context) (sdk.Description, error) {
+func (*plugin) Describe(context.Context) (sdk.Description, error) {
 	scenarios, err := experiments.List()
 	if err != nil {
 		return sdk.Description{}, err
@@ -45,7 +45,7 @@ func (plugin) Describe(context.Context) (sdk.Description, error) {
 	return description, nil
 }
 
-func (plugin) Compile(_ context.Context, source sdk.Source) (*plan.Plan, error) {
+func (*plugin) Compile(_ context.Context, source sdk.Source) (*plan.Plan, error) {
 	target, err := readTarget(source.Target)
 	if err != nil {
 		return nil, err
@@ -57,13 +57,10 @@ func (plugin) Compile(_ context.Context, source sdk.Source) (*plan.Plan, error) 
 		}
 	}
 	compiled, problems := experiments.Compile(text, target, source.Parameters)
-	if err := problems.Err(); err != nil {
-		return nil, err
-	}
-	return compiled, nil
+	return compiled, problems.Err()
 }
 
-func (p plugin) Run(ctx context.Context, task sdk.Task, observer sdk.Observer) sdk.Result {
+func (p *plugin) Run(ctx context.Context, task sdk.Task, observer sdk.Observer) sdk.Result {
 	result, err := p.run(ctx, task, observer)
 	if err != nil {
 		return sdk.Result{Conclusion: sdk.Errored, Message: err.Error()}
@@ -71,15 +68,13 @@ func (p plugin) Run(ctx context.Context, task sdk.Task, observer sdk.Observer) s
 	return result
 }
 
-func (p plugin) run(ctx context.Context, task sdk.Task, observer sdk.Observer) (sdk.Result, error) {
+func (p *plugin) run(ctx context.Context, task sdk.Task, observer sdk.Observer) (sdk.Result, error) {
 	on, err := subject(task)
 	if err != nil {
 		return sdk.Result{}, err
 	}
-	if p.slowest != nil {
-		seen, _ := p.slowest.LoadOrStore(on.Names.String(), &probes.Slowest{})
-		on.Slowest = seen.(*probes.Slowest)
-	}
+	seen, _ := p.slowest.LoadOrStore(on.Names.String(), &probes.Slowest{})
+	on.Slowest = seen.(*probes.Slowest)
 	if task.Activity == previewName {
 		return preview(on, task, observer)
 	}

@@ -47,7 +47,7 @@ func TestPreview(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			seen := &notes{}
 			// The target of EMCO's chart lies nowhere: nothing can be asked.
-			result := plugin{}.Run(t.Context(), sdk.Task{Run: "run", Attempt: 1, Activity: previewName, Arguments: map[string]any{"given": test.given}}, seen)
+			result := (&plugin{}).Run(t.Context(), sdk.Task{Run: "run", Attempt: 1, Activity: previewName, Arguments: map[string]any{"given": test.given}}, seen)
 			if result.Conclusion != sdk.Passed || seen.made != 0 {
 				t.Fatalf("got %+v, %d resources made", result, seen.made)
 			}
@@ -67,14 +67,14 @@ func TestPreview(t *testing.T) {
 }
 
 func TestPreviewTellsOfAWrongGiven(t *testing.T) {
-	result := plugin{}.Run(t.Context(), sdk.Task{Run: "run", Attempt: 1, Activity: previewName, Arguments: map[string]any{"given": map[string]any{"dig": 1}}}, &notes{})
+	result := (&plugin{}).Run(t.Context(), sdk.Task{Run: "run", Attempt: 1, Activity: previewName, Arguments: map[string]any{"given": map[string]any{"dig": 1}}}, &notes{})
 	if result.Conclusion != sdk.Errored || !strings.Contains(result.Message, "dig") {
 		t.Errorf("got %+v", result)
 	}
 }
 
 func TestPreviewIsDescribed(t *testing.T) {
-	description, err := plugin{}.Describe(t.Context())
+	description, err := (&plugin{}).Describe(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

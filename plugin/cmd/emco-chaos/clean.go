@@ -38,12 +38,12 @@ that is under way, and cleans up after it.`,
 					return failure(err)
 				}
 			}
-			opened, err := run.Open(ctx, target, linesTo(s.out))
+			opened, err := run.Open(ctx, target, func(text string) { fmt.Fprintln(s.out, text) })
 			if err != nil {
 				return failure(err)
 			}
 			defer s.end(opened.Close)
-			swept, err := opened.Clean(ctx, func(ctx context.Context) (*run.Plugin, error) { return run.Start(ctx, s.plugin, target) })
+			swept, err := opened.Clean(ctx, 0, func(ctx context.Context) (*run.Plugin, error) { return run.Start(ctx, s.plugin, target) })
 			if keep && errors.Is(swept.Remains, run.ErrLeft) {
 				swept.Remains = nil
 			}

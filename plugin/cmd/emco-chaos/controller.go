@@ -9,7 +9,6 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/controller"
@@ -92,10 +91,6 @@ func (s *session) control(ctx context.Context, options controller.Parts) error {
 	defer stop()
 	return failure(controller.Run(ctx, cluster, options))
 }
-
-// settle is how long after the end of a hold a call can take effect that a dead
-// run has sent: what it made must not be removed under it.
-const settle = 20 * time.Second
 
 // runner does the controller's work on the target, whose lock the controller
 // holds.
@@ -225,20 +220,7 @@ func (r *runner) Sweep(ctx context.Context, tell func(string)) (run.Swept, error
 		return run.Swept{}, err
 	}
 	defer r.s.end(opened.Close)
-	faults, err := opened.RemoveFaults(ctx)
-	if err != nil {
-		return run.Swept{Faults: faults}, err
-	}
-	if faults > 0 {
-		tell(fmt.Sprintf("waiting %v: a call that a fault has held may still take effect", settle))
-		select {
-		case <-time.After(settle):
-		case <-ctx.Done():
-			return run.Swept{Faults: faults}, context.Cause(ctx)
-		}
-	}
-	swept, err := opened.Clean(ctx, r.start)
-	swept.Faults += faults
+	swept, err := opened.Clean(ctx, run.Settle, r.start)
 	if swept.Remains != nil && !errors.Is(swept.Remains, run.ErrLeft) {
 		tell(fmt.Sprintf("what dead runs made in the target is not all removed: %v", swept.Remains))
 	}
