@@ -5,6 +5,7 @@ package access
 import (
 	"cmp"
 	_ "embed"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -27,8 +28,28 @@ type Access struct {
 	Existing emco.Chosen // resources that exist already, for runs that work on those
 }
 
-// DefaultApps returns the apps that are deployed when nobody names any.
-func DefaultApps() []string { return []string{"adservice", "currencyservice"} }
+// defaultApps returns the apps that are deployed when nobody names any.
+func defaultApps() []string { return []string{"adservice", "currencyservice"} }
+
+// Read reads the access out of emcoctl's configuration file, or out of a target's
+// file, with the target then. Without a file nothing is said of it.
+func Read(config, targetFile string) (Access, *target.Target, error) {
+	switch {
+	case config != "" && targetFile != "":
+		return Access{}, nil, errors.New("both --config and --target are given: keep one")
+	case targetFile != "":
+		read, problems := target.Read(targetFile)
+		if err := problems.Err(); err != nil {
+			return Access{}, nil, err
+		}
+		access, err := Of(read)
+		return access, read, err
+	case config != "":
+		read, err := emcoctl.ReadConfig(config)
+		return Access{Client: read.Config, Setup: probes.Setup{Rsync: read.Rsync, Apps: defaultApps()}}, nil, err
+	}
+	return Access{Setup: probes.Setup{Apps: defaultApps()}}, nil, nil
+}
 
 // Of reads the access to a target: the URLs of its services and its ingress and,
 // for what has none there, emcoctl's configuration file in settings.emcoctl.config.
@@ -54,7 +75,7 @@ func Of(target *target.Target) (Access, error) {
 	}
 	access.Setup.Rsync = cmp.Or(target.Services[string(emco.Rsync)].Address, users.Rsync)
 	if len(access.Setup.Apps) == 0 {
-		access.Setup.Apps = DefaultApps()
+		access.Setup.Apps = defaultApps()
 	}
 	if token := target.Credentials.Token; token != nil {
 		access.Client.Token = emco.Secret{Env: token.Env, File: token.File}

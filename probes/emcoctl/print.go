@@ -4,18 +4,16 @@ import (
 	"bufio"
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 )
 
-// Form is a form of output, and the value of a flag.
+// Form is a form of output.
 type Form string
 
 const (
@@ -24,13 +22,8 @@ const (
 	Emcoctl Form = "emcoctl" // what emcoctl prints
 )
 
-func (f *Form) Set(text string) error {
-	if !slices.Contains([]Form{Plain, JSON, Emcoctl}, Form(text)) {
-		return errors.New("write text, json or emcoctl")
-	}
-	*f = Form(text)
-	return nil
-}
+// Forms are all of them, the default first.
+func Forms() []Form { return []Form{Plain, JSON, Emcoctl} }
 
 // Printer prints what is done, in one of the forms.
 type Printer struct {

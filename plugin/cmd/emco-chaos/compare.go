@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/emco-chaos/emco-chaos/plugin/report"
+	"github.com/emco-chaos/emco-chaos/probes/cli"
 	"github.com/spf13/cobra"
 )
 
@@ -58,13 +59,10 @@ runs to tell of something (how many it takes is told), 4 error.`,
 			if err := report.Comparisons[output](s.out, comparison); err != nil {
 				return failure(err)
 			}
-			if code := comparison.ExitCode(); code != report.ExitPassed {
-				return &exitError{code: code}
-			}
-			return nil
+			return cli.Ended(comparison.ExitCode())
 		},
 	}
-	outputFlag(command, &output, "markdown", outputHTML)
+	cli.Output(command, &output, "text", outputJSON, "markdown", outputHTML)
 	command.Flags().StringVar(&worse, "worse", "10%", "by how much a time may grow: a share of the median before, of 100ms at least, or a time")
 	command.Flags().Float64Var(&level, "level", 0.05, "how often chance alone may make something seem worse")
 	where.flags(command)

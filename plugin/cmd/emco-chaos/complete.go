@@ -3,27 +3,16 @@ package main
 import (
 	"slices"
 
-	"github.com/emco-chaos/emco-chaos/plugin/sdk"
 	"github.com/spf13/cobra"
 )
 
 // complete has a shell complete the names of experiments, and for --set those of
 // their parameters and the values that these can have.
 func (s *session) complete(command *cobra.Command) {
-	experiments := func(at *cobra.Command) []sdk.Experiment {
-		plugin, err := s.start(at.Context(), nil)
-		if err != nil {
-			return nil
-		}
-		defer plugin.Close()
-		description, err := plugin.Describe(at.Context())
-		if err != nil {
-			return nil
-		}
-		return description.Experiments
-	}
 	command.ValidArgsFunction = func(at *cobra.Command, args []string, _ string) (names []cobra.Completion, files cobra.ShellCompDirective) {
-		for _, experiment := range experiments(at) {
+		// Where there is no plugin nothing is completed.
+		plugin, _ := s.describe(at.Context())
+		for _, experiment := range plugin.Experiments {
 			if !slices.Contains(args, experiment.Name) {
 				names = append(names, cobra.CompletionWithDesc(experiment.Name, experiment.Title))
 			}
@@ -32,7 +21,8 @@ func (s *session) complete(command *cobra.Command) {
 	}
 	// An error says that there is no such flag.
 	_ = command.RegisterFlagCompletionFunc("set", func(at *cobra.Command, args []string, _ string) (pairs []cobra.Completion, open cobra.ShellCompDirective) {
-		for _, experiment := range experiments(at) {
+		plugin, _ := s.describe(at.Context())
+		for _, experiment := range plugin.Experiments {
 			if len(args) > 0 && !slices.Contains(args, experiment.Name) {
 				continue
 			}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
+	"github.com/emco-chaos/emco-chaos/probes/cli"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/conformance"
@@ -38,7 +39,7 @@ asked. Exit codes: 0 no difference, 1 differences, 2 usage, 4 error.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.run(cmd.Context(), s) },
 	}
-	outputFlag(command, &c.output)
+	cli.Output(command, &c.output, "text", outputJSON)
 	flags := command.Flags()
 	flags.BoolVarP(&c.verbose, "verbose", "v", false, "say also what was not asked, and why")
 	flags.DurationVar(&c.patience, "timeout", 30*time.Second, "how long to wait for one state")
@@ -96,7 +97,7 @@ func (c *conformanceCheck) run(ctx context.Context, s *session) error {
 	}
 	err = errors.Join(err, writing)
 	if err == nil && summary.Different > 0 {
-		err = &exitError{code: report.ExitFailed}
+		err = cli.Ended(report.ExitFailed)
 	}
 	return failure(err)
 }
@@ -111,7 +112,7 @@ func (c *conformanceCheck) removeRun(ctx context.Context, s *session, client *em
 	s.tellLeft(left)
 	fmt.Fprintf(s.out, "%d removed, %d left\n", removed, len(left))
 	if len(left) > 0 {
-		err = &exitError{code: report.ExitError}
+		err = cli.Ended(report.ExitError)
 	}
 	return err
 }

@@ -15,6 +15,7 @@ import (
 	"sync"
 
 	"github.com/emco-chaos/emco-chaos/plugin/report"
+	"github.com/emco-chaos/emco-chaos/probes/cli"
 	"github.com/spf13/cobra"
 )
 
@@ -32,31 +33,36 @@ func newDemo(s *session) *cobra.Command {
 		Long: `Run experiments on an emulated EMCO on this machine, all if none is named: on two,
 side by side. What happened on the second is told when both have ended. With
 --journal there is one, since a journal has one run after another.`,
-		RunE: func(cmd *cobra.Command, names []string) (err error) {
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if len(names) == 0 {
+				plugin, err := s.describe(cmd.Context())
+				if err != nil {
+					return err
+				}
+				names = namesOf(plugin)
+			}
 			emco, temporary := folder, folder == ""
 			if temporary {
+				var err error
 				if folder, err = os.MkdirTemp("", "emco-chaos-demo-"); err != nil {
 					return failure(err)
 				}
 				emco = filepath.Join(folder, "emco")
 			}
-			options.all, options.journals, options.lanes = len(names) == 0, filepath.Join(folder, "journals"), demoLanes
-			if options.journal != "" || len(names) == 1 {
-				options.lanes = 1
-			}
-			err = s.demo(cmd.Context(), options, names, emco, apps)
+			options.journals = filepath.Join(folder, "journals")
+			err := s.demo(cmd.Context(), options, names, emco, apps)
 			if err == nil && temporary {
 				err = failure(os.RemoveAll(emco))
 			} else {
-				fmt.Fprintf(s.errs, "the emulated EMCO and its logs are in %s\n", emco)
+				s.tell("the emulated EMCO and its logs are in " + emco)
 			}
 			journals := cmp.Or(options.journal, options.journals)
 			if _, none := os.Stat(journals); none != nil {
 				return err // nothing was run
 			}
 			if wrong := s.page(cmd.Context(), journals, filepath.Join(folder, "report.html")); wrong != nil {
-				fmt.Fprintf(s.errs, "write the page: %v\n", wrong)
-				return cmp.Or(err, error(&exitError{code: report.ExitError}))
+				s.tell(fmt.Sprintf("write the page: %v", wrong))
+				return cmp.Or(err, cli.Ended(report.ExitError))
 			}
 			return err
 		},
@@ -70,38 +76,40 @@ side by side. What happened on the second is told when both have ended. With
 
 // demo runs the experiments in lanes, each on an EMCO of its own, and tells together how they ended.
 func (s *session) demo(ctx context.Context, options runOptions, names []string, folder string, apps int) error {
-	screens, errs, later := make([]*screen, options.lanes), make([]error, options.lanes), make([]bytes.Buffer, options.lanes)
+	count := min(demoLanes, len(names))
+	if options.journal != "" {
+		count = 1
+	}
+	own := make([][]string, count)
+	for i, name := range names {
+		own[i%count] = append(own[i%count], name)
+	}
+	screens, errs, later := make([]*screen, count), make([]error, count), make([]bytes.Buffer, count)
 	var all sync.WaitGroup
-	for lane := range options.lanes {
-		own, options, folder := *s, options, folder
-		options.lane = lane
+	for lane, names := range own {
+		s, options, folder := *s, options, folder
 		if lane > 0 {
-			own.out, folder = &later[lane], filepath.Join(folder, strconv.Itoa(lane+1))
+			s.out, options.told, folder = &later[lane], true, filepath.Join(folder, strconv.Itoa(lane+1))
 		}
-		all.Go(func() { screens[lane], errs[lane] = own.demoLane(ctx, options, names, folder, apps) })
+		all.Go(func() { screens[lane], errs[lane] = s.demoLane(ctx, options, names, folder, apps) })
 	}
 	all.Wait()
 	first := screens[0]
-	for lane, other := range screens {
-		if lane > 0 && other != nil {
+	for lane, other := range screens[1:] {
+		if other != nil {
 			other.live.Close() // it may still have something to tell
 		}
-		if _, err := later[lane].WriteTo(s.out); err != nil {
+		if _, err := later[lane+1].WriteTo(s.out); err != nil {
 			return failure(err)
 		}
-		if lane > 0 && first != nil && other != nil {
+		if first != nil && other != nil {
 			first.runs = append(first.runs, other.runs...)
 		}
 	}
-	if first == nil {
-		return errors.Join(errs...)
+	if first != nil {
+		slices.SortStableFunc(first.runs, func(a, b report.Run) int { return strings.Compare(a.Plan.Experiment, b.Plan.Experiment) })
 	}
-	slices.SortStableFunc(first.runs, func(a, b report.Run) int { return strings.Compare(a.Plan.Experiment, b.Plan.Experiment) })
-	ended := first.end()
-	if err := errors.Join(errs...); err != nil {
-		return failure(err)
-	}
-	return ended
+	return first.end(errors.Join(errs...))
 }
 
 // demoLane runs the lane's experiments on an emulated EMCO in the folder.

@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
+	"github.com/emco-chaos/emco-chaos/probes/cli"
 	"github.com/spf13/cobra"
 )
 
@@ -24,7 +25,7 @@ func newList(s *session) *cobra.Command {
 		}
 		return table.Flush()
 	})
-	outputFlag(command, &output)
+	cli.Output(command, &output, "text", outputJSON)
 	return command
 }
 
@@ -55,12 +56,7 @@ func (s *session) describing(name, short string, show func(sdk.Description) erro
 	return &cobra.Command{
 		Use: name, Short: short, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			plugin, err := s.start(cmd.Context(), nil)
-			if err != nil {
-				return err
-			}
-			defer plugin.Close()
-			description, err := plugin.Describe(cmd.Context())
+			description, err := s.describe(cmd.Context())
 			if err == nil {
 				err = show(description)
 			}

@@ -17,6 +17,9 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
+	"github.com/emco-chaos/emco-chaos/probes/activity"
+	"github.com/emco-chaos/emco-chaos/probes/cli"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/discovery"
 )
@@ -50,14 +53,11 @@ Exit codes: 0 nothing failed, 2 usage, 4 something did.`,
 			if options.Target, err = s.needTarget(); err != nil {
 				return err
 			}
-			if !noInject {
-				options.Open = func(ctx context.Context) (doctor.Driver, error) { return openDriver(ctx, options) }
-			}
-			return s.doctor(cmd.Context(), options, outage, output == outputJSON)
+			return s.doctor(cmd.Context(), options, !noInject, outage, output == outputJSON)
 		},
 	}
 	flags := command.Flags()
-	outputFlag(command, &output)
+	cli.Output(command, &output, "text", outputJSON)
 	flags.StringVar(&options.ChaosMesh, "chaos-mesh-namespace", chaosmesh.Namespace, "the `NAMESPACE` of Chaos Mesh")
 	flags.StringVar(&options.Controller, "controller-namespace", os.Getenv("POD_NAMESPACE"), "the `NAMESPACE` of the controller, to look at its rights too; else $POD_NAMESPACE")
 	flags.BoolVar(&noInject, "no-inject", false, "put no fault on anything")
@@ -66,10 +66,11 @@ Exit codes: 0 nothing failed, 2 usage, 4 something did.`,
 	return command
 }
 
-func (s *session) doctor(ctx context.Context, options doctor.Options, outage, asJSON bool) error {
+func (s *session) doctor(ctx context.Context, options doctor.Options, inject, outage, asJSON bool) error {
 	target := options.Target
 	options.TargetFile, options.Run = s.target, run.NewName()
-	if target.Driver.Kubernetes != nil {
+	onCluster := target.Driver.Kubernetes != nil
+	if onCluster {
 		cluster, config, err := run.Connect(target)
 		if err != nil {
 			return failure(err)
@@ -81,10 +82,13 @@ func (s *session) doctor(ctx context.Context, options doctor.Options, outage, as
 	}
 	// The processes of a local target run for as long as it is looked at.
 	var started *run.Target
-	if target.Driver.Kubernetes == nil {
-		options.Open = func(ctx context.Context) (driver doctor.Driver, err error) {
-			started, err = run.Open(ctx, target, func(string) {})
-			return started, err
+	if inject || !onCluster {
+		options.Open = func(ctx context.Context) (doctor.Driver, error) {
+			opened, err := openDriver(ctx, target)
+			if !onCluster {
+				started = opened
+			}
+			return opened, err
 		}
 	}
 	ctx, abandon, stop := interrupts(ctx, s.errs)
@@ -108,7 +112,7 @@ func (s *session) doctor(ctx context.Context, options doctor.Options, outage, as
 			if started != nil {
 				return make(started)
 			}
-			opened, err := run.Open(ctx, target, linesTo(s.errs))
+			opened, err := run.Open(ctx, target, s.tell)
 			if err != nil {
 				return outcome, err
 			}
@@ -142,14 +146,14 @@ func (s *session) doctor(ctx context.Context, options doctor.Options, outage, as
 		return failure(fmt.Errorf("print what was found: %w", err))
 	}
 	if !found.Healthy() {
-		return &exitError{code: report.ExitError}
+		return cli.Ended(report.ExitError)
 	}
 	return nil
 }
 
 // openDriver starts the target's driver under its lock, to try faults out.
-func openDriver(ctx context.Context, options doctor.Options) (doctor.Driver, error) {
-	opened, err := run.Open(ctx, options.Target, func(string) {})
+func openDriver(ctx context.Context, target *target.Target) (*run.Target, error) {
+	opened, err := run.Open(ctx, target, func(string) {})
 	if err != nil {
 		return nil, err
 	}
@@ -159,10 +163,21 @@ func openDriver(ctx context.Context, options doctor.Options) (doctor.Driver, err
 	return opened, nil
 }
 
+// asker is a plugin that does an activity outside of a run.
+type asker interface {
+	Ask(ctx context.Context, task sdk.Task, tell func(string)) (sdk.Result, error)
+}
+
+// ask has the plugin do an activity, which ends before the check does, and so says
+// what it saw.
+func ask(ctx context.Context, plugin asker, limit time.Duration, activity string, arguments map[string]any) (sdk.Result, error) {
+	return plugin.Ask(ctx, sdk.Task{Run: "doctor", Timeout: limit - limit/5, Activity: activity, Arguments: arguments}, func(string) {})
+}
+
 // remains asks what dead runs left by the plugin's activity "leftovers", whose
 // evidence lists it.
 func remains(ctx context.Context, plugin asker, limit time.Duration) (doctor.Finding, error) {
-	result, err := plugin.Ask(ctx, sdk.Task{Run: "doctor", Timeout: limit - limit/5, Activity: "leftovers"}, func(string) {})
+	result, err := ask(ctx, plugin, limit, "leftovers", nil)
 	finding := doctor.Finding{State: doctor.OK, Message: result.Message}
 	switch wedged := result.Evidence["wedged"]; {
 	case result.Conclusion == sdk.Errored:
@@ -181,21 +196,16 @@ func remains(ctx context.Context, plugin asker, limit time.Duration) (doctor.Fin
 // HTTP.
 func reach(plugin *run.Plugin, description sdk.Description, limit time.Duration) func(context.Context, string, string) (string, error) {
 	var known []string
-	for _, activity := range description.Activities {
-		for _, argument := range activity.Arguments {
-			if activity.Name == "available" && argument.Name == "service" {
-				known = argument.Allowed
-			}
+	for _, one := range description.Activities {
+		if argument, has := one.First(activity.ServiceName); has && one.Name == "available" {
+			known = argument.Allowed
 		}
 	}
 	return func(ctx context.Context, service, url string) (string, error) {
 		if !slices.Contains(known, service) {
 			return doctor.AnyAnswer(ctx, url)
 		}
-		// It ends before the check does, and so says what it saw.
-		result, err := plugin.Ask(ctx, sdk.Task{
-			Run: "doctor", Timeout: limit - limit/5, Activity: "available", Arguments: map[string]any{"service": service},
-		}, func(string) {})
+		result, err := ask(ctx, plugin, limit, "available", map[string]any{"service": service})
 		if err == nil && result.Conclusion != sdk.Passed {
 			err = errors.New(result.Message)
 		}

@@ -109,11 +109,6 @@ func printFaults(ctx context.Context, out io.Writer, reader client.Reader, targe
 	return errors.Join(refused...)
 }
 
-// asker is a plugin that does an activity outside of a run.
-type asker interface {
-	Ask(ctx context.Context, task sdk.Task, tell func(string)) (sdk.Result, error)
-}
-
 // printResources prints the calls to the system under test, and the resources
 // that would be made there or are worked on.
 func printResources(ctx context.Context, out io.Writer, compiled *plan.Plan, plugin asker, previews bool) error {

@@ -129,3 +129,24 @@ func TestPrintResources(t *testing.T) {
 		})
 	}
 }
+
+// A journal that is named needs no folder of the user's.
+func TestJournalWithoutAHome(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", "")
+	t.Setenv("HOME", "")
+	target := emulated(t)
+	for name, test := range map[string]struct {
+		args     []string
+		code     int
+		out, err string
+	}{
+		"named":     {[]string{"--journal", "here.jsonl"}, 0, "kill         pod-kill orchestrator\n", ""},
+		"not named": {nil, 4, "", "find a folder for the journal: $HOME is not defined; name a file with --journal\n"},
+	} {
+		args := append([]string{"run", "dig-instantiate-in-flight", "--dry-run", "--target", target, "--plugin-dir", bin}, test.args...)
+		code, out, errs := emcoChaos(args...)
+		if code != test.code || !strings.Contains(out, test.out) || test.err != "" && errs != test.err {
+			t.Errorf("%s: exit code %d, printed\n%s%s", name, code, out, errs)
+		}
+	}
+}

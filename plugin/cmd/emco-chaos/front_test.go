@@ -17,6 +17,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
+	"github.com/emco-chaos/emco-chaos/probes/cli"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest/repeater"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
@@ -138,7 +139,7 @@ func TestRunTriesFronts(t *testing.T) {
 	s.errs = &errs
 	options := runOptions{output: "text", attempts: 1, journals: t.TempDir(), chosen: chosen{set: parameters{"refused": "2s"}}}
 	err := s.run(t.Context(), options, []string{"service-refused"}, target)
-	if exit, is := errors.AsType[*exitError](err); !is || exit.code != report.ExitInconclusive || !strings.Contains(errs.String(), "orchestrator: no run will be conclusive in which it is stopped") {
+	if exit, is := errors.AsType[*cli.Exit](err); !is || exit.Code != report.ExitInconclusive || !strings.Contains(errs.String(), "orchestrator: no run will be conclusive in which it is stopped") {
 		t.Errorf("%v: %s", err, &errs)
 	}
 }

@@ -379,7 +379,7 @@ func stopped(p *plan.Plan) (services []string) {
 // driven starts the target's own driver.
 func driven(t *testing.T, target *target.Target) engine.Driver {
 	t.Helper()
-	driver, err := run.Open(t.Context(), target, linesTo(t.Output()))
+	driver, err := run.Open(t.Context(), target, func(text string) { t.Log(text) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 
@@ -26,53 +25,23 @@ func main() { os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr)) }
 func Main(args []string, out, errs io.Writer) int {
 	s := &session{in: os.Stdin, out: out, errs: errs}
 	s.plugin.Log = errs
-	root := newRoot(s)
-	root.SetArgs(args)
-	root.SetOut(out)
-	root.SetErr(errs)
-	err := root.ExecuteContext(context.Background())
-	if err == nil {
-		return report.ExitPassed
-	}
-	code := report.ExitUsage
-	if exit, ok := errors.AsType[*exitError](err); ok {
-		code, err = exit.code, exit.err
-	}
-	if err != nil {
-		fmt.Fprintf(errs, "%v\n", err)
-	}
-	return code
+	return cli.Run(context.Background(), newRoot(s), args, out, errs)
 }
-
-// exitError ends the command with a code. A nil err prints nothing.
-type exitError struct {
-	code int
-	err  error
-}
-
-func (e *exitError) Error() string { return fmt.Sprintf("exit %d: %v", e.code, e.err) }
-
-func (e *exitError) Unwrap() error { return e.err }
 
 // failure gives an error of the tool, or of the system that it works on, its
 // exit code. Mistakes in the use of the command keep theirs.
 func failure(err error) error {
 	switch {
-	case err == nil, errors.As(err, new(*exitError)), errors.As(err, new(*run.UsageError)), errors.As(err, new(document.Problems)):
+	case err == nil, errors.As(err, new(*cli.Exit)), errors.As(err, new(*run.UsageError)), errors.As(err, new(document.Problems)):
 		return err
 	case errors.Is(err, run.ErrLeft):
-		return &exitError{code: report.ExitError}
+		return cli.Ended(report.ExitError) // it has been told
 	}
-	return &exitError{code: report.ExitError, err: err}
+	return &cli.Exit{Code: report.ExitError, Err: err}
 }
 
 func newRoot(s *session) *cobra.Command {
-	root := &cobra.Command{
-		Use:           "emco-chaos",
-		Short:         "Chaos experiments for EMCO, from YAML to verdict",
-		SilenceUsage:  true,
-		SilenceErrors: true,
-	}
+	root := &cobra.Command{Use: "emco-chaos", Short: "Chaos experiments for EMCO, from YAML to verdict"}
 	// A command has the flags that it obeys, and no others.
 	for _, group := range []struct {
 		flags    []func(*cobra.Command)
@@ -94,7 +63,6 @@ func newRoot(s *session) *cobra.Command {
 			root.AddCommand(command)
 		}
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
 	cli.Finish(root, version)
 	return root
 }

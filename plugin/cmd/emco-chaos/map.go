@@ -5,17 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/experiments/crashpoint"
 	"github.com/emco-chaos/emco-chaos/plugin/crashmap"
-	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/plugin/trace"
+	"github.com/emco-chaos/emco-chaos/probes/cli"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 	"github.com/spf13/cobra"
 )
@@ -55,7 +54,7 @@ or the budget was spent, 4 error.`,
 		command.ValidArgs = append(command.ValidArgs, start.Call)
 	}
 	flags := command.Flags()
-	outputFlag(command, &options.output)
+	cli.Output(command, &options.output, "text", outputJSON)
 	flags.StringVar(&options.out, "out", "crash-map", "the `FOLDER` of the map")
 	flags.StringVar(&options.From, "from", "", "only from this `STATE`, such as Approved")
 	flags.StringVar(&options.Points, "points", "", "only the points whose names match the `REGEXP`")
@@ -91,7 +90,7 @@ func (s *session) mapCalls(ctx context.Context, options mapOptions, target *targ
 	if options.dry {
 		return s.tellPlan(mapper)
 	}
-	mapper.Tell, mapper.Keep = linesTo(s.errs), crashmap.InFolder(options.out)
+	mapper.Tell, mapper.Keep = s.tell, crashmap.InFolder(options.out)
 	made := s.makeMap(ctx, mapper, options.out, target)
 	if mapper.Map.Runs == 0 && !errors.Is(made, crashmap.ErrBudget) {
 		return made
@@ -122,35 +121,24 @@ func (s *session) makeMap(ctx context.Context, mapper *crashmap.Mapper, folder s
 		return err
 	}
 	defer plugin.Close()
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return failure(fmt.Errorf("make the folder of the map: %w", err))
-	}
-	file, err := journal.Open(filepath.Join(folder, "journal.jsonl"), linesTo(s.errs))
+	file, err := s.openJournal(filepath.Join(folder, "journal.jsonl"))
 	if err != nil {
 		return err
 	}
 	defer s.end(file.Close)
-	interrupted, abandon, stop := interrupts(ctx, s.errs)
+	ctx, abandon, stop := interrupts(ctx, s.errs)
 	defer stop()
-	traces := trace.FromEnvironment(ctx, version, linesTo(s.errs))
-	defer traces.Close()
-	opened, err := run.Open(interrupted, target, func(string) {})
-	if err != nil {
-		return failure(err)
-	}
-	defer s.end(opened.Close)
-	if err := opened.Prepare(interrupted); err != nil {
-		return failure(err)
-	}
-	mapper.Runner = &crashmap.OnTarget{
-		Plugin: plugin, Target: opened, Journal: file, Version: version, Abandon: abandon, Traces: traces,
-		Start: func(ctx context.Context) (*run.Plugin, error) { return s.start(ctx, target) },
-	}
-	// One that was killed has left what its last run made.
-	if err := mapper.Clean(interrupted); err != nil {
-		mapper.Tell(fmt.Sprintf("what dead runs left stays: %v", err))
-	}
-	return failure(mapper.Make(interrupted))
+	return s.onTarget(ctx, target, func(string) {}, func(opened *run.Target, traces *trace.Sender) error {
+		mapper.Runner = &crashmap.OnTarget{
+			Plugin: plugin, Target: opened, Journal: file, Version: version, Abandon: abandon, Traces: traces,
+			Start: func(ctx context.Context) (*run.Plugin, error) { return s.start(ctx, target) },
+		}
+		// One that was killed has left what its last run made.
+		if err := mapper.Clean(ctx); err != nil {
+			mapper.Tell(fmt.Sprintf("what dead runs left stays: %v", err))
+		}
+		return mapper.Make(ctx)
+	})
 }
 
 // showMap prints the map, and returns the exit code as an error.
@@ -188,8 +176,5 @@ func (s *session) showMap(m *crashmap.Mapper, earlier *crashmap.Map, output stri
 	}
 	var tally report.Tally
 	tally.Add(m.Map.Verdict(spent).Verdict)
-	if code := tally.ExitCode(); code != report.ExitPassed {
-		return &exitError{code: code}
-	}
-	return nil
+	return cli.Ended(tally.ExitCode())
 }

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/emco-chaos/emco-chaos/plugin/host"
+	"github.com/emco-chaos/emco-chaos/probes/cli"
 	"github.com/spf13/cobra"
 )
 
@@ -50,7 +51,7 @@ is started to be asked what it has. A broken one is listed with its error.`,
 			return failure(s.showPlugins(plugins))
 		},
 	}
-	outputFlag(command, &output)
+	cli.Output(command, &output, "text", outputJSON)
 	return command
 }
 

@@ -14,7 +14,11 @@ func newRender(s *session) *cobra.Command {
 		Use:   "render [NAME|FILE…]",
 		Short: "Print the Chaos Mesh objects of experiments as YAML",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			plans, err := s.compileFor(cmd.Context(), choice, args)
+			target, err := s.readTarget()
+			if err != nil {
+				return err
+			}
+			plans, err := s.compileFor(cmd.Context(), target, choice, args)
 			if err != nil {
 				return err
 			}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
@@ -40,31 +39,28 @@ func remaining(plans []*plan.Plan, times int, known []report.Run) (rest []*plan.
 }
 
 // repeat goes on with the runs of the journal, which is that of all of them.
-func (o *runOptions) repeat(plans []*plan.Plan, plugin *run.Plugin, tell func(string)) ([]*plan.Plan, []report.Run, error) {
-	if o.journal == "" {
-		o.journal = filepath.Join(o.journals, "repeat-"+run.NewName()+".jsonl")
-	}
-	if err := os.MkdirAll(filepath.Dir(o.journal), 0o755); err != nil {
-		return nil, nil, fmt.Errorf("make the folder for the journal: %w", err)
+func (s *session) repeat(options *runOptions, plans []*plan.Plan, targetHash string) ([]*plan.Plan, []report.Run, error) {
+	if options.journal == "" {
+		options.journal = filepath.Join(options.journals, "repeat-"+run.NewName()+".jsonl")
 	}
 	// It is opened as one to add to: it may be no journal.
-	file, err := o.open("", "", tell)
+	file, err := s.openJournal(options.journal)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer file.Close()
 	records, err := journal.Read(file)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", o.journal, err)
+		return nil, nil, fmt.Errorf("%s: %w", options.journal, err)
 	}
 	known := report.Runs(records)
 	for _, one := range known {
-		if of := one.TargetHash(); of != "" && of != plugin.TargetHash() {
-			return nil, nil, fmt.Errorf("%s has runs on another target (sha256 %s, this one is %s): name another file", o.journal, of, plugin.TargetHash())
+		if of := one.TargetHash(); of != "" && of != targetHash {
+			return nil, nil, fmt.Errorf("%s has runs on another target (sha256 %s, this one is %s): name another file", options.journal, of, targetHash)
 		}
 	}
-	rest, done := remaining(plans, o.times, known)
-	tell(fmt.Sprintf("%d of %d runs are to be made; the journal is %s, and the same command with --journal %s goes on where this one ends",
-		len(rest), o.times*len(plans), o.journal, o.journal))
+	rest, done := remaining(plans, options.times, known)
+	s.tell(fmt.Sprintf("%d of %d runs are to be made; the journal is %s, and the same command with --journal %s goes on where this one ends",
+		len(rest), options.times*len(plans), options.journal, options.journal))
 	return rest, done, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/crashmap"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
+	"github.com/emco-chaos/emco-chaos/probes/cli"
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -47,7 +48,7 @@ network and no script; of a crash map's folder it shows the map too.`,
 			return s.report(cmd.Context(), where, names, write)
 		},
 	}
-	outputFlag(command, &output, "junit", "markdown", outputHTML, "csv")
+	cli.Output(command, &output, "text", outputJSON, "junit", "markdown", outputHTML, "csv")
 	command.Flags().BoolVar(&stats, "stats", false, "what all runs of each experiment say together: verdicts and recovery times, as text, json, csv or html")
 	where.flags(command)
 	return command

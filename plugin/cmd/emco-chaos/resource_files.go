@@ -10,6 +10,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/probes/access"
+	"github.com/emco-chaos/emco-chaos/probes/cli"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 	"github.com/emco-chaos/emco-chaos/probes/emcoctl"
 	"github.com/emco-chaos/emco-chaos/probes/target"
@@ -68,9 +69,8 @@ func (f *resourceFiles) command(s *session, already string, command *cobra.Comma
 	flags.StringVar(&f.client.Token.Env, "token-env", "", "the `NAME` of the environment variable with the bearer token, beside --config")
 	flags.StringVar(&f.client.Token.File, "token-file", "", "the `FILE` with the bearer token, beside --config")
 	flags.StringVar(&f.client.CAFile, "ca", "", "the `FILE` with the certificate authority to trust, beside --config")
-	f.output = emcoctl.Plain
-	flags.FuncP("output", "o", "the output's `FORM`: text, json or emcoctl (default \"text\")", f.output.Set)
-	flags.Func("format", "the same as --output", f.output.Set)
+	cli.Output(command, &f.output, emcoctl.Forms()...)
+	flags.Func("format", "the same as --output", flags.Lookup("output").Value.Set)
 	flags.BoolVar(&f.options.KeepGoing, "keep-going", false, "go on after a refusal, and past a service that is not reached, as emcoctl does")
 	flags.DurationVar(&f.client.Timeout, "call-timeout", time.Minute, "how long one call may take")
 	flags.DurationVar(&f.options.Patience, "timeout", 5*time.Minute, "how long to wait for one state")
@@ -124,7 +124,7 @@ func (f *resourceFiles) run(ctx context.Context, s *session, name string) error 
 		return failure(printing)
 	}
 	if errors.Is(err, emcoctl.ErrRefused) {
-		return &exitError{code: report.ExitFailed, err: err}
+		return &cli.Exit{Code: report.ExitFailed, Err: err}
 	}
 	return failure(err)
 }
@@ -133,18 +133,16 @@ func (f *resourceFiles) run(ctx context.Context, s *session, name string) error 
 // a target, which is nil in the first case.
 func (f *resourceFiles) access(s *session) (emco.Config, *target.Target, error) {
 	switch {
-	case f.config != "" && s.target != "":
-		return emco.Config{}, nil, errors.New("both --config and --target are given: keep one")
 	case f.config != "":
-		read, err := emcoctl.ReadConfig(f.config)
-		read.Token, read.CAFile = f.client.Token, f.client.CAFile
-		return read.Config, nil, err
 	case f.client.Token != (emco.Secret{}) || f.client.CAFile != "":
 		return emco.Config{}, nil, errors.New("--token-env, --token-file and --ca go with --config; a target has its own credentials")
 	case s.target == "":
 		return emco.Config{}, nil, errors.New("no EMCO: name it with emcoctl's --config FILE or with --target FILE")
 	}
-	target, reached, err := s.access()
+	reached, target, err := access.Read(f.config, s.target)
+	if f.config != "" {
+		reached.Client.Token, reached.Client.CAFile = f.client.Token, f.client.CAFile
+	}
 	return reached.Client, target, err
 }
 
@@ -163,7 +161,7 @@ func (s *session) startLocal(ctx context.Context, target *target.Target) (end fu
 	if target == nil || target.Driver.Local == nil {
 		return func() {}, nil
 	}
-	opened, err := run.OpenLocal(ctx, target, linesTo(s.errs))
+	opened, err := run.OpenLocal(ctx, target, s.tell)
 	if err != nil {
 		return nil, err
 	}

@@ -142,7 +142,7 @@ func TestApplyUsage(t *testing.T) {
 		"apply -f broken.yaml --config emco-cfg.yaml":              `broken.yaml:3:12: document 1: metadata.nam: the key "nam" is not known; did you mean name?`,
 		"apply -f good.yaml -v none.yaml --config emco-cfg.yaml":   "none.yaml: cannot be read",
 		"apply -f clm.yaml --config emco-cfg.yaml":                 "clm.yaml: document 1: no endpoint of clm is given",
-		"apply -f good.yaml --config emco-cfg.yaml -o xml":         `invalid argument "xml" for "-o, --output" flag: write text, json or emcoctl`,
+		"apply -f good.yaml --config emco-cfg.yaml -o xml":         `invalid argument "xml" for "-o, --output" flag: write -o text, json or emcoctl`,
 		"apply -f good.yaml --config emco-cfg.yaml --timeout 0s":   "must be more than 0",
 		"apply -f good.yaml --config good.yaml":                    "good.yaml:1:1: document 1: version: is no microservice that emcoctl knows",
 		"delete --config emco-cfg.yaml":                            "no resource file",

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,10 +15,9 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/plugin/trace"
-	"github.com/emco-chaos/emco-chaos/plugin/verdict"
+	"github.com/emco-chaos/emco-chaos/probes/cli"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 )
 
 type runOptions struct {
@@ -38,6 +36,8 @@ type runOptions struct {
 	dry bool
 	// journals is the folder for the journals when no file is named.
 	journals string
+	// told: another tells of an interrupt.
+	told bool
 }
 
 func newRun(s *session) *cobra.Command {
@@ -71,8 +71,10 @@ With OTEL_EXPORTER_OTLP_ENDPOINT each run is sent there as a trace.`,
 			}
 			options.repeats = cmd.Flags().Changed("repeat")
 			target.UseExisting = options.existing
-			if options.journals, err = stateFolder("journals"); err != nil {
-				return failure(err)
+			if options.journal == "" {
+				if options.journals, err = journalsFolder(); err != nil {
+					return failure(err)
+				}
 			}
 			return s.run(cmd.Context(), options, args, target)
 		},
@@ -88,14 +90,14 @@ With OTEL_EXPORTER_OTLP_ENDPOINT each run is sent there as a trace.`,
 }
 
 func (o *runOptions) flags(command *cobra.Command, journal string) {
-	outputFlag(command, &o.output)
+	cli.Output(command, &o.output, "text", outputJSON)
 	command.Flags().StringVar(&o.journal, "journal", "", journal)
 	command.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "show all that happens on a terminal too, and not one line a step")
 	command.Flags().IntVar(&o.attempts, "attempts", 0, "how often an inconclusive run is tried, `N` in all; 0 leaves it to the experiment")
 }
 
-// stateFolder is a folder of the user's state, for journals.
-func stateFolder(name string) (string, error) {
+// journalsFolder is the folder of the user's state for journals.
+func journalsFolder() (string, error) {
 	state := os.Getenv("XDG_STATE_HOME")
 	if state == "" {
 		home, err := os.UserHomeDir()
@@ -104,24 +106,40 @@ func stateFolder(name string) (string, error) {
 		}
 		state = filepath.Join(home, ".local", "state")
 	}
-	return filepath.Join(state, "emco-chaos", name), nil
+	return filepath.Join(state, "emco-chaos", "journals"), nil
+}
+
+// openJournal opens a journal to add to it, in a folder that is made.
+func (s *session) openJournal(path string) (*os.File, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, failure(fmt.Errorf("make the folder for the journal: %w", err))
+	}
+	return journal.Open(path, s.tell)
+}
+
+// onTarget opens the target, removes the faults that are on it, and does something there.
+func (s *session) onTarget(ctx context.Context, target *target.Target, tell func(string), do func(*run.Target, *trace.Sender) error) error {
+	traces := trace.FromEnvironment(ctx, version, s.tell)
+	defer traces.Close()
+	opened, err := run.Open(ctx, target, tell)
+	if err != nil {
+		return failure(err)
+	}
+	defer s.end(opened.Close)
+	if err = opened.Prepare(ctx); err == nil {
+		err = do(opened, traces)
+	}
+	return failure(err)
 }
 
 // run runs the chosen experiments on the target, and tells how they ended.
 func (s *session) run(ctx context.Context, options runOptions, names []string, target *target.Target) error {
 	screen, err := s.suite(ctx, options, names, target)
-	if screen == nil {
-		return err
-	}
-	ended := screen.end()
-	if err != nil {
-		return failure(err)
-	}
-	return ended
+	return screen.end(err)
 }
 
 // suite runs the chosen experiments on the target. There is no screen if none was begun.
-func (s *session) suite(ctx context.Context, options runOptions, names []string, target *target.Target) (*screen, error) {
+func (s *session) suite(ctx context.Context, options runOptions, names []string, target *target.Target) (screen *screen, err error) {
 	if options.attempts < 0 {
 		return nil, fmt.Errorf("--attempts %d: write 1 or more, or 0 for the experiment's own number", options.attempts)
 	}
@@ -144,150 +162,52 @@ func (s *session) suite(ctx context.Context, options runOptions, names []string,
 	}
 	var done []report.Run
 	if options.repeats {
-		if plans, done, err = options.repeat(plans, plugin, linesTo(s.errs)); err != nil {
-			return nil, err
-		}
+		plans, done, err = s.repeat(&options, plans, plugin.TargetHash())
 	} else if options.journal != "" {
 		// Before anything is begun: it may be no journal.
-		file, err := options.open("", "", linesTo(s.errs))
-		if err != nil {
-			return nil, err
+		var file *os.File
+		if file, err = s.openJournal(options.journal); err == nil {
+			err = file.Close()
 		}
-		file.Close()
+	}
+	if err != nil {
+		return nil, err
 	}
 	// Until here there is nothing to clean up, and an interrupt just ends it.
 	told := s.errs
-	if options.lane > 0 {
-		told = io.Discard // The first lane tells of an interrupt.
+	if options.told {
+		told = io.Discard
 	}
-	interrupted, abandon, stop := interrupts(ctx, told)
+	ctx, abandon, stop := interrupts(ctx, told)
 	defer stop()
-	traces := trace.FromEnvironment(ctx, version, linesTo(s.errs))
-	defer traces.Close()
-	opened, err := run.Open(interrupted, target, linesTo(s.errs))
-	if err != nil {
-		return nil, failure(err)
-	}
-	defer s.end(opened.Close)
-	if err := opened.Prepare(interrupted); err != nil {
-		return nil, failure(err)
-	}
-
-	behind := doctor.Fronts(interrupted, target, linesTo(s.errs))
-	if err := new(run.Outages).Try(interrupted, opened, plugin, behind, plans, abandon); err != nil {
-		return nil, failure(err)
-	}
-	screen := newScreen(s.out, options, len(plans))
-	screen.runs = done
-	err = opened.Suite(interrupted, plans, func(compiled *plan.Plan) (engine.Outcome, error) {
-		name := run.NewName()
-		file, err := options.open(compiled.Experiment, name, linesTo(s.errs))
-		if err != nil {
-			return engine.Outcome{}, err
+	err = s.onTarget(ctx, target, s.tell, func(opened *run.Target, traces *trace.Sender) error {
+		behind := doctor.Fronts(ctx, target, s.tell)
+		if err := new(run.Outages).Try(ctx, opened, plugin, behind, plans, abandon); err != nil {
+			return err
 		}
-		history := journal.New(file, screen.live.Follow)
-		outcome, err := opened.Run(interrupted, plugin, run.Spec{
-			Run: name, Plan: compiled, Attempts: options.attempts, Journal: history, Version: version, Abandon: abandon,
+		screen = newScreen(s.out, options, len(plans))
+		screen.runs = done
+		return opened.Suite(ctx, plans, func(compiled *plan.Plan) (engine.Outcome, error) {
+			name, path := run.NewName(), options.journal
+			if path == "" {
+				path = filepath.Join(options.journals, compiled.Experiment+"-"+name+".jsonl")
+			}
+			file, err := s.openJournal(path)
+			if err != nil {
+				return engine.Outcome{}, err
+			}
+			history := journal.New(file, screen.live.Follow)
+			outcome, err := opened.Run(ctx, plugin, run.Spec{
+				Run: name, Plan: compiled, Attempts: options.attempts, Journal: history, Version: version, Abandon: abandon,
+			})
+			if len(history.Records()) > 0 {
+				err = errors.Join(err, screen.show(history, path, traces.Send(history.Records())))
+			}
+			if err := errors.Join(err, file.Close()); err != nil {
+				return outcome, fmt.Errorf("run %s, journal %s: %w", name, path, err)
+			}
+			return outcome, nil
 		})
-		if len(history.Records()) > 0 {
-			err = errors.Join(err, screen.show(history, file.Name(), traces.Send(history.Records())))
-		}
-		if err := errors.Join(err, file.Close()); err != nil {
-			return outcome, fmt.Errorf("run %s, journal %s: %w", name, file.Name(), err)
-		}
-		return outcome, nil
 	})
 	return screen, err
-}
-
-// open opens the journal of a run, to add to it.
-func (o *runOptions) open(experiment, run string, tell func(string)) (*os.File, error) {
-	path := o.journal
-	if path == "" {
-		path = filepath.Join(o.journals, experiment+"-"+run+".jsonl")
-		if err := os.MkdirAll(o.journals, 0o755); err != nil {
-			return nil, fmt.Errorf("make the folder for journals: %w", err)
-		}
-	}
-	return journal.Open(path, tell)
-}
-
-// screen shows runs to the user, and counts their verdicts.
-type screen struct {
-	out   io.Writer
-	json  bool
-	style report.Style
-	live  *report.Live
-	runs  []report.Run
-	// together has the runs told together at the end, as many of each.
-	together bool
-}
-
-// newScreen shows so many runs. On a terminal that is brief unless the user wants all.
-func newScreen(out io.Writer, options runOptions, runs int) *screen {
-	live, terminal := out, isTerminal(out)
-	// Both are conventions: https://no-color.org, and terminfo's name of what can nothing.
-	able := terminal && os.Getenv("TERM") != "dumb"
-	s := &screen{out: out, json: options.output == outputJSON, together: options.repeats, style: report.Style{
-		Brief: terminal && !options.verbose, Redraw: able, Colour: able && os.Getenv("NO_COLOR") == "", Total: runs,
-	}}
-	if s.json {
-		live, s.style = io.Discard, report.Style{}
-	}
-	s.live = report.NewLive(live, s.style)
-	return s
-}
-
-func isTerminal(stream any) bool {
-	file, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
-}
-
-// show prints the report of a run, which is made from its journal alone, and the
-// ID of the trace that is sent of it, if one is.
-func (s *screen) show(history *journal.Journal, file, trace string) error {
-	told := report.Runs(history.Records())[0]
-	s.runs = append(s.runs, told)
-	if trace != "" {
-		file += "\n  trace " + trace
-	}
-	switch {
-	case s.json:
-		return report.Formats["json"](s.out, told)
-	case s.style.Brief && told.Verdict == verdict.Passed:
-		_, err := fmt.Fprintf(s.out, "  journal %s\n\n", file)
-		return err
-	}
-	fmt.Fprintln(s.out)
-	if err := report.Text(s.out, told); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(s.out, "  journal %s\n\n", file)
-	return err
-}
-
-// end prints the last line, and returns the exit code as an error.
-func (s *screen) end() error {
-	s.live.Close()
-	tally := report.TallyOf(s.runs)
-	var err error
-	switch {
-	case s.json:
-		err = json.NewEncoder(s.out).Encode(tally)
-	case s.together:
-		err = report.Stats["text"](s.out, s.runs...)
-		fmt.Fprintf(s.out, "\n%s\n", tally)
-	case len(s.runs) > 1:
-		err = report.Table(s.out, s.runs...)
-		fmt.Fprintf(s.out, "\n%s\n", tally)
-	default:
-		fmt.Fprintln(s.out, tally)
-	}
-	if err != nil {
-		return failure(err)
-	}
-	if code := tally.ExitCode(); code != report.ExitPassed {
-		return &exitError{code: code}
-	}
-	return nil
 }

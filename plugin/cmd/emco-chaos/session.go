@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
@@ -53,6 +52,25 @@ func (s *session) start(ctx context.Context, target *target.Target) (*run.Plugin
 	return plugin, failure(err)
 }
 
+// describe asks the plugin what it has.
+func (s *session) describe(ctx context.Context) (sdk.Description, error) {
+	plugin, err := s.start(ctx, nil)
+	if err != nil {
+		return sdk.Description{}, err
+	}
+	defer plugin.Close()
+	description, err := plugin.Describe(ctx)
+	return description, failure(err)
+}
+
+// namesOf are the names of a plugin's experiments.
+func namesOf(plugin sdk.Description) (names []string) {
+	for _, experiment := range plugin.Experiments {
+		names = append(names, experiment.Name)
+	}
+	return names
+}
+
 // readTarget reads the target file; without one it returns nil.
 func (s *session) readTarget() (*target.Target, error) {
 	if s.target == "" {
@@ -77,24 +95,14 @@ func (s *session) end(close func() error) {
 	}
 }
 
-// linesTo returns a function that prints lines, which may come from several
-// goroutines.
-func linesTo(out io.Writer) func(string) {
-	var mu sync.Mutex
-	return func(text string) {
-		mu.Lock()
-		defer mu.Unlock()
-		fmt.Fprintln(out, text)
-	}
-}
+// tell prints a line, from any goroutine: a file takes each in one piece.
+func (s *session) tell(text string) { fmt.Fprintln(s.errs, text) }
 
 // chosen are the flags that choose experiments.
 type chosen struct {
-	all bool
-	// lane and lanes choose of them every so many, from one on; zero chooses each.
-	lane, lanes int
-	files       []string
-	set         parameters
+	all   bool
+	files []string
+	set   parameters
 }
 
 func (c *chosen) flags(command *cobra.Command) {
@@ -113,17 +121,7 @@ func (c *chosen) compile(ctx context.Context, plugin *run.Plugin, names []string
 		if err != nil {
 			return nil, failure(err)
 		}
-		names = nil
-		for _, experiment := range description.Experiments {
-			names = append(names, experiment.Name)
-		}
-	}
-	if c.lanes > 0 {
-		var own []string
-		for i := c.lane; i < len(names); i += c.lanes {
-			own = append(own, names[i])
-		}
-		names = own
+		names = namesOf(description)
 	}
 	var sources []sdk.Source
 	files := c.files
@@ -151,19 +149,14 @@ func (c *chosen) compile(ctx context.Context, plugin *run.Plugin, names []string
 	return plans, failure(err)
 }
 
-// compileFor compiles the chosen experiments, which may be named as files too,
-// for the target if one is named.
-func (s *session) compileFor(ctx context.Context, choice chosen, args []string) ([]*plan.Plan, error) {
-	target, err := s.readTarget()
-	if err != nil {
-		return nil, err
-	}
+// compileFor compiles the chosen experiments for a target, which may be nil.
+func (s *session) compileFor(ctx context.Context, target *target.Target, choice chosen, names []string) ([]*plan.Plan, error) {
 	plugin, err := s.start(ctx, target)
 	if err != nil {
 		return nil, err
 	}
 	defer plugin.Close()
-	return choice.compile(ctx, plugin, args)
+	return choice.compile(ctx, plugin, names)
 }
 
 // isFile reports whether an argument is a file's name and not an experiment's: it
@@ -194,20 +187,3 @@ func (p *parameters) flag(command *cobra.Command, usage string) {
 }
 
 const outputJSON = "json"
-
-// outputFlag adds the flag for the form of output: text, json or one of more.
-func outputFlag(command *cobra.Command, output *string, more ...string) {
-	forms := append([]string{"text", outputJSON}, more...)
-	last := len(forms) - 1
-	list := strings.Join(forms[:last], ", ") + " or " + forms[last]
-	*output = forms[0]
-	command.Flags().FuncP("output", "o", "the output's `FORM`: "+list+` (default "text")`, func(form string) error {
-		if !slices.Contains(forms, form) {
-			return errors.New("write -o " + list)
-		}
-		*output = form
-		return nil
-	})
-	// An error says that there is no such flag.
-	_ = command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(forms, cobra.ShellCompDirectiveNoFileComp))
-}

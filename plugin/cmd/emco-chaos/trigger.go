@@ -20,6 +20,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
 	"github.com/emco-chaos/emco-chaos/plugin/report"
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
+	"github.com/emco-chaos/emco-chaos/probes/cli"
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -107,13 +108,12 @@ func (s *session) trigger(ctx context.Context, options triggerOptions) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, options.timeout, fmt.Errorf("the run has not ended within %v", options.timeout))
 	defer cancel()
 	f := &follower{cluster: cluster, out: s.out, run: asked}
-	note := linesTo(s.errs)
 	// untilAnswered asks the API server until it answers.
 	untilAnswered := func(ask func(context.Context) (bool, error)) error {
 		var last error
 		err := wait.PollUntilContextCancel(ctx, time.Second, true, func(ctx context.Context) (done bool, err error) {
 			if done, last = ask(ctx); lease.Transient(last) && ctx.Err() == nil {
-				note(fmt.Sprintf("%v; asking again", last))
+				s.tell(fmt.Sprintf("%v; asking again", last))
 				return false, nil
 			}
 			return done, last
@@ -141,31 +141,33 @@ func (s *session) trigger(ctx context.Context, options triggerOptions) error {
 	if !options.wait {
 		return nil
 	}
-	waiting := asked.DeepCopy()
 	var telling sync.WaitGroup
 	defer telling.Wait()
-	unseen, seen := context.WithCancel(ctx)
-	defer seen()
-	f.takenUp = seen
-	telling.Go(func() {
-		select {
-		case <-time.After(takenUp):
-		case <-unseen.Done():
-			return
-		}
-		if err := cluster.Get(ctx, client.ObjectKeyFromObject(waiting), waiting); err != nil || waiting.Status.Phase != "" {
-			return
-		}
-		text := fmt.Sprintf("waits for a controller: none has taken it up within %v; is one running in this namespace?", takenUp)
-		note("the run " + text)
-		if err := tellWaits(ctx, cluster, waiting, text); err != nil {
-			note(fmt.Sprintf("no Event tells of it: %v", err))
-		}
-	})
+	following, ended := context.WithCancel(ctx)
+	defer ended()
+	waiting := asked.DeepCopy()
+	telling.Go(func() { s.tellUntaken(following, cluster, waiting) })
 	if err := untilAnswered(f.follow); err != nil {
 		return failure(fmt.Errorf("%w; if run %s has not ended it goes on: kubectl -n %s get ecrun %s", err, asked.Name, namespace, asked.Name))
 	}
 	return f.summary()
+}
+
+// tellUntaken tells of a Run that no controller has taken up by the time that one would.
+func (s *session) tellUntaken(ctx context.Context, cluster client.Client, run *v1alpha1.Run) {
+	select {
+	case <-time.After(takenUp):
+	case <-ctx.Done():
+		return
+	}
+	if err := cluster.Get(ctx, client.ObjectKeyFromObject(run), run); err != nil || run.Status.Phase != "" {
+		return
+	}
+	text := fmt.Sprintf("waits for a controller: none has taken it up within %v; is one running in this namespace?", takenUp)
+	s.tell("the run " + text)
+	if err := tellWaits(ctx, cluster, run, text); err != nil {
+		s.tell(fmt.Sprintf("no Event tells of it: %v", err))
+	}
 }
 
 // tellWaits writes the Events of a Run that waits for a controller, in its place.
@@ -202,8 +204,6 @@ type follower struct {
 	cluster client.WithWatch
 	out     io.Writer
 	run     *v1alpha1.Run
-	// takenUp is called once a controller has taken the Run up.
-	takenUp context.CancelFunc
 	// waits is the last reason to wait that was printed, and printed how many
 	// lines of the timeline.
 	waits   string
@@ -244,9 +244,6 @@ func (f *follower) follow(ctx context.Context) (ended bool, err error) {
 // show prints what is new, and reports whether that was the end.
 func (f *follower) show() (ended bool) {
 	status := f.run.Status
-	if status.Phase != "" {
-		f.takenUp()
-	}
 	waits := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionStarted)
 	if status.StartTime == nil && waits != nil && waits.Message != f.waits {
 		f.waits = waits.Message
@@ -286,8 +283,5 @@ func (f *follower) summary() error {
 	}
 	var tally report.Tally
 	tally.Add(verdict.Verdict(status.Verdict))
-	if code := tally.ExitCode(); code != report.ExitPassed {
-		return &exitError{code: code}
-	}
-	return nil
+	return cli.Ended(tally.ExitCode())
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/probes/target"
 	"github.com/spf13/cobra"
 )
 
@@ -24,10 +25,14 @@ mistake in which file, line and column it is, and what to do about it. With
 --target what a run would refuse because of the pods that are there is told too.
 Without it they are checked against an EMCO as its own chart installs it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			plans, err := s.compileFor(cmd.Context(), choice, args)
-			if s.target != "" && len(plans) > 0 {
+			target, err := s.readTarget()
+			if err != nil {
+				return err
+			}
+			plans, err := s.compileFor(cmd.Context(), target, choice, args)
+			if target != nil && len(plans) > 0 {
 				var refused error
-				plans, refused = s.acceptable(cmd.Context(), plans)
+				plans, refused = s.acceptable(cmd.Context(), target, plans)
 				err = errors.Join(err, refused)
 			}
 			for _, valid := range plans {
@@ -43,13 +48,9 @@ Without it they are checked against an EMCO as its own chart installs it.`,
 
 // acceptable returns the plans whose faults the target's driver would not refuse. Of
 // a cluster that does not answer it tells that its pods were not looked at.
-func (s *session) acceptable(ctx context.Context, plans []*plan.Plan) (good []*plan.Plan, err error) {
+func (s *session) acceptable(ctx context.Context, target *target.Target, plans []*plan.Plan) (good []*plan.Plan, err error) {
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
-	target, err := s.needTarget()
-	if err != nil {
-		return nil, err
-	}
 	pods, err := s.podsOf(ctx, target)
 	if err != nil {
 		fmt.Fprintf(s.errs, "the pods of the faults are not looked at: %v\n", err)

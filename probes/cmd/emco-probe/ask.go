@@ -11,6 +11,8 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/probes"
 	"github.com/emco-chaos/emco-chaos/probes/activity"
+	"github.com/emco-chaos/emco-chaos/probes/cli"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
 	"github.com/emco-chaos/emco-chaos/probes/emcoctl"
 	"github.com/spf13/cobra"
@@ -32,7 +34,7 @@ type probeCommand struct {
 const anyOutcome = "any"
 
 func newProbe(kind probes.Kind) *cobra.Command {
-	p := &probeCommand{kind: kind, action: actions[kind.Name], arguments: map[string]any{}, expect: anyOutcome, output: emcoctl.Plain}
+	p := &probeCommand{kind: kind, action: actions[kind.Name], arguments: map[string]any{}, expect: anyOutcome}
 	command := &cobra.Command{
 		Use:   dashed(kind.Name),
 		Short: strings.ToUpper(kind.Summary[:1]) + kind.Summary[1:],
@@ -61,8 +63,7 @@ func newProbe(kind probes.Kind) *cobra.Command {
 		}
 		flags.Func(argument.Name, usage, set)
 		if len(argument.Allowed) > 0 {
-			// An error says that there is no such flag.
-			_ = command.RegisterFlagCompletionFunc(argument.Name, cobra.FixedCompletions(argument.Allowed, cobra.ShellCompDirectiveNoFileComp))
+			cli.Complete(command, argument.Name, argument.Allowed)
 		}
 	}
 	p.endpoints.flags(command)
@@ -88,7 +89,7 @@ func newProbe(kind probes.Kind) *cobra.Command {
 		flags.Func("expect", usage, p.setExpect)
 	}
 	flags.DurationVar(&p.timeout, "timeout", limit, "how long it may take")
-	flags.FuncP("output", "o", "the output's `FORM`: text, json or emcoctl (default \"text\")", p.output.Set)
+	cli.Output(command, &p.output, emcoctl.Forms()...)
 	return command
 }
 
@@ -110,7 +111,7 @@ func (p *probeCommand) run(command *cobra.Command) error {
 	display := &display{form: p.output, out: command.OutOrStdout(), errs: command.ErrOrStderr(), began: time.Now()}
 	subject, err := p.endpoints.open(p.timeout, display.answered)
 	if err == nil {
-		subject.Names, err = p.names(p.arguments)
+		subject.Names, err = p.names()
 	}
 	if err != nil {
 		return err
@@ -130,11 +131,10 @@ func (p *probeCommand) run(command *cobra.Command) error {
 	ctx, cancel := context.WithTimeout(command.Context(), p.timeout)
 	defer cancel()
 	result := p.judge(probe.Run(ctx, subject, display))
-	err = toolError(display.end(p.kind.Name, result))
-	if code := exitCodes[result.Conclusion]; err == nil && code != exitPassed {
-		err = &exitCode{code: code}
+	if err := display.end(p.kind.Name, result); err != nil {
+		return toolError(err)
 	}
-	return err
+	return cli.Ended(exitCodes[result.Conclusion])
 }
 
 // mapping reads KEY=VALUE,....
@@ -142,8 +142,8 @@ func mapping(text string) (map[string]any, error) {
 	read := map[string]any{}
 	for pair := range strings.SplitSeq(text, ",") {
 		key, value, found := strings.Cut(pair, "=")
-		if !found {
-			return nil, errors.New("write KEY=VALUE,KEY=VALUE")
+		if _, twice := read[key]; !found || twice {
+			return nil, fmt.Errorf("%q is no KEY=VALUE, or its KEY stands there twice", document.Shown(pair))
 		}
 		read[key] = value
 	}
@@ -151,16 +151,11 @@ func mapping(text string) (map[string]any, error) {
 }
 
 // names are those of the resources that the probe works on.
-func (p *probeCommand) names(arguments map[string]any) (emco.Names, error) {
-	switch {
-	case p.action.scope == ofAllRuns:
-		return emco.NewNames(placeholder, 1)
-	case p.action.scope == ofRun && p.resources.run == "":
+func (p *probeCommand) names() (emco.Names, error) {
+	if p.action.scope == ofRun && p.resources.run == "" {
 		return emco.Names{}, fmt.Errorf("%s works on resources of a run's own: name the run with --run NAME", p.kind.Name)
-	case p.action.scope == ofRun:
-		return emco.NewNames(p.resources.run, p.resources.attempt)
 	}
-	return p.resources.names(templates(arguments)...)
+	return p.resources.names(templates(p.arguments)...)
 }
 
 // templates are the anchors that a probe with these arguments needs names for.

@@ -9,8 +9,6 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes"
 	"github.com/emco-chaos/emco-chaos/probes/access"
 	"github.com/emco-chaos/emco-chaos/probes/emco"
-	"github.com/emco-chaos/emco-chaos/probes/emcoctl"
-	"github.com/emco-chaos/emco-chaos/probes/target"
 	"github.com/spf13/cobra"
 )
 
@@ -44,7 +42,7 @@ func (e *endpoints) flags(command *cobra.Command) {
 
 // open makes a subject without names. Flags go before what the files say.
 func (e *endpoints) open(timeout time.Duration, answered func(emco.Answer)) (probes.Subject, error) {
-	read, err := e.files()
+	read, _, err := access.Read(e.config, e.target)
 	if err != nil {
 		return probes.Subject{}, err
 	}
@@ -58,10 +56,8 @@ func (e *endpoints) open(timeout time.Duration, answered func(emco.Answer)) (pro
 	config.CAFile = cmp.Or(e.client.CAFile, config.CAFile)
 	setup.Rsync = cmp.Or(e.setup.Rsync, setup.Rsync)
 	setup.Kubeconfig = cmp.Or(e.setup.Kubeconfig, setup.Kubeconfig)
-	for _, apps := range [][]string{access.DefaultApps(), setup.Apps, e.setup.Apps} {
-		if len(apps) > 0 {
-			setup.Apps = apps
-		}
+	if len(e.setup.Apps) > 0 {
+		setup.Apps = e.setup.Apps
 	}
 	if len(config.Endpoints) == 0 && config.Ingress == "" {
 		return probes.Subject{}, errors.New("no EMCO: name it with --config FILE (emcoctl's), with --target FILE, or with --orchestrator URL, --dcm URL, --clm URL or --ingress URL")
@@ -69,22 +65,4 @@ func (e *endpoints) open(timeout time.Duration, answered func(emco.Answer)) (pro
 	config.Timeout, config.Answered = timeout, answered
 	client, err := emco.New(config)
 	return probes.Subject{Client: client, Setup: setup}, err
-}
-
-// files reads emcoctl's configuration or the target.
-func (e *endpoints) files() (access.Access, error) {
-	switch {
-	case e.config != "" && e.target != "":
-		return access.Access{}, errors.New("both --config and --target are given: keep one")
-	case e.config != "":
-		read, err := emcoctl.ReadConfig(e.config)
-		return access.Access{Client: read.Config, Setup: probes.Setup{Rsync: read.Rsync}}, err
-	case e.target != "":
-		read, problems := target.Read(e.target)
-		if err := problems.Err(); err != nil {
-			return access.Access{}, err
-		}
-		return access.Of(read)
-	}
-	return access.Access{}, nil
 }

@@ -4,8 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -27,69 +25,29 @@ func main() {
 	os.Exit(code)
 }
 
-// The exit codes, those of emco-chaos.
-const (
-	exitPassed       = 0
-	exitFailed       = 1
-	exitUsage        = 2
-	exitInconclusive = 3
-	exitError        = 4
-)
-
-var exitCodes = map[probes.Conclusion]int{
-	probes.Passed: exitPassed, probes.Failed: exitFailed, probes.Inconclusive: exitInconclusive, probes.Errored: exitError,
-}
+// exitCodes are those of emco-chaos.
+var exitCodes = map[probes.Conclusion]int{probes.Passed: 0, probes.Failed: 1, probes.Inconclusive: 3, probes.Errored: 4}
 
 // Main is the command, with its exit code.
 func Main(ctx context.Context, args []string, out, errs io.Writer) int {
-	root := newRoot()
-	root.SetArgs(args)
-	root.SetOut(out)
-	root.SetErr(errs)
-	err := root.ExecuteContext(ctx)
-	if err == nil {
-		return exitPassed
-	}
-	code := exitUsage
-	if exit, ok := errors.AsType[*exitCode](err); ok {
-		code, err = exit.code, exit.err
-	}
-	if err != nil {
-		fmt.Fprintln(errs, err)
-	}
-	return code
-}
-
-// exitCode ends the command with a code. A nil err says nothing.
-type exitCode struct {
-	code int
-	err  error
-}
-
-func (e *exitCode) Error() string { return fmt.Sprintf("exit %d: %v", e.code, e.err) }
-
-// toolError is an error of this command, not of what it asks.
-func toolError(err error) error {
-	if err != nil {
-		err = &exitCode{code: exitError, err: err}
-	}
-	return err
-}
-
-func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "emco-probe",
 		Short: "Ask an EMCO what the experiments ask it",
 		Long: "Ask an EMCO what the experiments ask it.\n\n" +
 			"Exit codes: 0 passed, 1 failed, 2 usage, 3 inconclusive, 4 error.",
-		SilenceUsage:      true,
-		SilenceErrors:     true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	for _, kind := range probes.Catalogue() {
 		root.AddCommand(newProbe(kind))
 	}
 	root.AddCommand(newServe())
 	cli.Finish(root, version)
-	return root
+	return cli.Run(ctx, root, args, out, errs)
+}
+
+// toolError is an error of this command, not of what it asks.
+func toolError(err error) error {
+	if err != nil {
+		err = &cli.Exit{Code: exitCodes[probes.Errored], Err: err}
+	}
+	return err
 }

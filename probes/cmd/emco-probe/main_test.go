@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/emco-chaos/emco-chaos/probes"
+	"github.com/emco-chaos/emco-chaos/probes/cli"
 	"github.com/emco-chaos/emco-chaos/probes/emcotest"
 )
 
@@ -168,7 +169,7 @@ func TestUsage(t *testing.T) {
 		"available --service orchestrator --orchestrator ftp://x":                                        "is no URL of a server; write http://HOST:PORT",
 		"available --service orchestrator --orchestrator http://user:secret@x":                           "give a token by reference instead",
 		"available --service orchestrator --timeout 0s --config " + config:                               "--timeout must be more than 0",
-		"available --service orchestrator -o xml --config " + config:                                     `invalid argument "xml" for "-o, --output" flag: write text, json or emcoctl`,
+		"available --service orchestrator -o xml --config " + config:                                     `invalid argument "xml" for "-o, --output" flag: write -o text, json or emcoctl`,
 		"status --call dig.instantiate --config " + config:                                               "give --project, --composite-app, --composite-app-version, --dig, or --anchor PATH, or -f FILE, or --run NAME",
 		"status --call dig.instantiate --project p --anchor projects/q --config " + config:               "--project differs from the name in --anchor",
 		"status --call dig.instantiate --project p --run r --config " + config:                           "--run stands beside names of resources",
@@ -180,13 +181,13 @@ func TestUsage(t *testing.T) {
 		"call --call dig.instantiate --anchor projects/p --expect luck --config " + config:               `invalid argument "luck" for "--expect" flag: write accepted`,
 		"serve --config " + config + " --offer x":                                                        "begins with no name; write NAME=PROBE",
 		"serve --config " + config + " --offer x=call,call=dig.instantiate":                              `"call" is no probe that can be offered; use one of available, unavailable, exists`,
-		"serve --config " + config + " --offer x=available,service":                                      "is no argument, or stands there twice",
+		"serve --config " + config + " --offer x=available,service":                                      `"service" is no KEY=VALUE, or its KEY stands there twice; write NAME=PROBE`,
 		"serve --config " + config + " --offer x=status,call=dig.instantiate":                            "the names of resources are missing",
 		"serve --config " + config + " --offer x=available,service=clm --offer x=exists,anchor=projects": "the name stands there twice",
 		"serve --config " + config + " --concurrency 0":                                                  "must be more than 0",
 	} {
 		code, out, errs := probe(t, strings.Fields(args)...)
-		if code != exitUsage || !strings.Contains(errs, want) || out != "" {
+		if code != cli.Usage || !strings.Contains(errs, want) || out != "" {
 			t.Errorf("%s: exit %d\n%s%s", args, code, out, errs)
 		}
 		if strings.Contains(errs, "secret") {
@@ -235,7 +236,7 @@ spec:
 		}
 	}
 	broken := write(t, "target.yaml", "token: [canary\n")
-	if code, _, errs := probe(t, "available", "--service", "clm", "--target", broken); code != exitUsage || strings.Contains(errs, "canary") {
+	if code, _, errs := probe(t, "available", "--service", "clm", "--target", broken); code != cli.Usage || strings.Contains(errs, "canary") {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 }
@@ -247,11 +248,11 @@ func TestErrorsOfTheWay(t *testing.T) {
 	}
 	defer busy.Close()
 	code, _, errs := probe(t, "serve", "--orchestrator", "http://127.0.0.1:1", "--listen", busy.Addr().String())
-	if code != exitError || !strings.Contains(errs, "address already in use") {
+	if code != exitCodes[probes.Errored] || !strings.Contains(errs, "address already in use") {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 	code, out, errs := probe(t, "available", "--service", "orchestrator", "--orchestrator", "http://127.0.0.1:1", "--token-env", "EMCO_NOT_SET")
-	if code != exitError || !strings.Contains(out, "the token is empty: set environment variable EMCO_NOT_SET") {
+	if code != exitCodes[probes.Errored] || !strings.Contains(out, "the token is empty: set environment variable EMCO_NOT_SET") {
 		t.Errorf("exit %d: %s%s", code, out, errs)
 	}
 }

@@ -25,14 +25,13 @@ func parseOffer(text string, names *resourceNames, on probes.Subject) (offer, er
 	if !found || !document.IsName(name) {
 		return offer{}, fmt.Errorf("--offer %q: begins with no name; %s", document.Shown(text), remedy)
 	}
-	pieces := strings.Split(rest, ",")
+	of, rest, more := strings.Cut(rest, ",")
 	arguments := map[string]any{}
-	for _, piece := range pieces[1:] {
-		key, value, found := strings.Cut(piece, "=")
-		if _, twice := arguments[key]; !found || twice {
-			return offer{}, fmt.Errorf("--offer %s: %q is no argument, or stands there twice; %s", name, document.Shown(piece), remedy)
+	if more {
+		var err error
+		if arguments, err = mapping(rest); err != nil {
+			return offer{}, fmt.Errorf("--offer %s: %w; %s", name, err, remedy)
 		}
-		arguments[key] = value
 	}
 	var harmless []string
 	for _, kind := range probes.Catalogue() {
@@ -40,7 +39,7 @@ func parseOffer(text string, names *resourceNames, on probes.Subject) (offer, er
 			continue
 		}
 		harmless = append(harmless, dashed(kind.Name))
-		if pieces[0] != kind.Name && pieces[0] != dashed(kind.Name) {
+		if of != kind.Name && of != dashed(kind.Name) {
 			continue
 		}
 		probe, err := kind.New(arguments)
@@ -53,5 +52,5 @@ func parseOffer(text string, names *resourceNames, on probes.Subject) (offer, er
 		return offer{Name: name, Kind: kind.Name, With: arguments, probe: probe, subject: on}, nil
 	}
 	return offer{}, fmt.Errorf("--offer %s: %q is no probe that can be offered; use one of %s: they change nothing",
-		name, document.Shown(pieces[0]), strings.Join(harmless, ", "))
+		name, document.Shown(of), strings.Join(harmless, ", "))
 }
