@@ -47,6 +47,7 @@ func Starts() []Start {
 		{"dig.rollback", emco.Updated, "orchestrator", "dig.update", "{logicalCloud: Instantiated, dig: Instantiated}", false, "dig.update", true},
 		{"dig.migrate", emco.Instantiated, "orchestrator", "", "{logicalCloud: Instantiated, dig: Instantiated, dig2: Approved}", false, "", true},
 		{"dig.stop", emco.Instantiating, "orchestrator", "", "{logicalCloud: Instantiated, dig: Approved}", false, "dig.instantiate", true},
+		{"dig.stop-terminate", emco.Terminating, "orchestrator", "", "{logicalCloud: Instantiated, dig: Instantiated}", false, "dig.terminate", true},
 		{"logical-cloud.instantiate", emco.Created, "dcm", "logical-cloud.terminate", "{logicalCloud: Created}", true, "", false},
 		{"logical-cloud.instantiate", emco.Terminated, "dcm", "logical-cloud.terminate", "{logicalCloud: Terminated}", false, "", false},
 		{"logical-cloud.terminate", emco.Instantiated, "dcm", "logical-cloud.instantiate", "{logicalCloud: Instantiated}", false, "", false},

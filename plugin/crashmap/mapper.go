@@ -368,7 +368,7 @@ func (m *Mapper) wayOut(ctx context.Context, entry *Point, seen history) error {
 		entry.WayOut = "the teardown (terminate, where EMCO takes it, and DELETE)"
 		return nil
 	case !slices.ContainsFunc(left, func(what string) bool { return !strings.HasPrefix(what, "edge ") }):
-		entry.WayOut = "none in EMCO: delete it on the edge cluster"
+		entry.WayOut = "none in EMCO once it is torn down: delete it on the edge cluster"
 		return nil
 	case cleans():
 		entry.WayOut = "the teardown, later"

@@ -276,7 +276,7 @@ func TestFindings(t *testing.T) {
 		"rsync-mongo-3":      {Consequence: Late, WayOut: "a restart of rsync", Replayed: 3, Replays: 3},
 		"rsync-mongo-3-done": {Consequence: ByItself},
 		"rsync-mongo":        {Consequence: EndsFailed, WayOut: "the teardown (terminate, where EMCO takes it, and DELETE)", Replayed: 3, Replays: 3},
-		"rsync-mongo-done":   {Consequence: Leaks, WayOut: "none in EMCO: delete it on the edge cluster", Replayed: 3, Replays: 3},
+		"rsync-mongo-done":   {Consequence: Leaks, WayOut: "none in EMCO once it is torn down: delete it on the edge cluster", Replayed: 3, Replays: 3},
 		"moment-1":           {Consequence: Stuck, WayOut: "the teardown, later"},
 		"moment-2":           {Consequence: NothingDone},
 	} {
@@ -457,7 +457,7 @@ func TestCompare(t *testing.T) {
 
 // TestNamedCalls: the rest of the life cycle is mapped only when it is named.
 func TestNamedCalls(t *testing.T) {
-	for calls, want := range map[string]int{"": 6, "dig.update": 1, "dig.rollback logical-cloud.stop": 2, "dig.stop": 1, "dig.migrate": 1, "dig.update dig.terminate": 2} {
+	for calls, want := range map[string]int{"": 6, "dig.update": 1, "dig.rollback logical-cloud.stop": 2, "dig.stop dig.stop-terminate": 2, "dig.migrate": 1, "dig.update dig.terminate": 2} {
 		m, err := Spec{Calls: strings.Fields(calls), BackEnds: []string{"etcd"}}.Mapper(
 			&target.Target{Services: map[string]target.Service{"etcd": {}}}, nil, "v")
 		if err != nil {

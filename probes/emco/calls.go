@@ -187,10 +187,15 @@ var firsts = []Call{
 		Given: Given{LogicalCloud: Instantiated, DIG: Approved}, During: "dig.instantiate",
 		Path: "{dig}/stop", StatusPath: "{dig}/status", StatusQuery: "status=deployed",
 		Action: InstantiateStopped, End: InstantiateFailed,
-		Refusals: []Refusal{
-			{http.StatusInternalServerError, "DeploymentIntentGroup is not instantiating or terminating", Never},
-			{http.StatusInternalServerError, "StateInfo not found", Never},
-		},
+		Refusals: stopRefusals,
+	},
+	{
+		// The same request: what EMCO stops is told by what is under way.
+		Name: "dig.stop-terminate", Service: Orchestrator,
+		Given: Given{LogicalCloud: Instantiated, DIG: Instantiated}, During: "dig.terminate",
+		Path: "{dig}/stop", StatusPath: "{dig}/status", StatusQuery: "status=deployed",
+		Action: TerminateStopped, End: TerminateFailed,
+		Refusals: stopRefusals,
 	},
 	{
 		Name: "logical-cloud.instantiate", Service: DCM,
@@ -238,6 +243,11 @@ var firsts = []Call{
 		Path: "{cluster}/labels", Creates: ClusterLabel, StatusPath: "{label}", End: Created,
 		Refusals: []Refusal{{http.StatusConflict, "Cluster Label already exists", Already}},
 	},
+}
+
+var stopRefusals = []Refusal{
+	{http.StatusInternalServerError, "DeploymentIntentGroup is not instantiating or terminating", Never},
+	{http.StatusInternalServerError, "StateInfo not found", Never},
 }
 
 // CallNames lists the calls that experiments can name.

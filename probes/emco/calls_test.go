@@ -141,6 +141,8 @@ func TestRead(t *testing.T) {
 		{"dig.stop", status(InstantiateFailed, Created, Approved, Instantiated, InstantiateStopped), Done, true},
 		{"dig.stop", status(Instantiating, Created, Approved, Instantiated, InstantiateStopped), UnderWay, true},
 		{"dig.stop", status(Instantiating, Created, Approved, Instantiated), NotBegun, false},
+		{"dig.stop-terminate", status(TerminateFailed, Created, Approved, Instantiated, Terminated, TerminateStopped), Done, true},
+		{"dig.stop-terminate", status(Terminating, Created, Approved, Instantiated, Terminated), NotBegun, false},
 		{"logical-cloud.stop", status(Instantiated, Created, Instantiated), NotBegun, false},
 		{"logical-cloud.stop", status(Instantiated, Created, Instantiated, InstantiateStopped), Done, true},
 
@@ -214,6 +216,7 @@ func TestCallRequests(t *testing.T) {
 		"dig.rollback":              {dig + "/rollback", dig + "/status?status=deployed"},
 		"dig.migrate":               {dig + "/migrate", "projects/run-1/composite-apps/run-1-app/v2/deployment-intent-groups/run-1-dig-2/status?status=deployed"},
 		"dig.stop":                  {dig + "/stop", dig + "/status?status=deployed"},
+		"dig.stop-terminate":        {dig + "/stop", dig + "/status?status=deployed"},
 		"logical-cloud.stop":        {"projects/run-1/logical-clouds/run-1-cloud/stop", "projects/run-1/logical-clouds/run-1-cloud/status?"},
 		"logical-cloud.instantiate": {"projects/run-1/logical-clouds/run-1-cloud/instantiate", "projects/run-1/logical-clouds/run-1-cloud/status?"},
 		"logical-cloud.terminate":   {"projects/run-1/logical-clouds/run-1-cloud/terminate", "projects/run-1/logical-clouds/run-1-cloud/status?"},

@@ -34,6 +34,7 @@ func TestFits(t *testing.T) {
 		{"dig.update", Given{LogicalCloud: Instantiated, DIG: Approved}, "given.dig"},
 		{"dig.rollback", Given{LogicalCloud: Instantiated, DIG: Terminated}, ""},
 		{"dig.stop", Given{LogicalCloud: Instantiated, DIG: Instantiated}, "given"},
+		{"dig.stop-terminate", Given{LogicalCloud: Instantiated, DIG: Instantiated}, "given"},
 		{"dig.approve", Given{LogicalCloud: Created, DIG: Created}, ""},
 		{"dig.approve", Given{LogicalCloud: Instantiated, DIG: Instantiated}, "given.dig"},
 		{"logical-cloud.instantiate", Given{LogicalCloud: Created, DIG: Approved}, ""},

@@ -166,12 +166,17 @@ func (r *runner) Run(ctx context.Context, spec run.Spec, tell func(string)) (eng
 	return opened.Run(ctx, plugin, spec)
 }
 
+// crashPoints are those of a Run's map.
+func crashPoints(spec v1alpha1.MapSpec) crashmap.Spec {
+	return crashmap.Spec{
+		Calls: spec.Calls, From: spec.From, Points: spec.Points, Longest: int(spec.Longest), Share: spec.Share,
+		Moments: int(spec.Moments), Seed: uint64(spec.Seed), Budget: ptr.Deref(spec.Budget, metav1.Duration{}).Duration,
+	}
+}
+
 // Map returns what makes a crash map.
 func (r *runner) Map(spec v1alpha1.MapSpec) (controller.Mapping, error) {
-	wanted := crashmap.Spec{
-		Calls: spec.Calls, From: spec.From, Points: spec.Points, Longest: int(spec.Longest), Moments: int(spec.Moments), Seed: uint64(spec.Seed),
-		Budget: ptr.Deref(spec.Budget, metav1.Duration{}).Duration,
-	}
+	wanted := crashPoints(spec)
 	if _, err := wanted.Mapper(r.target, nil, version); err != nil {
 		return nil, fmt.Errorf("spec.map: %w", err)
 	}

@@ -2,9 +2,15 @@ package main
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/emco-chaos/emco-chaos/plugin/controller/api/v1alpha1"
+	"github.com/emco-chaos/emco-chaos/plugin/crashmap"
 	"github.com/emco-chaos/emco-chaos/plugin/host"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
 	"github.com/emco-chaos/emco-chaos/probes/document"
@@ -43,5 +49,24 @@ func TestRunnerCompiles(t *testing.T) {
 	r.s.plugin.Name = "nobody"
 	if _, err = r.Compile(t.Context(), sdk.Source{Experiment: "service-refused"}); !errors.Is(err, host.ErrNotFound) {
 		t.Errorf("no plugin: %v", err)
+	}
+}
+
+// TestCrashPoints: whatever a Run says of its map is asked of the map.
+func TestCrashPoints(t *testing.T) {
+	spec := v1alpha1.MapSpec{
+		Calls: []string{"dig.terminate"}, From: "Instantiated", Points: "etcd", Longest: 2, Share: true, Moments: 3, Seed: 4,
+		Budget: &metav1.Duration{Duration: time.Minute},
+	}
+	for field, value := range reflect.ValueOf(spec).Fields() {
+		if value.IsZero() {
+			t.Errorf("%s is not tested", field.Name)
+		}
+	}
+	want := crashmap.Spec{
+		Calls: []string{"dig.terminate"}, From: "Instantiated", Points: "etcd", Longest: 2, Share: true, Moments: 3, Seed: 4, Budget: time.Minute,
+	}
+	if got := crashPoints(spec); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v", got)
 	}
 }

@@ -159,6 +159,10 @@ func TestMapNamed(t *testing.T) {
 			"etcd-mongo", crashmap.View{State: "Instantiating", Edge: "nothing"}, crashmap.View{State: "InstantiateFailed, InstantiateStopped", Edge: "nothing"},
 			map[string]crashmap.Consequence{"etcd-mongo": crashmap.Stuck, "etcd-mongo-done": crashmap.ByItself},
 		},
+		"dig.stop-terminate": {
+			"etcd-mongo", crashmap.View{State: "Terminating", Edge: objects}, crashmap.View{State: "TerminateFailed, TerminateStopped", Edge: objects},
+			map[string]crashmap.Consequence{"etcd-mongo": crashmap.Stuck, "etcd-mongo-done": crashmap.ByItself},
+		},
 		"dig.migrate": {
 			"rsync-mongo", crashmap.View{State: "Approved", Edge: "of what it replaces: " + objects}, crashmap.View{State: "Instantiated", Edge: objects},
 			map[string]crashmap.Consequence{"rsync-mongo": crashmap.Behind, "rsync-mongo-done": crashmap.Stuck},

@@ -130,6 +130,9 @@ type MapSpec struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=16
 	Longest int32 `json:"longest,omitempty"`
+	// Share has calls on different deployment intent groups share their kills, for
+	// fewer runs.
+	Share bool `json:"share,omitempty"`
 	// Moments is how many kills at random moments are made for each call and state,
 	// and Seed decides them.
 	// +kubebuilder:validation:Minimum=0
