@@ -19,15 +19,10 @@ type Verdict string
 
 // The verdicts.
 const (
-	// Passed: the system recovered as the experiment says, and the evidence
-	// that the fault hit where it was aimed is there.
-	Passed Verdict = "Passed"
-	// Failed: the fault hit, and the system did not recover.
-	Failed Verdict = "Failed"
-	// Inconclusive: the evidence is not there, so nothing is said.
-	Inconclusive Verdict = "Inconclusive"
-	// Error: the tool, the cluster or the given state failed.
-	Error Verdict = "Error"
+	Passed       Verdict = "Passed"       // the fault hit where it was aimed, and the system recovered as the experiment says
+	Failed       Verdict = "Failed"       // the fault hit, and the system did not recover
+	Inconclusive Verdict = "Inconclusive" // the evidence is not there, so nothing is said
+	Error        Verdict = "Error"        // the tool, the cluster or the given state failed
 )
 
 // All are the verdicts.
@@ -79,7 +74,10 @@ func Read(p *plan.Plan, attempt []journal.Record) History {
 			}
 		case journal.Result:
 			if _, again := h.Result(record.Step); !again {
-				record.At = h.ended(record)
+				step, _ := p.Find(record.Step)
+				for _, event := range step.Ends() {
+					record.At = min(record.At, h.at(step, event))
+				}
 				h.results = append(h.results, record)
 			}
 		default:
@@ -87,17 +85,6 @@ func Read(p *plan.Plan, attempt []journal.Record) History {
 		}
 	}
 	return h
-}
-
-// ended is when a step ended that has a result.
-func (h History) ended(result journal.Record) time.Duration {
-	step, _ := h.plan.Find(result.Step)
-	if step.Activity != nil {
-		for _, event := range step.Activity.Ends {
-			result.At = min(result.At, h.at(step, event))
-		}
-	}
-	return result.At
 }
 
 // Result is the first result of a step, at the time when the step ended.
@@ -168,26 +155,15 @@ func (h History) byRechecks() Judgement {
 func (h History) Rechecks() (names []string) {
 	for _, step := range h.plan.Steps {
 		result, _ := h.Result(step.Name)
-		overtaken := false
-		for ref, at := range h.fired {
-			other, _ := h.plan.Find(ref.Step)
-			overtaken = overtaken || other.Activity != nil && other.Activity.Lasting && ref.Step != step.Name && at >= result.At && h.first(ref)
-		}
+		overtaken := slices.ContainsFunc(h.plan.Steps, func(other plan.Step) bool {
+			at, began := h.At(other.Name, plan.Started)
+			return began && at >= result.At && other.Activity != nil && other.Activity.Lasting && other.Name != step.Name
+		})
 		if step.Activity != nil && step.Activity.Recheck && result.Conclusion == string(activity.Passed) && !overtaken {
 			names = append(names, step.Name)
 		}
 	}
 	return names
-}
-
-// first reports whether an event is the first of its step.
-func (h History) first(event plan.Ref) bool {
-	for ref, at := range h.fired {
-		if ref.Step == event.Step && at < h.fired[event] {
-			return false
-		}
-	}
-	return true
 }
 
 // undisturbed gives the verdict by trouble, steps and evidence.
@@ -362,9 +338,9 @@ func (h History) answered(step plan.Step, result journal.Record) string {
 // it refuses everything for good.
 func Said(result journal.Record) string {
 	text, evidence := result.Text, result.Evidence
-	for _, part := range []struct{ value, words string }{{evidence["wedged"], "; wedged: "}, {evidence["tried"], "; tried: "}} {
-		if !strings.Contains(text, part.value) {
-			text += part.words + part.value
+	for _, key := range []string{"wedged", "tried"} {
+		if value := evidence[key]; !strings.Contains(text, value) {
+			text += "; " + key + ": " + value
 		}
 	}
 	if evidence["wedged"] != "" && evidence["blocks"] != "" {
