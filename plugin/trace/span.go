@@ -89,7 +89,7 @@ func (b *builder) span(parent trace.SpanContext, name string, records []journal.
 // one has ended, are events of its own.
 func (b *builder) attempt(root trace.SpanContext, records []journal.Record) {
 	one := b.span(root, fmt.Sprintf("attempt %d", records[0].Attempt), records)
-	steps := map[string][]journal.Record{}
+	happened, steps := verdict.Read(b.run.Plan, records), map[string][]journal.Record{}
 	for _, record := range records {
 		switch record.Kind {
 		case journal.Event, journal.Result:
@@ -103,17 +103,17 @@ func (b *builder) attempt(root trace.SpanContext, records []journal.Record) {
 	b.spans = append(b.spans, one)
 	for _, step := range slices.Concat([]plan.Step{b.run.Plan.Given}, b.run.Plan.Steps, []plan.Step{b.run.Plan.Teardown}) {
 		if own := steps[step.Name]; len(own) > 0 {
-			b.step(one, step, own, steps)
+			b.step(one, step, own, happened)
 		}
 	}
 }
 
 // step adds the span of a step, from when it was triggered to its end. One that
 // has none lasts as long as the attempt.
-func (b *builder) step(attempt tracetest.SpanStub, step plan.Step, records []journal.Record, others map[string][]journal.Record) {
+func (b *builder) step(attempt tracetest.SpanStub, step plan.Step, records []journal.Record, happened verdict.History) {
 	one := b.span(attempt.SpanContext, step.Name, records)
-	if at, triggered := b.triggered(step, others); triggered && at.Before(one.StartTime) {
-		one.StartTime = at
+	if at, triggered := triggered(step, happened); triggered && b.zero.Add(at).Before(one.StartTime) {
+		one.StartTime = b.zero.Add(at)
 	}
 	ended := false
 	for _, record := range records {
@@ -142,15 +142,13 @@ func (b *builder) step(attempt tracetest.SpanStub, step plan.Step, records []jou
 }
 
 // triggered is when the last event came that the step waits for.
-func (b *builder) triggered(step plan.Step, others map[string][]journal.Record) (latest time.Time, triggered bool) {
+func triggered(step plan.Step, happened verdict.History) (latest time.Duration, triggered bool) {
 	for _, ref := range step.After {
-		first := slices.IndexFunc(others[ref.Step], func(record journal.Record) bool { return record.Event == ref.Event })
-		if first < 0 {
-			return latest, false
+		at, fired := happened.At(ref.Step, ref.Event)
+		if !fired {
+			return 0, false
 		}
-		if at := b.zero.Add(others[ref.Step][first].At); at.After(latest) {
-			latest = at
-		}
+		latest = max(latest, at)
 	}
 	return latest, len(step.After) > 0
 }
