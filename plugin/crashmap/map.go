@@ -146,27 +146,25 @@ func (s *Start) Find(name string) *Point {
 	return nil
 }
 
+// all are the points of all starts.
+func (m *Map) all() (points []Point) {
+	for _, start := range m.Starts {
+		points = append(points, start.Points...)
+	}
+	return points
+}
+
 // Findings are the points that EMCO does not recover from.
 func (m *Map) Findings() []Point {
-	var findings []Point
-	for _, start := range m.Starts {
-		for _, point := range start.Points {
-			if point.Consequence.Finding() {
-				findings = append(findings, point)
-			}
-		}
-	}
-	return findings
+	return slices.DeleteFunc(m.all(), func(p Point) bool { return !p.Consequence.Finding() })
 }
 
 // Points counts the points that are known, and those that a run said something of.
 func (m *Map) Points() (known, covered int) {
-	for _, start := range m.Starts {
-		for _, point := range start.Points {
-			known++
-			if point.Consequence != "" {
-				covered++
-			}
+	for _, point := range m.all() {
+		known++
+		if point.Consequence != "" {
+			covered++
 		}
 	}
 	return known, covered

@@ -28,6 +28,7 @@ type Runner interface {
 
 // Mapper makes a map.
 type Mapper struct {
+	Spec
 	Runner
 	Map *Map
 	// Keep keeps a file: the map, and the experiment of a finding.
@@ -35,22 +36,8 @@ type Mapper struct {
 	Starts []crashpoint.Start
 	// Services are those that can be restarted, to find a way out, in this order.
 	Services []string
-	// Settle is how long a call needs at least to move on after a hold, and Resent says
-	// that TCP has to send again first what was held.
-	Settle time.Duration
+	// Resent says that TCP has to send again what was held, before a call moves on.
 	Resent bool
-	// Requests has a call stopped at each request to a back end, and not only at the
-	// borders between two. A local cluster alone can count them.
-	Requests bool
-	// Share has calls of one service on different deployment intent groups share a kill.
-	Share bool
-	// Longest is how many back ends a path has at most, or how many requests to one
-	// are counted.
-	Longest int
-	// Moments is how many kills at random moments are made for each start, and
-	// Seed decides them.
-	Moments int
-	Seed    uint64
 	// Wanted reports whether a point is to be tried; nil wants all.
 	Wanted func(name string) bool
 	// Until is when no more runs begin; zero sets no limit.
@@ -118,15 +105,15 @@ func (m *Mapper) run(ctx context.Context, experiment []byte, err error) (string,
 	}
 	name, compiled, records, err := m.Run(ctx, experiment)
 	m.Map.Runs++
-	if err == nil {
-		err = context.Cause(ctx)
+	if err = cmp.Or(err, context.Cause(ctx)); err != nil {
+		return "", history{}, err
 	}
-	if len(records) > 0 && err == nil {
+	if len(records) > 0 {
 		if m.Map.Target = cmp.Or(m.Map.Target, records[0].Target); m.Map.Target != records[0].Target {
-			err = errors.New("the map is of another target; name another folder")
+			return "", history{}, errors.New("the map is of another target; name another folder")
 		}
 	}
-	return name, historyOf(compiled, records), err
+	return name, historyOf(compiled, records), nil
 }
 
 // reference makes the call without a fault, to know what a good end looks like.
@@ -144,7 +131,7 @@ func (m *Mapper) reference(ctx context.Context, start crashpoint.Start) error {
 		}
 		before, began := seen.view(crashpoint.Before)
 		view, there := seen.view(crashpoint.Look)
-		answered, was := seen.answered()
+		answered, was := seen.took(plan.Accepted)
 		if !began || !there || !was {
 			_, why := seen.consequence(View{}, View{})
 			return fmt.Errorf("it says nothing: %s", why)
@@ -157,7 +144,7 @@ func (m *Mapper) reference(ctx context.Context, start crashpoint.Start) error {
 	}
 	known := m.Map.start(start)
 	known.Begin, known.End, known.Answered = begin, end, took
-	m.Tell(fmt.Sprintf("%s: answered within %v, ends %s", start, took.Round(time.Millisecond), describe(*end)))
+	m.Tell(known.title())
 	return m.save()
 }
 
@@ -231,10 +218,14 @@ func (m *Mapper) moments(ctx context.Context, start crashpoint.Start) error {
 	return nil
 }
 
-// point lets the service die at a point that the map does not know.
+// open reports whether a point is wanted, and not known yet.
+func (m *Mapper) open(at crashpoint.Point) bool {
+	return m.Map.start(at.Start).Find(at.Name()) == nil && (m.Wanted == nil || m.Wanted(at.Name()))
+}
+
+// point lets the service die at a point that is open.
 func (m *Mapper) point(ctx context.Context, at crashpoint.Point) error {
-	known := m.Map.start(at.Start)
-	if known.Find(at.Name()) != nil || m.Wanted != nil && !m.Wanted(at.Name()) {
+	if !m.open(at) {
 		return nil
 	}
 	reach := m.reach(at.Start)
@@ -252,6 +243,7 @@ func (m *Mapper) point(ctx context.Context, at crashpoint.Point) error {
 	if entered, err := m.shared(ctx, at, options); entered || err != nil {
 		return err
 	}
+	known := m.Map.start(at.Start)
 	entry := Point{Name: at.Name(), Where: at.Where(), Path: at.Path}
 	var seen history
 	for range tries {
@@ -260,7 +252,6 @@ func (m *Mapper) point(ctx context.Context, at crashpoint.Point) error {
 			return err
 		}
 		if seen.beyond() && len(at.Path) > 0 {
-			known := m.Map.start(at.Start)
 			known.Beyond = append(known.Beyond, at.Name())
 			return m.save()
 		}
@@ -273,15 +264,14 @@ func (m *Mapper) point(ctx context.Context, at crashpoint.Point) error {
 			break
 		}
 	}
-	if len(at.Path) == 0 {
-		entry.Moment = seen.broke()
+	if broke, did := seen.took(plan.Failed); did && len(at.Path) == 0 {
+		entry.Moment = broke
 	}
 	if entry.Consequence.Finding() {
 		if err := m.finding(ctx, at, &entry, seen, options); err != nil {
 			return err
 		}
 	}
-	known = m.Map.start(at.Start)
 	known.Points = append(known.Points, entry)
 	m.Tell(line(entry))
 	return m.save()

@@ -42,6 +42,7 @@ func (v View) is(good View) bool {
 
 // history is the last attempt of a run.
 type history struct {
+	verdict.History
 	plan    *plan.Plan
 	records []journal.Record
 }
@@ -50,67 +51,39 @@ func historyOf(p *plan.Plan, records []journal.Record) history {
 	if attempts := journal.Split(records, journal.Attempt); len(attempts) > 0 {
 		records = attempts[len(attempts)-1]
 	}
-	return history{p, records}
-}
-
-// find returns the record of a step that is as wanted.
-func (h history) find(step string, is func(journal.Record) bool) (journal.Record, bool) {
-	at := slices.IndexFunc(h.records, func(r journal.Record) bool { return r.Step == step && is(r) })
-	if at < 0 {
-		return journal.Record{}, false
-	}
-	return h.records[at], true
-}
-
-func (h history) result(step string) (journal.Record, bool) {
-	return h.find(step, func(r journal.Record) bool { return r.Kind == journal.Result })
-}
-
-func (h history) event(step, name string) (time.Duration, bool) {
-	record, came := h.find(step, func(r journal.Record) bool { return r.Kind == journal.Event && r.Event == name })
-	return record.At, came
+	return history{verdict.Read(p, records), p, records}
 }
 
 // view is what the survey of a step saw.
 func (h history) view(step string) (View, bool) {
-	result, made := h.result(step)
+	result, made := h.Result(step)
 	return View{State: cmp.Or(result.Evidence["state"], noState), Edge: cmp.Or(result.Evidence["edge"], "nothing")}, made && result.Evidence != nil
 }
 
-// answered is how long the call took, if it was answered.
-func (h history) answered() (time.Duration, bool) {
-	sent, came := h.event(crashpoint.Call, plan.Sent)
-	end, accepted := h.event(crashpoint.Call, plan.Accepted)
-	return end - sent, came && accepted
-}
-
-// broke is how long after it was sent the call's connection broke.
-func (h history) broke() time.Duration {
-	sent, _ := h.event(crashpoint.Call, plan.Sent)
-	end, came := h.event(crashpoint.Call, plan.Failed)
-	if !came {
-		return 0
-	}
-	return end - sent
+// took is how long after it was sent the call came to an end, if it came to that one.
+func (h history) took(end string) (time.Duration, bool) {
+	sent, was := h.At(crashpoint.Call, plan.Sent)
+	ended, came := h.At(crashpoint.Call, end)
+	return ended - sent, was && came
 }
 
 // beyond reports whether the call was answered before it came to where it was to
 // be stopped.
 func (h history) beyond() bool {
-	_, killed := h.event(crashpoint.Kill, plan.Created)
-	_, answered := h.answered()
+	_, killed := h.At(crashpoint.Kill, plan.Created)
+	_, answered := h.took(plan.Accepted)
 	return answered && !killed
 }
 
 // movedOn reports whether the call had the time to come from each hold to the next:
 // what a hold has dropped is sent again by TCP's timer, which doubles meanwhile.
 func (h history) movedOn(holds int) bool {
-	since, _ := h.event(crashpoint.Call, plan.Sent)
+	since, _ := h.At(crashpoint.Call, plan.Sent)
 	for i := 1; i < holds; i++ {
-		removed, _ := h.event(crashpoint.Hold(i), plan.Removed)
-		next, _ := h.event(crashpoint.Hold(i+2), plan.Created)
+		removed, _ := h.At(crashpoint.Hold(i), plan.Removed)
+		next, _ := h.At(crashpoint.Hold(i+2), plan.Created)
 		if i == holds-1 {
-			next, _ = h.event(crashpoint.Kill, plan.Created)
+			next, _ = h.At(crashpoint.Kill, plan.Created)
 		}
 		if next-removed < resentWithin(removed-since) {
 			return false
@@ -133,7 +106,7 @@ func resentWithin(held time.Duration) time.Duration {
 // consequence is what the run says of EMCO, and in which words, where begin and
 // end are those of good runs. Empty: it says nothing, and why.
 func (h history) consequence(begin, end View) (Consequence, string) {
-	judged := verdict.Judge(h.plan, h.records)
+	judged := h.Judge()
 	if judged.Verdict != verdict.Passed && judged.Verdict != verdict.Failed {
 		return "", judged.Reason
 	}
@@ -142,31 +115,30 @@ func (h history) consequence(begin, end View) (Consequence, string) {
 		// The look before the call is a short one.
 		return "", "it does not begin as without a fault: " + describe(before)
 	}
-	for _, record := range h.records {
-		if record.Kind == journal.Result && record.Evidence["wedged"] != "" {
-			return Stuck, record.Text
-		}
+	if wedged := slices.IndexFunc(h.records, wedge); wedged >= 0 {
+		return Stuck, h.records[wedged].Text
 	}
 	if back, there := h.view(crashpoint.EdgeBack); there && !back.is(end) {
-		moved, _ := h.result(crashpoint.EdgeBack)
+		moved, _ := h.Result(crashpoint.EdgeBack)
 		return Behind, moved.Text
 	}
 	if judged.Verdict == verdict.Failed {
 		return h.failed(judged.Reason)
 	}
-	for _, record := range h.records {
-		if record.Kind == journal.Left {
-			return Leaks, record.Text
-		}
+	if left := h.left(); len(left) > 0 {
+		return Leaks, left[0]
 	}
 	return h.looked(end)
 }
+
+// wedge reports whether a step's result tells of what EMCO refuses for good.
+func wedge(r journal.Record) bool { return r.Kind == journal.Result && r.Evidence["wedged"] != "" }
 
 // looked is what the look after the kill says of a run that came to a good end.
 func (h history) looked(end View) (Consequence, string) {
 	before, _ := h.view(crashpoint.Before)
 	after, _ := h.view(crashpoint.Look)
-	looked, _ := h.result(crashpoint.Look)
+	looked, _ := h.Result(crashpoint.Look)
 	switch {
 	case after.is(before), after.State == noState && after.Edge == before.Edge:
 		// A state that is told again once the call was made again is no finding.
@@ -183,8 +155,7 @@ func (h history) failed(reason string) (Consequence, string) {
 		if record.Kind != journal.Result && record.Kind != journal.Recheck {
 			continue
 		}
-		bad := record.Conclusion == string(sdk.Failed) || record.Step == crashpoint.Undo && record.Outcome != plan.Accepted
-		if !bad {
+		if record.Conclusion != string(sdk.Failed) && (record.Step != crashpoint.Undo || record.Outcome == plan.Accepted) {
 			continue
 		}
 		words := cmp.Or(record.Text, reason)
@@ -202,8 +173,7 @@ func (h history) failed(reason string) (Consequence, string) {
 }
 
 // left is what the run could not remove.
-func (h history) left() []string {
-	var left []string
+func (h history) left() (left []string) {
 	for _, record := range h.records {
 		if record.Kind == journal.Left {
 			left = append(left, record.Text)

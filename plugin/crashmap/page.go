@@ -11,26 +11,17 @@ import (
 
 // Page is what an HTML page shows of the map.
 func (m *Map) Page() report.CrashMap {
-	points, covered := m.Points()
-	groups := m.groups()
-	page := report.CrashMap{
-		Tally:  fmt.Sprintf("%d of %d points covered by %d runs, %d findings at %d of them", covered, points, m.Runs, len(groups), len(m.Findings())),
-		Legend: []report.Cell{{Symbol: symbols[""], Text: "not covered"}},
-	}
+	page := report.CrashMap{Tally: m.tally(), Legend: []report.Cell{{Symbol: symbols[""], Text: "not covered"}}}
 	for i, consequence := range Consequences() {
 		page.Legend = append(page.Legend, report.Cell{Symbol: symbols[consequence], Text: string(consequence), Kind: i + 1})
 	}
 	for _, start := range m.Starts {
 		page.Bars = append(page.Bars, start.bar())
 	}
-	for _, group := range groups {
+	for _, group := range m.groups() {
 		finding := report.CrashFinding{Text: fmt.Sprintf("%s: %s", group[0].Consequence, group[0].Words)}
 		for _, point := range group {
-			place := fmt.Sprintf("%s: %s", point.Name, point.File)
-			if point.Replays > 0 {
-				place += fmt.Sprintf(", replayed %d of %d", point.Replayed, point.Replays)
-			}
-			finding.Places = append(finding.Places, place+"; way out: "+point.WayOut)
+			finding.Places = append(finding.Places, point.Name+": "+point.replay())
 		}
 		page.Findings = append(page.Findings, finding)
 	}
@@ -38,10 +29,7 @@ func (m *Map) Page() report.CrashMap {
 }
 
 func (s Start) bar() report.Bar {
-	bar := report.Bar{Title: fmt.Sprintf("%s from %s", s.Call, s.State), Notes: s.odds()}
-	if s.End != nil {
-		bar.Title += fmt.Sprintf(": answered within %v, ends %s", s.Answered.Round(time.Millisecond), describe(*s.End))
-	}
+	bar := report.Bar{Title: s.title(), Notes: s.odds()}
 	for _, point := range s.Points {
 		bar.Cells = append(bar.Cells, report.Cell{
 			Symbol: symbols[point.Consequence], Text: line(point), Place: point.place(), Kind: slices.Index(Consequences(), point.Consequence) + 1,

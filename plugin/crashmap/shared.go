@@ -36,8 +36,8 @@ func (m *Mapper) shared(ctx context.Context, at crashpoint.Point, options crashp
 		point.Start = starts[i]
 		points, histories = append(points, point), append(histories, seen.member(member.Suffix))
 	}
-	judged := verdict.Judge(seen.plan, seen.records).Verdict
-	recovered := judged == verdict.Passed && !seen.leaves()
+	judged := seen.Judge().Verdict
+	recovered := judged == verdict.Passed && len(seen.left()) == 0 && !slices.ContainsFunc(seen.records, wedge)
 	var entries []Point
 	for i, point := range points {
 		known := m.Map.start(point.Start)
@@ -75,7 +75,7 @@ func (m *Mapper) sharing(ctx context.Context, at crashpoint.Point) ([]crashpoint
 	for _, start := range m.Starts {
 		point := at
 		point.Start = start
-		if !at.Start.Shares(start) || m.ends(point) || m.Map.start(start).Find(point.Name()) != nil || m.Wanted != nil && !m.Wanted(point.Name()) {
+		if !at.Start.Shares(start) || m.ends(point) || !m.open(point) {
 			continue
 		}
 		if err := m.reference(ctx, start); err != nil {
@@ -97,29 +97,17 @@ func (m *Mapper) ends(point crashpoint.Point) bool {
 	return false
 }
 
-// leaves reports whether the run left something, or found what EMCO refuses for good.
-func (h history) leaves() bool {
-	return slices.ContainsFunc(h.records, func(r journal.Record) bool { return r.Kind == journal.Left || r.Evidence["wedged"] != "" })
-}
-
 // member is what the run tells of a call that shared the kill, whose steps have the
 // suffix.
 func (h history) member(suffix string) history {
-	own := func(r journal.Record) bool { return strings.HasSuffix(r.Step, suffix) }
-	has := map[string]bool{}
+	var records []journal.Record
 	for _, record := range h.records {
-		if own(record) {
-			has[strings.TrimSuffix(record.Step, suffix)] = true
-		}
-	}
-	one := history{plan: h.plan}
-	for _, record := range h.records {
-		if own(record) {
-			record.Step = strings.TrimSuffix(record.Step, suffix)
-		} else if has[record.Step] {
+		step, own := strings.CutSuffix(record.Step, suffix)
+		if !own && slices.ContainsFunc(h.records, func(r journal.Record) bool { return r.Step == step+suffix }) {
 			continue // that of another call
 		}
-		one.records = append(one.records, record)
+		record.Step = step
+		records = append(records, record)
 	}
-	return one
+	return historyOf(h.plan, records)
 }

@@ -85,15 +85,18 @@ func (s Spec) Mapper(on *target.Target, known *Map, version string) (*Mapper, er
 	if err != nil {
 		return nil, err
 	}
-	longest := 8
+	if len(s.BackEnds) == 0 {
+		s.BackEnds = BackEnds()
+	}
+	m := &Mapper{Spec: s, Map: known, Starts: starts, Resent: on.Driver.Kubernetes != nil}
+	longest, settle := 8, settleLocal
 	if s.Requests {
 		longest = 99
 	}
-	settle, resent := settleLocal, on.Driver.Kubernetes != nil
-	if resent {
+	if m.Resent {
 		settle = settleCluster
 	}
-	m := &Mapper{Requests: s.Requests, Share: s.Share, Map: known, Starts: starts, Settle: cmp.Or(s.Settle, settle), Resent: resent, Longest: cmp.Or(s.Longest, longest), Moments: s.Moments, Seed: s.Seed}
+	m.Longest, m.Settle = cmp.Or(s.Longest, longest), cmp.Or(s.Settle, settle)
 	for name, service := range on.Services {
 		if service.HasPods() {
 			m.Services = append(m.Services, name)
@@ -103,9 +106,6 @@ func (s Spec) Mapper(on *target.Target, known *Map, version string) (*Mapper, er
 	slices.SortFunc(m.Services, func(a, b string) int {
 		return cmp.Or(cmp.Compare(slices.Index(BackEnds(), b), slices.Index(BackEnds(), a)), cmp.Compare(a, b))
 	})
-	if len(s.BackEnds) == 0 {
-		s.BackEnds = BackEnds()
-	}
 	for _, name := range s.BackEnds {
 		if _, there := on.Services[name]; !there {
 			return nil, fmt.Errorf("back ends of the map: the target has no service %s; %s", document.Shown(name), document.Instead(name, m.Services))
@@ -118,7 +118,7 @@ func (s Spec) Mapper(on *target.Target, known *Map, version string) (*Mapper, er
 		}
 		m.Wanted = wanted.MatchString
 	}
-	if s.Requests && on.Driver.Kubernetes != nil {
+	if s.Requests && m.Resent {
 		return nil, errors.New("requests are counted on a local cluster alone; leave that out, and have moments tried instead")
 	}
 	if s.Requests && s.Share {

@@ -24,11 +24,7 @@ const maxWords = 300
 func Text(out io.Writer, m *Map) error {
 	var b strings.Builder
 	for _, start := range m.Starts {
-		fmt.Fprintf(&b, "%s from %s", start.Call, start.State)
-		if start.End != nil {
-			fmt.Fprintf(&b, ": answered within %v, ends %s", start.Answered.Round(time.Millisecond), describe(*start.End))
-		}
-		b.WriteString("\n  ")
+		fmt.Fprintf(&b, "%s\n  ", start.title())
 		for _, point := range start.Points {
 			b.WriteString(symbols[point.Consequence])
 		}
@@ -51,22 +47,38 @@ func Text(out io.Writer, m *Map) error {
 		fmt.Fprintf(&b, "%s %s  ", symbols[consequence], consequence)
 	}
 	b.WriteString("? not covered\n\n")
-	groups := m.groups()
-	for _, group := range groups {
-		first := group[0]
-		fmt.Fprintf(&b, "%s: %s\n", first.Consequence, document.OneLine(first.Words, maxWords))
+	for _, group := range m.groups() {
+		fmt.Fprintf(&b, "%s: %s\n", group[0].Consequence, document.OneLine(group[0].Words, maxWords))
 		for _, point := range group {
-			fmt.Fprintf(&b, "  %s", point.File)
-			if point.Replays > 0 {
-				fmt.Fprintf(&b, ", replayed %d of %d", point.Replayed, point.Replays)
-			}
-			fmt.Fprintf(&b, "; way out: %s\n", point.WayOut)
+			fmt.Fprintf(&b, "  %s\n", point.replay())
 		}
 	}
-	points, covered := m.Points()
-	fmt.Fprintf(&b, "%d of %d points covered by %d runs, %d findings at %d of them\n", covered, points, m.Runs, len(groups), len(m.Findings()))
+	fmt.Fprintln(&b, m.tally())
 	_, err := io.WriteString(out, b.String())
 	return err
+}
+
+// title tells a start in a line: what it comes to without a fault.
+func (s Start) title() string {
+	title := fmt.Sprintf("%s from %s", s.Call, s.State)
+	if s.End != nil {
+		title += fmt.Sprintf(": answered within %v, ends %s", s.Answered.Round(time.Millisecond), describe(*s.End))
+	}
+	return title
+}
+
+// replay tells which file replays a finding, how often it did, and what helps.
+func (p Point) replay() string {
+	text := p.File
+	if p.Replays > 0 {
+		text += fmt.Sprintf(", replayed %d of %d", p.Replayed, p.Replays)
+	}
+	return text + "; way out: " + p.WayOut
+}
+
+func (m *Map) tally() string {
+	points, covered := m.Points()
+	return fmt.Sprintf("%d of %d points covered by %d runs, %d findings at %d of them", covered, points, m.Runs, len(m.groups()), len(m.Findings()))
 }
 
 // groups are the findings, those of one consequence in the same words of EMCO's
@@ -145,19 +157,17 @@ func Compare(earlier, later *Map) map[Difference][]Point {
 	for _, point := range earlier.Findings() {
 		was[point.Name] = point.Consequence
 	}
-	for _, start := range later.Starts {
-		for _, point := range start.Points {
-			before, found := was[point.Name], point.Consequence.Finding()
-			switch {
-			case len(point.Path) == 0 || point.Consequence == "":
-			case found && before == point.Consequence:
-				differences[Same] = append(differences[Same], point)
-			case found:
-				differences[New] = append(differences[New], point)
-			case before != "":
-				point.Consequence = before
-				differences[Gone] = append(differences[Gone], point)
-			}
+	for _, point := range later.all() {
+		before, found := was[point.Name], point.Consequence.Finding()
+		switch {
+		case len(point.Path) == 0 || point.Consequence == "":
+		case found && before == point.Consequence:
+			differences[Same] = append(differences[Same], point)
+		case found:
+			differences[New] = append(differences[New], point)
+		case before != "":
+			point.Consequence = before
+			differences[Gone] = append(differences[Gone], point)
 		}
 	}
 	return differences
