@@ -10,7 +10,8 @@ import (
 	"github.com/aclements/go-moremath/stats"
 )
 
-const confidence = 0.95
+// tail is what an interval leaves out on each side.
+const tail = 0.025
 
 // Interval is where a number lies with a confidence of 95 %.
 type Interval struct {
@@ -50,6 +51,5 @@ func Bootstrap(sample []float64) *Interval {
 		}
 		medians[i] = Median(drawn)
 	}
-	const tail = (1 - confidence) / 2
 	return &Interval{quantile(medians, tail), quantile(medians, 1-tail)}
 }

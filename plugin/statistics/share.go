@@ -11,7 +11,7 @@ func Wilson(n, all int) Interval {
 	if all == 0 {
 		return Interval{0, 1}
 	}
-	z := -stats.InvCDF(stats.StdNormal)((1 - confidence) / 2)
+	z := -stats.InvCDF(stats.StdNormal)(tail)
 	share, size := float64(n)/float64(all), float64(all)
 	middle := (share + z*z/(2*size)) / (1 + z*z/size)
 	half := z / (1 + z*z/size) * math.Sqrt(share*(1-share)/size+z*z/(4*size*size))

@@ -43,21 +43,20 @@ func Shift(before, after []float64) (float64, *Interval) {
 		}
 	}
 	slices.Sort(differences)
-	beyond := tail(len(before), len(after))
+	beyond := leftOut(len(before), len(after))
 	if beyond == 0 {
 		return Median(differences), nil
 	}
 	return Median(differences), &Interval{differences[beyond-1], differences[len(differences)-beyond]}
 }
 
-// tail is how many of the differences on each side the interval leaves out, and one.
-func tail(n1, n2 int) int {
-	const alpha = (1 - confidence) / 2
+// leftOut is how many of the differences on each side the interval leaves out, and one.
+func leftOut(n1, n2 int) int {
 	if max(n1, n2) <= stats.MannWhitneyExactLimit {
 		u := stats.UDist{N1: n1, N2: n2}
-		return sort.Search(n1*n2/2, func(k int) bool { return u.CDF(float64(k)) > alpha })
+		return sort.Search(n1*n2/2, func(k int) bool { return u.CDF(float64(k)) > tail })
 	}
 	product := float64(n1 * n2)
-	z := stats.InvCDF(stats.StdNormal)(alpha)
+	z := stats.InvCDF(stats.StdNormal)(tail)
 	return max(0, int(math.Floor(product/2+z*math.Sqrt(product*float64(n1+n2+1)/12))))
 }
