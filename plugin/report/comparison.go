@@ -92,26 +92,25 @@ func changeOf(before, after Tally) Change {
 // by chance alone no more often than the level says.
 func Compare(before, after []Run, margin Margin, level float64) Comparison {
 	c := Comparison{Level: level, Margin: margin.String(), Cases: cases(before, after)}
-	var tested []*Tested
-	var raw []float64
-	test := func(of *Tested, p float64, can bool) {
-		if can {
-			tested, raw = append(tested, of), append(raw, p)
-		}
-	}
+	var tested []*float64
 	for i := range c.Cases {
 		one := &c.Cases[i]
-		p, can := one.test()
-		test(&one.Tested, p, can)
+		one.test()
+		tested = append(tested, one.P)
 		for k := range one.Times {
-			p, can := one.Times[k].test()
-			test(&one.Times[k].Tested, p, can)
+			one.Times[k].test()
+			tested = append(tested, one.Times[k].P)
 		}
 	}
-	for i, corrected := range statistics.Holm(raw) {
-		tested[i].P = &corrected
-	}
+	tested = slices.DeleteFunc(tested, func(p *float64) bool { return p == nil })
 	c.Tests = len(tested)
+	raw := make([]float64, c.Tests)
+	for i, p := range tested {
+		raw[i] = *p
+	}
+	for i, corrected := range statistics.Holm(raw) {
+		*tested[i] = corrected
+	}
 	for i := range c.Cases {
 		one := &c.Cases[i]
 		one.judge(level, c.Tests)
@@ -158,9 +157,10 @@ func (c *CaseChange) times(of Times) *TimesChange {
 
 // test tests whether the share of failures has grown, if there is something to test:
 // runs on both sides, which do not all end alike.
-func (c *CaseChange) test() (p float64, can bool) {
-	c.Change = changeOf(c.Before, c.After)
-	return c.grown(1), c.Change != Unknown && c.Change != Same
+func (c *CaseChange) test() {
+	if c.Change = changeOf(c.Before, c.After); c.Change != Unknown && c.Change != Same {
+		c.P = new(c.grown(1))
+	}
 }
 
 // grown tests whether the share of failures has grown, as if there were so many
@@ -190,13 +190,12 @@ func (c *CaseChange) judge(level float64, tests int) {
 	}
 }
 
-func (t *TimesChange) test() (p float64, can bool) {
-	if t.Before.Runs == 0 || t.After.Runs == 0 {
-		return 0, false
+func (t *TimesChange) test() {
+	if t.Before.Runs > 0 && t.After.Runs > 0 {
+		shift, interval := statistics.Shift(t.Before.Seconds, t.After.Seconds)
+		t.Shift, t.Interval = &shift, interval
+		t.P = new(statistics.MannWhitney(t.Before.Seconds, t.After.Seconds))
 	}
-	shift, interval := statistics.Shift(t.Before.Seconds, t.After.Seconds)
-	t.Shift, t.Interval = &shift, interval
-	return statistics.MannWhitney(t.Before.Seconds, t.After.Seconds), true
 }
 
 // judge takes a time for not worse only when the interval says so: that nothing was

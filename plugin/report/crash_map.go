@@ -34,15 +34,3 @@ type CrashFinding struct {
 	Text   string
 	Places []string
 }
-
-// file is the file that replays a run; empty when the map has none.
-func (m CrashMap) file(run string) string {
-	for _, bar := range m.Bars {
-		for _, cell := range bar.Cells {
-			if cell.Run == run && run != "" {
-				return cell.File
-			}
-		}
-	}
-	return ""
-}

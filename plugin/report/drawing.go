@@ -69,7 +69,7 @@ func (d drawing) place(at time.Duration) float64 {
 
 // Width is that of a time.
 func (d drawing) Width(from, to time.Duration) string {
-	return percentOf((100 - 2*margin) * float64(max(0, min(to, d.To)-max(from, d.From))) / float64(d.To-d.From))
+	return percentOf(max(0, d.place(to)-d.place(from)))
 }
 
 // drawnMark is a mark, or several that are so near each other that a screen shows one.

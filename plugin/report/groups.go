@@ -11,7 +11,7 @@ import (
 type group struct {
 	Summary
 	Verdicts []count
-	Down     string
+	downs    []float64 // when the last fault of each run that came back had stopped something
 	// Dots are the runs that came back, Longest of them is how long that took at most,
 	// in seconds, and Without is how many did not.
 	Dots    []dot
@@ -40,17 +40,15 @@ func groups(runs []Run) (all []group, longest float64) {
 	for _, s := range Summaries(runs) {
 		at[s.Case], all = len(all), append(all, group{Summary: s})
 	}
-	downs := make([][]float64, len(all))
 	for i, r := range runs {
-		n := at[Case(r.Plan)]
-		one := &all[n]
+		one := &all[at[Case(r.Plan)]]
 		entry(&one.Verdicts, count{r.Verdict, 0, i + 1}, func(c count) bool { return c.Verdict == r.Verdict }).Runs++
 		recoveries := r.Recoveries()
 		if len(recoveries) == 0 {
 			one.Without++
 			continue
 		}
-		downs[n] = append(downs[n], recoveries[len(recoveries)-1].Down)
+		one.downs = append(one.downs, recoveries[len(recoveries)-1].Down)
 		took := 0.0
 		for _, recovery := range recoveries {
 			for _, phase := range recovery.Phases {
@@ -61,13 +59,15 @@ func groups(runs []Run) (all []group, longest float64) {
 		one.Longest = max(one.Longest, took)
 		longest = max(longest, took)
 	}
-	for i := range all {
-		all[i].Down = "–"
-		if len(downs[i]) > 0 {
-			all[i].Down = spread(statistics.Median(downs[i]), statistics.P95(downs[i]))
-		}
-	}
 	return all, longest
+}
+
+// Down is the median and 95th percentile of when the runs were down.
+func (g group) Down() string {
+	if len(g.downs) == 0 {
+		return "–"
+	}
+	return spread(statistics.Median(g.downs), statistics.P95(g.downs))
 }
 
 // X is where a dot is on a strip that ends with the longest recovery, in percent.

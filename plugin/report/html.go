@@ -45,10 +45,19 @@ type Page struct{ Maps []CrashMap }
 // Write writes the page with these runs.
 func (p Page) Write(out io.Writer, runs ...Run) error {
 	view := pageView{Maps: p.Maps, Tally: TallyOf(runs), Shown: map[string]int{}}
-	names := shortNames(runs)
+	names, files := shortNames(runs), map[string]string{}
+	for _, one := range p.Maps {
+		for _, bar := range one.Bars {
+			for _, cell := range bar.Cells {
+				files[cell.Run] = cell.File
+			}
+		}
+	}
 	for i, r := range runs {
 		view.Shown[r.Name] = i + 1
-		view.Runs = append(view.Runs, runView{Run: r, ID: i + 1, Open: len(runs) == 1, Case: names[Case(r.Plan)], Command: p.replay(r)})
+		view.Runs = append(view.Runs, runView{
+			Run: r, ID: i + 1, Open: len(runs) == 1, Case: names[Case(r.Plan)], Command: replay(r, files[r.Name]),
+		})
 	}
 	view.Groups, view.Longest = groups(runs)
 	return written(page.Execute(out, view))
@@ -91,16 +100,15 @@ func (v runView) Sights() []Finding {
 }
 
 // replay is the command that makes the run again. The file of an experiment that came
-// as one is in the journal; that of a run of a crash map is in the map's folder too.
-func (p Page) replay(r Run) string {
-	words := []string{"emco-chaos", "run", quote(r.Plan.Experiment)}
-	if r.Plan.Source != "" {
-		words = []string{"emco-chaos", "run", "-f", quote(r.Plan.Experiment + ".yaml")}
+// as one is in the journal; that of a run of a crash map is the given one, in the map's
+// folder.
+func replay(r Run, file string) string {
+	if file == "" && r.Plan.Source != "" {
+		file = r.Plan.Experiment + ".yaml"
 	}
-	for _, one := range p.Maps {
-		if file := one.file(r.Name); file != "" {
-			words = []string{"emco-chaos", "run", "-f", quote(file)}
-		}
+	words := []string{"emco-chaos", "run", quote(r.Plan.Experiment)}
+	if file != "" {
+		words = []string{"emco-chaos", "run", "-f", quote(file)}
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Plan.Parameters)) {
 		words = append(words, "--set", quote(name+"="+r.Plan.Parameters[name]))

@@ -113,16 +113,16 @@ type charting struct {
 	lanes map[string]*Lane
 }
 
-// own reports whether a record is of one of the plan's own steps: those are what the
-// axis spans, and not how the given state came about and was taken back.
-func (r Run) own(record journal.Record) bool {
-	return slices.ContainsFunc(r.Plan.Steps, func(step plan.Step) bool { return step.Name == record.Step })
+// own reports whether a step is one of the plan's own: those are what the axis spans,
+// and not how the given state came about and was taken back.
+func (r Run) own(name string) bool {
+	return slices.ContainsFunc(r.Plan.Steps, func(step plan.Step) bool { return step.Name == name })
 }
 
 func (c *charting) window() {
 	c.To = -farthest
 	for _, record := range c.records {
-		if at := c.since(record.At); c.own(record) || record.Kind == journal.Disturbance {
+		if at := c.since(record.At); c.own(record.Step) || record.Kind == journal.Disturbance {
 			c.From, c.To = min(c.From, at), max(c.To, at)
 		}
 	}
@@ -146,20 +146,16 @@ func (c *charting) row(record journal.Record) {
 	if row.Text == clean(record.Event) {
 		row.Text = ""
 	}
-	own := c.own(record)
+	own := c.own(record.Step)
 	switch record.Kind {
 	case journal.Event:
 		row.What = clean(plan.Ref{Step: record.Step, Event: record.Event}.String())
 		if result, ended := c.Result(record.Step); known && ended && step.Activity != nil && slices.Contains(step.Ends(), record.Event) {
 			row.Text = Words(c.Plan, result)
 		}
-	case journal.Result:
-		if known && slices.ContainsFunc(step.Ends(), func(end string) bool { return c.happened(step.Name, end) }) {
-			return
-		}
-		row.What = clean(colon(record.Step, row.What))
-	case journal.Note, journal.Recheck, journal.Skipped:
-		if record.Kind == journal.Note && !own {
+	case journal.Result, journal.Note, journal.Recheck, journal.Skipped:
+		told := record.Kind == journal.Result && known && slices.ContainsFunc(step.Ends(), func(end string) bool { return c.happened(step.Name, end) })
+		if told || record.Kind == journal.Note && !own {
 			return
 		}
 		row.What = clean(colon(record.Step, row.What))
@@ -266,7 +262,7 @@ func (c *charting) services() {
 	}
 	for _, service := range slices.Sorted(maps.Keys(down)) {
 		lane := Lane{Name: clean(service)}
-		if seen := c.lanes[service]; seen != nil && !c.own(journal.Record{Step: service}) {
+		if seen := c.lanes[service]; seen != nil && !c.own(service) {
 			lane.Marks = seen.Marks
 		}
 		up := c.From
@@ -289,7 +285,7 @@ func (c *charting) status() {
 	lane := Lane{Name: "status"}
 	for _, record := range c.records {
 		words, is := strings.CutPrefix(record.Text, statusNote)
-		if record.Kind != journal.Note || !is || !c.own(record) {
+		if record.Kind != journal.Note || !is || !c.own(record.Step) {
 			continue
 		}
 		at, last := c.since(record.At), len(lane.Spans)-1
