@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/http"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -155,7 +153,7 @@ func (t task) telling() asks {
 		case waiting == nil:
 		case !waiting.Stop():
 			<-told
-		case slices.Contains([]int{http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout}, answer.Code):
+		case emco.FromGateway(answer.Code):
 			tell(connected)
 		}
 		return answer, err

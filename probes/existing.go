@@ -73,21 +73,20 @@ func (p *preparation) present(ctx context.Context, l lifecycle) error {
 // unused checks that no group is on the logical cloud: EMCO refuses to
 // terminate it while there is one, and what exists is not deleted.
 func (p *preparation) unused(ctx context.Context) error {
-	cloud, project := p.Names.Anchor("{logicalCloud}"), p.Names.Anchor("{project}")
-	apps, err := p.list(ctx, project+"/composite-apps")
+	cloud := p.Names.Anchor("{logicalCloud}")
+	apps, err := p.list(ctx, p.Names.Anchor("{project}/composite-apps"))
 	if err != nil {
 		return err
 	}
 	for _, app := range apps {
-		collection := fmt.Sprintf("%s/composite-apps/%s/%s/deployment-intent-groups", project, app.Metadata.Name, app.Spec.Version)
-		groups, err := p.list(ctx, collection)
+		groups, err := p.list(ctx, app.Anchor+"/deployment-intent-groups")
 		if err != nil {
 			return err
 		}
 		for _, group := range groups {
 			if group.Spec.LogicalCloud == path.Base(cloud) {
-				return fmt.Errorf("%s/%s is on %s, and EMCO terminates no logical cloud with a group on it: delete the group, name another logical cloud, %s",
-					document.Shown(collection), document.Shown(group.Metadata.Name), cloud, withoutExisting)
+				return fmt.Errorf("%s is on %s, and EMCO terminates no logical cloud with a group on it: delete the group, name another logical cloud, %s",
+					document.Shown(group.Anchor), cloud, withoutExisting)
 			}
 		}
 	}
@@ -97,7 +96,7 @@ func (p *preparation) unused(ctx context.Context) error {
 // list reads a collection, which is empty if EMCO answers that it is missing.
 func (p *preparation) list(ctx context.Context, collection string) ([]emco.Found, error) {
 	answer, err := p.find(ctx, collection)
-	list, ok := emco.Children[emco.Found](answer)
+	list, ok := answer.Children()
 	if err == nil && !ok {
 		err = fmt.Errorf("GET %s: no list: %s", document.Shown(collection), answer)
 	}

@@ -17,7 +17,6 @@ type lifecycle struct {
 	word  string // of the anchor's template
 	field string // of the given state
 	group int    // the number of the deployment intent group; 0 for the logical cloud
-	state func(emco.Given) emco.State
 	// complete is the kind of resource that must exist before calls are made.
 	complete                        emco.Kind
 	approve, instantiate, terminate emco.Call // a logical cloud is not approved
@@ -35,7 +34,6 @@ func cloudLifecycle() lifecycle {
 	instantiate, terminate := callNamed("logical-cloud.instantiate"), callNamed("logical-cloud.terminate")
 	return lifecycle{
 		kind: emco.LogicalCloud, word: "{logicalCloud}", field: "logicalCloud",
-		state:    func(g emco.Given) emco.State { return g.Full().LogicalCloud },
 		complete: emco.ClusterReference, instantiate: instantiate, terminate: terminate,
 		blocks: "{project}, {provider}",
 		leads: map[emco.State]emco.Call{
@@ -48,7 +46,6 @@ func groupLifecycle(field string, number int) lifecycle {
 	approve, instantiate, terminate := callNamed(field+".approve"), callNamed(field+".instantiate"), callNamed(field+".terminate")
 	l := lifecycle{
 		kind: emco.DeploymentIntentGroup, word: "{dig}", field: field, group: number,
-		state:    func(g emco.Given) emco.State { return g.Group(number) },
 		complete: emco.Intent, approve: approve, instantiate: instantiate, terminate: terminate,
 		blocks: "{logicalCloud}, {compositeApp}, {project}, {provider}",
 		leads: map[emco.State]emco.Call{
@@ -62,6 +59,13 @@ func groupLifecycle(field string, number int) lifecycle {
 		l.before[emco.Updated] = callNamed("dig.rollback")
 	}
 	return l
+}
+
+func (l lifecycle) state(given emco.Given) emco.State {
+	if l.kind == emco.LogicalCloud {
+		return given.Full().LogicalCloud
+	}
+	return given.Group(l.group)
 }
 
 // next is the call to make in a state on the way to another; false if none leads there.

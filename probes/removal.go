@@ -312,7 +312,7 @@ func (r *removal) holds(ctx context.Context, anchor string) (reason string, err 
 			continue
 		}
 		answer := r.get(ctx, list)
-		children, ok := emco.Children[emco.Found](answer.Answer)
+		children, ok := answer.Children()
 		switch {
 		case answer.err != nil:
 			return "", answer.err

@@ -2,6 +2,7 @@ package emco
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -49,33 +50,27 @@ func CheckAnchor(anchor string) error {
 }
 
 // shapes are the anchors of an attempt's resources, children first, by their
-// words in a template. A name of [nameFields] stands in angle brackets.
+// words in a template. A name of [nameFields] stands as [os.Expand] has it.
 var shapes = []struct{ word, shape string }{
-	{"{intent}", group + "/intents/<intent>"},
-	{"{placement}", group + "/generic-placement-intents/<generic-placement-intent>"},
+	{"{intent}", group + "/intents/${intent}"},
+	{"{placement}", group + "/generic-placement-intents/${generic-placement-intent}"},
 	{"{dig}", group},
-	{"{compositeProfile}", compositeApp + "/composite-profiles/<composite-profile>"},
+	{"{compositeProfile}", compositeApp + "/composite-profiles/${composite-profile}"},
 	{"{compositeApp}", compositeApp},
-	{"{reference}", logicalCloud + "/cluster-references/<cluster-reference>"},
+	{"{reference}", logicalCloud + "/cluster-references/${cluster-reference}"},
 	{"{logicalCloud}", logicalCloud},
-	{"{project}", "projects/<project>"},
-	{"{label}", cluster + "/labels/<cluster-label>"},
+	{"{project}", "projects/${project}"},
+	{"{label}", cluster + "/labels/${cluster-label}"},
 	{"{cluster}", cluster},
-	{"{provider}", "cluster-providers/<cluster-provider>"},
+	{"{provider}", "cluster-providers/${cluster-provider}"},
 }
 
 const (
-	compositeApp = "projects/<project>/composite-apps/<composite-app>/<composite-app-version>"
-	group        = compositeApp + "/deployment-intent-groups/<dig>"
-	logicalCloud = "projects/<project>/logical-clouds/<logical-cloud>"
-	cluster      = "cluster-providers/<cluster-provider>/clusters/<cluster>"
+	compositeApp = "projects/${project}/composite-apps/${composite-app}/${composite-app-version}"
+	group        = compositeApp + "/deployment-intent-groups/${dig}"
+	logicalCloud = "projects/${project}/logical-clouds/${logical-cloud}"
+	cluster      = "cluster-providers/${cluster-provider}/clusters/${cluster}"
 )
-
-// nameIn is the name that a piece of a shape stands for, if any.
-func nameIn(piece string) (string, bool) {
-	name, ok := strings.CutPrefix(piece, "<")
-	return strings.TrimSuffix(name, ">"), ok
-}
 
 // Anchor replaces the words in braces of a template by anchors of the
 // attempt's resources: {project}, {provider}, {cluster}, {label},
@@ -85,46 +80,35 @@ func (n Names) Anchor(template string) string { return expand(template, n.name) 
 
 func expand(template string, name func(field string) string) string {
 	for _, s := range shapes {
-		if !strings.Contains(template, s.word) {
-			continue
+		if strings.Contains(template, s.word) {
+			template = strings.ReplaceAll(template, s.word, os.Expand(s.shape, name))
 		}
-		pieces := strings.Split(s.shape, "/")
-		for i, piece := range pieces {
-			if field, ok := nameIn(piece); ok {
-				pieces[i] = name(field)
-			}
-		}
-		template = strings.ReplaceAll(template, s.word, strings.Join(pieces, "/"))
 	}
 	return template
 }
 
-// ParseAnchor reads the names in the anchor of a resource, a word of
-// [Names.Anchor] such as "{dig}", or of what lies below it: the rest, such as
-// "status". Errors are [document.Problem]s.
-func ParseAnchor(anchor string) (chosen Chosen, word, rest string, err error) {
+// ParseAnchor reads the names in the anchor of a resource, or of what lies below
+// it, such as its status. Errors are [document.Problem]s.
+func ParseAnchor(anchor string) (Chosen, error) {
 	if err := CheckAnchor(anchor); err != nil {
-		return Chosen{}, "", "", err
+		return Chosen{}, err
 	}
 	pieces := strings.Split(anchor, "/")
 	for _, s := range shapes {
 		shape := strings.Split(s.shape, "/")
-		if len(pieces) < len(shape) {
-			continue
-		}
 		var found Chosen
-		fits := true
-		for i, piece := range shape {
-			if name, ok := nameIn(piece); ok {
-				*found.field(name) = pieces[i]
+		fits := len(shape) <= len(pieces)
+		for i := 0; fits && i < len(shape); i++ {
+			if strings.HasPrefix(shape[i], "$") {
+				*fieldNamed(strings.Trim(shape[i], "${}")).value(&found) = pieces[i]
 			} else {
-				fits = fits && piece == pieces[i]
+				fits = shape[i] == pieces[i]
 			}
 		}
 		if fits {
-			return found, s.word, strings.Join(pieces[len(shape):], "/"), nil
+			return found, nil
 		}
 	}
-	return Chosen{}, "", "", document.Problem{Field: "anchor", Message: fmt.Sprintf("%q leads to no resource that is known", document.Shown(anchor)),
+	return Chosen{}, document.Problem{Field: "anchor", Message: fmt.Sprintf("%q leads to no resource that is known", document.Shown(anchor)),
 		Remedy: "give the anchor of a project, a logical cloud, a deployment intent group, a cluster or another resource, with its name"}
 }

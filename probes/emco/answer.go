@@ -53,7 +53,7 @@ func (a *Answer) read(response *http.Response, token string) error {
 	a.ContentType = response.Header.Get("Content-Type")
 	body, err := io.ReadAll(io.LimitReader(response.Body, readBytes+1))
 	if err != nil {
-		return errors.Join(errBrokenBody, err)
+		return errors.Join(errors.New("the answer broke off"), err)
 	}
 	if len(body) > readBytes {
 		body, a.Cut = body[:readBytes], true
@@ -65,16 +65,15 @@ func (a *Answer) read(response *http.Response, token string) error {
 
 // Found is a resource as EMCO answers with it. What its kind does not have is empty.
 type Found struct {
-	Metadata struct {
-		Name      string `json:"name"`
-		UserData1 string `json:"userData1"`
-	} `json:"metadata"`
-	Spec struct {
-		LogicalCloud string `json:"logicalCloud"`        // of a deployment intent group
-		Version      string `json:"compositeAppVersion"` // of a composite app
-		Host         string `json:"host"`                // of a controller
-		Port         int    `json:"port"`
-	} `json:"spec"`
+	Anchor   string `json:"-"` // of what [Answer.Children] lists
+	Metadata struct{ Name, UserData1, UserData2 string }
+	Spec     struct {
+		LogicalCloud             string // of a deployment intent group
+		ClusterProvider, Cluster string // of a cluster reference
+		Version                  string `json:"compositeAppVersion"` // of a composite app
+		Host                     string // of a controller
+		Port                     int
+	}
 	Label string `json:"clusterLabel"` // of a cluster's label, which has no more
 }
 

@@ -215,26 +215,19 @@ func (c *Client) send(ctx context.Context, request Request, on func(Moment), dow
 	return answer, nil
 }
 
-// connect makes a connection for a request with the method. What a dial that
-// timed out has sent is no request, so it can be made again.
-func (c *Client) connect(ctx context.Context, method, network, address string) (net.Conn, error) {
+// dialer makes connections that report their writes to w. With a TLS configuration
+// it makes the handshake itself, so that w counts what went into the connection whole.
+func (c *Client) dialer(w *watch, method string, config *tls.Config) func(context.Context, string, string) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: c.config.DialTimeout}
 	if method != http.MethodGet {
 		dialer.Timeout = dialer.Timeout * 6 / 5
 	}
-	connection, err := dialer.DialContext(ctx, network, address)
-	hung, ok := errors.AsType[net.Error](err)
-	if ok && hung.Timeout() && ctx.Err() == nil && method != http.MethodGet {
-		return dialer.DialContext(ctx, network, address)
-	}
-	return connection, err
-}
-
-// dialer makes connections that report their writes to w. With a TLS configuration
-// it makes the handshake itself, so that w counts what went into the connection whole.
-func (c *Client) dialer(w *watch, method string, config *tls.Config) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		connection, err := c.connect(ctx, method, network, address)
+		connection, err := dialer.DialContext(ctx, network, address)
+		hung, ok := errors.AsType[net.Error](err)
+		if ok && hung.Timeout() && ctx.Err() == nil && method != http.MethodGet {
+			connection, err = dialer.DialContext(ctx, network, address) // what the first one has sent is no request
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -244,7 +237,7 @@ func (c *Client) dialer(w *watch, method string, config *tls.Config) func(contex
 			defer cancel()
 			if err := secured.HandshakeContext(limited); err != nil {
 				connection.Close()
-				return nil, &handshakeError{err}
+				return nil, handshakeError{err}
 			}
 			connection = secured
 		}

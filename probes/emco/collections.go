@@ -1,6 +1,7 @@
 package emco
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -50,7 +51,12 @@ func optional(collection string) bool {
 
 // Children reads an answer that lists a collection below a resource: an array, or an object with arrays. It is false if
 // the answer is no such list, nor says that there is none.
-func Children[T any](a Answer) (list []T, ok bool) {
+func (a Answer) Children() (list []Found, ok bool) {
+	defer func() {
+		for i, child := range list {
+			list[i].Anchor = path.Join(a.Request.Anchor, cmp.Or(child.Metadata.Name, child.Label), child.Spec.Version)
+		}
+	}()
 	switch {
 	case a.Missing(), a.Code == http.StatusBadRequest && a.Text() == "No Cluster References associated",
 		(a.Code == http.StatusNotFound || a.Code == http.StatusMethodNotAllowed) && optional(a.Request.Anchor):
@@ -60,7 +66,7 @@ func Children[T any](a Answer) (list []T, ok bool) {
 	case json.Unmarshal(a.Body, &list) == nil:
 		return list, true
 	}
-	var arrays map[string][]T
+	var arrays map[string][]Found
 	if json.Unmarshal(a.Body, &arrays) != nil {
 		return nil, false
 	}

@@ -31,7 +31,7 @@ func TestChildren(t *testing.T) {
 		if test.code == http.StatusOK {
 			answer.Outcome.Kind = Accepted
 		}
-		list, ok := Children[Found](answer)
+		list, ok := answer.Children()
 		var names []string
 		for _, child := range list {
 			names = append(names, child.Name())
@@ -40,7 +40,7 @@ func TestChildren(t *testing.T) {
 			t.Errorf("%d %s: %v, %t, want %v, %t", test.code, test.body, names, ok, test.want, test.ok)
 		}
 	}
-	if _, ok := Children[Found](Answer{Request: Get("cluster-providers/p/clusters/c/labels"), Code: 404, Body: []byte("404 page not found\n")}); ok {
+	if _, ok := (Answer{Request: Get("cluster-providers/p/clusters/c/labels"), Code: 404, Body: []byte("404 page not found\n")}).Children(); ok {
 		t.Error("a router's 404 says nothing of a collection that every EMCO has")
 	}
 	const group = "projects/p/composite-apps/c/v1/deployment-intent-groups/d"

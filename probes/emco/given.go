@@ -150,9 +150,10 @@ func (g Given) Group(number int) State {
 	return *full.group(number)
 }
 
-func (g *Given) group(number int) *State {
-	i := slices.IndexFunc(givenFields, func(f givenField) bool { return f.group == number })
-	return givenFields[i].value(g)
+func (g *Given) group(number int) *State { return g.field(digs[number-1]) }
+
+func (g *Given) field(name string) *State {
+	return givenFields[slices.IndexFunc(givenFields, func(f givenField) bool { return f.name == name })].value(g)
 }
 
 // Check refuses a state that EMCO cannot be brought to. Errors are
@@ -165,12 +166,9 @@ func (g Given) Check() error {
 				Remedy: "use one of " + join(f.states)}
 		}
 	}
-	states := full.Document()
 	for _, n := range needs {
 		for _, field := range n.fields {
-			text, _ := states[field].(string)
-			state, other := State(text), State(states[n.other].(string))
-			if slices.Contains(n.in, state) && !slices.Contains(n.want, other) {
+			if state := *full.field(field); slices.Contains(n.in, state) && !slices.Contains(n.want, *full.field(n.other)) {
 				return document.Problem{Field: "given." + field, Message: fmt.Sprintf("%s needs %s %s", state, n.other, n.want[0]),
 					Remedy: fmt.Sprintf("set given.%s to %s", n.other, n.want[0])}
 			}

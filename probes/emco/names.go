@@ -71,15 +71,15 @@ func (n Names) String() string { return n.run + "-" + strconv.Itoa(n.attempt) }
 
 // name is one of the names of [nameFields]: the chosen one, or the run's.
 func (n Names) name(field string) string {
-	i := slices.IndexFunc(nameFields, func(f nameField) bool { return f.name == field })
-	switch chosen := *nameFields[i].value(&n.chosen); {
+	f := fieldNamed(field)
+	switch chosen := *f.value(&n.chosen); {
 	case chosen != "":
 		return chosen
 	case field == versionField:
 		return "v" + strconv.Itoa(max(n.group, 1))
 	}
-	name := n.String() + nameFields[i].suffix
-	if n.group > 1 && nameFields[i].grouped {
+	name := n.String() + f.suffix
+	if n.group > 1 && f.grouped {
 		name += "-" + strconv.Itoa(n.group)
 	}
 	return name
@@ -181,16 +181,15 @@ func (c *Chosen) Fill(more Chosen) (name, own, other string) {
 	return name, own, other
 }
 
-func (c *Chosen) field(name string) *string {
-	i := slices.IndexFunc(nameFields, func(f nameField) bool { return f.name == name })
-	return nameFields[i].value(c)
+func fieldNamed(name string) nameField {
+	return nameFields[slices.IndexFunc(nameFields, func(f nameField) bool { return f.name == name })]
 }
 
 // Missing lists the names that a template of [Names.Anchor] needs and that
 // were not chosen.
 func (c Chosen) Missing(template string) (missing []string) {
 	expand(template, func(name string) string {
-		if *c.field(name) == "" && !slices.Contains(missing, name) {
+		if *fieldNamed(name).value(&c) == "" && !slices.Contains(missing, name) {
 			missing = append(missing, name)
 		}
 		return ""

@@ -61,23 +61,17 @@ func (o Outcome) Answered() bool { return o.Kind == Accepted || o.Kind == Reject
 // Down is how a microservice that is down appears to a client: refused, EOF,
 // reset, hang or unreachable; empty if it does not appear down.
 func (o Outcome) Down() string {
-	switch o.Kind {
-	case Refused:
+	switch {
+	case o.Kind == Refused, o.Gateway:
 		return "refused"
-	case ConnectionLost:
-		if o.Gateway {
-			return "refused"
-		}
-		if strings.Contains(o.Words, "EOF") {
-			return "EOF"
-		}
+	case o.Kind == ConnectionLost && strings.Contains(o.Words, "EOF"):
+		return "EOF"
+	case o.Kind == ConnectionLost:
 		return "reset"
-	case Timeout:
+	case o.Kind == Timeout:
 		return "hang"
-	case Other:
-		if strings.Contains(o.Words, "no route to host") || strings.Contains(o.Words, "unreachable") {
-			return "unreachable"
-		}
+	case o.Kind == Other && (strings.Contains(o.Words, "no route to host") || strings.Contains(o.Words, "unreachable")):
+		return "unreachable"
 	}
 	return ""
 }
@@ -98,13 +92,15 @@ func Dial(ctx context.Context, address string, limit time.Duration) Answer {
 	return answer
 }
 
-var errBrokenBody = errors.New("the answer broke off")
-
 // handshakeError marks what went wrong in a TLS handshake.
-type handshakeError struct{ err error }
+type handshakeError struct{ error }
 
-func (e *handshakeError) Error() string { return e.err.Error() }
-func (e *handshakeError) Unwrap() error { return e.err }
+func (e handshakeError) Unwrap() error { return e.error }
+
+// FromGateway reports whether a code is one by which what stands in front of a service says that it does not answer.
+func FromGateway(code int) bool {
+	return code == http.StatusBadGateway || code == http.StatusServiceUnavailable || code == http.StatusGatewayTimeout
+}
 
 // outcome sorts the end of a round trip. ctx is the caller's, without the
 // client's own timeout, and gateway the kind of an answer that is an ingress's.
@@ -112,7 +108,7 @@ func outcome(ctx context.Context, code int, err error, gateway OutcomeKind) Outc
 	switch {
 	case err == nil && code >= 200 && code < 300:
 		return Outcome{Kind: Accepted, Code: code}
-	case err == nil && gateway != "" && (code == http.StatusBadGateway || code == http.StatusServiceUnavailable || code == http.StatusGatewayTimeout):
+	case err == nil && gateway != "" && FromGateway(code):
 		return Outcome{Kind: gateway, Code: code, Gateway: true,
 			Words: fmt.Sprintf("the ingress answered %d %s", code, http.StatusText(code))}
 	case err == nil:
@@ -121,7 +117,7 @@ func outcome(ctx context.Context, code int, err error, gateway OutcomeKind) Outc
 
 	o := Outcome{Kind: Other, Words: document.Shown(err.Error())}
 	_, dns := errors.AsType[*net.DNSError](err)
-	_, handshake := errors.AsType[*handshakeError](err)
+	_, handshake := errors.AsType[handshakeError](err)
 	failure, ok := errors.AsType[net.Error](err)
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):

@@ -71,58 +71,48 @@ func (n Names) All(material Material) []Resource {
 
 // Resources lists what one group needs, itself and what all share, in the order of
 // [Names.All].
-func (n Names) Resources(material Material) []Resource {
+func (n Names) Resources(material Material) (list []Resource) {
 	at := n.Anchor
-	resource := func(kind Kind, anchor string, spec fields) Resource {
+	add := func(kind Kind, anchor string, spec fields, file *File) {
 		collection, name := path.Dir(anchor), path.Base(anchor)
 		if kind == CompositeApp { // its anchor ends in its version
 			collection, name = path.Dir(collection), path.Base(collection)
 		}
-		create := Post(collection)
-		create.JSON = body(name, n.userData(), spec)
-		return Resource{Kind: kind, Anchor: anchor, Create: create}
+		resource := Resource{Kind: kind, Anchor: anchor, Create: Post(collection)}
+		resource.Create.JSON, resource.Create.File = body(name, n.userData(), spec), file
+		if kind == ClusterLabel {
+			resource.Create.JSON = fields{"clusterLabel": name}
+		}
+		if strings.HasPrefix(anchor+"/", at("{compositeApp}/")) {
+			resource.Group = max(n.group, 1)
+		}
+		list = append(list, resource)
 	}
-	withFile := func(r Resource, name string, content []byte) Resource {
-		r.Create.File = &File{Name: name, Content: content}
-		return r
-	}
-	label := resource(ClusterLabel, at("{label}"), nil)
-	label.Create.JSON = fields{"clusterLabel": n.name("cluster-label")}
 
-	list := []Resource{
-		resource(Project, at("{project}"), nil),
-		resource(ClusterProvider, at("{provider}"), nil),
-		withFile(resource(Cluster, at("{cluster}"), nil), "kubeconfig", material.Kubeconfig),
-		label,
-		// Level 0: the logical cloud is the cluster's own administrator's.
-		resource(LogicalCloud, at("{logicalCloud}"), fields{"level": "0"}),
-		resource(ClusterReference, at("{reference}"),
-			fields{"clusterProvider": n.name("cluster-provider"), "cluster": n.name("cluster"), "loadBalancerIP": "0.0.0.0"}),
-		resource(CompositeApp, at("{compositeApp}"), fields{"compositeAppVersion": n.name(versionField)}),
-	}
+	add(Project, at("{project}"), nil, nil)
+	add(ClusterProvider, at("{provider}"), nil, nil)
+	add(Cluster, at("{cluster}"), nil, &File{"kubeconfig", material.Kubeconfig})
+	add(ClusterLabel, at("{label}"), nil, nil)
+	add(LogicalCloud, at("{logicalCloud}"), fields{"level": "0"}, nil) // the cluster's own administrator's
+	add(ClusterReference, at("{reference}"),
+		fields{"clusterProvider": n.name("cluster-provider"), "cluster": n.name("cluster"), "loadBalancerIP": "0.0.0.0"}, nil)
+	add(CompositeApp, at("{compositeApp}"), fields{"compositeAppVersion": n.name(versionField)}, nil)
 	for _, app := range material.Apps {
-		list = append(list, withFile(resource(App, at("{compositeApp}/apps/")+app, nil), app+".tgz", chart(n, app)))
+		add(App, at("{compositeApp}/apps/")+app, nil, &File{app + ".tgz", chart(n, app)})
 	}
-	list = append(list, resource(CompositeProfile, at("{compositeProfile}"), nil))
+	add(CompositeProfile, at("{compositeProfile}"), nil, nil)
 	for _, app := range material.Apps {
-		list = append(list, withFile(resource(Profile, at("{compositeProfile}/profiles/")+app+"-profile", fields{"app": app}), app+"-profile.tgz", ProfileArchive(0)))
+		add(Profile, at("{compositeProfile}/profiles/")+app+"-profile", fields{"app": app}, &File{app + "-profile.tgz", ProfileArchive(0)})
 	}
-	list = append(list,
-		resource(DeploymentIntentGroup, at("{dig}"), fields{
-			"compositeProfile": n.name("composite-profile"), "version": "r1", "logicalCloud": n.name("logical-cloud"), "overrideValues": []string{},
-		}),
-		resource(GenericPlacementIntent, at("{placement}"), nil))
+	add(DeploymentIntentGroup, at("{dig}"), fields{
+		"compositeProfile": n.name("composite-profile"), "version": "r1", "logicalCloud": n.name("logical-cloud"), "overrideValues": []string{},
+	}, nil)
+	add(GenericPlacementIntent, at("{placement}"), nil, nil)
 	edges := fields{"allOf": []fields{{"clusterProvider": n.name("cluster-provider"), "clusterLabel": n.name("cluster-label")}}}
 	for _, app := range material.Apps {
-		list = append(list, resource(AppIntent, at("{placement}/app-intents/")+app+"-placement", fields{"app": app, "intent": edges}))
+		add(AppIntent, at("{placement}/app-intents/")+app+"-placement", fields{"app": app, "intent": edges}, nil)
 	}
-	list = append(list, resource(Intent, at("{intent}"),
-		fields{"intent": fields{"genericPlacementIntent": n.name("generic-placement-intent")}}))
-	for i, app := range list {
-		if below := at("{compositeApp}"); app.Anchor == below || strings.HasPrefix(app.Anchor, below+"/") {
-			list[i].Group = max(n.group, 1)
-		}
-	}
+	add(Intent, at("{intent}"), fields{"intent": fields{"genericPlacementIntent": n.name("generic-placement-intent")}}, nil)
 	return list
 }
 

@@ -72,9 +72,11 @@ var (
 	ErrUnreachable = errors.New("EMCO could not be reached")
 )
 
+var failures = map[Verdict]error{Refused: ErrRefused, Unreachable: ErrUnreachable}
+
 // Apply posts resources in their order, and marks what it makes. After instantiate and terminate it
-// waits until EMCO has done them, since what comes next may need it. It
-// returns an error that wraps [ErrRefused] or [ErrUnreachable].
+// waits until EMCO has done them, since what comes next may need it. It returns an
+// error that wraps [ErrRefused] or [ErrUnreachable].
 func Apply(ctx context.Context, client *emco.Client, resources []Resource, options Options, observer Observer) error {
 	o := operation{client: client, options: options, observer: observer}
 	return o.all(ctx, resources, o.apply)
@@ -90,7 +92,7 @@ type operation struct {
 }
 
 func (o *operation) all(ctx context.Context, resources []Resource, do func(context.Context, Resource) Step) error {
-	refused, unreached := 0, 0
+	counts := map[Verdict]int{}
 	for i, resource := range resources {
 		if ctx.Err() != nil {
 			return fmt.Errorf("ended before all was done: %w", ErrUnreachable)
@@ -100,22 +102,15 @@ func (o *operation) all(ctx context.Context, resources []Resource, do func(conte
 		step := do(ctx, resource)
 		step.Resource, step.Took = resource, time.Since(began)
 		o.observer.Step(step)
-		switch {
-		case step.Verdict == Unreachable && !o.options.KeepGoing:
-			return fmt.Errorf("%s: %s: %w", step.Anchor, step.Text, ErrUnreachable)
-		case step.Verdict == Unreachable:
-			unreached++
-		case step.Verdict == Refused && !o.options.KeepGoing:
-			return fmt.Errorf("%s: %s: %w", step.Anchor, step.Text, ErrRefused)
-		case step.Verdict == Refused:
-			refused++
+		counts[step.Verdict]++
+		if err := failures[step.Verdict]; err != nil && !o.options.KeepGoing {
+			return fmt.Errorf("%s: %s: %w", step.Anchor, step.Text, err)
 		}
 	}
-	if unreached > 0 {
-		return fmt.Errorf("%d of %d: %w", unreached, len(resources), ErrUnreachable)
-	}
-	if refused > 0 {
-		return fmt.Errorf("%d of %d: %w", refused, len(resources), ErrRefused)
+	for _, verdict := range []Verdict{Unreachable, Refused} {
+		if counts[verdict] > 0 {
+			return fmt.Errorf("%d of %d: %w", counts[verdict], len(resources), failures[verdict])
+		}
 	}
 	return nil
 }
@@ -162,7 +157,7 @@ type trackedCall struct {
 
 // trackedAt finds the call of the table that an anchor is; nil if it is another.
 func trackedAt(anchor string) *trackedCall {
-	chosen, _, _, err := emco.ParseAnchor(anchor)
+	chosen, err := emco.ParseAnchor(anchor)
 	names, _ := emco.NewNames("emcoctl", 1) // it is always one
 	if err == nil {
 		names, err = names.Choose(chosen)

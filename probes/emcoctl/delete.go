@@ -3,7 +3,6 @@ package emcoctl
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
@@ -40,14 +39,6 @@ func (r Resource) marked() Resource {
 		r.Metadata = &metadata
 	}
 	return r
-}
-
-// found is a resource as EMCO tells of it.
-type found struct {
-	anchor       string
-	Metadata     struct{ Name, UserData2 string }
-	ClusterLabel string
-	Spec         struct{ CompositeAppVersion, LogicalCloud, ClusterProvider, Cluster string }
 }
 
 func (o *operation) delete(ctx context.Context, resource Resource) Step {
@@ -90,13 +81,12 @@ func (o *operation) mayTouch(ctx context.Context, step Step, anchor string) Step
 	if err != nil {
 		return step.end(Unreachable, err.Error())
 	}
-	var resource found
-	unread := json.Unmarshal(answer.Body, &resource)
+	resource, read := answer.Found()
 	also := func(named string) bool { return anchor == named || strings.HasPrefix(anchor, named+"/") }
 	switch {
 	case answer.Missing():
 		return o.already(step, "was not there")
-	case answer.Outcome.Kind != emco.Accepted || unread != nil:
+	case !read:
 		step.Answer = &answer
 		o.observer.Call(step.Anchor, answer)
 		return step.end(verdictOf(answer), "GET: "+answer.String())
@@ -115,7 +105,7 @@ func (o *operation) mayTouch(ctx context.Context, step Step, anchor string) Step
 // hanging are the resources that are below another one, if below is set, or
 // that refer to it.
 func (o *operation) hanging(ctx context.Context, anchor string, below bool) ([]string, error) {
-	var list, users []found
+	var list, users []emco.Found
 	var err error
 	if below {
 		list, err = o.list(ctx, emco.Collections(anchor)...)
@@ -125,27 +115,27 @@ func (o *operation) hanging(ctx context.Context, anchor string, below bool) ([]s
 	case err != nil:
 	case kind == "logical-clouds":
 		users, err = o.lists(ctx, in+"/composite-apps", "/deployment-intent-groups")
-		users = slices.DeleteFunc(users, func(group found) bool { return group.Spec.LogicalCloud != name })
+		users = slices.DeleteFunc(users, func(group emco.Found) bool { return group.Spec.LogicalCloud != name })
 	case kind == "clusters":
 		users, err = o.lists(ctx, "projects", "/logical-clouds", "/cluster-references")
-		users = slices.DeleteFunc(users, func(reference found) bool {
+		users = slices.DeleteFunc(users, func(reference emco.Found) bool {
 			return reference.Spec.Cluster != name || reference.Spec.ClusterProvider != path.Base(in)
 		})
 	}
 	var anchors []string
 	for _, one := range append(list, users...) {
-		anchors = append(anchors, one.anchor)
+		anchors = append(anchors, one.Anchor)
 	}
 	return anchors, err
 }
 
 // lists lists a collection, the collections in each of its resources, and so on.
-func (o *operation) lists(ctx context.Context, collection string, inner ...string) ([]found, error) {
+func (o *operation) lists(ctx context.Context, collection string, inner ...string) ([]emco.Found, error) {
 	list, err := o.list(ctx, collection)
 	for _, name := range inner {
 		var collections []string
 		for _, resource := range list {
-			collections = append(collections, resource.anchor+name)
+			collections = append(collections, resource.Anchor+name)
 		}
 		if err == nil {
 			list, err = o.list(ctx, collections...)
@@ -154,8 +144,8 @@ func (o *operation) lists(ctx context.Context, collection string, inner ...strin
 	return list, err
 }
 
-func (o *operation) list(ctx context.Context, collections ...string) ([]found, error) {
-	var all []found
+func (o *operation) list(ctx context.Context, collections ...string) ([]emco.Found, error) {
+	var all []emco.Found
 	for _, collection := range collections {
 		if !o.client.Reaches(emco.ServiceOf(collection)) {
 			continue
@@ -164,17 +154,14 @@ func (o *operation) list(ctx context.Context, collections ...string) ([]found, e
 		if err != nil {
 			return nil, err
 		}
-		list, ok := emco.Children[found](answer)
+		list, ok := answer.Children()
 		switch {
 		case !answer.Outcome.Answered():
 			return nil, fmt.Errorf("GET %s: %s: %w", collection, answer, ErrUnreachable)
 		case !ok:
 			return nil, fmt.Errorf("GET %s: %s", collection, answer)
 		}
-		for _, resource := range list {
-			resource.anchor = path.Join(collection, cmp.Or(resource.Metadata.Name, resource.ClusterLabel), resource.Spec.CompositeAppVersion)
-			all = append(all, resource)
-		}
+		all = append(all, list...)
 	}
 	return all, nil
 }

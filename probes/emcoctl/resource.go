@@ -95,7 +95,7 @@ func (r Resource) Post() emco.Request {
 func Named(resources []Resource) (emco.Chosen, error) {
 	var named emco.Chosen
 	for _, resource := range resources {
-		found, _, _, err := emco.ParseAnchor(cmp.Or(resource.Own(), resource.on()))
+		found, err := emco.ParseAnchor(cmp.Or(resource.Own(), resource.on()))
 		if err != nil {
 			continue // such as a controller: no probe works on it
 		}

@@ -81,7 +81,7 @@ func (n *resourceNames) names(templates ...string) (emco.Names, error) {
 func (n *resourceNames) all() (emco.Chosen, error) {
 	chosen := n.chosen
 	if n.anchor != "" {
-		read, _, _, err := emco.ParseAnchor(strings.Trim(n.anchor, "/"))
+		read, err := emco.ParseAnchor(strings.Trim(n.anchor, "/"))
 		if err != nil {
 			return emco.Chosen{}, err
 		}
