@@ -12,12 +12,9 @@ import (
 var callKind = Kind{
 	Activity: activity.Activity{
 		Name: "call", Summary: "makes one call, once, and tells its moments; whatever becomes of it is its outcome",
-		Arguments: []activity.Argument{callArgument("the call")},
-		Events: []string{
-			string(emco.Started), string(emco.Connected), string(emco.Sent), string(emco.FirstByte),
-			string(emco.WasAccepted), string(emco.WasRejected), string(emco.HasFailed),
-		},
-		Ends:       []string{string(emco.WasAccepted), string(emco.WasRejected), string(emco.HasFailed)},
+		Arguments:  []activity.Argument{callArgument("the call")},
+		Events:     []string{emco.Started, emco.Connected, emco.Sent, emco.FirstByte, emco.WasAccepted, emco.WasRejected, emco.HasFailed},
+		Ends:       []string{emco.WasAccepted, emco.WasRejected, emco.HasFailed},
 		HasOutcome: true, Lasting: true,
 	},
 	run: func(ctx context.Context, t task) Result {
@@ -34,7 +31,7 @@ var callKind = Kind{
 			case emco.WasAccepted, emco.WasRejected, emco.HasFailed:
 				detail = outcomeDetail(m.Outcome)
 			}
-			t.Event(string(m.Name), m.At, detail)
+			t.Event(m.Name, m.At, detail)
 		})
 		if err != nil {
 			return errored(err)

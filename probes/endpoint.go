@@ -121,7 +121,7 @@ func conditionOf(answer emco.Answer) string {
 // eventConnected tells of a request that had a connection, and no answer of
 // EMCO's for [hedgeDelay]: while the service is down something in front of it
 // has taken the connection.
-const eventConnected = string(emco.Connected)
+const eventConnected = emco.Connected
 
 // connectedEvery is how often that is told.
 const connectedEvery = 200 * time.Millisecond

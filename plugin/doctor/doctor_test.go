@@ -410,11 +410,11 @@ func TestExamine(t *testing.T) {
 			}})
 		}, true},
 		{"files", func(p *patient) {
-			p.target.Credentials.Token = &target.SecretRef{File: filepath.Join("testdata", "token")}
+			p.target.Credentials.Token = target.SecretRef{File: filepath.Join("testdata", "token")}
 			p.target.Settings = map[string]any{"edge": map[string]any{"kubeconfig": map[string]any{"file": filepath.Join("testdata", "edge.kubeconfig")}}}
 		}, true},
 		{"files-missing", func(p *patient) {
-			p.target.Credentials.Token = &target.SecretRef{File: "nowhere"}
+			p.target.Credentials.Token = target.SecretRef{File: "nowhere"}
 			p.target.Settings = map[string]any{"kubeconfig": map[string]any{"file": "nobody"}}
 		}, false},
 		{"outside", func(p *patient) {

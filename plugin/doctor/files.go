@@ -15,7 +15,7 @@ import (
 // checkFiles looks at the files that the target names: whether others can read its
 // secrets, and whether the system under test can use the kubeconfigs that it is given.
 func checkFiles(_ context.Context, e *examination, _ string) {
-	if token := e.Target.Credentials.Token; token != nil && token.File != "" {
+	if token := e.Target.Credentials.Token; token.File != "" {
 		switch about, err := os.Stat(token.File); {
 		case err != nil:
 			e.say(Fail, token.File, "write the token into that file, or name another one under credentials of the target file", "the token cannot be read: %v", err)
@@ -32,7 +32,7 @@ func checkFiles(_ context.Context, e *examination, _ string) {
 
 // named is one subject when the target names such files.
 func (e *examination) named() []string {
-	if token := e.Target.Credentials.Token; token != nil && token.File != "" || len(kubeconfigs(e.Target.Settings)) > 0 {
+	if e.Target.Credentials.Token.File != "" || len(kubeconfigs(e.Target.Settings)) > 0 {
 		return []string{""}
 	}
 	return nil

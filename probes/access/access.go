@@ -66,7 +66,10 @@ func Of(target *target.Target) (Access, error) {
 		}
 	}
 	access := Access{
-		Client:   emco.Config{Endpoints: map[emco.Service]string{}, Ingress: users.Ingress},
+		Client: emco.Config{
+			Endpoints: map[emco.Service]string{}, Ingress: users.Ingress,
+			Token: emco.Secret(target.Credentials.Token), CAFile: target.Credentials.CA.File,
+		},
 		Setup:    probes.Setup{Kubeconfig: settings.Edge.Kubeconfig.File, Apps: settings.Apps},
 		Existing: settings.Existing,
 	}
@@ -76,12 +79,6 @@ func Of(target *target.Target) (Access, error) {
 	access.Setup.Rsync = cmp.Or(target.Services[string(emco.Rsync)].Address, users.Rsync)
 	if len(access.Setup.Apps) == 0 {
 		access.Setup.Apps = defaultApps()
-	}
-	if token := target.Credentials.Token; token != nil {
-		access.Client.Token = emco.Secret{Env: token.Env, File: token.File}
-	}
-	if ca := target.Credentials.CA; ca != nil {
-		access.Client.CAFile = ca.File
 	}
 	for _, service := range emco.RESTServices() {
 		url := target.Services[string(service)].URL

@@ -127,7 +127,7 @@ func TestOutcomes(t *testing.T) {
 		return server.URL
 	}
 	short := func(c *Config) { c.Timeout = 100 * time.Millisecond }
-	all := []MomentName{Started, Connected, Sent, FirstByte}
+	all := []string{Started, Connected, Sent, FirstByte}
 
 	for _, test := range []struct {
 		name    string
@@ -137,19 +137,19 @@ func TestOutcomes(t *testing.T) {
 		words   string // one of several, separated by |
 		sent    bool
 		gateway bool
-		moments []MomentName
+		moments []string
 	}{
 		{name: "202", url: answer(say202), want: "accepted", sent: true, moments: append(slices.Clone(all), WasAccepted)},
 		{name: "500", url: answer("HTTP/1.1 500 x\r\nContent-Length: 2\r\n\r\nno"), want: "rejected 500", sent: true,
 			moments: append(slices.Clone(all), WasRejected)},
 		{name: "a redirect is not followed", url: answer("HTTP/1.1 307 x\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n"),
 			want: "rejected 307", sent: true, moments: append(slices.Clone(all), WasRejected)},
-		{name: "refused", url: refusing, want: "refused", words: "connect: connection refused", moments: []MomentName{Started, HasFailed}},
+		{name: "refused", url: refusing, want: "refused", words: "connect: connection refused", moments: []string{Started, HasFailed}},
 		{name: "closed after the request", url: answer(""), want: "connection-lost", words: "EOF", sent: true,
-			moments: []MomentName{Started, Connected, Sent, HasFailed}},
+			moments: []string{Started, Connected, Sent, HasFailed}},
 		{name: "reset after the request", want: "connection-lost", words: "connection reset by peer", sent: true,
 			url:     func(t *testing.T) string { return listen(t, func(c net.Conn) { readRequest(c); reset(c) }) },
-			moments: []MomentName{Started, Connected, Sent, HasFailed}},
+			moments: []string{Started, Connected, Sent, HasFailed}},
 		{name: "closed in the middle of the answer's head", url: answer("HTTP/1.1 202 Acc"), want: "connection-lost", words: "EOF", sent: true,
 			moments: append(slices.Clone(all), HasFailed)},
 		{name: "closed in the middle of the body", url: answer("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"),
@@ -157,20 +157,20 @@ func TestOutcomes(t *testing.T) {
 		{name: "no HTTP", url: answer("220 mail.example ESMTP\r\n"), want: "other", words: "malformed HTTP", sent: true,
 			moments: append(slices.Clone(all), HasFailed)},
 		{name: "hangs", url: hanging, change: short, want: "timeout", words: "deadline exceeded", sent: true,
-			moments: []MomentName{Started, Connected, Sent, HasFailed}},
+			moments: []string{Started, Connected, Sent, HasFailed}},
 		{name: "a name that does not resolve", url: func(*testing.T) string { return "http://x.invalid" }, want: "dns", words: "x.invalid",
-			moments: []MomentName{Started, HasFailed}},
-		{name: "a certificate that is not trusted", url: untrusted, want: "tls", words: "certificate", moments: []MomentName{Started, HasFailed}},
-		{name: "TLS to a plain server", want: "tls", words: "does not look like a TLS handshake", moments: []MomentName{Started, HasFailed},
+			moments: []string{Started, HasFailed}},
+		{name: "a certificate that is not trusted", url: untrusted, want: "tls", words: "certificate", moments: []string{Started, HasFailed}},
+		{name: "TLS to a plain server", want: "tls", words: "does not look like a TLS handshake", moments: []string{Started, HasFailed},
 			url: func(t *testing.T) string {
 				return strings.Replace(listen(t, func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 400 x\r\n\r\n") }), "http:", "https:", 1)
 			}},
-		{name: "closed during the handshake", want: "connection-lost", words: "EOF|reset", moments: []MomentName{Started, HasFailed},
+		{name: "closed during the handshake", want: "connection-lost", words: "EOF|reset", moments: []string{Started, HasFailed},
 			url: func(t *testing.T) string {
 				return strings.Replace(listen(t, func(c net.Conn) { c.Close() }), "http:", "https:", 1)
 			}},
 		{name: "a handshake that hangs", change: func(c *Config) { c.DialTimeout = 50 * time.Millisecond }, want: "timeout", words: "deadline exceeded",
-			moments: []MomentName{Started, HasFailed},
+			moments: []string{Started, HasFailed},
 			url:     func(t *testing.T) string { return strings.Replace(hanging(t), "http:", "https:", 1) }},
 		{name: "502 of EMCO", url: answer("HTTP/1.1 502 x\r\nContent-Length: 0\r\n\r\n"), want: "rejected 502", sent: true,
 			moments: append(slices.Clone(all), WasRejected)},
@@ -190,7 +190,7 @@ func TestOutcomes(t *testing.T) {
 				if test.change != nil {
 					client = newClient(t, client.endpoints[DCM].base.String(), test.change)
 				}
-				var moments []MomentName
+				var moments []string
 				var last Moment
 				got, err := client.Watch(t.Context(), Request{Method: method, Anchor: "projects/p"}, func(m Moment) {
 					if m.At.Before(last.At) {
@@ -319,7 +319,7 @@ func TestSentMeansThatTheRequestHasLeft(t *testing.T) {
 			request.JSON = strings.Repeat("x", size)
 			body = size + 2
 		}
-		var moments []MomentName
+		var moments []string
 		answer, err := newClient(t, url).Watch(t.Context(), request, func(m Moment) {
 			moments = append(moments, m.Name)
 			if m.Name == Sent {
@@ -333,7 +333,7 @@ func TestSentMeansThatTheRequestHasLeft(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := []MomentName{Started, Connected, Sent, FirstByte, WasAccepted}; !slices.Equal(moments, want) || answer.Code != 201 {
+		if want := []string{Started, Connected, Sent, FirstByte, WasAccepted}; !slices.Equal(moments, want) || answer.Code != 201 {
 			t.Errorf("size %d: moments %v, code %d", size, moments, answer.Code)
 		}
 	}
@@ -391,12 +391,12 @@ func TestCA(t *testing.T) {
 		t.Fatal(err)
 	}
 	client := newClient(t, server.URL, func(c *Config) { c.CAFile = file })
-	var moments []MomentName
+	var moments []string
 	answer, err := client.Watch(t.Context(), Post("projects"), func(m Moment) { moments = append(moments, m.Name) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if answer.Outcome.Kind != Accepted || !slices.Equal(moments, []MomentName{Started, Connected, Sent, FirstByte, WasAccepted}) {
+	if answer.Outcome.Kind != Accepted || !slices.Equal(moments, []string{Started, Connected, Sent, FirstByte, WasAccepted}) {
 		t.Errorf("%s, %v", answer, moments)
 	}
 }
@@ -542,12 +542,12 @@ func TestAnswerBeforeTheRequestHasLeft(t *testing.T) {
 	defer close(done)
 	request := Post("projects")
 	request.JSON = strings.Repeat("x", 16<<20)
-	var moments []MomentName
+	var moments []string
 	answer, err := newClient(t, url).Watch(t.Context(), request, func(m Moment) { moments = append(moments, m.Name) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []MomentName{Started, Connected, FirstByte, WasRejected}; !slices.Equal(moments, want) || answer.Outcome.Sent {
+	if want := []string{Started, Connected, FirstByte, WasRejected}; !slices.Equal(moments, want) || answer.Outcome.Sent {
 		t.Errorf("moments %v, want %v; %+v", moments, want, answer.Outcome)
 	}
 }

@@ -10,22 +10,20 @@ import (
 
 // Moment is one event of a call. Outcome is set in the last one.
 type Moment struct {
-	Name    MomentName
+	Name    string
 	At      time.Time
 	Outcome Outcome
 }
 
-type MomentName string
-
 // The moments of a call. The last one is one of the last three.
 const (
-	Started     MomentName = "started"    // nothing is connected yet
-	Connected   MomentName = "connected"  // secured if it has to be
-	Sent        MomentName = "sent"       // the whole request was given to the connection
-	FirstByte   MomentName = "first-byte" // of the answer
-	WasAccepted MomentName = "accepted"   // EMCO answered 2xx
-	WasRejected MomentName = "rejected"   // EMCO answered, but not 2xx
-	HasFailed   MomentName = "failed"     // no answer of EMCO came
+	Started     = "started"    // nothing is connected yet
+	Connected   = "connected"  // secured if it has to be
+	Sent        = "sent"       // the whole request was given to the connection
+	FirstByte   = "first-byte" // of the answer
+	WasAccepted = "accepted"   // EMCO answered 2xx
+	WasRejected = "rejected"   // EMCO answered, but not 2xx
+	HasFailed   = "failed"     // no answer of EMCO came
 )
 
 // watch orders the moments of one call, which http.Transport reports from
@@ -51,7 +49,7 @@ func newWatch(on func(Moment)) *watch {
 
 // emit passes a moment on. Moments never run backwards: two goroutines can
 // see neighbouring moments in the wrong order, microseconds apart.
-func (w *watch) emit(name MomentName, at time.Time, outcome Outcome) {
+func (w *watch) emit(name string, at time.Time, outcome Outcome) {
 	if at.Before(w.last) {
 		at = w.last
 	}

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/emco-chaos/emco-chaos/probes/document"
@@ -104,15 +103,13 @@ type Ingress struct {
 
 // Credentials are references to what the target demands.
 type Credentials struct {
-	Token *SecretRef `json:"token,omitempty"` // a bearer token
-	CA    *SecretRef `json:"ca,omitempty"`    // of the target's endpoints, in PEM
+	Token SecretRef `json:"token,omitzero"` // a bearer token
+	CA    SecretRef `json:"ca,omitzero"`    // of the target's endpoints, in PEM
 }
 
-func (c Credentials) References() []*SecretRef {
-	return slices.DeleteFunc([]*SecretRef{c.Token, c.CA}, func(reference *SecretRef) bool { return reference == nil })
-}
+func (c *Credentials) References() []*SecretRef { return []*SecretRef{&c.Token, &c.CA} }
 
-// SecretRef is the place of a secret. Exactly one field is set.
+// SecretRef is the place of a secret. At most one field is set.
 type SecretRef struct {
 	Env  string `json:"env,omitempty"`  // the name of an environment variable
 	File string `json:"file,omitempty"` // an absolute path

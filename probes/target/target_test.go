@@ -50,8 +50,8 @@ func TestReadTarget(t *testing.T) {
 		},
 		Ingress: &target.Ingress{URL: "https://shop.example"},
 		Credentials: target.Credentials{
-			Token: &target.SecretRef{File: filepath.Join(filepath.Dir(folder), "secrets", "token")},
-			CA:    &target.SecretRef{Env: "SHOP_CA"},
+			Token: target.SecretRef{File: filepath.Join(filepath.Dir(folder), "secrets", "token")},
+			CA:    target.SecretRef{Env: "SHOP_CA"},
 		},
 		Settings: map[string]any{
 			"goods":    []any{"apples", map[string]any{"file": filepath.Join(folder, "list.txt")}},

@@ -47,8 +47,7 @@ var actions = map[string]action{
 // planCall makes the plan of a call, with its URL in the format.
 func planCall(format string) func(map[string]any, probes.Subject) (string, error) {
 	return func(arguments map[string]any, on probes.Subject) (string, error) {
-		call, _ := callIn(arguments)
-		url, err := on.Client.URL(call.Request(on.Names, emco.Material{}))
+		url, err := on.Client.URL(callIn(arguments).Request(on.Names, emco.Material{}))
 		return fmt.Sprintf(format, url), err
 	}
 }

@@ -160,14 +160,15 @@ func (p *probeCommand) names() (emco.Names, error) {
 
 // templates are the anchors that a probe with these arguments needs names for.
 func templates(arguments map[string]any) []string {
-	call, _ := callIn(arguments)
+	call := callIn(arguments)
 	anchor, _ := arguments["anchor"].(string)
 	return []string{call.Path, call.StatusPath, anchor}
 }
 
-func callIn(arguments map[string]any) (emco.Call, bool) {
+func callIn(arguments map[string]any) emco.Call {
 	name, _ := arguments["call"].(string)
-	return emco.CallNamed(name)
+	call, _ := emco.CallNamed(name)
+	return call
 }
 
 func (p *probeCommand) setExpect(text string) error {

@@ -47,10 +47,8 @@ func (e *endpoints) open(timeout time.Duration, answered func(emco.Answer)) (pro
 		return probes.Subject{}, err
 	}
 	config, setup := read.Client, read.Setup
-	urls := map[emco.Service]string{}
-	maps.Copy(urls, config.Endpoints)
-	maps.Copy(urls, e.client.Endpoints)
-	config.Endpoints = urls
+	config.Endpoints = maps.Collect(maps.All(config.Endpoints))
+	maps.Copy(config.Endpoints, e.client.Endpoints)
 	config.Ingress = cmp.Or(e.client.Ingress, config.Ingress)
 	config.Token = cmp.Or(e.client.Token, config.Token)
 	config.CAFile = cmp.Or(e.client.CAFile, config.CAFile)

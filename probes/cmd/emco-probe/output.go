@@ -96,7 +96,7 @@ type answer struct {
 // newAnswer is the answer of a probe that ends now.
 func newAnswer(kind string, result probes.Result, began time.Time) answer {
 	return answer{
-		Probe: kind, Conclusion: result.Conclusion, Message: document.Shown(result.Message),
+		Probe: kind, Conclusion: result.Conclusion, Message: document.Shown(result.Message), Outcome: result.Outcome,
 		Evidence: result.Evidence, Seconds: time.Since(began).Seconds(),
 	}
 }
@@ -110,7 +110,7 @@ func (d *display) end(kind string, result probes.Result) error {
 	switch d.form {
 	case emcoctl.JSON:
 		answer := newAnswer(kind, result, d.began)
-		answer.Outcome, answer.Seen, answer.Resources = result.Outcome, d.events, d.resources
+		answer.Seen, answer.Resources = d.events, d.resources
 		return json.NewEncoder(d.out).Encode(answer)
 	case emcoctl.Emcoctl:
 		to = d.errs
