@@ -29,7 +29,6 @@ type File struct {
 	name     string
 	part     string // names the document in its problems, when the file has several
 	lenient  bool   // allows aliases, tags and numbers of any size
-	values   int    // counted, aliases followed
 	problems Problems
 	entries  map[string]*entry // by field
 	troubled map[string]bool   // the fields that have a problem
@@ -195,45 +194,28 @@ func (f *File) syntax(data []byte, err error) {
 	f.add(Position{line, 1}, "", "this is not YAML: "+syntaxLine.ReplaceAllString(err.Error(), ""), remedy)
 }
 
-// plain refuses what a file for people does not need, and of a lenient file what
-// is too much: with aliases a small text can stand for a very large one.
+// plain refuses what a file for people does not need.
 func (f *File) plain(node *yaml.Node, depth int) bool {
-	fine := true
-	refuse := func(message, remedy string) bool {
-		f.add(at(node), "", message, remedy)
-		fine = false
-		return false
-	}
-	f.values++
+	before := len(f.problems)
 	switch {
-	case f.lenient && f.values > streamValues:
-		return refuse(fmt.Sprintf("holds more than %d values", streamValues), "split it, or use fewer aliases")
-	case f.lenient && depth > streamDepth:
-		return refuse(fmt.Sprintf("is nested more than %d deep", streamDepth), "flatten it")
-	case f.lenient && node.Kind == yaml.AliasNode:
-		return f.plain(node.Alias, depth+1)
-	case f.lenient:
 	case depth > maxDepth:
-		return refuse(fmt.Sprintf("values are nested more than %d deep", maxDepth), "make it flatter")
+		f.add(at(node), "", fmt.Sprintf("values are nested more than %d deep", maxDepth), "make it flatter")
+		return false
 	case node.Kind == yaml.AliasNode:
-		return refuse(fmt.Sprintf("the alias *%s is not read", shorten(node.Value)), "write the value out")
+		f.add(at(node), "", fmt.Sprintf("the alias *%s is not read", shorten(node.Value)), "write the value out")
 	case node.Anchor != "":
-		refuse(fmt.Sprintf("the anchor &%s is not read", shorten(node.Anchor)), "write the value out where it is needed")
+		f.add(at(node), "", fmt.Sprintf("the anchor &%s is not read", shorten(node.Anchor)), "write the value out where it is needed")
 	case node.Style&yaml.TaggedStyle != 0:
-		refuse(fmt.Sprintf("the tag %s is not read", shorten(node.Tag)), "leave the tag out")
+		f.add(at(node), "", fmt.Sprintf("the tag %s is not read", shorten(node.Tag)), "leave the tag out")
 	}
 	for i, child := range node.Content {
-		if !f.lenient && node.Kind == yaml.MappingNode && i%2 == 0 && child.Tag == "!!merge" {
+		if node.Kind == yaml.MappingNode && i%2 == 0 && child.Tag == "!!merge" {
 			f.add(at(child), "", "the merge key << is not read", "write the values out")
-			fine = false
-		} else if !f.plain(child, depth+1) {
-			fine = false
-		}
-		if f.lenient && !fine {
-			break // a limit
+		} else {
+			f.plain(child, depth+1)
 		}
 	}
-	return fine
+	return len(f.problems) == before
 }
 
 func parent(field string) string {

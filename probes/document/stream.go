@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"gopkg.in/yaml.v3"
 )
@@ -42,7 +43,7 @@ func Stream(name string, data []byte, of string, each func(n int, file *File)) P
 			file.syntax(data, err)
 		case root.Kind != yaml.DocumentNode || len(root.Content) != 1 || root.Content[0].Tag == "!!null":
 			continue
-		case file.plain(root.Content[0], 0):
+		case file.bounded(root.Content[0], 0, new(int)):
 			file.read("", root.Content[0], root.Content[0])
 			each(n, file)
 			problems = append(problems, file.Problems()...)
@@ -50,4 +51,21 @@ func Stream(name string, data []byte, of string, each func(n int, file *File)) P
 		}
 		return append(problems, file.problems...)
 	}
+}
+
+// bounded refuses what is too much: with aliases a small text can stand for a very large one.
+func (f *File) bounded(node *yaml.Node, depth int, values *int) bool {
+	*values++
+	children := node.Content
+	switch {
+	case *values > streamValues:
+		f.add(at(node), "", fmt.Sprintf("holds more than %d values", streamValues), "split it, or use fewer aliases")
+		return false
+	case depth > streamDepth:
+		f.add(at(node), "", fmt.Sprintf("is nested more than %d deep", streamDepth), "flatten it")
+		return false
+	case node.Kind == yaml.AliasNode:
+		children = []*yaml.Node{node.Alias}
+	}
+	return !slices.ContainsFunc(children, func(child *yaml.Node) bool { return !f.bounded(child, depth+1, values) })
 }

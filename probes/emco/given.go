@@ -65,19 +65,16 @@ const givenFor = "for"
 // Approved}, or {for: CALL} for the one that a call needs, from a decoded document.
 // Errors are [document.Problem]s with paths below "given".
 func ParseGiven(states map[string]any) (Given, error) {
-	problem := func(field, message, remedy string) error {
-		return document.Problem{Field: "given." + field, Message: message, Remedy: remedy}
-	}
 	if value, ok := states[givenFor]; ok {
 		name, text := value.(string)
 		call, known := CallNamed(name)
 		switch {
 		case len(states) > 1:
-			return Given{}, problem(givenFor, "stands beside other fields", "give either the call or the states")
+			return Given{}, givenProblem(givenFor, "stands beside other fields", "give either the call or the states")
 		case !text:
-			return Given{}, problem(givenFor, "is no text", document.Instead("", CallNames()))
+			return Given{}, givenProblem(givenFor, "is no text", document.Instead("", CallNames()))
 		case !known:
-			return Given{}, problem(givenFor, fmt.Sprintf("%q is no call", document.Shown(name)), document.Instead(name, CallNames()))
+			return Given{}, givenProblem(givenFor, fmt.Sprintf("%q is no call", document.Shown(name)), document.Instead(name, CallNames()))
 		}
 		return call.Given, nil
 	}
@@ -90,15 +87,19 @@ func ParseGiven(states map[string]any) (Given, error) {
 			for _, f := range givenFields {
 				names = append(names, f.name)
 			}
-			return Given{}, problem(document.Shown(key), "is no field of a given state", document.Instead(key, names))
+			return Given{}, givenProblem(document.Shown(key), "is no field of a given state", document.Instead(key, names))
 		}
 		text, ok := states[key].(string)
 		if !ok {
-			return Given{}, problem(key, "is no text", "use one of "+join(givenFields[i].states))
+			return Given{}, givenProblem(key, "is no text", "use one of "+join(givenFields[i].states))
 		}
 		*givenFields[i].value(&given) = State(text)
 	}
 	return given, given.Check()
+}
+
+func givenProblem(field, message, remedy string) error {
+	return document.Problem{Field: "given." + field, Message: message, Remedy: remedy}
 }
 
 func join(states []State) string {
@@ -162,15 +163,13 @@ func (g Given) Check() error {
 	full := g.Full()
 	for _, f := range givenFields {
 		if state := *f.value(&full); !slices.Contains(f.states, state) {
-			return document.Problem{Field: "given." + f.name, Message: fmt.Sprintf("%q is no state to bring it to", document.Shown(string(state))),
-				Remedy: "use one of " + join(f.states)}
+			return givenProblem(f.name, fmt.Sprintf("%q is no state to bring it to", document.Shown(string(state))), "use one of "+join(f.states))
 		}
 	}
 	for _, n := range needs {
 		for _, field := range n.fields {
 			if state := *full.field(field); slices.Contains(n.in, state) && !slices.Contains(n.want, *full.field(n.other)) {
-				return document.Problem{Field: "given." + field, Message: fmt.Sprintf("%s needs %s %s", state, n.other, n.want[0]),
-					Remedy: fmt.Sprintf("set given.%s to %s", n.other, n.want[0])}
+				return givenProblem(field, fmt.Sprintf("%s needs %s %s", state, n.other, n.want[0]), fmt.Sprintf("set given.%s to %s", n.other, n.want[0]))
 			}
 		}
 	}
