@@ -107,9 +107,7 @@ func TestStoppedAgreement(t *testing.T) {
 	}
 	run(t, subject, "reissue", forCall("dig.stop"), Passed)
 	run(t, subject, "reached", forCall("dig.stop"), Passed)
-	if err := emulated.Restart(emcotest.EdgeName); err != nil {
-		t.Fatal(err)
-	}
+	must(t, emulated.Restart(emcotest.EdgeName))
 	run(t, subject, "agreement", forCall("dig.stop"), Passed)
 	emulated.deploy(subject.Names.Object("adservice"), "1-adservice")
 	if seen, _ := run(t, subject, "agreement", forCall("dig.stop"), Failed); seen.Evidence["edge"] != "Deployment adservice" {

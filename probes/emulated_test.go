@@ -73,9 +73,15 @@ func (e *emulated) subject(run string) Subject {
 // run runs a probe and demands a conclusion.
 func run(t *testing.T, subject Subject, kind string, args map[string]any, want Conclusion) (Result, *record) {
 	t.Helper()
+	return runWithin(t, time.Minute, subject, kind, args, want, "")
+}
+
+// runWithin runs a probe for so long at most, and demands a conclusion and a message.
+func runWithin(t *testing.T, limit time.Duration, subject Subject, kind string, args map[string]any, want Conclusion, message string) (Result, *record) {
+	t.Helper()
 	seen := &record{}
-	got := mustNew(t, kind, args).Run(within(t, time.Minute), subject, seen)
-	check(t, kind, seen, got, want, "")
+	got := mustNew(t, kind, args).Run(within(t, limit), subject, seen)
+	check(t, kind, seen, got, want, message)
 	return got, seen
 }
 
@@ -101,6 +107,13 @@ func (e *emulated) collections(subject Subject) []string {
 		}
 	}
 	return all
+}
+
+func (e *emulated) isEmpty(subject Subject) {
+	e.t.Helper()
+	if left := append(e.collections(subject), e.objects()...); len(left) > 0 {
+		e.t.Errorf("left: %v", left)
+	}
 }
 
 // objects are the names of all objects on the edge.
@@ -164,9 +177,7 @@ func TestEnsureAndTeardown(t *testing.T) {
 			})
 		}
 	})
-	if left := append(e.collections(e.subject("x")), e.objects()...); len(left) > 0 {
-		t.Errorf("left: %v", left)
-	}
+	e.isEmpty(e.subject("x"))
 }
 
 func (e *emulated) ensureAndTearDown(t *testing.T, name string, document map[string]any) {
@@ -370,18 +381,14 @@ func TestOutage(t *testing.T) {
 	back := make(chan error, 1)
 	time.AfterFunc(200*time.Millisecond, func() { back <- e.Restart("orchestrator") })
 	run(t, subject, "available", map[string]any{"service": "orchestrator"}, Passed)
-	if err := <-back; err != nil {
-		t.Fatal(err)
-	}
+	must(t, <-back)
 	got, _ = run(t, subject, "reissue", forCall("dig.instantiate"), Passed)
 	if got.Message != "reissued: 202 Accepted" {
 		t.Errorf("reissue: %s", got.Message)
 	}
 	run(t, subject, "reached", forCall("dig.instantiate"), Passed)
 	run(t, subject, "teardown", nil, Passed)
-	if left := append(e.collections(subject), e.objects()...); len(left) > 0 {
-		t.Errorf("left: %v", left)
-	}
+	e.isEmpty(subject)
 }
 
 // A reissue that comes while the service is still away waits for it.
@@ -389,16 +396,12 @@ func TestReissueThroughAnOutage(t *testing.T) {
 	e := startEMCO(t, emcotest.Options{})
 	subject := e.subject("outage")
 	run(t, subject, "ensure", given(map[string]any{"for": "dig.terminate"}), Passed)
-	if err := e.Kill("rsync"); err != nil {
-		t.Fatal(err)
-	}
+	must(t, e.Kill("rsync"))
 	refused := make(chan error, 1)
 	seen := &record{}
 	time.AfterFunc(300*time.Millisecond, func() { refused <- e.Restart("rsync") })
 	got := mustNew(t, "reissue", forCall("dig.terminate")).Run(within(t, time.Minute), subject, seen)
-	if err := <-refused; err != nil {
-		t.Fatal(err)
-	}
+	must(t, <-refused)
 	check(t, "reissue", seen, got, Passed, "reissued: 202 Accepted")
 	if !slices.ContainsFunc(seen.notes, func(n string) bool { return strings.Contains(n, "500 Internal Server Error: rpc error") }) {
 		t.Errorf("notes %q", seen.notes)
@@ -412,20 +415,14 @@ func TestNotFinalWithoutEdge(t *testing.T) {
 	e := startEMCO(t, emcotest.Options{})
 	subject := e.subject("edge")
 	run(t, subject, "ensure", given(map[string]any{"for": "dig.instantiate"}), Passed)
-	if err := e.Kill("edge"); err != nil {
-		t.Fatal(err)
-	}
+	must(t, e.Kill("edge"))
 	run(t, subject, "call", forCall("dig.instantiate"), Passed)
 	got, _ := run(t, subject, "notFinal", forCall("dig.instantiate"), Passed)
 	if !strings.Contains(got.Message, "status says Instantiating (Pending 4)") {
 		t.Errorf("notFinal: %s", got.Message)
 	}
-	seen := &record{}
-	got = mustNew(t, "reached", forCall("dig.instantiate")).Run(within(t, 2*time.Second), subject, seen)
-	check(t, "reached", seen, got, Failed, "Instantiated was not reached (last status: Instantiating (Pending 4)) within")
-	if err := e.Restart("edge"); err != nil {
-		t.Fatal(err)
-	}
+	runWithin(t, 2*time.Second, subject, "reached", forCall("dig.instantiate"), Failed, "Instantiated was not reached (last status: Instantiating (Pending 4)) within")
+	must(t, e.Restart("edge"))
 	run(t, subject, "reached", forCall("dig.instantiate"), Passed)
 	got, _ = run(t, subject, "notFinal", forCall("dig.instantiate"), Inconclusive)
 	if !strings.Contains(got.Message, "final before") {
@@ -485,23 +482,15 @@ func TestEnsureThatCannotBeReached(t *testing.T) {
 
 	subject, seen := e.subject("away"), &record{}
 	subject.Setup.patience = 200 * time.Millisecond
-	if err := e.Kill("rsync"); err != nil {
-		t.Fatal(err)
-	}
+	must(t, e.Kill("rsync"))
 	got := mustNew(t, "ensure", given(up)).Run(within(t, time.Minute), subject, seen)
 	check(t, "ensure", seen, got, Errored, "logical-cloud.instantiate: POST "+subject.Names.Anchor("{logicalCloud}")+"/instantiate: 500 Internal Server Error: The server")
 	// What was made until then can be removed without rsync.
 	run(t, subject, "teardown", nil, Passed)
 
-	if err := e.Kill("clm"); err != nil {
-		t.Fatal(err)
-	}
-	seen = &record{}
-	got = mustNew(t, "ensure", given(up)).Run(within(t, time.Minute), subject, seen)
-	check(t, "ensure", seen, got, Errored, "connection refused")
-	seen = &record{}
-	got = mustNew(t, "ensure", given(up)).Run(within(t, 500*time.Millisecond), subject, seen)
-	check(t, "ensure", seen, got, Errored, "connection refused")
+	must(t, e.Kill("clm"))
+	runWithin(t, time.Minute, subject, "ensure", given(up), Errored, "connection refused")
+	runWithin(t, 500*time.Millisecond, subject, "ensure", given(up), Errored, "connection refused")
 }
 
 // Nothing without the run's mark is removed, nor what it lies in; all else
@@ -599,12 +588,8 @@ func TestTeardownOutOfTime(t *testing.T) {
 	e := startEMCO(t, emcotest.Options{})
 	subject := e.subject("stuck")
 	run(t, subject, "ensure", given(map[string]any{"for": "dig.terminate"}), Passed)
-	if err := e.Kill("rsync"); err != nil {
-		t.Fatal(err)
-	}
-	seen := &record{}
-	got := mustNew(t, "teardown", nil).Run(within(t, time.Second), subject, seen)
-	check(t, "teardown", seen, got, Errored, "left")
+	must(t, e.Kill("rsync"))
+	_, seen := runWithin(t, time.Second, subject, "teardown", nil, Errored, "left")
 	left := map[string]string{}
 	for _, r := range seen.resources {
 		if r.State != Left {
@@ -615,13 +600,9 @@ func TestTeardownOutOfTime(t *testing.T) {
 	if reason := left[subject.Names.Anchor("{dig}")]; len(left) != 17 || reason == "" {
 		t.Errorf("left: %v", left)
 	}
-	if err := e.Restart("rsync"); err != nil {
-		t.Fatal(err)
-	}
+	must(t, e.Restart("rsync"))
 	run(t, subject, "teardown", nil, Passed)
-	if left := append(e.collections(subject), e.objects()...); len(left) > 0 {
-		t.Errorf("left: %v", left)
-	}
+	e.isEmpty(subject)
 }
 
 // A teardown in the middle of work waits for its end.
@@ -634,9 +615,7 @@ func TestTeardownWhileUnderWay(t *testing.T) {
 		run(t, subject, "call", forCall(call), Passed)
 		run(t, subject, "teardown", nil, Passed)
 	}
-	if left := append(e.collections(e.subject("x")), e.objects()...); len(left) > 0 {
-		t.Errorf("left: %v", left)
-	}
+	e.isEmpty(e.subject("x"))
 }
 
 // EMCO refuses to delete what has children, and can destroy it all the same.
@@ -831,9 +810,7 @@ func TestBugs(t *testing.T) {
 		run(t, subject, "ensure", given(map[string]any{"for": "dig.instantiate"}), Passed)
 		// The first call has to come to the handler that remembers it.
 		e.killInFlight(subject, "dig.instantiate", 500*time.Millisecond)
-		if err := e.Restart("orchestrator"); err != nil {
-			t.Fatal(err)
-		}
+		must(t, e.Restart("orchestrator"))
 		got, _ := run(t, subject, "reissue", forCall("dig.instantiate"), Failed)
 		if !strings.Contains(got.Message, "reissued, and refused: POST ") || got.Evidence["answer"] != "400" {
 			t.Errorf("reissue: %s, %v", got.Message, got.Evidence)
@@ -844,9 +821,7 @@ func TestBugs(t *testing.T) {
 		subject := e.subject("bug")
 		run(t, subject, "ensure", given(map[string]any{"for": "dig.terminate"}), Passed)
 		run(t, subject, "call", forCall("dig.terminate"), Passed)
-		seen := &record{}
-		got := mustNew(t, "reached", forCall("dig.terminate")).Run(within(t, 2*time.Second), subject, seen)
-		check(t, "reached", seen, got, Failed, "Terminated was not reached (last status: Terminating")
+		runWithin(t, 2*time.Second, subject, "reached", forCall("dig.terminate"), Failed, "Terminated was not reached (last status: Terminating")
 	})
 }
 
@@ -920,9 +895,7 @@ func TestLostAnswers(t *testing.T) {
 	if count[Removed] != 17 || count[Left] != 0 || got.Evidence["removed"] != "17" {
 		t.Errorf("told: %v, %v", count, got.Evidence)
 	}
-	if left := append(e.collections(subject), e.objects()...); len(left) > 0 {
-		t.Errorf("left: %v", left)
-	}
+	e.isEmpty(subject)
 }
 
 // What somebody else made between the look and the POST is not taken over.
@@ -962,9 +935,7 @@ func TestTeardownAwaitsUnansweredCalls(t *testing.T) {
 		slices.ContainsFunc(seen.notes, func(n string) bool { return strings.Contains(n, "has not taken effect") }) {
 		t.Errorf("notes %q", seen.notes)
 	}
-	if left := append(e.collections(subject), e.objects()...); len(left) > 0 {
-		t.Errorf("left: %v", left)
-	}
+	e.isEmpty(subject)
 
 	// One that was lost is not awaited for ever.
 	run(t, subject, "ensure", given(map[string]any{"for": "dig.instantiate"}), Passed)

@@ -231,12 +231,8 @@ func TestExistingLostAnswers(t *testing.T) {
 func TestFinalStateOfWhatDoesNotAnswer(t *testing.T) {
 	e := startEMCO(t, emcotest.Options{})
 	subject := e.theirs("visitor", theirNames("shop"), true)
-	if err := e.Kill("orchestrator"); err != nil {
-		t.Fatal(err)
-	}
-	seen := &record{}
-	got := mustNew(t, "teardown", nil).Run(within(t, time.Second), subject, seen)
-	check(t, "teardown", seen, got, Errored, "shop-logical-cloud Created, "+subject.Names.Anchor("{dig}")+" in a state that is not known: no state: ")
+	must(t, e.Kill("orchestrator"))
+	runWithin(t, time.Second, subject, "teardown", nil, Errored, "shop-logical-cloud Created, "+subject.Names.Anchor("{dig}")+" in a state that is not known: no state: ")
 }
 
 // Without being told to, nothing that carries no mark is terminated or

@@ -35,9 +35,7 @@ func TestNoState(t *testing.T) {
 			if test.message == "every status gave a state within" {
 				d = 500 * time.Millisecond
 			}
-			seen := &record{}
-			got := mustNew(t, "noState", forCall("dig.terminate")).Run(within(t, d), subject, seen)
-			check(t, "noState", seen, got, test.want, test.message)
+			runWithin(t, d, subject, "noState", forCall("dig.terminate"), test.want, test.message)
 		})
 	}
 }

@@ -239,6 +239,13 @@ var (
 	lost         = reply{end: "EOF"}
 )
 
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func mustNew(t *testing.T, kind string, args map[string]any) Probe {
 	t.Helper()
 	probe, err := New(kind, args)
@@ -306,9 +313,7 @@ func TestCall(t *testing.T) {
 			if test.change != nil {
 				subject = server.subject(test.change)
 			}
-			seen := &record{}
-			got := mustNew(t, "call", map[string]any{"call": "dig.instantiate"}).Run(within(t, 10*time.Second), subject, seen)
-			check(t, "call", seen, got, Passed, "dig.instantiate: ")
+			got, seen := runWithin(t, 10*time.Second, subject, "call", map[string]any{"call": "dig.instantiate"}, Passed, "dig.instantiate: ")
 			if got.Outcome != test.outcome || !slices.Equal(seen.events, test.events) {
 				t.Errorf("outcome %q, events %v, want %q, %v", got.Outcome, seen.events, test.outcome, test.events)
 			}
@@ -337,16 +342,12 @@ func TestCallThatCannotBeTried(t *testing.T) {
 		"no endpoint": func(c *emco.Config) { delete(c.Endpoints, emco.CLM) },
 		"no token":    func(c *emco.Config) { c.Token = emco.Secret{Env: "EMCO_TEST_NO_TOKEN"} },
 	} {
-		seen := &record{}
-		got := mustNew(t, "call", map[string]any{"call": "cluster-provider.create"}).Run(within(t, 10*time.Second), server.subject(change), seen)
-		check(t, "call", seen, got, Errored, "")
+		got, seen := runWithin(t, 10*time.Second, server.subject(change), "call", map[string]any{"call": "cluster-provider.create"}, Errored, "")
 		if len(seen.events) > 0 || got.Message == "" {
 			t.Errorf("%s: events %v, message %q", name, seen.events, got.Message)
 		}
 	}
-	seen := &record{}
-	got := mustNew(t, "call", map[string]any{"call": "cluster.create"}).Run(within(t, 10*time.Second), server.subject(), seen)
-	check(t, "call", seen, got, Errored, "kubeconfig: is missing")
+	runWithin(t, 10*time.Second, server.subject(), "call", map[string]any{"call": "cluster.create"}, Errored, "kubeconfig: is missing")
 }
 
 // Cancelling gives up the call and says so.
@@ -409,9 +410,7 @@ func TestAvailableAsksTheDatabaseOfEachService(t *testing.T) {
 		emco.Orchestrator: "GET projects/run-1", emco.DCM: "GET " + cloudPath, emco.CLM: "GET cluster-providers/run-1",
 	} {
 		server := newScripted(t, map[string][]reply{path: {{code: 200, body: "{}"}}})
-		seen := &record{}
-		got := mustNew(t, "available", map[string]any{"service": string(service)}).Run(within(t, 10*time.Second), server.subject(), seen)
-		check(t, "available", seen, got, Passed, string(service))
+		runWithin(t, 10*time.Second, server.subject(), "available", map[string]any{"service": string(service)}, Passed, string(service))
 	}
 }
 
@@ -447,9 +446,7 @@ func TestUnavailable(t *testing.T) {
 	server := newScripted(t, map[string][]reply{projectGet: {
 		{code: 200, body: "{}"}, broken, lost, {end: "reset"}, {code: 503, body: "busy"}, {end: "refuse"},
 	}})
-	seen := &record{}
-	got := mustNew(t, "unavailable", map[string]any{"service": "orchestrator"}).Run(within(t, 10*time.Second), server.subject(), seen)
-	check(t, "unavailable", seen, got, Passed, "connection refused")
+	got, _ := runWithin(t, 10*time.Second, server.subject(), "unavailable", map[string]any{"service": "orchestrator"}, Passed, "connection refused")
 	for _, key := range []string{"answered", "500", "503", "reset", "refused", "first down", "first refused"} {
 		if got.Evidence[key] == "" {
 			t.Errorf("no %q in the evidence %v", key, got.Evidence)
@@ -463,9 +460,7 @@ func TestUnavailable(t *testing.T) {
 
 func TestUnavailableOfACall(t *testing.T) {
 	server := newScripted(t, map[string][]reply{cloudStatus: {installed, {end: "refuse"}}})
-	seen := &record{}
-	got := mustNew(t, "unavailable", map[string]any{"call": "logical-cloud.terminate"}).Run(within(t, 10*time.Second), server.subject(), seen)
-	check(t, "unavailable", seen, got, Passed, "dcm refuses")
+	runWithin(t, 10*time.Second, server.subject(), "unavailable", map[string]any{"call": "logical-cloud.terminate"}, Passed, "dcm refuses")
 	if server.count(cloudStatus) != 2 {
 		t.Errorf("the server saw %v", server.seen)
 	}
@@ -473,9 +468,7 @@ func TestUnavailableOfACall(t *testing.T) {
 
 func TestUnavailableBehindAnIngress(t *testing.T) {
 	server := newScripted(t, map[string][]reply{projectGet: {broken, {code: 503, body: "down"}}})
-	seen := &record{}
-	got := mustNew(t, "unavailable", map[string]any{"service": "orchestrator"}).Run(within(t, 10*time.Second), server.subject(behindIngress), seen)
-	check(t, "unavailable", seen, got, Passed, "503")
+	runWithin(t, 10*time.Second, server.subject(behindIngress), "unavailable", map[string]any{"service": "orchestrator"}, Passed, "503")
 }
 
 func TestUnavailableNeverSeen(t *testing.T) {
@@ -590,9 +583,7 @@ func TestReached(t *testing.T) {
 		t.Run(test.call+" "+test.message, func(t *testing.T) {
 			t.Parallel()
 			server := newScripted(t, map[string][]reply{digStatus: test.replies})
-			seen := &record{}
-			got := mustNew(t, "reached", map[string]any{"call": test.call}).Run(within(t, test.within), server.subject(), seen)
-			check(t, "reached", seen, got, test.want, test.message)
+			runWithin(t, test.within, server.subject(), "reached", map[string]any{"call": test.call}, test.want, test.message)
 		})
 	}
 }
@@ -667,9 +658,7 @@ func TestReissue(t *testing.T) {
 				d = 10 * time.Second
 			}
 			server := newScripted(t, map[string][]reply{digStatus: test.status, post: test.posts})
-			seen := &record{}
-			got := mustNew(t, "reissue", map[string]any{"call": call}).Run(within(t, d), server.subject(), seen)
-			check(t, "reissue", seen, got, test.want, test.message)
+			got, _ := runWithin(t, d, server.subject(), "reissue", map[string]any{"call": call}, test.want, test.message)
 			if n := server.count(post); test.count >= 0 && (n != test.count || got.Evidence["posts"] != fmt.Sprint(n) && got.Conclusion != Errored) {
 				t.Errorf("%d posts, evidence %v, want %d", n, got.Evidence, test.count)
 			}

@@ -132,10 +132,9 @@ func TestStaleAnswers(t *testing.T) {
 			for key, value := range test.args {
 				args[key] = value
 			}
-			subject, seen := server.subject(), &record{}
+			subject := server.subject()
 			subject.Setup.quiet = 300 * time.Millisecond
-			got := mustNew(t, test.probe, args).Run(within(t, 10*time.Second), subject, seen)
-			check(t, test.probe, seen, got, test.want, test.message)
+			runWithin(t, 10*time.Second, subject, test.probe, args, test.want, test.message)
 		})
 	}
 }

@@ -22,12 +22,8 @@ func wedges(t *testing.T, service string, state map[string]any) (*emulated, Subj
 	e := startEMCO(t, emcotest.Options{Bugs: []string{"wedges"}})
 	subject := e.subject("wedged")
 	run(t, subject, "ensure", given(state), Passed)
-	if err := e.Kill(service); err != nil {
-		t.Fatal(err)
-	}
-	if err := e.Restart(service); err != nil {
-		t.Fatal(err)
-	}
+	must(t, e.Kill(service))
+	must(t, e.Restart(service))
 	return e, subject
 }
 
@@ -126,10 +122,9 @@ func TestNoWedge(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := newScripted(t, map[string][]reply{digStatus: test.status, "GET " + digPath: test.dig, digTerminate: {test.post}})
-			subject, seen := server.subject(), &record{}
+			subject := server.subject()
 			subject.Setup.quiet = 200 * time.Millisecond
-			got := mustNew(t, "reissue", forCall("dig.terminate")).Run(within(t, 2*time.Second), subject, seen)
-			check(t, "reissue", seen, got, test.want, "")
+			got, _ := runWithin(t, 2*time.Second, subject, "reissue", forCall("dig.terminate"), test.want, "")
 			if got.Evidence["wedged"] != "" || strings.Contains(got.Message, "wedged") {
 				t.Errorf("%+v", got)
 			}
@@ -250,9 +245,7 @@ func TestTeardownDeletesNothingWhoseChildrenItCannotRead(t *testing.T) {
 		http.Error(w, "The server encountered an internal error", http.StatusInternalServerError)
 		return true
 	})
-	seen := &record{}
-	got := mustNew(t, "teardown", nil).Run(within(t, time.Second), front, seen)
-	check(t, "teardown", seen, got, Errored, "left")
+	_, seen := runWithin(t, time.Second, front, "teardown", nil, Errored, "left")
 	if reason := reasons(seen)[subject.Names.Anchor("{dig}")]; !strings.HasPrefix(reason, "GET intents: 500") {
 		t.Errorf("%v", reasons(seen))
 	}
@@ -280,9 +273,7 @@ func TestTeardownSendsNoSecondRefusedDelete(t *testing.T) {
 		return true
 	})
 	front.Client, _ = emco.New(emco.Config{Endpoints: map[emco.Service]string{emco.Orchestrator: endpoint(front, t, dig), emco.DCM: e.URL("dcm"), emco.CLM: e.URL("clm")}})
-	seen := &record{}
-	got := mustNew(t, "teardown", nil).Run(within(t, 10*time.Second), front, seen)
-	check(t, "teardown", seen, got, Errored, "left")
+	_, seen := runWithin(t, 10*time.Second, front, "teardown", nil, Errored, "left")
 	if n := deletes.Load(); n != 1 || !strings.HasPrefix(reasons(seen)[dig], "it holds generic-placement-intents/theirs, which this run did not make") {
 		t.Errorf("%d DELETEs; %v", n, reasons(seen))
 	}
