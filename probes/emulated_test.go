@@ -455,6 +455,19 @@ func TestEnsureRefusesTakenNames(t *testing.T) {
 	}
 }
 
+func TestEnsureNeedsApps(t *testing.T) {
+	t.Parallel()
+	e := startEMCO(t, emcotest.Options{})
+	for _, group := range []string{"dig", "dig2", "dig3"} {
+		subject := e.subject("wrong")
+		subject.Setup.Apps = nil
+		up := given(map[string]any{"logicalCloud": "Instantiated", group: "Approved"})
+		if _, seen := runWithin(t, time.Minute, subject, "ensure", up, Errored, "apps: is empty"); len(seen.resources) > 0 {
+			t.Errorf("%s: resources %v", group, seen.resources)
+		}
+	}
+}
+
 func TestEnsureThatCannotBeReached(t *testing.T) {
 	e := startEMCO(t, emcotest.Options{})
 	up := map[string]any{"logicalCloud": "Instantiated", "dig": "Approved"}
@@ -466,7 +479,6 @@ func TestEnsureThatCannotBeReached(t *testing.T) {
 	}{
 		{"no kubeconfig", func(s *Subject) { s.Setup.Kubeconfig = "" }, "kubeconfig: is missing"},
 		{"no such kubeconfig", func(s *Subject) { s.Setup.Kubeconfig += ".none" }, "read the kubeconfig"},
-		{"no apps", func(s *Subject) { s.Setup.Apps = nil }, "apps: is empty"},
 		{"an app with a bad name", func(s *Subject) { s.Setup.Apps = []string{"../x"} }, "apps: "},
 		{"no rsync", func(s *Subject) { s.Setup.Rsync = "" }, "rsync: "},
 	} {

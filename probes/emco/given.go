@@ -186,10 +186,12 @@ func (g Given) differs(full Given) (givenField, bool) {
 	return givenField{}, false
 }
 
-// Has reports whether a kind of resource is there in the given state; of those of a
-// group that of the first one.
+// Has reports whether a kind of resource is there in the given state, of whatever group.
 func (g Given) Has(kind Kind) bool {
-	return g.Includes(Resource{Kind: kind}) || g.Includes(Resource{Kind: kind, Group: 1})
+	full := g.Full()
+	return kind == Project || slices.ContainsFunc(givenFields, func(f givenField) bool {
+		return slices.Contains(f.kinds, kind) && *f.value(&full) != Absent
+	})
 }
 
 // Includes reports whether a resource is there in the given state.
