@@ -16,6 +16,20 @@ import (
 // errAbandoned cancels a clean-up that the user does not want to wait for.
 var errAbandoned = errors.New("the clean-up was cut short")
 
+// unlessAbandoned returns a context that ends when the user does not want to wait
+// for the clean-up.
+func (a *attempt) unlessAbandoned() (context.Context, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	a.work.Go(func() {
+		select {
+		case <-a.Abandon:
+			cancel(errAbandoned)
+		case <-ctx.Done():
+		}
+	})
+	return ctx, cancel
+}
+
 // removeFaults takes off what is on. What could not be taken off during the
 // attempt is tried once more, unless the user is in a hurry. The first try is
 // never cut short: a fault that stays on harms the system long after.
@@ -64,17 +78,16 @@ func (a *attempt) awaitCalls() {
 		})
 	}
 	done := func() bool { return len(underWay()) == 0 }
-	limited, cancel := context.WithTimeout(context.Background(), a.Settle)
-	defer cancel()
-	why := fmt.Errorf("it was still under way %v after the attempt's end", a.Settle)
-	if a.pump(done, limited.Done(), a.Abandon) == a.Abandon {
-		why = errAbandoned
-	}
+	ctx, cancel := a.unlessAbandoned()
+	defer cancel(nil)
+	limited, stop := context.WithTimeoutCause(ctx, a.Settle, fmt.Errorf("it was still under way %v after the attempt's end", a.Settle))
+	defer stop()
+	a.pump(done, limited.Done(), nil)
 	for _, p := range underWay() {
 		if p.step.Activity.Lasting {
 			a.leftBehind(p.step.Name, fmt.Sprintf("%s (%s) was sent and not answered: it may still take effect", p.step.Name, p.step.Activity.Summary))
 		}
-		p.cancel(why)
+		p.cancel(context.Cause(limited))
 	}
 	a.pump(done, nil, nil)
 }
@@ -86,6 +99,8 @@ func (a *attempt) recheck() {
 	if v := history.BySteps().Verdict; v != verdict.Passed && v != verdict.Failed {
 		return
 	}
+	ctx, cancel := a.unlessAbandoned()
+	defer cancel(nil)
 	names := history.Rechecks()
 	for _, p := range a.steps {
 		if !slices.Contains(names, p.step.Name) {
@@ -95,12 +110,8 @@ func (a *attempt) recheck() {
 		again.again, again.phase = true, running
 		task := a.task(again)
 		task.Recheck, task.Timeout = true, recheckLimit
-		a.do(context.Background(), again, task)
-		done := func() bool { return again.phase == ended }
-		if a.pump(done, a.Abandon, nil) != nil {
-			again.cancel(errAbandoned)
-		}
-		a.pump(done, nil, nil)
+		a.do(ctx, again, task)
+		a.pump(func() bool { return again.phase == ended }, nil, nil)
 	}
 }
 
@@ -125,15 +136,8 @@ func (a *attempt) tearDown(unanswered []sdk.Sent) {
 	if a.Plan.Teardown.Activity == nil || len(a.made)+len(a.Plan.BlastRadius) == 0 {
 		return
 	}
-	ctx, cancel := context.WithCancelCause(context.Background())
+	ctx, cancel := a.unlessAbandoned()
 	defer cancel(nil)
-	a.work.Go(func() {
-		select {
-		case <-a.Abandon:
-			cancel(errAbandoned)
-		case <-ctx.Done():
-		}
-	})
 	p := newProgress(a.Plan.Teardown)
 	select {
 	case <-a.Plugin.Gone():
