@@ -37,9 +37,8 @@ type attempt struct {
 	work   sync.WaitGroup
 	// unwritten: the journal could not be written.
 	unwritten bool
-	// watching: the driver watches the services, until stopWatching.
-	watching     bool
-	stopWatching context.CancelFunc
+	// unwatch ends the watch of the services, if there is one.
+	unwatch func()
 }
 
 func newAttempt(config *Config, number int) *attempt {
@@ -50,18 +49,12 @@ func newAttempt(config *Config, number int) *attempt {
 		given:  newProgress(config.Plan.Given),
 		byName: map[string]*progress{},
 		made:   map[string]sdk.Resource{},
+
+		unwatch: func() {},
 	}
 	a.byName[config.Plan.Given.Name] = a.given
 	for _, step := range config.Plan.Steps {
 		p := newProgress(step)
-		if step.Fault != nil {
-			// Between an event and the fault that it triggers lies only what
-			// cannot be done earlier.
-			p.object, p.objectErr = fault.Decode(step.Fault.Object)
-			if p.objectErr == nil {
-				fault.Stamp(p.object, config.Run, number, config.Plan.Experiment, step.Name)
-			}
-		}
 		a.steps = append(a.steps, p)
 		a.byName[step.Name] = p
 	}
@@ -73,7 +66,7 @@ func newAttempt(config *Config, number int) *attempt {
 // what was made in the system torn down. What cannot be taken back is listed.
 func (a *attempt) run(ctx context.Context) verdict.Judgement {
 	a.record(journal.Record{Kind: journal.Attempt, Attempt: a.number})
-	switch err := a.refused(ctx); {
+	switch err := a.prepare(ctx); {
 	case a.decided != "":
 	case err != nil:
 		a.trouble(err.Error())
@@ -98,14 +91,23 @@ func (a *attempt) run(ctx context.Context) verdict.Judgement {
 	return a.judge()
 }
 
-// refused returns which fault of the plan the driver would refuse now.
-func (a *attempt) refused(ctx context.Context) error {
+// prepare makes the faults' objects, so that nothing else is left to do between an
+// event and the fault that it triggers. It returns which of them the driver would
+// refuse now.
+func (a *attempt) prepare(ctx context.Context) error {
 	checker, able := a.Driver.(Checker)
 	for _, p := range a.steps {
-		if !able || p.object == nil {
+		if p.step.Fault == nil {
 			continue
 		}
-		if err := checker.Check(ctx, p.object); err != nil {
+		var err error
+		if p.object, err = fault.Decode(p.step.Fault.Object); err == nil {
+			fault.Stamp(p.object, a.Run, a.number, a.Plan.Experiment, p.step.Name)
+			if able {
+				err = checker.Check(ctx, p.object)
+			}
+		}
+		if err != nil {
 			return fmt.Errorf("nothing was begun: the fault of step %s (%s) could not be put on: %w", p.step.Name, p.step.Fault.Summary, err)
 		}
 	}

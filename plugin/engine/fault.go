@@ -11,10 +11,6 @@ import (
 
 // apply has the driver put the step's fault on.
 func (a *attempt) apply(p *progress) {
-	if p.objectErr != nil {
-		a.faultFailed(p, p.objectErr)
-		return
-	}
 	p.applied = make(chan struct{})
 	ctx, cancel := context.WithCancelCause(context.Background())
 	p.cancel = cancel
@@ -23,10 +19,9 @@ func (a *attempt) apply(p *progress) {
 			a.faultFailed(p, fmt.Errorf("it was not injected within %v", p.step.Timeout))
 		}
 	})
-	driver := a.Driver
 	a.work.Go(func() {
 		defer close(p.applied)
-		err := driver.Apply(ctx, p.object, func(m Moment) { a.mail.post(func() { a.moment(p, m) }) })
+		err := a.Driver.Apply(ctx, p.object, func(m Moment) { a.mail.post(func() { a.moment(p, m) }) })
 		switch {
 		case err != nil && ctx.Err() != nil:
 			// The attempt was over, for a reason of its own.
@@ -76,7 +71,6 @@ func (a *attempt) moment(p *progress, m Moment) {
 		p.stopTimer()
 		p.giveUp(plan.Rescheduled)
 	case plan.Removed:
-		p.removed = true
 		p.giveUp(plan.Created, plan.Injected)
 		if !p.has(plan.Injected) {
 			p.giveUp(plan.Down, plan.Rescheduled, plan.Ready)
@@ -114,17 +108,16 @@ func (a *attempt) faultFailed(p *progress, err error) {
 
 // remove has the driver take a fault off. A failure makes the attempt an Error.
 func (a *attempt) remove(p *progress) {
-	driver := a.Driver
 	p.ending, p.removeDone = true, false
 	a.work.Go(func() {
 		<-p.applied
 		ctx, cancel := context.WithTimeout(context.Background(), removeLimit)
 		defer cancel()
-		err := driver.Remove(ctx, p.object)
+		err := a.Driver.Remove(ctx, p.object)
 		a.mail.post(func() {
 			p.cancel(nil)
 			first := p.removeErr == nil
-			p.removed, p.removeDone, p.removeErr = true, true, err
+			p.removeDone, p.removeErr = true, err
 			switch {
 			case err == nil && !first:
 				a.note(p, time.Now(), "the fault could be removed the second time")

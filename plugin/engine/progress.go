@@ -45,15 +45,13 @@ type progress struct {
 	result     sdk.Result
 	unanswered bool
 
-	// object is that of a fault; if there is none, objectErr is why.
-	object    fault.Object
-	objectErr error
+	// object is that of a fault.
+	object fault.Object
 	// applied is closed when the driver's Apply has returned.
 	applied chan struct{}
-	// removed: the removal of the fault was observed or has ended; removeDone:
-	// it has ended, with removeErr.
-	removed, removeDone bool
-	removeErr           error
+	// removeDone: the removal of the fault has ended, with removeErr.
+	removeDone bool
+	removeErr  error
 }
 
 func newProgress(step plan.Step) *progress {
@@ -82,7 +80,7 @@ func (p *progress) settled() bool {
 	switch {
 	case p.phase == ended || p.phase == skipped:
 		return true
-	case p.phase != running || p.step.Fault == nil || p.step.Ended() && !p.removed:
+	case p.phase != running || p.step.Fault == nil || p.step.Ended() && !p.resolved(plan.Removed):
 		return false
 	case p.step.Fault.Stops():
 		return p.resolved(plan.Ready)

@@ -16,26 +16,23 @@ func (a *attempt) watch() {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	a.watching, a.stopWatching = true, cancel
+	watching := true
+	a.unwatch = func() {
+		cancel()
+		// What was still seen counts.
+		a.pump(func() bool { return !watching }, nil, nil)
+	}
 	a.work.Go(func() {
 		err := watcher.Watch(ctx, func(d Disturbance) { a.mail.post(func() { a.disturbed(d) }) })
 		stopped := ctx.Err() != nil
 		a.mail.post(func() {
-			a.watching = false
+			watching = false
 			if !stopped {
 				// What was not watched proves nothing.
 				a.trouble(fmt.Sprintf("the pods of the services are not watched any more: %v", err))
 			}
 		})
 	})
-}
-
-// unwatch ends that, and takes what was still seen.
-func (a *attempt) unwatch() {
-	if a.stopWatching != nil {
-		a.stopWatching()
-		a.pump(func() bool { return !a.watching }, nil, nil)
-	}
 }
 
 // disturbed ends the attempt if it does not expect what happened.
