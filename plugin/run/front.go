@@ -31,7 +31,7 @@ var hold []byte
 var ErrUntold = errors.New("it cannot be told on this target")
 
 // Outages remembers which services were taken down for a moment: once is enough.
-type Outages struct{ tried map[string]bool }
+type Outages struct{ tried []string }
 
 // Try is [Target.Front] for each of the services that a fault of the plans stops. It
 // tells of those in front of which something takes their requests. An error means
@@ -41,7 +41,7 @@ func (o *Outages) Try(ctx context.Context, on *Target, plugin *Plugin, services 
 		stopped := slices.ContainsFunc(plans, func(p *plan.Plan) bool {
 			return slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Fault != nil && s.Fault.StopsService(service) })
 		})
-		if !stopped || o.tried[service] || ctx.Err() != nil {
+		if !stopped || slices.Contains(o.tried, service) || ctx.Err() != nil {
 			continue
 		}
 		on.tell(service + ": it is taken down for a moment, to see whether what stands in front of it repeats requests")
@@ -62,10 +62,7 @@ func (o *Outages) Try(ctx context.Context, on *Target, plugin *Plugin, services 
 				return fmt.Errorf("take %s down for a moment: %w", service, err)
 			}
 		}
-		if o.tried == nil {
-			o.tried = map[string]bool{}
-		}
-		o.tried[service] = true
+		o.tried = append(o.tried, service)
 	}
 	return nil
 }

@@ -11,16 +11,10 @@ import (
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk/pluginv1"
 	"github.com/emco-chaos/emco-chaos/probes/document"
-	"google.golang.org/grpc"
 )
 
 // Client asks a plugin by the contract.
 type Client struct{ wire pluginv1.PluginClient }
-
-// NewClient asks over the connection.
-func NewClient(connection grpc.ClientConnInterface) *Client {
-	return &Client{wire: pluginv1.NewPluginClient(connection)}
-}
 
 // Describe asks what the plugin has.
 func (c *Client) Describe(ctx context.Context) (Description, error) {

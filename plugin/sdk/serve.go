@@ -49,7 +49,7 @@ func (b *bridge) GRPCServer(_ *goplugin.GRPCBroker, registrar *grpc.Server) erro
 }
 
 func (b *bridge) GRPCClient(_ context.Context, _ *goplugin.GRPCBroker, connection *grpc.ClientConn) (any, error) {
-	return NewClient(connection), nil
+	return &Client{wire: pluginv1.NewPluginClient(connection)}, nil
 }
 
 // Serve offers the plugin to the host that started this process, until that ends
