@@ -25,31 +25,26 @@ type attempt struct {
 	given  *progress
 	steps  []*progress
 	byName map[string]*progress
-	// open: the given state is there and steps may start.
-	open bool
-	// decided is why no further step starts; empty while they do.
-	decided string
-	// made are the resources that are in the system, by anchor.
-	made map[string]sdk.Resource
-	left []string
-	// judged is the verdict that the journal has so far.
-	judged verdict.Verdict
-	work   sync.WaitGroup
-	// unwritten: the journal could not be written.
-	unwritten bool
-	// unwatch ends the watch of the services, if there is one.
-	unwatch func()
+
+	open    bool                    // the given state is there, and steps may start
+	decided string                  // why no further step starts; empty while they do
+	made    map[string]sdk.Resource // what is in the system, by anchor
+	left    []string
+	judged  verdict.Verdict // the one that the journal has so far
+
+	work      sync.WaitGroup
+	unwritten bool   // the journal could not be written
+	unwatch   func() // ends the watch of the services, if there is one
 }
 
 func newAttempt(config *Config, number int) *attempt {
 	a := &attempt{
-		Config: config,
-		number: number,
-		mail:   newMailbox(),
-		given:  newProgress(config.Plan.Given),
-		byName: map[string]*progress{},
-		made:   map[string]sdk.Resource{},
-
+		Config:  config,
+		number:  number,
+		mail:    newMailbox(),
+		given:   newProgress(config.Plan.Given),
+		byName:  map[string]*progress{},
+		made:    map[string]sdk.Resource{},
 		unwatch: func() {},
 	}
 	a.byName[config.Plan.Given.Name] = a.given
@@ -307,52 +302,46 @@ func (a *attempt) after(wait time.Duration, message func()) *time.Timer {
 
 // met reports whether all events that a step waits for have fired, and when the
 // latest did; if that will never be, never is why.
-func (a *attempt) met(step plan.Step) (latest time.Time, fired bool, never string) {
-	fired = true
-	for _, ref := range step.After {
-		at, has, lost := a.look(ref)
-		if lost {
-			return latest, false, fmt.Sprintf("%s can no longer happen", ref)
-		}
-		fired = fired && has
+func (a *attempt) met(step plan.Step) (latest time.Time, met bool, never string) {
+	times, lost := a.fired(step.After)
+	either, lostEither := a.fired(step.AfterAny)
+	switch {
+	case len(lost) > 0:
+		return latest, false, fmt.Sprintf("%s can no longer happen", lost[0])
+	case len(step.AfterAny) > 0 && len(lostEither) == len(step.AfterAny):
+		return latest, false, "none of " + refs(step.AfterAny) + " can happen any more"
+	case len(times) < len(step.After) || len(step.AfterAny) > 0 && len(either) == 0:
+		return latest, false, ""
+	}
+	if len(either) > 0 {
+		times = append(times, slices.MinFunc(either, time.Time.Compare))
+	}
+	for _, at := range times {
 		if at.After(latest) {
 			latest = at
 		}
 	}
-	var first time.Time
-	open := len(step.AfterAny) == 0
-	for _, ref := range step.AfterAny {
-		at, has, lost := a.look(ref)
-		open = open || !lost
-		if has && (first.IsZero() || at.Before(first)) {
-			first = at
-		}
-	}
-	if !open {
-		return latest, false, "none of " + refs(step.AfterAny) + " can happen any more"
-	}
-	if first.After(latest) {
-		latest = first
-	}
-	return latest, fired && (len(step.AfterAny) == 0 || !first.IsZero()), ""
+	return latest, true, ""
 }
 
-// look tells whether an event has fired, and when, or can no longer happen.
-func (a *attempt) look(ref plan.Ref) (at time.Time, fired, lost bool) {
-	p, known := a.byName[ref.Step]
-	if !known {
-		return at, false, true
+// fired returns when those of the events fired that have, and which no longer can.
+func (a *attempt) fired(events []plan.Ref) (times []time.Time, lost []plan.Ref) {
+	for _, ref := range events {
+		p, known := a.byName[ref.Step]
+		switch {
+		case !known || p.never[ref.Event] && !p.has(ref.Event):
+			lost = append(lost, ref)
+		case p.has(ref.Event):
+			times = append(times, p.fired[ref.Event])
+		}
 	}
-	at, fired = p.fired[ref.Event]
-	return at, fired, !fired && p.never[ref.Event]
+	return times, lost
 }
 
 // resolved reports whether each event has fired or never will.
 func (a *attempt) resolved(until []plan.Ref) bool {
-	return !slices.ContainsFunc(until, func(ref plan.Ref) bool {
-		_, fired, lost := a.look(ref)
-		return !fired && !lost
-	})
+	times, lost := a.fired(until)
+	return len(times)+len(lost) == len(until)
 }
 
 // skip ends a step that has not started, and reports that others may have to move.

@@ -33,24 +33,16 @@ type Plugin interface {
 
 // Limits of the engine for what a plan sets no time for.
 const (
-	// settleLimit: a call that was held can still be answered 18 s after the
-	// release.
-	settleLimit = 30 * time.Second
-	// removeLimit: a fault that is deleted is seen gone within this.
-	removeLimit = 60 * time.Second
-	// downLimit and readyLimit count from the injection. With the readiness
-	// probe of EMCO's own chart a killed pod is back after up to 40 s.
-	downLimit  = 30 * time.Second
-	readyLimit = 5 * time.Minute
-	// versionsLimit: the driver tells versions within this, or not at all.
-	versionsLimit = 10 * time.Second
-	// recheckLimit: what was found is looked at once more within this.
-	recheckLimit = 30 * time.Second
-	// answerLimit: an activity that is past its timeout answers within this.
-	answerLimit = 5 * time.Second
+	settleLimit   = 30 * time.Second // a call that was held can still be answered 18 s after the release
+	removeLimit   = 60 * time.Second // from the deletion of a fault until it is seen gone
+	downLimit     = 30 * time.Second // from injected to down
+	readyLimit    = 5 * time.Minute  // from down to ready; a readiness probe alone may take 40 s
+	versionsLimit = 10 * time.Second // for the driver to tell versions
+	recheckLimit  = 30 * time.Second // for a second look at what was found
+	answerLimit   = 5 * time.Second  // for the answer of an activity that is past its timeout
 )
 
-// Config is what a run needs. All fields without a default are required.
+// Config is what a run needs.
 type Config struct {
 	// Run names the run: a DNS label of at most 20 characters.
 	Run  string

@@ -14,10 +14,8 @@ import (
 type phase int
 
 const (
-	// waiting for its trigger.
-	waiting phase = iota
-	// delayed: the trigger has fired, and its delay runs.
-	delayed
+	waiting phase = iota // for its trigger
+	delayed              // the trigger has fired, and its delay runs
 	running
 	ended
 	skipped
@@ -29,27 +27,21 @@ type progress struct {
 	phase phase
 	// fired has the events that have fired, and when; never those that will
 	// not if they have not yet.
-	fired map[string]time.Time
-	never map[string]bool
-	// ending: the step's until is met, or its fault is being removed.
-	ending bool
-	// again: it is a step that passed before, and triggers nothing.
-	again bool
-	// cancel ends the activity, or the driver's putting on of the fault.
-	cancel context.CancelCauseFunc
-	// timer is the one thing that the step waits for by the clock.
-	timer *time.Timer
+	fired  map[string]time.Time
+	never  map[string]bool
+	ending bool                    // the step's until is met, or its fault is being removed
+	again  bool                    // it is a step that passed before, and triggers nothing
+	cancel context.CancelCauseFunc // ends the activity, or the driver's putting on of the fault
+	timer  *time.Timer             // the one thing that the step waits for by the clock
 
-	// result is the activity's answer; unanswered: it sent something that had
-	// none.
+	// Of an activity: its answer, and whether it sent something that had none.
 	result     sdk.Result
 	unanswered bool
 
-	// object is that of a fault.
-	object fault.Object
-	// applied is closed when the driver's Apply has returned.
-	applied chan struct{}
-	// removeDone: the removal of the fault has ended, with removeErr.
+	// Of a fault: applied is closed when the driver's Apply has returned;
+	// removeDone: its removal has ended, with removeErr.
+	object     fault.Object
+	applied    chan struct{}
 	removeDone bool
 	removeErr  error
 }
