@@ -17,23 +17,16 @@ import (
 	"google.golang.org/grpc/status"
 )
 
+// What is wrong with a plugin.
 var (
-	// ErrNotFound is the error of a name that no plugin has.
-	ErrNotFound = errors.New("no such plugin")
-	// ErrNotPlugin is the error of a file that is no plugin for this machine.
-	ErrNotPlugin = errors.New("this is not a plugin")
-	// ErrPin is the error of a pin that is no SHA-256, whatever the plugin is.
-	ErrPin = errors.New("a pin that cannot be one")
-	// ErrChecksum is the error of a binary that is not the one that was pinned.
-	ErrChecksum = errors.New("this is not the file that was pinned")
-	// ErrVersion: it has no version of the contract in common with this process.
-	ErrVersion = errors.New("the versions do not match")
-	// ErrSilent is the error of a program that makes no handshake in time.
-	ErrSilent = errors.New("it did not say in time that it is a plugin")
-	// ErrHangs is the error of a plugin that has not answered in time.
-	ErrHangs = errors.New("the plugin hangs")
-	// ErrDied is the error of a plugin whose process ended while it was needed.
-	ErrDied = errors.New("the plugin died")
+	ErrNotFound  = errors.New("no such plugin")                             // no file has this name
+	ErrNotPlugin = errors.New("this is not a plugin")                       // or none for this machine
+	ErrPin       = errors.New("a pin that cannot be one")                   // no SHA-256, whatever the plugin is
+	ErrChecksum  = errors.New("this is not the file that was pinned")       // but another one
+	ErrVersion   = errors.New("the versions do not match")                  // no version of the contract in common
+	ErrSilent    = errors.New("it did not say in time that it is a plugin") // no handshake
+	ErrHangs     = errors.New("the plugin hangs")                           // no answer in time
+	ErrDied      = errors.New("the plugin died")                            // its process ended while it was needed
 )
 
 // buildIt is the remedy for what is no plugin.

@@ -29,10 +29,8 @@ const (
 
 // Options are which plugin to start, and how.
 type Options struct {
-	// Path is the plugin's binary.
-	Path string
-	// SHA256 is what the binary must hash to, in hex; empty takes any.
-	SHA256 string
+	Path   string // the plugin's binary
+	SHA256 string // what the binary must hash to, in hex; empty takes any
 	// Env names the environment variables that the plugin gets. It gets no
 	// others.
 	Env []string

@@ -19,36 +19,20 @@ type Kind string
 
 // The kinds of record.
 const (
-	// Run is the first record: which run, and its plan.
-	Run Kind = "run"
-	// Attempt begins one attempt; all until the next belong to it.
-	Attempt Kind = "attempt"
-	// Event: a step emitted an event.
-	Event Kind = "event"
-	// Note: something seen that nothing waits for.
-	Note Kind = "note"
-	// Resource: something was made in the target system, or removed.
-	Resource Kind = "resource"
-	// Result: an activity came to its answer.
-	Result Kind = "result"
-	// Recheck: an activity that had passed was asked at the end of the attempt
-	// whether what it found still holds.
-	Recheck Kind = "recheck"
-	// Disturbance: something happened to a service beside the run's faults.
-	Disturbance Kind = "disturbance"
-	// Skipped: a step will not start, and why.
-	Skipped Kind = "skipped"
-	// Trouble: the tool, cluster or plugin failed, or the run was interrupted.
-	Trouble Kind = "trouble"
-	// Verdict: the verdict on the records so far. The last one counts.
-	Verdict Kind = "verdict"
-	// Left: something that could not be removed, or that may still happen.
-	Left Kind = "left"
-	// End is the last record: everything of the run is cleaned up, or Left.
-	End Kind = "end"
-	// Broken stands for what [Read] cannot take for a record, and is never
-	// written.
-	Broken Kind = "broken"
+	Run         Kind = "run"         // the first record: which run, and its plan
+	Attempt     Kind = "attempt"     // begins one attempt; all until the next belong to it
+	Event       Kind = "event"       // a step emitted an event
+	Note        Kind = "note"        // something seen that nothing waits for
+	Resource    Kind = "resource"    // something was made in the target system, or removed
+	Result      Kind = "result"      // an activity came to its answer
+	Recheck     Kind = "recheck"     // whether what an activity had found still holds at the attempt's end
+	Disturbance Kind = "disturbance" // something happened to a service beside the run's faults
+	Skipped     Kind = "skipped"     // a step will not start, and why
+	Trouble     Kind = "trouble"     // the tool, cluster or plugin failed, or the run was interrupted
+	Verdict     Kind = "verdict"     // the verdict on the records so far; the last one counts
+	Left        Kind = "left"        // something that could not be removed, or that may still happen
+	End         Kind = "end"         // the last record: everything of the run is cleaned up, or Left
+	Broken      Kind = "broken"      // what [Read] cannot take for a record; it is never written
 )
 
 // Record is one line of a journal. Which fields are set depends on Kind.

@@ -16,16 +16,11 @@ import (
 type phase int
 
 const (
-	// Nothing has been done yet.
-	_ phase = iota
-	// struck: the process was sent its signal.
-	struck
-	// down: the process has gone.
-	down
-	// started: another process runs.
-	started
-	// ready: that, or a later one, answers.
-	ready
+	_       phase = iota // nothing has been done yet
+	struck               // the process was sent its signal
+	down                 // the process has gone
+	started              // another process runs
+	ready                // that, or a later one, answers
 )
 
 // events are the moments at which all pods of a fault have come to a phase.

@@ -24,17 +24,13 @@ import (
 
 // Options are settings of a cluster that its file does not have.
 type Options struct {
-	// ReadyWithin is how long Start waits for each pod; 0 is 30 s.
-	ReadyWithin time.Duration
-	// StopWithin is how long a process may take to stop; 0 is 5 s.
-	StopWithin time.Duration
+	ReadyWithin time.Duration // how long Start waits for each pod; 0 is 30 s
+	StopWithin  time.Duration // how long a process may take to stop; 0 is 5 s
 }
 
 const (
-	// vacantWithin is how long processes whose owner died may take to end.
-	vacantWithin = 5 * time.Second
-	// logs is the folder beside the cluster file for NAME.log of each pod.
-	logs = "logs"
+	vacantWithin = 5 * time.Second // for processes whose owner died to end
+	logs         = "logs"          // the folder beside the cluster file for NAME.log of each pod
 )
 
 var (

@@ -65,25 +65,20 @@ func (p *Pod) UnmarshalJSON(data []byte) error {
 // Ready is the readiness check of a process. A process without one is ready
 // once it runs.
 type Ready struct {
-	// TCP is a host:port that accepts connections.
-	TCP string
-	// HTTP is a URL whose GET is answered with a 2xx.
-	HTTP string
+	TCP  string // a host:port that accepts connections
+	HTTP string // a URL whose GET is answered with a 2xx
 }
 
 // Link is the way that one pod's TCP connections take to another one, or to
 // something outside the cluster. Faults of the network act on links.
 type Link struct {
 	From string
-	// To is the pod at the other end; empty when that is outside.
-	To string
+	To   string // the pod at the other end; empty when that is outside
 	// External is the name of what is outside, as the externalTargets of a
 	// NetworkChaos have it; empty when To is set.
 	External string
-	// Listen is where From connects to, host:port.
-	Listen string
-	// Connect is where its connections go on to, host:port.
-	Connect string
+	Listen   string // where From connects to, host:port
+	Connect  string // where its connections go on to, host:port
 }
 
 func (l Link) String() string { return l.From + " to " + cmp.Or(l.To, l.External) }

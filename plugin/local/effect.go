@@ -16,20 +16,15 @@ import (
 
 // effect is what a fault does to a cluster.
 type effect struct {
-	// duration is when it ends by itself; nil is never.
-	duration *time.Duration
-	// pods lose their processes.
-	pods []string
-	// keepDown: they get no other ones until the fault ends.
-	keepDown bool
-	// grace is how long the processes may take to stop by themselves.
-	grace time.Duration
+	duration *time.Duration // when it ends by itself; nil is never
+	pods     []string       // these lose their processes
+	keepDown bool           // they get no other ones until the fault ends
+	grace    time.Duration  // how long the processes may take to stop by themselves
 	// holds are the links that are held, by their indexes, and selected the
 	// pods whose next processes are free of that.
 	holds    map[int][2]bool
 	selected []string
-	// awaited: so many requests have to begin before the links are held.
-	awaited int
+	awaited  int // so many requests have to begin before the links are held
 }
 
 // lasts reports whether the effect stays until the fault ends.

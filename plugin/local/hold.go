@@ -10,8 +10,7 @@ import (
 type holder struct {
 	fault      *applied
 	directions [2]bool
-	// awaited: so many requests have to begin before it holds.
-	awaited int
+	awaited    int // so many requests have to begin before it holds
 	// next has the pods that the fault selected: whether it acts on the pod's
 	// next process too.
 	next map[*pod]bool

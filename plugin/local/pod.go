@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/probes/document"
@@ -24,18 +25,13 @@ type pod struct {
 	// the first one could not be started or ended.
 	answered bool
 	err      error
-	// current is the process that runs; nil while none does.
-	current *process
-	// due is when the next process is to be started.
-	due time.Time
-	// failures is how many faults keep the pod down.
-	failures int
-	// hits are the faults that took the pod's process and wait for the next.
-	hits []*hit
+	current  *process  // the one that runs; nil while none does
+	due      time.Time // when the next process is to be started
+	failures int       // how many faults keep the pod down
+	hits     []*hit    // the faults that took the pod's process and wait for the next
 }
 
-// retryAfter is the least time between two starts of a process that ended by
-// itself.
+// retryAfter is the least time from a process's own end to the next one's start.
 const retryAfter = 100 * time.Millisecond
 
 func (c *Cluster) newPod(description Pod) (*pod, error) {
@@ -56,16 +52,15 @@ func (p *pod) supervise() {
 			continue
 		}
 		ctx, cancel := context.WithCancel(context.Background())
-		asked := make(chan struct{})
-		go func() {
-			defer close(asked)
+		var asking sync.WaitGroup
+		asking.Go(func() {
 			if p.Ready.await(ctx, true) == nil {
 				p.answers(process)
 			}
-		}()
+		})
 		<-process.gone
 		cancel()
-		<-asked
+		asking.Wait()
 		p.ended(process)
 	}
 }

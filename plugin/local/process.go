@@ -35,11 +35,9 @@ type process struct {
 	// stopped: somebody stopped it by a signal once; see [Cluster.Watch].
 	stopped bool
 
-	mu sync.Mutex
-	// reaped: the process's number may belong to another one.
-	reaped bool
-	// killed: it was sent SIGKILL.
-	killed bool
+	mu     sync.Mutex
+	reaped bool // the process's number may belong to another one
+	killed bool // it was sent SIGKILL
 }
 
 // run starts a process. The caller must call wait.

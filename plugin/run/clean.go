@@ -13,15 +13,12 @@ import (
 )
 
 const (
-	// cleanActivity is the plugin's activity that removes what runs made.
-	cleanActivity = "clean"
-	// CleanLimit is how long removing what dead runs made may take.
-	CleanLimit = 10 * time.Minute
+	cleanActivity = "clean"          // the plugin's activity that removes what runs made
+	CleanLimit    = 10 * time.Minute // for removing what dead runs made
+	removeLimit   = time.Minute      // for removing one fault of a dead run
 	// Settle is how long after the end of a hold a call can take effect that a dead
 	// run has sent: what it made must not be removed under it.
 	Settle = 20 * time.Second
-	// removeLimit is how long removing one fault of a dead run may take.
-	removeLimit = time.Minute
 )
 
 // ErrLeft: resources of dead runs are left; which ones, and why, has been told.

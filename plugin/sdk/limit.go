@@ -12,26 +12,19 @@ import (
 // What a plugin, which may be anybody's, may send. All that an activity sends
 // ends up in the journal.
 const (
-	// MessageLimit bounds one message, such as a plan, in bytes.
-	MessageLimit = 1 << 20
-	// ActivityMessages and ActivityBytes bound all that one activity sends.
-	ActivityMessages = 10_000
-	ActivityBytes    = 4 << 20
-	// problemLimit bounds the problems of one experiment that are reported.
-	problemLimit = 100
-	// planLimit bounds a plan as JSON, in bytes.
-	planLimit = 2 << 20
-	// textLimit bounds a text for the reader, which is cut there, in bytes.
-	textLimit = 16 << 10
-	// anchorLimit bounds what names a resource, in bytes.
-	anchorLimit = 1 << 10
+	MessageLimit     = 1 << 20  // bytes of one message, such as a plan
+	ActivityMessages = 10_000   // messages of one activity
+	ActivityBytes    = 4 << 20  // bytes of all of them
+	problemLimit     = 100      // problems of one experiment; the rest is not reported
+	planLimit        = 2 << 20  // bytes of a plan as JSON
+	textLimit        = 16 << 10 // bytes of a text for the reader, which is cut there
+	anchorLimit      = 1 << 10  // bytes of what names a resource
 )
 
+// What is wrong with what a plugin sends.
 var (
-	// ErrContract is the error of a plugin that breaks the contract.
 	ErrContract = errors.New("the plugin does not keep to the contract")
-	// ErrFlood is the error of a plugin that sends more than it may.
-	ErrFlood = errors.New("the plugin sends too much")
+	ErrFlood    = errors.New("the plugin sends too much")
 )
 
 // wireError maps an error of gRPC to what it means about the plugin.
