@@ -1,11 +1,12 @@
 package local
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
 )
@@ -29,20 +30,16 @@ var modes = []string{"one", "all"}
 
 // refusal is what a local cluster cannot do of an object, if anything.
 func refusal(object fault.Object) error {
-	data, err := fault.Encode(object)
-	if err != nil {
-		return err
-	}
-	var whole struct{ Spec map[string]any }
-	if err := json.Unmarshal(data, &whole); err != nil {
-		return fmt.Errorf("read a Chaos Mesh object: %w", err)
-	}
 	kind := fault.NameOf(object)
 	known, found := able[kind]
 	if !found {
 		return cannot("kind", "do "+kind, slices.Sorted(maps.Keys(able)))
 	}
-	return refused(known, "spec", whole.Spec)
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+	if err != nil {
+		return fmt.Errorf("read a Chaos Mesh object: %w", err)
+	}
+	return refused(known, "spec", fields["spec"])
 }
 
 func refused(known map[string][]string, field string, value any) error {

@@ -275,9 +275,7 @@ func processOf(t testing.TB, moment engine.Moment) int {
 // TestCrash kills a process without the cluster's knowledge.
 func TestCrash(t *testing.T) {
 	t.Parallel()
-	description := localtest.Description(t)
-	cluster := localtest.Start(t, description)
-	outside := localtest.Outside(description)
+	cluster, outside := system(t)
 	kill := apply(t, cluster, localtest.PodChaos(v1alpha1.PodKillAction, localtest.Service))
 	pid := processOf(t, kill.await(plan.Ready))
 	kill.remove()

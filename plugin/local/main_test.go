@@ -210,6 +210,13 @@ type applied struct {
 	notes   []string
 }
 
+// system starts a cluster, and looks at it from outside.
+func system(t testing.TB) (*local.Cluster, drivertest.Outside) {
+	t.Helper()
+	description := localtest.Description(t)
+	return localtest.Start(t, description), localtest.Outside(description)
+}
+
 func apply(t testing.TB, driver engine.Driver, object fault.Object) *applied {
 	t.Helper()
 	a := &applied{t: t, driver: driver, object: object, moments: make(chan engine.Moment, 100), seen: map[string]engine.Moment{}}

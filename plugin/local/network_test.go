@@ -18,9 +18,7 @@ import (
 // connection yet.
 func TestNewConnectionIsHeld(t *testing.T) {
 	t.Parallel()
-	description := localtest.Description(t)
-	cluster := localtest.Start(t, description)
-	outside := localtest.Outside(description)
+	cluster, outside := system(t)
 	partition := apply(t, cluster, localtest.Partition())
 	message := send(t, outside, "first")
 	held(t, message)
@@ -36,9 +34,7 @@ func TestNewConnectionIsHeld(t *testing.T) {
 // nothing is known of the process yet.
 func TestReleaseRightAfterKill(t *testing.T) {
 	t.Parallel()
-	description := localtest.Description(t)
-	cluster := localtest.Start(t, description)
-	outside := localtest.Outside(description)
+	cluster, outside := system(t)
 	for round := range 10 {
 		t.Run(fmt.Sprint(round), func(t *testing.T) {
 			if round%2 == 0 { // with a connection that is there, or a new one
@@ -69,9 +65,7 @@ func TestReleaseRightAfterKill(t *testing.T) {
 // removes the partition as soon as that has been seen.
 func TestReleaseAfterCrash(t *testing.T) {
 	t.Parallel()
-	description := localtest.Description(t)
-	cluster := localtest.Start(t, description)
-	outside := localtest.Outside(description)
+	cluster, outside := system(t)
 	for round := range 5 {
 		kill := apply(t, cluster, localtest.PodChaos(v1alpha1.PodKillAction, localtest.Service))
 		pid := processOf(t, kill.await(plan.Ready))
@@ -111,9 +105,7 @@ func TestDirections(t *testing.T) {
 		{v1alpha1.Both, true, false},
 	} {
 		t.Run(fmt.Sprintf("%s, reversed %v", test.direction, test.reversed), func(t *testing.T) {
-			description := localtest.Description(t)
-			cluster := localtest.Start(t, description)
-			outside := localtest.Outside(description)
+			cluster, outside := system(t)
 			if err := outside.Send(t.Context(), "before"); err != nil {
 				t.Fatal(err)
 			}
@@ -141,9 +133,7 @@ func TestDirections(t *testing.T) {
 
 func TestPartitionFromEverything(t *testing.T) {
 	t.Parallel()
-	description := localtest.Description(t)
-	cluster := localtest.Start(t, description)
-	outside := localtest.Outside(description)
+	cluster, outside := system(t)
 	chaos := localtest.Partition()
 	chaos.Spec.Target = nil
 	partition := apply(t, cluster, chaos)
@@ -194,9 +184,7 @@ func TestExternalTarget(t *testing.T) {
 // sender learns it, and the next one finds the new back end, free.
 func TestBackEndDies(t *testing.T) {
 	t.Parallel()
-	description := localtest.Description(t)
-	cluster := localtest.Start(t, description)
-	outside := localtest.Outside(description)
+	cluster, outside := system(t)
 	if err := outside.Send(t.Context(), "before"); err != nil {
 		t.Fatal(err)
 	}
@@ -239,9 +227,7 @@ func TestLinkRefusesWhileDown(t *testing.T) {
 // TestTwoHolds holds a link twice.
 func TestTwoHolds(t *testing.T) {
 	t.Parallel()
-	description := localtest.Description(t)
-	cluster := localtest.Start(t, description)
-	outside := localtest.Outside(description)
+	cluster, outside := system(t)
 	first, second := apply(t, cluster, localtest.Partition()), apply(t, cluster, localtest.Partition())
 	message := send(t, outside, "message")
 	held(t, message)
