@@ -284,14 +284,15 @@ func (q *queue) prepare(ctx context.Context, run *v1alpha1.Run, one *entry) (don
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
-	if err := q.complete(ctx, run, one); err != nil {
+	err = q.complete(ctx, run, one)
+	if err == nil && one.wrong != nil {
+		err = q.refuse(ctx, run, one.teller, one.wrong)
+	}
+	if err != nil {
 		one.compiled = nil
 		return false, client.IgnoreNotFound(err)
 	}
-	if one.wrong != nil {
-		return true, q.refuse(ctx, run, one.teller, one.wrong)
-	}
-	one.prepared = true
+	one.prepared = one.wrong == nil
 	return true, nil
 }
 

@@ -499,6 +499,21 @@ func TestRunThatIsNoneEndsInError(t *testing.T) {
 	})
 }
 
+// A Run that cannot be run ends although the API server is away when that is found out.
+func TestRefusedWhenTheAPIServerIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.runner.compiles = 5 * time.Second
+		defer w.manage()()
+		unknown := w.ask("unknown")
+		time.AfterFunc(time.Second, func() { w.setAway(true) })
+		time.AfterFunc(2*takenLimit, func() { w.setAway(false) })
+		if got := w.end(unknown); got.Verdict != "Error" || got.Reason != `there is no experiment "unknown"` {
+			t.Errorf("ended %+v", got)
+		}
+	})
+}
+
 // Old Runs go: by their time to live, and when there are enough others of the
 // experiment.
 func TestHistory(t *testing.T) {
