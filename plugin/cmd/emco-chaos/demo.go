@@ -33,6 +33,7 @@ func newDemo(s *session) *cobra.Command {
 		Long: `Run experiments on an emulated EMCO on this machine, all if none is named: on two,
 side by side. What happened on the second is told when both have ended. With
 --journal there is one, since a journal has one run after another.`,
+		ValidArgsFunction: s.completeName,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if len(names) == 0 {
 				plugin, err := s.describe(cmd.Context())
@@ -67,7 +68,6 @@ side by side. What happened on the second is told when both have ended. With
 			return err
 		},
 	}
-	s.complete(command)
 	options.flags(command, "the `FILE` to add the runs' journals to")
 	command.Flags().IntVar(&apps, "apps", 2, "the number of apps that are deployed, 1 to 12")
 	command.Flags().StringVar(&folder, "dir", "", "the `DIRECTORY` of the emulated EMCO, kept afterwards; else a temporary one")

@@ -87,7 +87,7 @@ func compiled(t *testing.T, s *session, target *target.Target, experiment string
 	defer plugin.Close()
 	var choice chosen
 	command := &cobra.Command{}
-	choice.flags(command)
+	choice.flags(s, command)
 	for _, pair := range set {
 		if err := command.Flags().Set("set", pair); err != nil {
 			t.Fatal(err)

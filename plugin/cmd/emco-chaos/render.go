@@ -42,8 +42,7 @@ func newRender(s *session) *cobra.Command {
 			return nil
 		},
 	}
-	choice.flags(command)
-	s.complete(command)
+	choice.flags(s, command)
 	command.Flags().StringVar(&run, "run", "run", "the run's `NAME`, which begins the objects' names")
 	return command
 }

@@ -79,8 +79,7 @@ With OTEL_EXPORTER_OTLP_ENDPOINT each run is sent there as a trace.`,
 			return s.run(cmd.Context(), options, args, target)
 		},
 	}
-	options.chosen.flags(command)
-	s.complete(command)
+	options.chosen.flags(s, command)
 	options.flags(command, "the `FILE` to add the runs' journals to; else each has one of its own")
 	command.Flags().IntVar(&options.times, "repeat", 1, "how often each experiment is run, `N` times in all, with those that --journal already has")
 	command.Flags().BoolVar(&options.existing, "use-existing", false, "work on the resources that the target names as settings.existing")

@@ -105,10 +105,11 @@ type chosen struct {
 	set   parameters
 }
 
-func (c *chosen) flags(command *cobra.Command) {
+func (c *chosen) flags(s *session, command *cobra.Command) {
+	command.ValidArgsFunction = s.completeName
 	command.Flags().BoolVar(&c.all, "all", false, "all experiments that the plugin brings")
 	command.Flags().StringArrayVarP(&c.files, "file", "f", nil, "an experiment in a `FILE` of your own")
-	c.set.flag(command, "a parameter's value, as `NAME=VALUE`")
+	c.set.flag(s, command, "a parameter's value, as `NAME=VALUE`")
 }
 
 // compile compiles the chosen experiments; the plans come beside the mistakes.
@@ -171,7 +172,7 @@ func isFile(argument string) bool {
 
 type parameters map[string]string
 
-func (p *parameters) flag(command *cobra.Command, usage string) {
+func (p *parameters) flag(s *session, command *cobra.Command, usage string) {
 	*p = parameters{}
 	command.Flags().Func("set", usage, func(pair string) error {
 		name, value, found := strings.Cut(pair, "=")
@@ -184,6 +185,8 @@ func (p *parameters) flag(command *cobra.Command, usage string) {
 		(*p)[name] = value
 		return nil
 	})
+	// An error says that there is no such flag.
+	_ = command.RegisterFlagCompletionFunc("set", s.completeParameter)
 }
 
 const outputJSON = "json"

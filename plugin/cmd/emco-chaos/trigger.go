@@ -64,7 +64,8 @@ func newTrigger(s *session) *cobra.Command {
 cluster. With --wait its timeline is printed as it goes on, and the exit code is
 that of the verdict: 0 passed, 1 failed, 3 inconclusive, 4 error. The run goes on
 when this command is interrupted: ` + "`kubectl delete ecrun NAME`" + ` ends it.`,
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: s.completeName,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			options.spec.Experiment = strings.Join(args, "")
 			return s.trigger(cmd.Context(), options)
@@ -72,10 +73,9 @@ when this command is interrupted: ` + "`kubectl delete ecrun NAME`" + ` ends it.
 	}
 	flags := command.Flags()
 	options.namespaced.flags(command)
-	s.complete(command)
 	flags.StringVarP(&options.file, "file", "f", "", "an experiment in a `FILE` of your own, in place of NAME")
 	flags.StringVar(&options.spec.Workflow, "workflow", os.Getenv(workflowEnv), "the `NAME` of the Workflow that asks, in the same namespace; else $"+workflowEnv)
-	options.set.flag(command, "a parameter of the experiment, as `NAME=VALUE`")
+	options.set.flag(s, command, "a parameter of the experiment, as `NAME=VALUE`")
 	flags.Int32Var(&options.spec.Attempts, "attempts", 0, "how often an inconclusive run is tried, `N` in all; 0 leaves it to the experiment")
 	flags.BoolVar(&options.wait, "wait", false, "print what happens, and exit with the verdict's code")
 	flags.DurationVar(&options.timeout, "timeout", time.Hour, "how long all of it may take, the other runs before it included")

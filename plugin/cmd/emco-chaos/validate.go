@@ -41,8 +41,7 @@ Without it they are checked against an EMCO as its own chart installs it.`,
 			return err
 		},
 	}
-	choice.flags(command)
-	s.complete(command)
+	choice.flags(s, command)
 	return command
 }
 
