@@ -19,7 +19,6 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
 	"github.com/emco-chaos/emco-chaos/probes/activity"
 	"github.com/emco-chaos/emco-chaos/probes/cli"
-	"github.com/emco-chaos/emco-chaos/probes/target"
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/discovery"
 )
@@ -84,11 +83,17 @@ func (s *session) doctor(ctx context.Context, options doctor.Options, inject, ou
 	var started *run.Target
 	if inject || !onCluster {
 		options.Open = func(ctx context.Context) (doctor.Driver, error) {
-			opened, err := openDriver(ctx, target)
+			opened, err := run.Open(ctx, target, func(string) {})
+			if err != nil {
+				return nil, err
+			}
+			if err := opened.Note(ctx, "doctor"); err != nil {
+				return nil, errors.Join(err, opened.Close())
+			}
 			if !onCluster {
 				started = opened
 			}
-			return opened, err
+			return opened, nil
 		}
 	}
 	ctx, abandon, stop := interrupts(ctx, s.errs)
@@ -149,18 +154,6 @@ func (s *session) doctor(ctx context.Context, options doctor.Options, inject, ou
 		return cli.Ended(report.ExitError)
 	}
 	return nil
-}
-
-// openDriver starts the target's driver under its lock, to try faults out.
-func openDriver(ctx context.Context, target *target.Target) (*run.Target, error) {
-	opened, err := run.Open(ctx, target, func(string) {})
-	if err != nil {
-		return nil, err
-	}
-	if err := opened.Note(ctx, "doctor"); err != nil {
-		return nil, errors.Join(err, opened.Close())
-	}
-	return opened, nil
 }
 
 // asker is a plugin that does an activity outside of a run.

@@ -147,23 +147,22 @@ func (s *session) showMap(m *crashmap.Mapper, earlier *crashmap.Map, output stri
 	if earlier != nil {
 		differences = crashmap.Compare(earlier, m.Map)
 	}
+	var err error
 	if output == outputJSON {
-		all := struct {
+		err = json.NewEncoder(s.out).Encode(struct {
 			*crashmap.Map
 			Differences map[crashmap.Difference][]crashmap.Point `json:"differences,omitempty"`
-		}{m.Map, differences}
-		if err := json.NewEncoder(s.out).Encode(all); err != nil {
-			return failure(err)
-		}
-	} else if err := crashmap.Text(s.out, m.Map); err != nil {
-		return failure(err)
-	}
-	for _, difference := range crashmap.Differences() {
-		for _, point := range differences[difference] {
-			if output != outputJSON {
+		}{m.Map, differences})
+	} else {
+		err = crashmap.Text(s.out, m.Map)
+		for _, difference := range crashmap.Differences() {
+			for _, point := range differences[difference] {
 				fmt.Fprintf(s.out, "%s: %s, %s\n", strings.ToUpper(string(difference)), point.Name, point.Consequence)
 			}
 		}
+	}
+	if err != nil {
+		return failure(err)
 	}
 	spent := errors.Is(made, crashmap.ErrBudget)
 	switch {

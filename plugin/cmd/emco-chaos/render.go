@@ -14,11 +14,7 @@ func newRender(s *session) *cobra.Command {
 		Use:   "render [NAME|FILE…]",
 		Short: "Print the Chaos Mesh objects of experiments as YAML",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			target, err := s.readTarget()
-			if err != nil {
-				return err
-			}
-			plans, err := s.compileFor(cmd.Context(), target, choice, args)
+			plans, _, err := s.compile(cmd.Context(), choice, args)
 			if err != nil {
 				return err
 			}

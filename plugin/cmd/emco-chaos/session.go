@@ -150,14 +150,19 @@ func (c *chosen) compile(ctx context.Context, plugin *run.Plugin, names []string
 	return plans, failure(err)
 }
 
-// compileFor compiles the chosen experiments for a target, which may be nil.
-func (s *session) compileFor(ctx context.Context, target *target.Target, choice chosen, names []string) ([]*plan.Plan, error) {
+// compile compiles the chosen experiments for the target, which is nil when none is named.
+func (s *session) compile(ctx context.Context, choice chosen, names []string) ([]*plan.Plan, *target.Target, error) {
+	target, err := s.readTarget()
+	if err != nil {
+		return nil, nil, err
+	}
 	plugin, err := s.start(ctx, target)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer plugin.Close()
-	return choice.compile(ctx, plugin, names)
+	plans, err := choice.compile(ctx, plugin, names)
+	return plans, target, err
 }
 
 // isFile reports whether an argument is a file's name and not an experiment's: it

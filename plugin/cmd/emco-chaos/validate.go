@@ -25,11 +25,7 @@ mistake in which file, line and column it is, and what to do about it. With
 --target what a run would refuse because of the pods that are there is told too.
 Without it they are checked against an EMCO as its own chart installs it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			target, err := s.readTarget()
-			if err != nil {
-				return err
-			}
-			plans, err := s.compileFor(cmd.Context(), target, choice, args)
+			plans, target, err := s.compile(cmd.Context(), choice, args)
 			if target != nil && len(plans) > 0 {
 				var refused error
 				plans, refused = s.acceptable(cmd.Context(), target, plans)
