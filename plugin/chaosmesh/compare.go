@@ -147,13 +147,17 @@ func splitPort(target string) (host, port string) {
 	return target, ""
 }
 
-// LookUp finds the addresses of a name, as [net.Resolver.LookupNetIP] does.
+// LookUp finds the addresses of a name, as [net.Resolver.LookupNetIP] does; nil
+// is the system's own way.
 type LookUp func(ctx context.Context, network, host string) ([]netip.Addr, error)
 
 // IPv4 finds the addresses of a name that Chaos Mesh can make a rule of.
 func (l LookUp) IPv4(ctx context.Context, name string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, readLimit)
 	defer cancel()
+	if l == nil {
+		l = net.DefaultResolver.LookupNetIP
+	}
 	var list []string
 	all, err := l(ctx, "ip", name)
 	if err != nil {

@@ -107,17 +107,11 @@ func (f *activeFault) superviseWatch() {
 	for f.outage != nil && f.phase != plan.Ready && (!f.removed || f.isDown()) {
 		asked := time.Now()
 		var list []corev1.Pod
-		err := d.unlocked(func() error {
+		err := d.unlocked(func() (err error) {
 			ctx, cancel := context.WithTimeout(d.lifetime, readLimit)
 			defer cancel()
-			for _, namespace := range f.outage.end.namespaces() {
-				pods, err := Pods(ctx, d.client, namespace, nil)
-				if err != nil {
-					return err
-				}
-				list = append(list, pods...)
-			}
-			return nil
+			list, err = f.outage.end.list(ctx, d.client)
+			return err
 		})
 		known := d.podsOf(f.outage.end)
 		if err == nil && slices.EqualFunc(list, known, func(a, b corev1.Pod) bool { return a.UID == b.UID && a.ResourceVersion == b.ResourceVersion }) {

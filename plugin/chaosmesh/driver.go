@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -69,9 +68,6 @@ func Open(ctx context.Context, config *rest.Config, options Options) (*Driver, e
 	options.Namespaces, options.Limits = distinct(options.Namespaces), cmp.Or(options.Limits, DefaultLimits())
 	if len(options.Namespaces) == 0 || options.Namespaces[0] == "" {
 		return nil, errors.New("watch the cluster: no namespace is named, and faults are put on pods of the namespaces that are; the target gives namespace and labels of each service that has pods")
-	}
-	if options.LookUp == nil {
-		options.LookUp = net.DefaultResolver.LookupNetIP
 	}
 	config = rest.CopyConfig(config)
 	config.QPS = -1 // A fault must not wait for a limit of our own.
@@ -209,7 +205,7 @@ type Options struct {
 	// Tell, if not nil, gets what there is to say about the removal of an
 	// object that this driver did not apply.
 	Tell   func(text string)
-	LookUp LookUp // nil is the system's own way
+	LookUp LookUp
 	Limits Limits // unless set they are [DefaultLimits]
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net"
 	"slices"
 	"strings"
 
@@ -36,21 +35,17 @@ func Pods(ctx context.Context, reader client.Reader, namespace string, having ma
 func Select(ctx context.Context, reader client.Reader, namespaces []string, object fault.Object) (selected []corev1.Pod, err error) {
 	ends, err := endsOf(object, namespaces)
 	if err == nil {
-		_, err = LookUp(net.DefaultResolver.LookupNetIP).resolve(ctx, object.DeepCopyObject().(fault.Object))
+		_, err = LookUp(nil).resolve(ctx, object.DeepCopyObject().(fault.Object))
 	}
 	if err != nil {
 		return nil, err
 	}
 	for _, end := range ends {
-		var all []corev1.Pod
-		for _, namespace := range end.namespaces() {
-			pods, err := Pods(ctx, reader, namespace, nil)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, pods...)
+		all, err := end.list(ctx, reader)
+		if err == nil {
+			err = end.check(all)
 		}
-		if err := end.check(all); err != nil {
+		if err != nil {
 			return nil, err
 		}
 		selected = append(selected, end.of(all)...)
@@ -136,6 +131,18 @@ func (e end) namespaces() []string {
 		return slices.Sorted(maps.Keys(e.spec.Pods))
 	}
 	return distinct(e.spec.Namespaces)
+}
+
+// list lists all pods of those namespaces.
+func (e end) list(ctx context.Context, reader client.Reader) (all []corev1.Pod, err error) {
+	for _, namespace := range e.namespaces() {
+		there, err := Pods(ctx, reader, namespace, nil)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, there...)
+	}
+	return all, nil
 }
 
 // matches reports whether Chaos Mesh would select the pod.

@@ -48,7 +48,7 @@ type Options struct {
 	Discovery  Discovery
 	ChaosMesh  string           // its namespace
 	Controller string           // the namespace of our controller, whose rights are looked at too; empty leaves them out
-	LookUp     chaosmesh.LookUp // finds the addresses of services outside the cluster
+	LookUp     chaosmesh.LookUp // finds the addresses of services outside the cluster, by nil as the system does
 	Run        string           // names what is tried out, as a run's name does
 	Limit      time.Duration    // how long each check may take
 	// Reach asks a service of the target whether it is there, and returns its answer.

@@ -22,8 +22,8 @@ func checkResources(ctx context.Context, e *examination, _ string) {
 	if err != nil {
 		finding = Finding{State: Warn, Message: fmt.Sprintf("what dead runs left cannot be told: %v", cause(ctx, err))}
 	}
-	if finding.Remedy = e.command("clean"); finding.State == OK {
-		finding.Remedy = ""
+	if finding.State != OK {
+		finding.Remedy = e.command("clean")
 	}
 	e.found(finding)
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"slices"
 	"time"
@@ -107,7 +106,7 @@ func (s *session) doctor(ctx context.Context, options doctor.Options, inject, ou
 	if err != nil {
 		return failure(err)
 	}
-	options.Reach, options.Front, options.LookUp = reach(plugin, description, options.Limit), doctor.Front, net.DefaultResolver.LookupNetIP
+	options.Reach, options.Front = reach(plugin, description, options.Limit), doctor.Front
 	if slices.ContainsFunc(description.Activities, func(activity sdk.Activity) bool { return activity.Name == "leftovers" }) {
 		options.Remains = func(ctx context.Context) (doctor.Finding, error) { return remains(ctx, plugin, options.Limit) }
 	}
