@@ -85,8 +85,8 @@ func find() (*site, error) {
 	}
 	// Tests look often; none of it is worth waiting for.
 	found.config.QPS, found.config.Burst = 100, 200
-	known, err := controller.Scheme()
-	if err = errors.Join(err, apiextensions.AddToScheme(known)); err != nil {
+	known := controller.Scheme()
+	if err = apiextensions.AddToScheme(known); err != nil {
 		return nil, err
 	}
 	if found.client, err = client.NewWithWatch(found.config, client.Options{Scheme: known}); err != nil {

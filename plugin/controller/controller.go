@@ -22,7 +22,7 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes/scheme"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/record"
@@ -41,6 +41,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	driver "github.com/emco-chaos/emco-chaos/plugin/chaosmesh"
 	"github.com/emco-chaos/emco-chaos/plugin/controller/api/v1alpha1"
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
 	"github.com/emco-chaos/emco-chaos/plugin/lease"
@@ -121,24 +122,20 @@ func New(parts Parts) (*Controller, error) {
 	}, nil
 }
 
-// Scheme knows the kinds that the controller works with.
-func Scheme() (*runtime.Scheme, error) {
-	known := runtime.NewScheme()
-	if err := errors.Join(scheme.AddToScheme(known), chaosmesh.AddToScheme(known), v1alpha1.AddToScheme(known)); err != nil {
-		return nil, fmt.Errorf("register the kinds of Kubernetes, Chaos Mesh and emco-chaos: %w", err)
-	}
-	return known, nil
+// Scheme makes a scheme with the kinds that the controller works with.
+func Scheme() *runtime.Scheme {
+	known := driver.Scheme()
+	utilruntime.Must(v1alpha1.AddToScheme(known))
+	return known
 }
 
 // Run runs a controller on a cluster until ctx ends; the run that is then under
 // way is ended and cleaned up first. Of several in a namespace one works. Of the
 // parts it makes Cluster and Events.
 func Run(ctx context.Context, cluster *rest.Config, parts Parts) error {
-	known, err := Scheme()
+	known := Scheme()
+	direct, err := client.New(cluster, client.Options{Scheme: known})
 	if err != nil {
-		return err
-	}
-	if parts.Cluster, err = client.New(cluster, client.Options{Scheme: known}); err != nil {
 		return fmt.Errorf("reach the cluster: %w", err)
 	}
 	events, err := typedcorev1.NewForConfig(cluster)
@@ -148,16 +145,14 @@ func Run(ctx context.Context, cluster *rest.Config, parts Parts) error {
 	broadcaster := newBroadcaster()
 	defer broadcaster.Shutdown()
 	broadcaster.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: events.Events("")})
-	parts.Events = broadcaster.NewRecorder(known, EventSource)
-	// The kubelet's patience is the limit.
-	forever := time.Duration(-1)
+	parts.Cluster, parts.Events = direct, broadcaster.NewRecorder(known, EventSource)
 	all, err := manager.New(cluster, manager.Options{
 		Scheme:                  known,
 		Logger:                  logr.FromSlogHandler(parts.Log.Handler()),
 		Cache:                   cached(parts),
 		Metrics:                 metricsserver.Options{BindAddress: parts.Metrics, HandlerOpts: []func(*promhttp.HandlerOpts){withExemplars}},
 		HealthProbeBindAddress:  parts.Health,
-		GracefulShutdownTimeout: &forever,
+		GracefulShutdownTimeout: new(time.Duration(-1)), // The kubelet's patience is the limit.
 		LeaderElection:          true, LeaderElectionID: lease.Leader, LeaderElectionNamespace: parts.Namespace,
 		LeaderElectionReleaseOnCancel: true,
 		// A leader that cannot renew loses the target's Lease too.

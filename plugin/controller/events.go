@@ -19,10 +19,9 @@ import (
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
-// longestMessage is less than Kubernetes' limit of 1024 for an Event.
-const longestMessage = 1000
-
 const (
+	// longestMessage is less than Kubernetes' limit of 1024 for an Event.
+	longestMessage = 1000
 	// settleTick is how long Chaos Mesh has for its last warning, and settleLimit
 	// is how long a Schedule's verdict waits for all of it.
 	settleTick  = time.Second
@@ -44,7 +43,6 @@ func newBroadcaster() record.EventBroadcaster {
 // for from the dashboard, its Workflow and Schedule.
 type teller struct {
 	events                  record.EventRecorder
-	name                    string
 	run, workflow, schedule *corev1.ObjectReference
 }
 
@@ -61,7 +59,7 @@ func (t *teller) onAll(normal bool, reason, text string) {
 }
 
 func (t *teller) onSchedule(normal bool, reason, text string) {
-	t.on(t.schedule, normal, reason, fmt.Sprintf("%s (run %s)", document.OneLine(text, longestMessage-80), t.name))
+	t.on(t.schedule, normal, reason, fmt.Sprintf("%s (run %s)", document.OneLine(text, longestMessage-80), t.run.Name))
 }
 
 func (t *teller) on(object *corev1.ObjectReference, normal bool, reason, text string) {
@@ -115,7 +113,7 @@ func (e *originError) Error() string { return "spec.workflow: " + e.text }
 // when none did. Whoever may create Runs can name any Workflow, and is not to
 // have anything written on what is another's.
 func (q *queue) tellerOf(ctx context.Context, run *v1alpha1.Run) (*teller, *chaosmesh.Workflow, error) {
-	told := &teller{events: q.Events, name: run.Name, run: reference(v1alpha1.GroupVersion.String(), "Run", run)}
+	told := &teller{events: q.Events, run: reference(v1alpha1.GroupVersion.String(), "Run", run)}
 	name := run.Spec.Workflow
 	if name == "" {
 		return told, nil, nil

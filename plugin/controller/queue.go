@@ -94,7 +94,7 @@ func (q *queue) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.R
 	working := q.endDeleted(waiting)
 	admitted, errs := q.admitAll(ctx, waiting)
 	entries, queued := map[types.UID]*entry{}, 0
-	var first, unprepared *v1alpha1.Run
+	var first *v1alpha1.Run
 	var telling errgroup.Group
 	telling.SetLimit(atOnce)
 	for i := range waiting {
@@ -104,26 +104,29 @@ func (q *queue) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.R
 		}
 		place := len(entries)
 		entries[run.UID] = one
-		if !one.prepared && unprepared == nil {
-			unprepared = run
-		}
 		if place == 0 {
 			first = run
 		} else if !isBegun(run) && run.UID != working {
 			queued++
-			telling.Go(func() error {
-				return q.waits(ctx, run, one, fmt.Sprintf("waits for its turn: %s before it", count(place, "run")))
-			})
+			why := fmt.Sprintf("waits for its turn: %d runs before it", place)
+			if place == 1 {
+				why = "waits for its turn: 1 run before it"
+			}
+			telling.Go(func() error { return q.waits(ctx, run, one, why) })
 		}
 	}
 	errs = append(errs, telling.Wait())
 	q.metrics.queued.Set(float64(queued))
 	q.metrics.kept(finished)
-	again := false
-	if unprepared != nil {
-		var err error
-		again, err = q.prepare(ctx, unprepared, entries[unprepared.UID])
+	for i, one := range admitted {
+		if one == nil || one.prepared {
+			continue
+		}
+		done, err := q.prepare(ctx, &waiting[i], one)
 		errs = append(errs, err)
+		if !done {
+			break // one plugin at a time
+		}
 	}
 	q.mu.Lock()
 	q.entries = entries
@@ -132,9 +135,6 @@ func (q *queue) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.R
 		q.hand(first)
 	}
 	next, err := q.prune(ctx, finished)
-	if again {
-		next = time.Nanosecond
-	}
 	return reconcile.Result{RequeueAfter: next}, errors.Join(append(errs, err)...)
 }
 
@@ -166,13 +166,6 @@ func inOrder(a, b v1alpha1.Run) int {
 		cmp.Compare(begun(&a), begun(&b)), a.CreationTimestamp.Compare(b.CreationTimestamp.Time), queued(&a).Compare(queued(&b)),
 		cmp.Compare(version(&a), version(&b)), cmp.Compare(a.Name, b.Name),
 	)
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // endDeleted ends what the worker does when its Run is deleted, and returns
@@ -265,8 +258,8 @@ func (q *queue) complete(ctx context.Context, run *v1alpha1.Run, one *entry) err
 	return q.Cluster.Patch(ctx, run, client.MergeFrom(before))
 }
 
-// prepare finds out what a Run is to do, and ends one that cannot be run; then it
-// reports that there may be another. Meanwhile others are told that they wait.
+// prepare finds out what a Run is to do, and ends one that cannot be run. Until
+// that is done others are told that they wait.
 func (q *queue) prepare(ctx context.Context, run *v1alpha1.Run, one *entry) (done bool, err error) {
 	if one.compiled == nil {
 		one.compiled = make(chan work, 1)

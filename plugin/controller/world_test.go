@@ -64,12 +64,8 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	known, err := Scheme()
-	if err != nil {
-		t.Fatal(err)
-	}
 	w := &world{t: t, runner: &scripted{}, events: &recorder{}}
-	w.cluster = fake.NewClientBuilder().WithScheme(known).WithStatusSubresource(&v1alpha1.Run{}).WithInterceptorFuncs(interceptor.Funcs{
+	w.cluster = fake.NewClientBuilder().WithScheme(Scheme()).WithStatusSubresource(&v1alpha1.Run{}).WithInterceptorFuncs(interceptor.Funcs{
 		Create: func(ctx context.Context, cluster client.WithWatch, object client.Object, options ...client.CreateOption) error {
 			if err := w.reach(); err != nil {
 				return err

@@ -41,10 +41,6 @@ func (n *namespaced) connect() (client.WithWatch, string, error) {
 		}
 	}
 	config.QPS = -1 // The API server has limits of its own.
-	known, err := controller.Scheme()
-	if err != nil {
-		return nil, "", failure(err)
-	}
 	log.SetLogger(logr.Discard())
 	// The API server need not be asked what it has.
 	kinds := meta.NewDefaultRESTMapper(nil)
@@ -53,7 +49,7 @@ func (n *namespaced) connect() (client.WithWatch, string, error) {
 	} {
 		kinds.Add(kind, meta.RESTScopeNamespace)
 	}
-	cluster, err := client.NewWithWatch(config, client.Options{Scheme: known, Mapper: kinds})
+	cluster, err := client.NewWithWatch(config, client.Options{Scheme: controller.Scheme(), Mapper: kinds})
 	if err != nil {
 		return nil, "", failure(fmt.Errorf("reach the cluster %s: %w", config.Host, err))
 	}
