@@ -73,7 +73,7 @@ func (p *preparation) run(ctx context.Context) error {
 	}
 	for _, l := range lifecycles {
 		for _, app := range p.Setup.Apps {
-			if err := p.Names.Group(l.group).CheckApp(app); err != nil && l.state(p.given) != emco.Absent {
+			if err := p.Names.Group(l.group).CheckApp(app); err != nil && p.given.State(l.field) != emco.Absent {
 				return err
 			}
 		}
@@ -97,7 +97,7 @@ func (p *preparation) run(ctx context.Context) error {
 		}
 		p.made++
 		for _, l := range lifecycles {
-			if state := l.state(p.given); resource.Kind == l.complete && resource.Group == l.group && state != emco.Created {
+			if state := p.given.State(l.field); resource.Kind == l.complete && resource.Group == l.group && state != emco.Created {
 				if err := p.driveTo(ctx, l, state); err != nil {
 					return err
 				}

@@ -21,7 +21,7 @@ func (p *preparation) existing(ctx context.Context) error {
 		return err
 	}
 	for _, l := range lifecycles {
-		state := l.state(p.given)
+		state := p.given.State(l.field)
 		if state == emco.Absent {
 			continue
 		}
@@ -41,7 +41,7 @@ func (p *preparation) existing(ctx context.Context) error {
 func existingStates(given emco.Given) string {
 	var parts []string
 	for _, l := range lifecycles {
-		if state := l.state(given); state != emco.Absent {
+		if state := given.State(l.field); state != emco.Absent {
 			parts = append(parts, l.field+" "+string(state))
 		}
 	}
@@ -115,7 +115,7 @@ func BlastRadius(names emco.Names, given emco.Given, calls []string) (texts []st
 	}
 	for _, l := range lifecycles {
 		var parts, verbs []string
-		if state := l.state(given); state != emco.Absent {
+		if state := given.State(l.field); state != emco.Absent {
 			parts = append(parts, l.preparation(state))
 		}
 		for _, name := range calls {
@@ -141,12 +141,12 @@ func BlastRadius(names emco.Names, given emco.Given, calls []string) (texts []st
 // existingFits refuses a given state for which something has to be deleted.
 func existingFits(given emco.Given) error {
 	for _, field := range []string{"dig2", "dig3"} {
-		if given.Document()[field] != nil {
+		if given.State(field) != emco.Absent {
 			return document.Problem{Field: "given." + field, Message: "is there, and a run on existing resources has one group", Remedy: runWithoutExisting}
 		}
 	}
 	for _, field := range []string{"clusterProvider", "cluster", "clusterLabel"} {
-		if given.Document()[field] == string(emco.Absent) {
+		if given.State(field) == emco.Absent {
 			return document.Problem{Field: "given." + field, Message: "is absent, and a run on existing resources deletes nothing", Remedy: runWithoutExisting}
 		}
 	}

@@ -61,13 +61,6 @@ func groupLifecycle(field string, number int) lifecycle {
 	return l
 }
 
-func (l lifecycle) state(given emco.Given) emco.State {
-	if l.kind == emco.LogicalCloud {
-		return given.Full().LogicalCloud
-	}
-	return given.Group(l.group)
-}
-
 // next is the call to make in a state on the way to another; false if none leads there.
 func (l lifecycle) next(state, want emco.State) (call emco.Call, leads bool) {
 	if want == emco.Approved && state == emco.Terminated {

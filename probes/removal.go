@@ -232,7 +232,7 @@ func (r *removal) find(ctx context.Context) error {
 
 // findApps adds the apps that EMCO lists: the target may have named others before.
 func (r *removal) findApps(ctx context.Context) error {
-	for _, names := range r.groups() {
+	for _, names := range r.Names.Groups() {
 		answer := r.get(ctx, names.Anchor("{compositeApp}/apps"))
 		if answer.err != nil {
 			return answer.err
@@ -245,15 +245,6 @@ func (r *removal) findApps(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// groups are the names of the attempt's deployment intent groups.
-func (r *removal) groups() []emco.Names {
-	var all []emco.Names
-	for number := 1; number <= emco.Groups; number++ {
-		all = append(all, r.Names.Group(number))
-	}
-	return all
 }
 
 func (r *removal) gone(anchor string) {

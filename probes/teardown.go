@@ -45,7 +45,7 @@ func (r *removal) edge(ctx context.Context) string {
 	defer edge.http.CloseIdleConnections()
 	var there []string
 	look := func(ctx context.Context) (err error) {
-		there, _, err = r.onEdge(ctx, edge, r.groups()...)
+		there, _, err = r.onEdge(ctx, edge, r.Names.Groups()...)
 		return err
 	}
 	for err = range poll(ctx, r.Setup.pace(pace{patience: cmp.Or(r.Setup.patience, edgePatience), longest: longestInterval}), look) {

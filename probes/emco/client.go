@@ -63,8 +63,8 @@ func New(config Config) (*Client, error) {
 	config.Timeout = cmp.Or(config.Timeout, 60*time.Second)
 	config.DialTimeout = cmp.Or(config.DialTimeout, time.Second)
 	c := &Client{config: config, endpoints: map[Service]endpoint{}}
-	if err := config.Token.check(); err != nil {
-		return nil, err
+	if config.Token.Env != "" && config.Token.File != "" {
+		return nil, errors.New("the token has both an environment variable and a file: give one of them")
 	}
 	if config.Ingress != "" {
 		base, err := baseURL("ingress", config.Ingress)

@@ -120,36 +120,26 @@ func (g Given) Full() Given {
 	return g
 }
 
-// Document is the full given state in the form that [ParseGiven] reads, with no
-// more groups than there are.
-func (g Given) Document() map[string]any {
-	states := map[string]any{}
-	for _, f := range g.told() {
-		states[f.name] = string(*f.value(&g))
-	}
-	return states
-}
-
-// told are the fields that say something of a full given state: most have one group.
-func (g *Given) told() []givenField {
-	*g = g.Full()
-	return slices.DeleteFunc(slices.Clone(givenFields), func(f givenField) bool { return f.group > 1 && *f.value(g) == Absent })
-}
-
+// String is the full given state, with no more groups than there are: most have one.
 func (g Given) String() string {
+	full := g.Full()
 	var parts []string
-	for _, f := range g.told() {
-		parts = append(parts, f.name+" "+string(*f.value(&g)))
+	for _, f := range givenFields {
+		if state := *f.value(&full); state != Absent || f.group <= 1 {
+			parts = append(parts, f.name+" "+string(state))
+		}
 	}
 	return strings.Join(parts, ", ")
 }
 
-// Group is the state of the deployment intent group of a number, as [Names.Group]
-// has it.
-func (g Given) Group(number int) State {
+// State is the state of a field of the full given state, such as "dig".
+func (g Given) State(field string) State {
 	full := g.Full()
-	return *full.group(number)
+	return *full.field(field)
 }
+
+// Group is the state of the deployment intent group of a number, as [Names.Group] has it.
+func (g Given) Group(number int) State { return g.State(digs[number-1]) }
 
 func (g *Given) group(number int) *State { return g.field(digs[number-1]) }
 

@@ -61,11 +61,6 @@ func TestParseGiven(t *testing.T) {
 		}
 		if err != nil || got.Full() != test.want {
 			t.Errorf("%v: %v, %v, want %v", test.document, got, err, test.want)
-			continue
-		}
-		again, err := ParseGiven(got.Document())
-		if err != nil || again.Full() != test.want {
-			t.Errorf("%v: read again from %v: %v, %v", test.document, got.Document(), again, err)
 		}
 	}
 }

@@ -96,6 +96,9 @@ func (n Names) Group(number int) Names {
 	return n
 }
 
+// Groups gives the names of all groups that the attempt can have.
+func (n Names) Groups() []Names { return []Names{n.Group(1), n.Group(2), n.Group(3)} }
+
 func (n Names) userData() string {
 	if n.chosen != (Chosen{}) {
 		return ""

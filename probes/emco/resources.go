@@ -59,9 +59,9 @@ type Material struct {
 // which EMCO wants them made; backwards it is the order in which it lets them go.
 func (n Names) All(material Material) []Resource {
 	var all []Resource
-	for number := 1; number <= Groups; number++ {
-		for _, resource := range n.Group(number).Resources(material) {
-			if number == 1 || resource.Group == number {
+	for i, group := range n.Groups() {
+		for _, resource := range group.Resources(material) {
+			if i == 0 || resource.Group > 0 {
 				all = append(all, resource)
 			}
 		}

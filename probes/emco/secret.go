@@ -1,7 +1,6 @@
 package emco
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -47,11 +46,4 @@ func (s Secret) read() (string, error) {
 		return "", fmt.Errorf("the token has a character that no HTTP header may have: look at %s", s)
 	}
 	return value, nil
-}
-
-func (s Secret) check() error {
-	if s.Env != "" && s.File != "" {
-		return errors.New("the token has both an environment variable and a file: give one of them")
-	}
-	return nil
 }
