@@ -105,8 +105,8 @@ func newMapper(t *testing.T, s *system) (foldered, *[]string) {
 	folder := t.TempDir()
 	return foldered{&Mapper{
 		Runner: s, Map: &Map{BackEnds: []string{"mongo", "etcd", "rsync"}}, Keep: InFolder(folder),
-		Starts: crashpoint.Starts()[:1], Services: []string{"etcd", "orchestrator", "rsync"}, Spec: Spec{Settle: time.Second, Longest: 8},
-		Tell: func(text string) { lines = append(lines, text) },
+		Starts: crashpoint.Starts()[:1], Services: []string{"etcd", "orchestrator", "rsync"},
+		Spec: Spec{Settle: time.Second, Longest: 8}, Tell: func(text string) { lines = append(lines, text) },
 	}, folder}, &lines
 }
 

@@ -78,7 +78,8 @@ func (p Point) replay() string {
 
 func (m *Map) tally() string {
 	points, covered := m.Points()
-	return fmt.Sprintf("%d of %d points covered by %d runs, %d findings at %d of them", covered, points, m.Runs, len(m.groups()), len(m.Findings()))
+	return fmt.Sprintf("%d of %d points covered by %d runs, %d findings at %d of them",
+		covered, points, m.Runs, len(m.groups()), len(m.Findings()))
 }
 
 // groups are the findings, those of one consequence in the same words of EMCO's

@@ -154,8 +154,8 @@ func (c *charting) row(record journal.Record) {
 			row.Text = Words(c.Plan, result)
 		}
 	case journal.Result, journal.Note, journal.Recheck, journal.Skipped:
-		told := record.Kind == journal.Result && known && slices.ContainsFunc(step.Ends(), func(end string) bool { return c.happened(step.Name, end) })
-		if told || record.Kind == journal.Note && !own {
+		ended := func(end string) bool { return known && c.happened(step.Name, end) }
+		if record.Kind == journal.Note && !own || record.Kind == journal.Result && slices.ContainsFunc(step.Ends(), ended) {
 			return
 		}
 		row.What = clean(colon(record.Step, row.What))

@@ -127,9 +127,7 @@ func (l *Live) tells(record journal.Record) bool {
 	case journal.Recheck:
 		return record.Conclusion != string(activity.Passed)
 	}
-	return slices.Contains([]journal.Kind{
-		journal.Run, journal.Result, journal.Skipped, journal.Disturbance, journal.Trouble, journal.Left, journal.Resource, journal.Verdict,
-	}, record.Kind)
+	return !slices.Contains([]journal.Kind{journal.Note, journal.End, journal.Broken}, record.Kind)
 }
 
 func (l *Live) track(record journal.Record) {

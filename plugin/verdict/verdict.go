@@ -19,7 +19,7 @@ type Verdict string
 
 // The verdicts.
 const (
-	Passed       Verdict = "Passed"       // the fault hit where it was aimed, and the system recovered as the experiment says
+	Passed       Verdict = "Passed"       // the fault hit where it was aimed, and the system recovered
 	Failed       Verdict = "Failed"       // the fault hit, and the system did not recover
 	Inconclusive Verdict = "Inconclusive" // the evidence is not there, so nothing is said
 	Error        Verdict = "Error"        // the tool, the cluster or the given state failed
