@@ -43,8 +43,7 @@ func (c *checker) aim() {
 			continue
 		}
 		faults++
-		effect := step.effect()
-		field := stepField(step.Name, "fault")
+		effect, field := step.effect(), stepField(step.Name, "fault")
 		switch {
 		case c.plan.Control:
 			c.add(field, "stands in a control experiment", "leave it out, or leave control: true out")
@@ -115,15 +114,15 @@ func (c *checker) late(step Step, before map[Ref]bool) bool {
 
 // example is evidence that the fault hit before the other step came to its end.
 func (c *checker) example(step Step, effect Ref, other *Step) string {
-	text := effect.String()
+	example := Claim{Refs: []Ref{effect}}
 	for _, end := range other.Activity.Ends {
 		if ref := (Ref{other.Name, end}); c.unexpected(ref) == "" {
-			text += " < " + ref.String()
+			example.Refs = append(example.Refs, ref)
 			break
 		}
 	}
 	if !step.Fault.Stops() && step.Ended() {
-		text += fmt.Sprintf(" < %s.%s", step.Name, Removed)
+		example.Refs = append(example.Refs, Ref{step.Name, Removed})
 	}
-	return text
+	return example.String()
 }

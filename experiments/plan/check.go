@@ -79,10 +79,14 @@ func stepField(step, field string) string {
 	return path
 }
 
+// element is the field of one of the events below a key of a step.
+func element(step Step, key string, at int) string {
+	return fmt.Sprintf("%s[%d]", stepField(step.Name, key), at)
+}
+
 func (c *checker) withinLimits() bool {
-	fine := true
 	limit := func(field, what string, got, most int) {
-		fine = c.want(got <= most, field, fmt.Sprintf("has %d %s, and %d is the limit", got, what, most), "make it smaller") && fine
+		c.want(got <= most, field, fmt.Sprintf("has %d %s, and %d is the limit", got, what, most), "make it smaller")
 	}
 	limit("steps", "steps", len(c.plan.Steps), maxSteps)
 	limit("evidence", "claims", len(c.plan.Evidence), maxClaims)
@@ -100,7 +104,7 @@ func (c *checker) withinLimits() bool {
 			limit(stepField(step.Name, "activity.ends"), "events", len(step.Activity.Ends), maxEvents)
 		}
 	}
-	return fine
+	return len(c.problems) == 0
 }
 
 func (c *checker) head() {
@@ -213,27 +217,24 @@ func (c *checker) outcome(field string, step Step) {
 // triggers checks that what the step waits for is there.
 func (c *checker) triggers(step Step) {
 	for i, ref := range step.After {
-		field := fmt.Sprintf("%s[%d]", stepField(step.Name, "after"), i)
-		if why := c.unexpected(ref); c.trigger(field, ref, step.After[:i]) {
+		field, why := element(step, "after", i), c.unexpected(ref)
+		if c.trigger(field, ref, step.After[:i]) {
 			c.want(why == "", field, why, "wait for the event of the expected outcome")
 			c.want(!c.open(ref), field, anyOutcome(ref), "write all that it can end with into afterAny")
 		}
 	}
 	for i, ref := range step.AfterAny {
-		field := fmt.Sprintf("%s[%d]", stepField(step.Name, "afterAny"), i)
-		if why := c.unexpected(ref); c.trigger(field, ref, slices.Concat(step.After, step.AfterAny[:i])) {
+		field, why := element(step, "afterAny", i), c.unexpected(ref)
+		if c.trigger(field, ref, slices.Concat(step.After, step.AfterAny[:i])) {
 			c.want(why == "", field, why, "leave it out")
 		}
 	}
 	for i, ref := range step.Until {
-		c.trigger(fmt.Sprintf("%s[%d]", stepField(step.Name, "until"), i), ref, step.Until[:i])
-	}
-	if step.While == "" {
-		return
+		c.trigger(element(step, "until", i), ref, step.Until[:i])
 	}
 	field := stepField(step.Name, "while")
-	other, known := c.steps[step.While]
-	switch {
+	switch other, known := c.steps[step.While]; {
+	case step.While == "":
 	case step.While == step.Name:
 		c.add(field, "a step cannot wait for itself", "name the activity that must be under way")
 	case !known:
@@ -288,16 +289,13 @@ func (c *checker) names() []string {
 // step that ends with it expects another outcome. Empty if it can come.
 func (c *checker) unexpected(ref Ref) string {
 	step := c.steps[ref.Step]
-	if step.Activity == nil || step.Expect == "" || !IsOutcome(step.Expect) {
+	if step.Activity == nil || !IsOutcome(step.Expect) {
 		return ""
 	}
-	for _, end := range []string{Accepted, Rejected, Failed} {
+	for _, end := range []string{Accepted, Rejected, Failed, ref.Event} {
 		if !slices.Contains(step.Activity.Ends, end) {
 			return ""
 		}
-	}
-	if !slices.Contains(step.Activity.Ends, ref.Event) {
-		return ""
 	}
 	for _, outcome := range slices.AppendSeq([]string{step.Expect}, maps.Keys(step.Otherwise)) {
 		if endOf(outcome) == ref.Event {

@@ -136,12 +136,10 @@ func path(order map[Ref][]link, from, to Ref) []string {
 			}
 		}
 	}
-	if _, found := reached[to]; !found {
-		return nil
-	}
 	var chain []string
-	for ; to != from; to = reached[to].to {
-		chain = append(chain, fmt.Sprintf("%s %s %s", reached[to].to, reached[to].why, to))
+	for by, found := reached[to]; found && to != from; by = reached[to] {
+		chain = append(chain, fmt.Sprintf("%s %s %s", by.to, by.why, to))
+		to = by.to
 	}
 	slices.Reverse(chain)
 	return chain

@@ -40,33 +40,33 @@ func (c *checker) links(ref Ref) []link {
 	case !known, !unread && !step.Emits(ref.Event):
 		return nil
 	case unread, ref == first(step):
-		links := waitsFor(step.Name, "after", step.After, link{why: comesAfter, sure: true})
+		links := waitsFor(step, "after", step.After, link{why: comesAfter, sure: true})
 		return append(links, c.waitsForAny(step)...)
 	}
-	links := []link{{to: first(step), why: comesAfter, sure: true}}
+	after := func(event string) link { return link{to: Ref{step.Name, event}, why: comesAfter, sure: true} }
+	links := []link{after(first(step).Event)}
 	switch {
 	case step.Fault == nil:
 	case ref.Event == Rescheduled:
-		links = append(links, link{to: Ref{step.Name, Down}, why: comesAfter, sure: true})
+		links = append(links, after(Down))
 	case ref.Event == Ready:
-		links = append(links, link{to: Ref{step.Name, Down}, why: comesAfter, sure: true}, link{to: Ref{step.Name, Rescheduled}, why: comesAfter})
-		// A pod-failure lasts until it is removed.
-		if step.Fault.Action == podFailure {
-			links = append(links, link{to: Ref{step.Name, Removed}, why: comesAfter, sure: true})
+		links = append(links, after(Down), link{to: Ref{step.Name, Rescheduled}, why: comesAfter})
+		if step.Fault.Action == podFailure { // it lasts until it is removed
+			links = append(links, after(Removed))
 		}
 	case ref.Event == Removed && step.For > 0:
-		links = append(links, link{to: Ref{step.Name, Injected}, why: comesAfter, sure: true})
+		links = append(links, after(Injected))
 	case ref.Event == Removed:
-		links = append(links, waitsFor(step.Name, "until", step.Until, link{why: waitsUntil})...)
+		links = append(links, waitsFor(step, "until", step.Until, link{why: waitsUntil})...)
 	}
 	return links
 }
 
 // waitsFor makes links of the events in a field of a step.
-func waitsFor(step, field string, refs []Ref, like link) []link {
+func waitsFor(step Step, key string, refs []Ref, like link) []link {
 	links := make([]link, len(refs))
 	for i, ref := range refs {
-		like.to, like.field = ref, fmt.Sprintf("%s[%d]", stepField(step, field), i)
+		like.to, like.field = ref, element(step, key, i)
 		links[i] = like
 	}
 	return links
@@ -75,7 +75,7 @@ func waitsFor(step, field string, refs []Ref, like link) []link {
 // waitsForAny makes links of the events of which one is enough. Those of one step
 // have its start before them, whichever it is.
 func (c *checker) waitsForAny(step Step) []link {
-	links := waitsFor(step.Name, "afterAny", step.AfterAny, link{why: comesAfter, either: true})
+	links := waitsFor(step, "afterAny", step.AfterAny, link{why: comesAfter, either: true})
 	for i, one := range links {
 		other, known := c.steps[one.to.Step]
 		if !known || other.Name != links[0].to.Step {
@@ -173,26 +173,23 @@ func (c *checker) together(step Step) {
 	if !known || other.Activity == nil || step.While == step.Name {
 		return
 	}
+	field := stepField(step.Name, "while")
 	for _, end := range other.Activity.Ends {
 		if fired[Ref{step.While, end}] {
-			c.add(stepField(step.Name, "while"),
+			c.add(field,
 				fmt.Sprintf("can never be met: the step starts after %s.%s, when %s is over", step.While, end, step.While),
 				"wait for an event that comes while it is under way")
 			return
 		}
 	}
-	c.want(fired[Ref{step.While, Started}], stepField(step.Name, "while"),
-		fmt.Sprintf("%s need not have started when this step starts", step.While),
+	c.want(fired[Ref{step.While, Started}], field, fmt.Sprintf("%s need not have started when this step starts", step.While),
 		fmt.Sprintf("write an event of %s, such as %s.%s, into after", step.While, step.While, Started))
 }
 
 // clash finds two events that both end one activity.
 func (c *checker) clash(fired map[Ref]bool) (one, other Ref, found bool) {
 	for _, step := range c.plan.Steps {
-		if step.Activity == nil {
-			continue
-		}
-		ends := slices.DeleteFunc(slices.Clone(step.Activity.Ends), func(end string) bool { return !fired[Ref{step.Name, end}] })
+		ends := slices.DeleteFunc(slices.Clone(step.Ends()), func(end string) bool { return !fired[Ref{step.Name, end}] })
 		if ends = slices.Compact(ends); len(ends) > 1 {
 			return Ref{step.Name, ends[0]}, Ref{step.Name, ends[1]}, true
 		}
