@@ -3,6 +3,7 @@ package fault
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -20,28 +21,36 @@ import (
 // refuses a fault without a duration, which nothing would end if emco-chaos
 // died, and a selector that selects every pod.
 func Check(object Object) error {
+	_, err := Describe(object)
+	return err
+}
+
+// Describe makes a plan's fault of the object, and checks it as [Check] does.
+func Describe(object Object) (*plan.Fault, error) {
 	kind, err := Find(NameOf(object))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := object.Default(context.Background(), object); err != nil {
-		return fmt.Errorf("fill in the defaults of Chaos Mesh: %w", err)
+		return nil, fmt.Errorf("fill in the defaults of Chaos Mesh: %w", err)
 	}
 	fields, err := fieldsOf(object)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	problem := kind.check(fields)
 	for _, selector := range Selectors(object) {
 		problem = cmp.Or(problem, selector.check())
 	}
 	if problem != (FieldError{}) {
-		return &problem
+		return nil, &problem
 	}
 	if _, err := object.Validate(); err != nil {
-		return fmt.Errorf("refused by Chaos Mesh: %w", err)
+		return nil, fmt.Errorf("refused by Chaos Mesh: %w", err)
 	}
-	return nil
+	data, err := json.Marshal(fields)
+	action := kind.action(fields)
+	return &plan.Fault{Kind: kind.Name, Action: action, Summary: action, Object: data}, err
 }
 
 // FieldError is a problem with a field of an object, such as spec.action.
@@ -57,7 +66,7 @@ func (k Kind) check(fields map[string]any) FieldError {
 	problem := oneOf("spec.action", action, actions)
 	for _, field := range k.Fields {
 		text := field.text(fields)
-		found := FieldError{Field: "spec." + field.Path, Remedy: fmt.Sprintf("write one, such as %v", field.Example)}
+		found := FieldError{Field: "spec." + field.Path, Remedy: field.remedy()}
 		switch {
 		case text == "" && field.Required && field.belongsTo(action):
 			found.Message = field.missing(action)

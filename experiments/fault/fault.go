@@ -4,7 +4,6 @@
 package fault
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -17,8 +16,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	strict "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
-
-	"github.com/emco-chaos/emco-chaos/experiments/plan"
 )
 
 // Labels that every object of ours carries.
@@ -96,37 +93,13 @@ func fieldsOf(object Object) (map[string]any, error) {
 	return fields, nil
 }
 
-// Encode writes a new object as JSON.
-func Encode(object Object) (json.RawMessage, error) {
-	fields, err := fieldsOf(object)
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(fields)
-}
-
 // YAML writes a new object as kubectl takes it.
 func YAML(object Object) ([]byte, error) {
-	data, err := Encode(object)
-	if err != nil {
-		return nil, err
-	}
-	return yaml.JSONToYAML(data)
-}
-
-// Describe makes a plan's fault of the object.
-func Describe(object Object) (*plan.Fault, error) {
-	kind, err := Find(NameOf(object))
-	if err != nil {
-		return nil, err
-	}
 	fields, err := fieldsOf(object)
 	if err != nil {
 		return nil, err
 	}
-	data, err := json.Marshal(fields)
-	action := kind.action(fields)
-	return &plan.Fault{Kind: kind.Name, Action: action, Summary: action, Object: data}, err
+	return yaml.Marshal(fields)
 }
 
 // Stamp gives the object its name, RUN-ATTEMPT-STEP, and its labels. Chaos Mesh

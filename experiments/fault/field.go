@@ -55,6 +55,8 @@ func (f Field) missing(action string) string {
 	return "is missing, and the action is " + action
 }
 
+func (f Field) remedy() string { return fmt.Sprintf("write one, such as %v", f.Example) }
+
 // text is the field of an object as text; empty when it is not there.
 func (f Field) text(object map[string]any) string {
 	value, _, _ := unstructured.NestedFieldNoCopy(object, strings.Split("spec."+f.Path, ".")...)

@@ -30,9 +30,6 @@ func Read(fields map[string]any) (*plan.Fault, error) {
 
 func read(data []byte) (*plan.Fault, error) {
 	object, err := Decode(data)
-	if err == nil {
-		err = Check(object)
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +61,7 @@ func (k Kind) Read(short map[string]any, ends Ends) (*plan.Fault, error) {
 	}
 	for _, field := range k.Fields {
 		value, given := short[field.Key]
-		message, remedy := "", fmt.Sprintf("write one, such as %v", field.Example)
+		message, remedy := "", field.remedy()
 		switch applies := field.belongsTo(action); {
 		case given && !applies && !slices.Contains(k.actionsOf(field.Key), action):
 			message = "belongs to the action " + either(field.Actions)
