@@ -3,30 +3,19 @@ package crashpoint
 import (
 	"bytes"
 	"cmp"
-	_ "embed"
+	"embed"
 	"fmt"
 	"strings"
 	"text/template"
 	"time"
 )
 
-//go:embed ahead.yaml.tmpl
-var aheadText string
+//go:embed *.yaml.tmpl
+var files embed.FS
 
-//go:embed point.yaml.tmpl
-var pointText string
-
-//go:embed reference.yaml.tmpl
-var referenceText string
-
-//go:embed restart.yaml.tmpl
-var restartText string
-
-var (
-	pointTemplate     = template.Must(template.New("point").Funcs(template.FuncMap{"plus": func(a, b int) int { return a + b }}).Parse(aheadText + pointText))
-	referenceTemplate = template.Must(template.New("reference").Parse(aheadText + referenceText))
-	restartTemplate   = template.Must(template.New("restart").Parse(restartText))
-)
+var templates = template.Must(template.New("").
+	Funcs(template.FuncMap{"plus": func(a, b int) int { return a + b }}).
+	ParseFS(files, "*.yaml.tmpl"))
 
 // Options say how an experiment is written.
 type Options struct {
@@ -79,35 +68,45 @@ func (Options) Afterwards() time.Duration { return 5 * time.Second }
 // Experiment writes the experiment in which the service dies at the point, and in
 // the calls of others, if any, which are stopped by the same holds.
 func (p Point) Experiment(options Options, others ...Member) ([]byte, error) {
-	options.First = cmp.Or(options.First, options.Settle)
-	given := p.Start.Given
-	for _, other := range others {
-		given = strings.TrimSuffix(given, "}") + fmt.Sprintf(", %s: %s}", other.group, other.State)
+	type call struct {
+		Member
+		Options
 	}
-	return render(pointTemplate, struct {
+	options.First = cmp.Or(options.First, options.Settle)
+	data := struct {
 		Point
 		Options
 		Given   string
-		Others  []Member
+		Main    call
+		Others  []call
 		Last    int
 		Timeout time.Duration
-	}{p, options, given, others, len(p.Path) - 1, options.Converge + time.Duration(len(p.Path))*(options.Settle+removal)})
+	}{
+		Point: p, Options: options, Given: p.Start.Given, Main: call{Member{Start: p.Start}, options}, Last: len(p.Path) - 1,
+		Timeout: options.Converge + time.Duration(len(p.Path))*(options.Settle+removal),
+	}
+	options.Judge, options.Restart = false, "" // what comes of the others is only recorded
+	for _, other := range others {
+		data.Given = strings.TrimSuffix(data.Given, "}") + fmt.Sprintf(", %s: %s}", other.group, other.State)
+		data.Others = append(data.Others, call{other, options})
+	}
+	return render("point", data)
 }
 
 // Reference writes the experiment that makes the call without any fault.
 func (s Start) Reference(options Options) ([]byte, error) {
-	return render(referenceTemplate, struct {
+	return render("reference", struct {
 		Start
 		Options
 	}{s, options})
 }
 
 // RestartOf writes the experiment that restarts a service.
-func RestartOf(service string) ([]byte, error) { return render(restartTemplate, service) }
+func RestartOf(service string) ([]byte, error) { return render("restart", service) }
 
-func render(with *template.Template, data any) ([]byte, error) {
+func render(name string, data any) ([]byte, error) {
 	var text bytes.Buffer
-	if err := with.Execute(&text, data); err != nil {
+	if err := templates.ExecuteTemplate(&text, name+".yaml.tmpl", data); err != nil {
 		return nil, fmt.Errorf("write the experiment: %w", err)
 	}
 	return text.Bytes(), nil
