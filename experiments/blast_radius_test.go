@@ -106,9 +106,6 @@ spec:
 	if want := "own.yaml:4:1: spec: own works on no resource that could exist already; run this experiment without --use-existing"; problems.Error() != want {
 		t.Errorf("got %v", problems)
 	}
-	if _, problems := experiments.Compile(source, nil, nil); !strings.Contains(problems.Error(), "has no service") {
-		t.Errorf("without a target: %v", problems)
-	}
 }
 
 // TestSettingsRefuses: what the target lacks, and what is not known in it, is

@@ -52,10 +52,7 @@ func Read(name string) (Source, error) {
 func List() ([]plan.Experiment, error) {
 	var list []plan.Experiment
 	for _, name := range Names() {
-		source, err := Read(name)
-		if err != nil {
-			return nil, err
-		}
+		source, _ := Read(name) // it is there: Names has it
 		description, problems := scenario.Describe(source.File, source.Data)
 		if err := problems.Err(); err != nil {
 			return nil, fmt.Errorf("describe the experiment %s: %w", name, err)
@@ -71,9 +68,6 @@ func List() ([]plan.Experiment, error) {
 // plan works on resources that exist already, and says what it does to them.
 func Compile(source Source, target *target.Target, parameters map[string]string) (*plan.Plan, document.Problems) {
 	compiled, problems := scenario.Compile(source.File, source.Data, Catalogue(), target, parameters)
-	if target == nil {
-		return compiled, problems
-	}
 	settings, wrong := access.ReadSettings(target)
 	problems = append(problems, wrong...)
 	looks := compiled != nil && slices.ContainsFunc(compiled.Steps, func(step plan.Step) bool {

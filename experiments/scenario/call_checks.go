@@ -13,22 +13,26 @@ import (
 // checkCalls checks what depends on a call: the given state that it is
 // made in, and the waits for what it leads to.
 func (c *compiler) checkCalls(result *plan.Plan) {
-	ensure, _ := c.catalogue.activity(c.catalogue.Given)
+	var made []string // be it by a probe that repeats them
 	for _, step := range result.Steps {
-		if c.catalogue.Fits == nil || result.Given.Activity == nil || !c.first(result, step) || strings.HasPrefix(step.Expect, plan.Rejected) {
-			continue
-		}
-		if err := c.catalogue.Fits(result.Given.Activity.Arguments, c.callOf(step)); err != nil {
-			c.wrongArgument(givenField, ensure, err)
+		if name := c.callOf(step); name != "" && step.Activity.Lasting && !slices.Contains(made, name) {
+			made = append(made, name)
 		}
 	}
-	made := c.made(result)
+	ensure, _ := c.catalogue.activity(c.catalogue.Given)
+	fits := c.catalogue.Fits
 	for _, step := range result.Steps {
-		if step.Activity == nil || len(c.unread) > 0 {
+		name := c.callOf(step)
+		if name == "" {
 			continue
 		}
+		if fits != nil && result.Given.Activity != nil && c.first(result, step) && !strings.HasPrefix(step.Expect, plan.Rejected) {
+			if err := fits(result.Given.Activity.Arguments, name); err != nil {
+				c.wrongArgument(givenField, ensure, err)
+			}
+		}
 		what, _ := c.catalogue.activity(step.Activity.Name)
-		if name := c.callOf(step); what.Follows && name != "" && !slices.Contains(made, name) {
+		if what.Follows && len(c.unread) == 0 && !slices.Contains(made, name) {
 			c.file.Add(document.Problem{
 				Field:   c.place(document.Join("steps", step.Name)) + ".probe",
 				Message: fmt.Sprintf("waits for what %s leads to, and no step makes that call", name),
@@ -49,20 +53,9 @@ func (c *compiler) callOf(step plan.Step) string {
 	return name
 }
 
-// made are the calls that steps make, be it in a probe that repeats them.
-func (c *compiler) made(result *plan.Plan) []string {
-	var made []string
-	for _, step := range result.Steps {
-		if name := c.callOf(step); name != "" && step.Activity.Lasting && !slices.Contains(made, name) {
-			made = append(made, name)
-		}
-	}
-	return made
-}
-
 // first reports whether the step is a call that meets the given: none is before it.
 func (c *compiler) first(result *plan.Plan, step plan.Step) bool {
-	if step.Activity == nil || step.Activity.Name != c.catalogue.Call {
+	if step.Activity.Name != c.catalogue.Call {
 		return false
 	}
 	seen := map[string]bool{step.Name: true}

@@ -71,10 +71,7 @@ func open(file string, data []byte) (*document.File, []plan.Parameter) {
 
 // Compile makes a plan of an experiment file for a target. Set has values for
 // the experiment's parameters. The plan is nil when there is a problem.
-func Compile(file string, data []byte, catalogue Catalogue, onto *target.Target, set map[string]string) (*plan.Plan, document.Problems) {
-	if onto == nil {
-		onto = &target.Target{}
-	}
+func Compile(file string, data []byte, catalogue Catalogue, target *target.Target, set map[string]string) (*plan.Plan, document.Problems) {
 	rules, err := catalogue.filled()
 	if err != nil {
 		return nil, document.Problems{{File: file, Message: err.Error(), Remedy: "mend the plugin's catalogue"}}
@@ -83,7 +80,7 @@ func Compile(file string, data []byte, catalogue Catalogue, onto *target.Target,
 	if _, read := source.Value(""); !read {
 		return nil, source.Problems()
 	}
-	c := &compiler{file: source, catalogue: catalogue, target: onto, read: withDefaults()}
+	c := &compiler{file: source, catalogue: catalogue, target: target, read: withDefaults()}
 	values := c.settle(parameters, set)
 	c.fill(parameters, values)
 	rules.Check(source, "")

@@ -184,10 +184,9 @@ func (c *compiler) place(field string) string {
 	if place, known := c.places[field]; known {
 		return "spec." + place
 	}
-	parts := strings.SplitN(field, ".", 3)
-	if len(parts) > 1 {
-		if place, known := c.places[parts[0]+"."+parts[1]]; known {
-			return "spec." + strings.Join(append([]string{place}, parts[2:]...), ".")
+	for member, place := range c.places {
+		if below, is := strings.CutPrefix(field, member+"."); is {
+			return "spec." + place + "." + below
 		}
 	}
 	return "spec." + field
