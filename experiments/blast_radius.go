@@ -2,7 +2,6 @@ package experiments
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -17,23 +16,11 @@ import (
 // blastRadius is what a compiled plan does to each of the resources that the
 // target names as existing. Its problems say what the plan cannot do there.
 func blastRadius(source Source, compiled *plan.Plan, target *target.Target, existing emco.Chosen) ([]string, document.Problems) {
-	refused := func(err error) document.Problems {
-		problem := document.Problem{Field: "spec", Message: err.Error(), Remedy: "run this experiment without --use-existing"}
-		if wrong, ok := errors.AsType[document.Problem](err); ok {
-			problem.Field, problem.Message, problem.Remedy = "spec."+wrong.Field, wrong.Message, wrong.Remedy
-		}
-		return document.Problems{document.Parse(source.File, source.Data).Locate(problem)}
-	}
+	// The given was compiled, and the names of what exists are as the settings' schema wants them.
 	arguments, _ := compiled.Given.Activity.Arguments["given"].(map[string]any)
-	given, err := emco.ParseGiven(arguments)
-	// The run has no name yet, and none of its own is used.
-	names, err2 := emco.NewNames("existing", 1)
-	if err == nil && err2 == nil {
-		names, err2 = names.Choose(existing)
-	}
-	if err := errors.Join(err, err2); err != nil {
-		return nil, refused(err)
-	}
+	given, _ := emco.ParseGiven(arguments)
+	names, _ := emco.NewNames("existing", 1) // the run has no name yet, and none of its own is used
+	names, _ = names.Choose(existing)
 	calls := callsOf(compiled)
 	settings := target.SettingsSource()
 	for _, name := range missing(existing, given, calls) {
@@ -43,13 +30,17 @@ func blastRadius(source Source, compiled *plan.Plan, target *target.Target, exis
 		return nil, problems
 	}
 	radius, err := probes.BlastRadius(names, given, calls)
-	if err == nil && len(radius) == 0 {
-		err = fmt.Errorf("%s works on no resource that could exist already", compiled.Experiment)
+	if len(radius) > 0 {
+		return radius, nil
 	}
-	if err != nil {
-		return nil, refused(err)
+	problem, is := errors.AsType[document.Problem](err)
+	if !is {
+		problem = document.Problem{
+			Message: compiled.Experiment + " works on no resource that could exist already", Remedy: "run this experiment without --use-existing",
+		}
 	}
-	return radius, nil
+	problem.Field = strings.TrimSuffix("spec."+problem.Field, ".")
+	return nil, document.Problems{document.Parse(source.File, source.Data).Locate(problem)}
 }
 
 // callsOf are the calls that a plan's steps make, or repeat, each once.

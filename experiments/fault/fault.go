@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	strict "sigs.k8s.io/json"
@@ -65,10 +66,7 @@ type Object interface {
 
 // Decode reads a Chaos Mesh object from JSON. An unknown field is an error.
 func Decode(data []byte) (Object, error) {
-	var head struct {
-		APIVersion string `json:"apiVersion"`
-		Kind       string `json:"kind"`
-	}
+	var head metav1.TypeMeta
 	if err := strict.UnmarshalCaseSensitivePreserveInts(data, &head); err != nil {
 		return nil, fmt.Errorf("read a Chaos Mesh object: %w", err)
 	}
