@@ -43,7 +43,7 @@ func (c *checker) aim() {
 			continue
 		}
 		faults++
-		effect, field := step.effect(), stepField(step.Name, "fault")
+		effect, field := step.effect(), step.field("fault")
 		switch {
 		case c.plan.Control:
 			c.add(field, "stands in a control experiment", "leave it out, or leave control: true out")

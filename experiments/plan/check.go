@@ -71,18 +71,10 @@ func (c *checker) want(fine bool, field, message, remedy string) bool {
 	return fine
 }
 
-func stepField(step, field string) string {
-	path := document.Join("steps", step)
-	if field != "" {
-		path += "." + field
-	}
-	return path
-}
+// field is the path of a key of the step, and element that of one of the events there.
+func (s Step) field(key string) string { return document.Join("steps", s.Name) + "." + key }
 
-// element is the field of one of the events below a key of a step.
-func element(step Step, key string, at int) string {
-	return fmt.Sprintf("%s[%d]", stepField(step.Name, key), at)
-}
+func (s Step) element(key string, at int) string { return fmt.Sprintf("%s[%d]", s.field(key), at) }
 
 func (c *checker) withinLimits() bool {
 	limit := func(field, what string, got, most int) {
@@ -96,12 +88,12 @@ func (c *checker) withinLimits() bool {
 		limit(fmt.Sprintf("evidence[%d]", i), "events", len(claim.Refs), maxRefs)
 	}
 	for _, step := range append([]Step{c.plan.Given, c.plan.Teardown}, c.plan.Steps...) {
-		limit(stepField(step.Name, "after"), "events", len(step.After), maxRefs)
-		limit(stepField(step.Name, "afterAny"), "events", len(step.AfterAny), maxRefs)
-		limit(stepField(step.Name, "until"), "events", len(step.Until), maxRefs)
+		limit(step.field("after"), "events", len(step.After), maxRefs)
+		limit(step.field("afterAny"), "events", len(step.AfterAny), maxRefs)
+		limit(step.field("until"), "events", len(step.Until), maxRefs)
 		if step.Activity != nil {
-			limit(stepField(step.Name, "activity.events"), "events", len(step.Activity.Events), maxEvents)
-			limit(stepField(step.Name, "activity.ends"), "events", len(step.Activity.Ends), maxEvents)
+			limit(step.field("activity.events"), "events", len(step.Activity.Events), maxEvents)
+			limit(step.field("activity.ends"), "events", len(step.Activity.Ends), maxEvents)
 		}
 	}
 	return len(c.problems) == 0
@@ -129,7 +121,7 @@ func (c *checker) head() {
 }
 
 func (c *checker) step(step Step) {
-	field := stepField(step.Name, "")
+	field := document.Join("steps", step.Name)
 	if !c.want(step.Name != GivenStep && step.Name != TeardownStep, field, fmt.Sprintf("every plan has a %s of its own", step.Name), "choose another name") {
 		return
 	}
@@ -217,22 +209,22 @@ func (c *checker) outcome(field string, step Step) {
 // triggers checks that what the step waits for is there.
 func (c *checker) triggers(step Step) {
 	for i, ref := range step.After {
-		field, why := element(step, "after", i), c.unexpected(ref)
+		field, why := step.element("after", i), c.unexpected(ref)
 		if c.trigger(field, ref, step.After[:i]) {
 			c.want(why == "", field, why, "wait for the event of the expected outcome")
 			c.want(!c.open(ref), field, anyOutcome(ref), "write all that it can end with into afterAny")
 		}
 	}
 	for i, ref := range step.AfterAny {
-		field, why := element(step, "afterAny", i), c.unexpected(ref)
+		field, why := step.element("afterAny", i), c.unexpected(ref)
 		if c.trigger(field, ref, slices.Concat(step.After, step.AfterAny[:i])) {
 			c.want(why == "", field, why, "leave it out")
 		}
 	}
 	for i, ref := range step.Until {
-		c.trigger(element(step, "until", i), ref, step.Until[:i])
+		c.trigger(step.element("until", i), ref, step.Until[:i])
 	}
-	field := stepField(step.Name, "while")
+	field := step.field("while")
 	switch other, known := c.steps[step.While]; {
 	case step.While == "":
 	case step.While == step.Name:
@@ -266,11 +258,8 @@ func (c *checker) emitted(field string, ref Ref) bool {
 		return false
 	}
 	step, known := c.steps[ref.Step]
-	switch ref.Step {
-	case GivenStep:
-		step, known = c.plan.Given, true
-	case TeardownStep:
-		step, known = c.plan.Teardown, true
+	if !known { // the given or the teardown, if any
+		step, known = c.plan.Find(ref.Step)
 	}
 	return c.want(known, field, fmt.Sprintf("there is no step %q", shown(ref.Step)), document.Instead(ref.Step, c.names())) &&
 		c.want(slices.Contains(c.unread, ref.Step) || step.Emits(ref.Event), field,

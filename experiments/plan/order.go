@@ -66,7 +66,7 @@ func (c *checker) links(ref Ref) []link {
 func waitsFor(step Step, key string, refs []Ref, like link) []link {
 	links := make([]link, len(refs))
 	for i, ref := range refs {
-		like.to, like.field = ref, element(step, key, i)
+		like.to, like.field = ref, step.element(key, i)
 		links[i] = like
 	}
 	return links
@@ -164,7 +164,7 @@ func (c *checker) together(step Step) {
 				return
 			}
 		}
-		c.add(stepField(step.Name, "after"),
+		c.add(step.field("after"),
 			fmt.Sprintf("can never be met: it needs %s and %s, and only one of them comes", one, other),
 			"wait for one of them")
 		return
@@ -173,7 +173,7 @@ func (c *checker) together(step Step) {
 	if !known || other.Activity == nil || step.While == step.Name {
 		return
 	}
-	field := stepField(step.Name, "while")
+	field := step.field("while")
 	for _, end := range other.Activity.Ends {
 		if fired[Ref{step.While, end}] {
 			c.add(field,
