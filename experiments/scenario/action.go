@@ -48,15 +48,14 @@ func (c *compiler) probe(m member, value any) *plan.Activity {
 	named, _ := value.(map[string]any)
 	for name, argument := range named {
 		what, _ := c.catalogue.activity(name)
-		arguments, isMap := argument.(map[string]any)
-		switch {
-		case m.service != "" && isMap:
-			arguments[c.serviceKey(name)] = m.service
-		case m.service != "":
-			argument = m.service
+		arguments := map[string]any{} // the member's own
+		if written, isMap := argument.(map[string]any); isMap {
+			maps.Copy(arguments, written)
+		} else if len(what.Arguments) > 0 {
+			arguments[what.Arguments[0].Name] = argument
 		}
-		if !isMap && len(what.Arguments) > 0 {
-			arguments = map[string]any{what.Arguments[0].Name: argument}
+		if m.service != "" {
+			arguments[c.serviceKey(name)] = m.service
 		}
 		return c.activity(document.Join(field, name), what, arguments)
 	}

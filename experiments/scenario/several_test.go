@@ -88,6 +88,9 @@ slow-stock.injected < gone-stock.passed < slow-stock.removed < back-stock.passed
 			got := "\n"
 			for _, step := range result.Steps {
 				got += fmt.Sprintf("%-16s %s\n", step.Name, written(step))
+				if asked := step.Activity; asked != nil && asked.Name == "available" && asked.Arguments["service"] != asked.Service {
+					t.Errorf("%s asks %v, not %s", step.Name, asked.Arguments["service"], asked.Service)
+				}
 			}
 			for _, claim := range result.Evidence {
 				got += claim.String() + "\n"
