@@ -77,9 +77,7 @@ func (a *attempt) run(ctx context.Context) verdict.Judgement {
 	a.unwatch()
 	a.tearDown(a.unanswered(a.judge()))
 	a.work.Wait()
-	for _, message := range a.mail.take() {
-		message()
-	}
+	a.mail.deliver()
 	for _, p := range a.steps {
 		p.stopTimer()
 	}
@@ -129,18 +127,12 @@ func (a *attempt) judge() verdict.Judgement {
 
 // loop does what comes in until the attempt has ended.
 func (a *attempt) loop(ctx context.Context) {
-	gone, interrupted := a.Plugin.Gone(), ctx.Done()
-	for {
-		switch a.pump(a.ended, interrupted, gone) {
-		case nil:
-			return
-		case interrupted:
-			interrupted = nil
-			a.trouble(interruption(ctx))
-		case gone:
-			gone = nil
-			a.died()
-		}
+	switch gone := a.Plugin.Gone(); a.pump(a.ended, ctx.Done(), gone) {
+	case nil:
+	case gone:
+		a.died()
+	default:
+		a.trouble(interruption(ctx))
 	}
 }
 
@@ -156,9 +148,7 @@ func (a *attempt) pump(done func() bool, first, second <-chan struct{}) (closed 
 	for !done() {
 		select {
 		case <-a.mail.filled:
-			for _, message := range a.mail.take() {
-				message()
-			}
+			a.mail.deliver()
 		case <-first:
 			return first
 		case <-second:

@@ -23,10 +23,13 @@ func (m *mailbox) post(message func()) {
 	}
 }
 
-func (m *mailbox) take() []func() {
+// deliver does what the messages so far say.
+func (m *mailbox) deliver() {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	taken := m.queue
+	messages := m.queue
 	m.queue = nil
-	return taken
+	m.mu.Unlock()
+	for _, message := range messages {
+		message()
+	}
 }
