@@ -20,9 +20,6 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
 )
 
-// lifelineNumber is the file descriptor of the lifeline in a process.
-const lifelineNumber = 3
-
 // process is one process of a pod, the leader of a process group of its own.
 type process struct {
 	pid     int
@@ -46,7 +43,7 @@ func run(arguments []string, folder string, environment []string, log, lifeline 
 	command.Dir = folder
 	command.Env = environment
 	command.Stdout, command.Stderr = log, log
-	command.ExtraFiles = []*os.File{lifeline} // becomes lifelineNumber
+	command.ExtraFiles = []*os.File{lifeline} // becomes 3
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := command.Start(); err != nil {
 		return nil, err
@@ -65,7 +62,7 @@ func environment(own map[string]string) []string {
 		list = append(list, name+"="+value)
 	}
 	// Of two values of a variable the last one counts.
-	return append(list, sdk.Lifeline+"="+strconv.Itoa(lifelineNumber))
+	return append(list, sdk.Lifeline+"=3")
 }
 
 // wait returns when nothing is left of the process and its group.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/wait"
+
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
 )
 
@@ -23,25 +25,19 @@ func (c *Cluster) Watch(ctx context.Context, observe func(engine.Disturbance)) e
 		defer c.mu.Unlock()
 		c.disturbed = nil
 	}()
-	ticker := time.NewTicker(stoppedEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-c.ctx.Done():
-			return ErrClosed
-		case <-ticker.C:
-			c.mu.Lock()
-			for _, pod := range c.pods {
-				if p := pod.current; p != nil && !p.stopped && p.state() == "T" {
-					p.stopped = true
-					pod.disturb(time.Now(), fmt.Sprintf("%s of pod %s was stopped by a signal", p, pod.Name))
-				}
+	ctx, end := context.WithCancelCause(ctx)
+	defer context.AfterFunc(c.ctx, func() { end(ErrClosed) })()
+	wait.UntilWithContext(ctx, func(context.Context) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for _, pod := range c.pods {
+			if p := pod.current; p != nil && !p.stopped && p.state() == "T" {
+				p.stopped = true
+				pod.disturb(time.Now(), fmt.Sprintf("%s of pod %s was stopped by a signal", p, pod.Name))
 			}
-			c.mu.Unlock()
 		}
-	}
+	}, stoppedEvery)
+	return context.Cause(ctx)
 }
 
 // disturb observes what happens to a pod, unless a fault on it is the reason:
