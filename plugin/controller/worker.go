@@ -245,11 +245,9 @@ func (q *queue) end(ctx context.Context, p *progress, history *journal.Journal, 
 		q.metrics.recovered(made[0], trace)
 	}
 	ended.trace = trace
-	kept, err := q.keep(ctx, run, history.Records())
-	if err != nil {
+	if run.Status.Journal, err = q.keep(ctx, run, history.Records()); err != nil {
 		q.lost(run, p.known.teller, "the journal", err)
 	}
-	run.Status.Journal = kept
 	observe(q.metrics.duration.WithLabelValues(run.Status.Experiment), time.Since(run.Status.StartTime.Time).Seconds(), ended.trace)
 	q.conclude(ctx, run, p.stored, p.known.teller, ended)
 }

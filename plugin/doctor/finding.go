@@ -70,13 +70,12 @@ func Text(out io.Writer, finding Finding) error {
 	if finding.Subject != "" {
 		message = finding.Subject + ": " + message
 	}
-	var text strings.Builder
-	fmt.Fprintf(&text, "%-7s  %-10s  %s\n", finding.State, finding.Check, message)
+	text := fmt.Sprintf("%-7s  %-10s  %s\n", finding.State, finding.Check, message)
 	if finding.Remedy != "" {
 		for line := range strings.SplitSeq(finding.Remedy, "\n") {
-			fmt.Fprintf(&text, "%21s%s\n", "", line)
+			text += fmt.Sprintf("%21s%s\n", "", line)
 		}
 	}
-	_, err := io.WriteString(out, text.String())
+	_, err := io.WriteString(out, text)
 	return err
 }
