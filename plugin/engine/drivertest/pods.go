@@ -69,12 +69,18 @@ func killTwice(t *trial) {
 }
 
 func failureLasts(t *trial) {
-	before := t.answer(t.Patience)
+	t.answer(t.Patience)
+	kill := t.apply(t.Kill())
+	gone := kill.await(plan.Down)
+	// A failure must last for longer than a service that nothing keeps down is away.
+	away := kill.await(plan.Ready).At.Sub(gone.At)
+	kill.remove()
+	before := t.answer(t.Lag)
 	view := look(t)
 	defer view.close()
 	failure := t.apply(t.Failure())
 	down := failure.await(plan.Down)
-	t.pause(2 * t.Quiet)
+	t.pause(max(2*t.Quiet, 3*away))
 	if failure.has(plan.Ready) {
 		t.fail("ready was observed while the failure was there")
 	}
