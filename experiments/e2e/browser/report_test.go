@@ -208,29 +208,38 @@ func TestPixels(t *testing.T) {
 	}
 }
 
-// TestThousandRuns: so many runs open within 2 seconds, by the median of three times.
-// What counts is the time that the page had the processor: what else the machine does
-// is not the page's.
+// TestThousandRuns: so many runs open in about ten times the time of a hundred, which
+// is told; how much that is depends on the machine. What counts is the time that the
+// page had the processor: what else the machine does is not the page's.
 func TestThousandRuns(t *testing.T) {
 	b := newTab(t)
-	page := write(t, slices.Repeat(report.Runs(records(t, "cluster.jsonl")), 1000)...)
 	b.do(t, call(performance.Enable, performance.EnableParams{TimeDomain: performance.EnableTimeDomainThreadTicks}))
+	run := report.Runs(records(t, "cluster.jsonl"))
+	hundred := b.opens(t, write(t, slices.Repeat(run, 100)...))
+	thousand := b.opens(t, write(t, slices.Repeat(run, 1000)...))
+	t.Logf("100 runs open with %.2f s of the processor, 1,000 with %.2f s", hundred, thousand)
+	if hundred <= 0 || thousand > 20*hundred {
+		t.Errorf("1,000 runs take %.2f s of the processor to open, 100 take %.2f s", thousand, hundred)
+	}
+	if runs := ask[int](t, b, `document.querySelectorAll("details").length`); runs != 1000 {
+		t.Errorf("the page has %d runs", runs)
+	}
+}
+
+// opens is how long the page has the processor until it is open, in seconds: the median
+// of three times.
+func (b *tab) opens(t *testing.T, page string) float64 {
+	t.Helper()
 	var times []float64
 	for range 3 {
 		b.do(t, chromedp.Navigate("about:blank"))
 		before := b.busy(t)
 		b.open(t, page, "light", 1280)
-		clock := ask[float64](t, b, `new Promise(done => {
+		ask[float64](t, b, `new Promise(done => {
 			const told = () => { const took = performance.getEntriesByType("navigation")[0].loadEventEnd; took ? done(took) : requestAnimationFrame(told) };
 			told()})`)
 		times = append(times, b.busy(t)-before)
-		t.Logf("1,000 runs open with %.2f s of the processor, in %.2f s", times[len(times)-1], clock/1000)
 	}
 	slices.Sort(times)
-	if median := times[1]; median <= 0 || median > 2 {
-		t.Errorf("1,000 runs take %.2f s of the processor to open", times)
-	}
-	if runs := ask[int](t, b, `document.querySelectorAll("details").length`); runs != 1000 {
-		t.Errorf("the page has %d runs", runs)
-	}
+	return times[1]
 }
