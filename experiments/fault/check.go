@@ -25,7 +25,8 @@ func Check(object Object) error {
 	return err
 }
 
-// Describe makes a plan's fault of the object, and checks it as [Check] does.
+// Describe makes a plan's fault of the object, and checks it as [Check] does. A
+// [document.Problem] names the object's field.
 func Describe(object Object) (*plan.Fault, error) {
 	kind, err := Find(NameOf(object))
 	if err != nil {
@@ -42,8 +43,8 @@ func Describe(object Object) (*plan.Fault, error) {
 	for _, selector := range Selectors(object) {
 		problem = cmp.Or(problem, selector.check())
 	}
-	if problem != (FieldError{}) {
-		return nil, &problem
+	if problem != (document.Problem{}) {
+		return nil, problem
 	}
 	if _, err := object.Validate(); err != nil {
 		return nil, fmt.Errorf("refused by Chaos Mesh: %w", err)
@@ -53,20 +54,17 @@ func Describe(object Object) (*plan.Fault, error) {
 	return &plan.Fault{Kind: kind.Name, Action: action, Summary: action, Object: data}, err
 }
 
-// FieldError is a problem with a field of an object, such as spec.action.
-type FieldError = document.Problem
-
 // check checks what the custom resource definition demands of an object's
 // fields, and that something ends the fault.
-func (k Kind) check(fields map[string]any) FieldError {
+func (k Kind) check(fields map[string]any) document.Problem {
 	action, actions := k.action(fields), slices.Concat(k.Actions, k.ObjectActions)
 	if action == "" {
-		return FieldError{Field: "spec", Message: "does nothing", Remedy: "write what belongs to one of " + strings.Join(actions, ", ")}
+		return document.Problem{Field: "spec", Message: "does nothing", Remedy: "write what belongs to one of " + strings.Join(actions, ", ")}
 	}
 	problem := oneOf("spec.action", action, actions)
 	for _, field := range k.Fields {
 		text := field.text(fields)
-		found := FieldError{Field: "spec." + field.Path, Remedy: field.remedy()}
+		found := document.Problem{Field: "spec." + field.Path, Remedy: field.remedy()}
 		switch {
 		case text == "" && field.Required && field.belongsTo(action):
 			found.Message = field.missing(action)
@@ -82,7 +80,7 @@ func (k Kind) check(fields map[string]any) FieldError {
 		}
 	}
 	text := Field{Path: "duration"}.text(fields)
-	ending := FieldError{Field: "spec.duration", Remedy: "write a duration such as 60s"}
+	ending := document.Problem{Field: "spec.duration", Remedy: "write a duration such as 60s"}
 	switch duration, err := time.ParseDuration(text); {
 	case text == "":
 		ending.Message = "is missing, and nothing would end the fault if emco-chaos died"
@@ -96,30 +94,31 @@ func (k Kind) check(fields map[string]any) FieldError {
 	return cmp.Or(problem, ending)
 }
 
-func oneOf(field, value string, allowed []string) FieldError {
+func oneOf(field, value string, allowed []string) document.Problem {
 	if slices.Contains(allowed, value) {
-		return FieldError{}
+		return document.Problem{}
 	}
-	return FieldError{Field: field, Message: fmt.Sprintf("%q is not known", value), Remedy: document.Instead(value, allowed)}
+	return document.Problem{Field: field, Message: fmt.Sprintf("%q is not known", value), Remedy: document.Instead(value, allowed)}
 }
 
-func (s Selector) check() FieldError {
+func (s Selector) check() document.Problem {
 	spec, field := &s.Selector, s.Field+".selector"
 	problem := oneOf(s.Field+".mode", string(s.Mode), []string{"one", "all", "fixed", "fixed-percent", "random-max-percent"})
 	switch {
 	case len(spec.Pods) > 0:
 	case len(spec.LabelSelectors)+len(spec.ExpressionSelectors)+len(spec.AnnotationSelectors)+len(spec.FieldSelectors) == 0:
-		return cmp.Or(problem, FieldError{Field: field, Message: "selects every pod of its namespaces", Remedy: "write labelSelectors"})
+		return cmp.Or(problem, document.Problem{Field: field, Message: "selects every pod of its namespaces", Remedy: "write labelSelectors"})
 	case !slices.ContainsFunc(spec.Namespaces, func(namespace string) bool { return namespace != "" }):
-		return cmp.Or(problem, FieldError{Field: field, Message: "names no namespace", Remedy: "write namespaces"})
+		return cmp.Or(problem, document.Problem{Field: field, Message: "names no namespace", Remedy: "write namespaces"})
 	}
 	return problem
 }
 
 // Problem makes a problem of an error with the object that stands at the field.
 func Problem(field string, err error) document.Problem {
-	if wrong, ok := errors.AsType[*FieldError](err); ok {
-		return document.Problem{Field: field + "." + wrong.Field, Message: wrong.Message, Remedy: wrong.Remedy}
+	if wrong, ok := errors.AsType[document.Problem](err); ok {
+		wrong.Field = field + "." + wrong.Field
+		return wrong
 	}
 	message := strings.ReplaceAll(err.Error(), "\n", ", ")
 	return document.Problem{Field: field, Message: message, Remedy: "write apiVersion, kind and spec as in the reference of Chaos Mesh"}

@@ -17,6 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	strict "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
+
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 // Labels that every object of ours carries.
@@ -39,7 +41,7 @@ func Request(object Object) (int, error) {
 	}
 	number, err := strconv.Atoi(text)
 	if err != nil || number < 1 {
-		return 0, &FieldError{Field: "metadata.annotations", Message: fmt.Sprintf("%s is %q", RequestAnnotation, text), Remedy: "write a number from 1 on"}
+		return 0, document.Problem{Field: "metadata.annotations", Message: fmt.Sprintf("%s is %q", RequestAnnotation, text), Remedy: "write a number from 1 on"}
 	}
 	return number, nil
 }

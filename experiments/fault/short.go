@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 const defaultDuration = "1m0s"
@@ -78,7 +79,7 @@ func (k Kind) Read(short map[string]any, ends Ends) (*plan.Fault, error) {
 			value, message = field.object(value)
 		}
 		if message != "" {
-			return nil, &FieldError{Field: field.Key, Message: message, Remedy: remedy}
+			return nil, document.Problem{Field: field.Key, Message: message, Remedy: remedy}
 		}
 		switch {
 		case value == nil:
@@ -94,9 +95,10 @@ func (k Kind) Read(short map[string]any, ends Ends) (*plan.Fault, error) {
 		"apiVersion": GroupVersion, "kind": k.Name, "spec": spec,
 		"metadata": map[string]any{"namespace": ends.Namespace, "annotations": annotations},
 	})
-	if wrong, ok := errors.AsType[*FieldError](err); ok {
+	if wrong, ok := errors.AsType[document.Problem](err); ok {
 		// The schema and the fields leave the duration, which has its own name.
 		wrong.Field = strings.TrimPrefix(wrong.Field, "spec.")
+		err = wrong
 	}
 	if err != nil {
 		return nil, err

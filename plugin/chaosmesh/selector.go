@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 // Pods are the pods of a namespace that have the labels, by name.
@@ -122,7 +123,7 @@ func (e end) refuse(field, remedy, format string, args ...any) error {
 }
 
 func refused(field, remedy, format string, args ...any) error {
-	return &fault.FieldError{Field: field, Message: fmt.Sprintf(format, args...), Remedy: remedy}
+	return document.Problem{Field: field, Message: fmt.Sprintf(format, args...), Remedy: remedy}
 }
 
 // namespaces are those that the end can select pods of.

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/plugin/local"
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
@@ -98,7 +97,7 @@ func (e *examination) obstructed(subject string, err error) bool {
 func checkProcesses(_ context.Context, e *examination, name string) {
 	service := e.Target.Services[name]
 	chosen, err := e.local.Select(service.Namespace, service.Labels)
-	if problem, is := errors.AsType[*fault.FieldError](err); is {
+	if problem, is := errors.AsType[document.Problem](err); is {
 		err = errors.New(problem.Message)
 	}
 	if err != nil {

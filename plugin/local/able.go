@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/emco-chaos/emco-chaos/experiments/fault"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 // able has the kinds of fault that a local cluster can do, by the fields of a spec
@@ -70,5 +71,5 @@ func cannot(field, what string, instead []string) error {
 }
 
 func refuse(field, message, remedy string) error {
-	return &fault.FieldError{Field: field, Message: message, Remedy: remedy}
+	return document.Problem{Field: field, Message: message, Remedy: remedy}
 }

@@ -31,7 +31,7 @@ type effect struct {
 func (e effect) lasts() bool { return e.keepDown || len(e.holds) > 0 }
 
 // Check fills in Chaos Mesh's defaults and returns why a cluster of this
-// description would refuse the object, as a [fault.FieldError] where it can.
+// description would refuse the object, as a [document.Problem] where it can.
 func (d *Description) Check(object fault.Object) error {
 	_, err := d.effectOf(object)
 	return err

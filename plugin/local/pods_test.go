@@ -18,6 +18,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/engine"
 	"github.com/emco-chaos/emco-chaos/plugin/local"
 	"github.com/emco-chaos/emco-chaos/plugin/local/localtest"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 func listens(address string) bool {
@@ -400,8 +401,7 @@ func TestRefusals(t *testing.T) {
 			if !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got  %v\nwant %s", err, test.want)
 			}
-			var wrong *fault.FieldError
-			if !errors.As(err, &wrong) || wrong.Remedy == "" {
+			if wrong, is := errors.AsType[document.Problem](err); !is || wrong.Remedy == "" {
 				t.Errorf("%v has no remedy", err)
 			}
 		})
