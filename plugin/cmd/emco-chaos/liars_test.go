@@ -351,7 +351,9 @@ func TestFlushed(t *testing.T) {
 	target := readTarget(t, emulated(t))
 	driver := &flushed{Driver: driven(t, target), after: 500 * time.Millisecond, gone: map[string]func(engine.Moment){}}
 	t.Cleanup(driver.all.Wait)
-	outcome, records := runWith(t, s, target, driver, compiled(t, s, target, "dig-instantiate-in-flight"))
+	// The kill waits longer than the released call takes on a slow machine.
+	p := compiled(t, s, target, "dig-instantiate-in-flight", "delay=30s")
+	outcome, records := runWith(t, s, target, driver, p)
 	if outcome.Verdict != verdict.Inconclusive || !strings.HasPrefix(outcome.Reason, "instantiate: the hold held nothing, or no longer: it was answered (dig.instantiate: 202 Accepted) after ") {
 		t.Errorf("%s: %s\n%s", outcome.Verdict, outcome.Reason, records)
 	}
