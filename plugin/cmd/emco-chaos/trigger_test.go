@@ -36,8 +36,9 @@ type apiServer struct {
 	journal []byte
 	asked   v1alpha1.Run
 	// lasts is how long each state lasts, and quiet how long a watch says nothing at
-	// first.
+	// first. A state lasts until as many Events were sent as toldOf counts, if there is one.
 	lasts, quiet time.Duration
+	toldOf       *sync.WaitGroup
 	events       []corev1.Event
 	// mute refuses Events.
 	mute bool
@@ -61,8 +62,10 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	}
 	switch path := request.URL.Path; {
 	case path == "/api/v1/namespaces/chaos/events" && a.mute:
+		defer a.toldOf.Done()
 		answer(http.StatusForbidden, refusal(http.StatusForbidden, metav1.StatusReasonForbidden, "no right"))
 	case path == "/api/v1/namespaces/chaos/events":
+		defer a.toldOf.Done()
 		var event corev1.Event
 		body, err := io.ReadAll(request.Body)
 		if err == nil {
@@ -96,7 +99,11 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 			}
 			answer(http.StatusOK, map[string]any{"type": "MODIFIED", "object": a.asked})
 			a.mu.Unlock()
-			time.Sleep(a.lasts)
+			if a.toldOf != nil {
+				a.toldOf.Wait()
+			} else {
+				time.Sleep(a.lasts)
+			}
 			a.mu.Lock()
 		}
 		if a.deleted {
@@ -222,7 +229,11 @@ func TestTriggerWithoutController(t *testing.T) {
 		"one that the watch is behind": {v1alpha1.RunStatus{Phase: v1alpha1.Queued}, false, false, "", takenUp + 400*time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := &apiServer{states: []v1alpha1.RunStatus{test.first, finished("Passed", "")}, lasts: 1900 * time.Millisecond, quiet: test.quiet, mute: test.mute}
+			server := &apiServer{states: []v1alpha1.RunStatus{test.first, finished("Passed", "")}, lasts: takenUp + 400*time.Millisecond, quiet: test.quiet, mute: test.mute}
+			if test.errs != "" {
+				server.toldOf = &sync.WaitGroup{}
+				server.toldOf.Add(3)
+			}
 			code, _, errs := emcoChaos("trigger", "--kubeconfig", server.kubeconfig(t), "x", "--wait", "--workflow", "x-abcde")
 			if code != 0 || errs != test.errs {
 				t.Errorf("exit code %d, printed %s", code, errs)
