@@ -49,9 +49,7 @@ func checkDescription(_ context.Context, e *examination, _ string) {
 	description, err := local.Load(file)
 	problems, mistaken := errors.AsType[document.Problems](err)
 	for _, problem := range problems {
-		remedy := problem.Remedy
-		problem.Remedy = ""
-		e.say(Fail, "", remedy, "%v", problem)
+		e.obstructed("", problem)
 	}
 	switch {
 	case mistaken:
@@ -85,10 +83,14 @@ func checkCommand(_ context.Context, e *examination, name string) {
 
 // obstructed says what keeps the cluster from being started, if anything does.
 func (e *examination) obstructed(subject string, err error) bool {
-	if obstacle, is := errors.AsType[*local.Obstacle](err); is {
-		e.say(Fail, subject, obstacle.Remedy, "%v", obstacle.Err)
-	} else if err != nil {
-		e.say(Fail, subject, "", "%v", err)
+	problem, is := errors.AsType[document.Problem](err)
+	remedy := problem.Remedy
+	if is {
+		problem.Remedy = ""
+		err = problem
+	}
+	if err != nil {
+		e.say(Fail, subject, remedy, "%v", err)
 	}
 	return err != nil
 }

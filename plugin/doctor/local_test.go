@@ -16,6 +16,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/doctor"
 	"github.com/emco-chaos/emco-chaos/plugin/local"
 	"github.com/emco-chaos/emco-chaos/plugin/local/localtest"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 	"github.com/emco-chaos/emco-chaos/probes/target"
 )
 
@@ -66,7 +67,7 @@ func TestExamineLocal(t *testing.T) {
 		"program-missing":    {program: "./shop"},
 		"selects-nothing":    {label: "shelf"},
 		"address-taken":      {listen: taken, ready: fmt.Sprintf(", ready: {tcp: %q}", taken)},
-		"does-not-start":     {open: &local.Obstacle{Err: errors.New("open the log of pod shop: disk full"), Remedy: "make room"}},
+		"does-not-start":     {open: document.Problem{Message: "open the log of pod shop: disk full", Remedy: "make room"}},
 		"link-leads-nowhere": {connect: nobody},
 		"no-link":            {courier: "carrier.example:443"},
 		"does-not-end":       {driver: &stubborn{}},

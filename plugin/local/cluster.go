@@ -227,7 +227,7 @@ func (c *Cluster) pod(name string) *pod {
 func takeLock(name string) (*os.File, error) {
 	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, &Obstacle{fmt.Errorf("open the cluster's lock file: %w", err), "run it as the user whose folder " + filepath.Dir(name) + " is, or copy the folder"}
+		return nil, refuse("", fmt.Sprintf("open the cluster's lock file: %v", err), "run it as the user whose folder "+filepath.Dir(name)+" is, or copy the folder")
 	}
 	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {

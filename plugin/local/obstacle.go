@@ -14,15 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Obstacle is the error of a cluster that something keeps from being started.
-type Obstacle struct {
-	Err    error
-	Remedy string
-}
-
-func (o *Obstacle) Error() string { return o.Err.Error() + "; " + o.Remedy }
-func (o *Obstacle) Unwrap() error { return o.Err }
-
 // Locked returns an [ErrLocked] while another process runs the cluster.
 func (d *Description) Locked() error {
 	lock, err := takeLock(d.File + ".lock")
@@ -33,17 +24,17 @@ func (d *Description) Locked() error {
 }
 
 // CheckCommand returns what keeps the process of a pod from being started, or from
-// being ended.
+// being ended, as a [document.Problem].
 func (d *Description) CheckCommand(pod Pod) error {
 	folder, program := filepath.Dir(d.File), pod.Command[0]
 	refused := func(remedy, format string, arguments ...any) error {
-		return &Obstacle{fmt.Errorf("start pod %s: "+format, append([]any{pod.Name}, arguments...)...), remedy}
+		return refuse("", fmt.Sprintf("start pod %s: "+format, append([]any{pod.Name}, arguments...)...), remedy)
 	}
 	other := "name another program as the first word of its command; one that has a slash is looked for from " + folder
 	if !strings.Contains(program, "/") {
 		found, err := exec.LookPath(program)
 		if err != nil {
-			return refused(other, "%w", err)
+			return refused(other, "%v", err)
 		}
 		program = found
 	} else if !filepath.IsAbs(program) {
@@ -52,7 +43,7 @@ func (d *Description) CheckCommand(pod Pod) error {
 	about, err := os.Stat(program)
 	switch {
 	case err != nil:
-		return refused(other, "%w", err)
+		return refused(other, "%v", err)
 	case about.IsDir():
 		return refused(other, "%s is a folder", program)
 	case unix.Access(program, unix.X_OK) != nil:
@@ -75,7 +66,7 @@ func (l Link) CheckListen() error {
 }
 
 func (l Link) unbound(err error) error {
-	return &Obstacle{fmt.Errorf("listen at %s for the link %s: %w", l.Listen, l, err), vacate(l.Listen, "the link")}
+	return refuse("", fmt.Sprintf("listen at %s for the link %s: %v", l.Listen, l, err), vacate(l.Listen, "the link"))
 }
 
 // CheckVacant returns what would be taken for the pod, since it answers in its place.
@@ -88,7 +79,7 @@ func (p Pod) CheckVacant(ctx context.Context, within time.Duration) error {
 	case ctx.Err() != nil:
 		return fmt.Errorf("start pod %s: %w", p.Name, ctx.Err())
 	}
-	return &Obstacle{fmt.Errorf("start pod %s: something else already answers at %s", p.Name, p.Ready), vacate(p.Ready.address(), "the pod")}
+	return refuse("", fmt.Sprintf("start pod %s: something else already answers at %s", p.Name, p.Ready), vacate(p.Ready.address(), "the pod"))
 }
 
 // vacate says how an address is had that something else has.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/plugin/local"
 	"github.com/emco-chaos/emco-chaos/plugin/local/localtest"
+	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 // TestObstacles: what keeps a cluster from being started is found without starting
@@ -45,7 +46,7 @@ func TestObstacles(t *testing.T) {
 
 func same(t *testing.T, what string, err error, want string) {
 	t.Helper()
-	_, obstacle := errors.AsType[*local.Obstacle](err)
+	_, obstacle := errors.AsType[document.Problem](err)
 	switch {
 	case want == "" && err != nil, want != "" && !obstacle:
 		t.Errorf("%s: got %v", what, err)
