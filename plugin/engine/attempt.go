@@ -72,10 +72,12 @@ func (a *attempt) run(ctx context.Context) verdict.Judgement {
 	}
 	a.loop(ctx)
 	a.removeFaults()
-	a.awaitCalls()
-	a.recheck()
+	cleaning, end := a.unlessAbandoned()
+	a.awaitCalls(cleaning)
+	a.recheck(cleaning)
 	a.unwatch()
-	a.tearDown(a.unanswered(a.judge()))
+	a.tearDown(cleaning, a.unanswered(a.judge()))
+	end(nil)
 	a.work.Wait()
 	a.mail.deliver()
 	for _, p := range a.steps {

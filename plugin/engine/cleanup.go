@@ -71,15 +71,13 @@ func (a *attempt) removeFaults() {
 
 // awaitCalls waits for the calls that are still under way: a call that was
 // held can be answered, and take effect, long after the release.
-func (a *attempt) awaitCalls() {
+func (a *attempt) awaitCalls(ctx context.Context) {
 	underWay := func() []*progress {
 		return slices.DeleteFunc(append([]*progress{a.given}, a.steps...), func(p *progress) bool {
 			return p.phase != running || p.step.Activity == nil
 		})
 	}
 	done := func() bool { return len(underWay()) == 0 }
-	ctx, cancel := a.unlessAbandoned()
-	defer cancel(nil)
 	limited, stop := context.WithTimeoutCause(ctx, a.Settle, fmt.Errorf("it was still under way %v after the attempt's end", a.Settle))
 	defer stop()
 	a.pump(done, limited.Done(), nil)
@@ -94,13 +92,11 @@ func (a *attempt) awaitCalls() {
 
 // recheck asks those steps once more whose findings must still hold, unless the
 // attempt is Error or Inconclusive already.
-func (a *attempt) recheck() {
+func (a *attempt) recheck(ctx context.Context) {
 	history := verdict.Read(a.Plan, a.records())
 	if v := history.BySteps().Verdict; v != verdict.Passed && v != verdict.Failed {
 		return
 	}
-	ctx, cancel := a.unlessAbandoned()
-	defer cancel(nil)
 	names := history.Rechecks()
 	for _, p := range a.steps {
 		if !slices.Contains(names, p.step.Name) {
@@ -132,12 +128,10 @@ func (a *attempt) unanswered(judgement verdict.Judgement) []sdk.Sent {
 
 // tearDown has the plugin take back what was made in the system, or report
 // the state of what existed before. A plugin that died is started again.
-func (a *attempt) tearDown(unanswered []sdk.Sent) {
+func (a *attempt) tearDown(ctx context.Context, unanswered []sdk.Sent) {
 	if a.Plan.Teardown.Activity == nil || len(a.made)+len(a.Plan.BlastRadius) == 0 {
 		return
 	}
-	ctx, cancel := a.unlessAbandoned()
-	defer cancel(nil)
 	p := newProgress(a.Plan.Teardown)
 	select {
 	case <-a.Plugin.Gone():
@@ -162,7 +156,6 @@ func (a *attempt) tearDown(unanswered []sdk.Sent) {
 	if cause := context.Cause(ctx); cause != nil {
 		why = cause.Error()
 	}
-	cancel(nil)
 	for _, anchor := range slices.Sorted(maps.Keys(a.made)) {
 		if resource := a.made[anchor]; resource.State == sdk.Left {
 			if resource.Reason != "" {
