@@ -241,9 +241,9 @@ func kubectl(namespace string, commands ...string) string {
 	return prefix + strings.Join(commands, "\n"+prefix)
 }
 
-// command is one of ours on this target.
-func (e *examination) command(name string) string {
-	return "emco-chaos " + name + " --target " + cmp.Or(e.TargetFile, "FILE")
+// clean is the command that removes what dead runs left on this target.
+func (e *examination) clean() string {
+	return "emco-chaos clean --target " + cmp.Or(e.TargetFile, "FILE")
 }
 
 // services are the names of the target's services of that kind, sorted.

@@ -23,7 +23,7 @@ func checkResources(ctx context.Context, e *examination, _ string) {
 		finding = Finding{State: Warn, Message: fmt.Sprintf("what dead runs left cannot be told: %v", cause(ctx, err))}
 	}
 	if finding.State != OK {
-		finding.Remedy = e.command("clean")
+		finding.Remedy = e.clean()
 	}
 	e.found(finding)
 }
@@ -42,7 +42,7 @@ func checkLeftovers(ctx context.Context, e *examination, namespace string) {
 		e.say(OK, subject, "", "%s is at work on the target", state)
 	case state.Held():
 		e.expired = state.String()
-		e.say(Warn, subject, e.command("clean"), "%s held the target until %s and died", state, state.Until().UTC().Format(time.DateTime))
+		e.say(Warn, subject, e.clean(), "%s held the target until %s and died", state, state.Until().UTC().Format(time.DateTime))
 	}
 	for _, kind := range fault.Kinds() {
 		list := kind.NewList()
@@ -61,7 +61,7 @@ func checkLeftovers(ctx context.Context, e *examination, namespace string) {
 			if object.GetDeletionTimestamp() != nil {
 				hangs = "; it was deleted, and hangs on its finalizer"
 			}
-			e.say(Warn, subject, e.command("clean"), "%s is a fault that run %s left%s", object.GetName(), run, hangs)
+			e.say(Warn, subject, e.clean(), "%s is a fault that run %s left%s", object.GetName(), run, hangs)
 		}
 	}
 	residuals, err := chaosmesh.Residuals(ctx, e.Client, e.namespaces())

@@ -47,7 +47,7 @@ func checkInjection(ctx context.Context, e *examination, _ string) {
 	}
 	defer func() {
 		if err := driver.Close(); err != nil {
-			e.say(Warn, "", e.command("clean"), "the target is not given back: %v", err)
+			e.say(Warn, "", e.clean(), "the target is not given back: %v", err)
 		}
 	}()
 	perNode := map[string]Pod{} // the first that is ready
@@ -71,7 +71,7 @@ func checkInjection(ctx context.Context, e *examination, _ string) {
 // to take the target over would hide that it is to be cleaned.
 func (e *examination) untouchable(subject string) bool {
 	if e.expired != "" {
-		e.say(Warn, subject, e.command("clean"), "not tried, since %s died and what it left is still to be removed", e.expired)
+		e.say(Warn, subject, e.clean(), "not tried, since %s died and what it left is still to be removed", e.expired)
 	}
 	return e.expired != ""
 }
@@ -144,7 +144,7 @@ func (e *examination) try(ctx context.Context, driver engine.Driver, pod Pod, tr
 	gone := driver.Remove(removing, object)
 	switch {
 	case gone != nil:
-		e.say(Fail, subject, e.command("clean"), "the fault that was tried out is not gone: %v", gone)
+		e.say(Fail, subject, e.clean(), "the fault that was tried out is not gone: %v", gone)
 	case ctx.Err() != nil: // It was interrupted, which says nothing of the target.
 	case err == nil:
 		e.say(OK, subject, "", "can be injected, in %s", took)
@@ -225,7 +225,7 @@ func (e *examination) tried(ctx context.Context, subject string, outcome engine.
 	case err != nil:
 		e.say(Fail, subject, "", "it could not be tried: %v", cause(ctx, err))
 	case len(outcome.Left) > 0:
-		e.say(Fail, subject, e.command("clean"), "it was tried, and this is left: %s", strings.Join(outcome.Left, "; "))
+		e.say(Fail, subject, e.clean(), "it was tried, and this is left: %s", strings.Join(outcome.Left, "; "))
 	case outcome.Verdict == verdict.Passed:
 		e.say(OK, subject, "", "%s", passed)
 	case outcome.Verdict == verdict.Inconclusive:
