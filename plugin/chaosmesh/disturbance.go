@@ -22,7 +22,7 @@ var _ engine.Watcher = (*Driver)(nil)
 // [engine.Watcher]. What happens while the API server is away is seen later.
 func (d *Driver) Watch(ctx context.Context, observe func(engine.Disturbance)) error {
 	d.mu.Lock()
-	d.watchers[&observe] = true
+	d.observe = observe
 	d.mu.Unlock()
 	select {
 	case <-ctx.Done():
@@ -30,24 +30,22 @@ func (d *Driver) Watch(ctx context.Context, observe func(engine.Disturbance)) er
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.watchers, &observe)
+	d.observe = nil
 	if ctx.Err() == nil {
 		return ErrClosed
 	}
 	return nil
 }
 
-// disturbed tells those who watch of what has happened to a pod, unless a fault explains it.
+// disturbed tells who watches of what has happened to a pod, unless a fault explains it.
 func (d *Driver) disturbed(before, pod *corev1.Pod, gone bool, now time.Time) {
 	text, stops := disturbance(before, pod, gone)
-	if text == "" || d.explained(pod, stops) {
+	if text == "" || d.observe == nil || d.explained(pod, stops) {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.options.Services)) {
-		for observe := range d.watchers {
-			if isOf(d.options.Services[name], pod) {
-				(*observe)(engine.Disturbance{Service: name, At: now, Text: text})
-			}
+		if isOf(d.options.Services[name], pod) {
+			d.observe(engine.Disturbance{Service: name, At: now, Text: text})
 		}
 	}
 }

@@ -56,10 +56,10 @@ type Driver struct {
 	faults   map[identity]*activeFault
 	residual map[identity]residualFault
 	// pods are what the watches have reported so far. The cache can be ahead.
-	pods     map[types.UID]*corev1.Pod
-	live     time.Time // when the watch of pods was last known to be live
-	watchers map[*func(engine.Disturbance)]bool
-	changed  chan struct{} // closed and replaced whenever a watch reports something
+	pods    map[types.UID]*corev1.Pod
+	live    time.Time                // when the watch of pods was last known to be live
+	observe func(engine.Disturbance) // what Watch was called with; nil is nobody
+	changed chan struct{}            // closed and replaced whenever a watch reports something
 }
 
 // Open connects to a cluster and watches the namespaces of the options, until
@@ -83,7 +83,6 @@ func Open(ctx context.Context, config *rest.Config, options Options) (*Driver, e
 		faults:    map[identity]*activeFault{},
 		residual:  map[identity]residualFault{},
 		pods:      map[types.UID]*corev1.Pod{},
-		watchers:  map[*func(engine.Disturbance)]bool{},
 		changed:   make(chan struct{}),
 	}
 	d.lifetime, d.stop = context.WithCancel(context.WithoutCancel(ctx))

@@ -40,7 +40,8 @@ type Watcher interface {
 	// Watch observes each pod or process that goes down, restarts, is moved or
 	// stops being ready, until ctx ends. A fault of this driver explains what
 	// happens to the pods that it named from its Apply until what serves in
-	// their place is Ready; that is not observed. Observe does not block.
+	// their place is Ready; that is not observed. Observe does not block. There is
+	// one watcher at a time.
 	Watch(ctx context.Context, observe func(Disturbance)) error
 }
 

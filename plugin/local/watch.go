@@ -15,7 +15,7 @@ import (
 const stoppedEvery = 100 * time.Millisecond
 
 // Watch observes what happens to the pods beside the faults on them; see
-// [engine.Watcher]. There is one watcher at a time.
+// [engine.Watcher].
 func (c *Cluster) Watch(ctx context.Context, observe func(engine.Disturbance)) error {
 	c.mu.Lock()
 	c.disturbed = observe
