@@ -33,18 +33,15 @@ func Front(ctx context.Context, address string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	signs := signsOf(response)
-	// What passes requests on cannot pass this one on: its body breaks. EMCO does not read it.
-	if response, err = broken(ctx, response.Request.URL); err == nil {
-		signs = append(signs, signsOf(response)...)
-	}
+	defer response.Body.Close()
+	// What passes requests on cannot pass the second one on: its body breaks. EMCO does not read it.
+	signs := append(signsOf(response), signsOfBroken(ctx, response.Request.URL)...)
 	slices.Sort(signs)
 	return strings.Join(slices.Compact(signs), ", "), nil
 }
 
 // signsOf are what in an answer is not EMCO's.
 func signsOf(response *http.Response) (signs []string) {
-	defer response.Body.Close()
 	for name, values := range response.Header {
 		if slices.Contains([]string{"Server", "Via", "X-Powered-By", "X-Cache", "X-Served-By"}, name) || strings.HasPrefix(name, "X-Envoy-") || strings.HasPrefix(name, "X-Kong-") {
 			signs = append(signs, name+": "+strings.Join(values, ", "))
@@ -58,28 +55,26 @@ func signsOf(response *http.Response) (signs []string) {
 	return signs
 }
 
-// broken sends a request whose body breaks, over HTTP without TLS.
-func broken(ctx context.Context, address *url.URL) (*http.Response, error) {
+// signsOfBroken are those in the answer to a request whose body breaks, which is
+// sent over HTTP without TLS.
+func signsOfBroken(ctx context.Context, address *url.URL) []string {
 	if address.Scheme != "http" {
-		return nil, http.ErrNotSupported
+		return nil
 	}
 	connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(address.Hostname(), cmp.Or(address.Port(), "80")))
 	if err != nil {
-		return nil, err
+		return nil
 	}
 	defer context.AfterFunc(ctx, func() { _ = connection.SetDeadline(time.Now()) })()
 	defer connection.Close()
 	if _, err := fmt.Fprintf(connection, "POST %s HTTP/1.1\r\nHost: %s\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\nno length\r\n", address.RequestURI(), address.Host); err != nil {
-		return nil, err
+		return nil
 	}
 	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
 	if err != nil {
-		return nil, err
+		return nil
 	}
-	// It must be read before the connection is closed.
-	body, _ := io.ReadAll(io.LimitReader(response.Body, 1<<10))
-	response.Body = io.NopCloser(strings.NewReader(string(body)))
-	return response, nil
+	return signsOf(response) // Its body ends with the connection.
 }
 
 // Fronts tells what stands in front of the services of a target that names no
