@@ -151,7 +151,7 @@ func (d *Driver) awaitPods(ctx context.Context, object fault.Object, limit time.
 func (d *Driver) unsteady(ends []end, steady bool) (found *corev1.Pod, why string, until time.Time) {
 	for _, end := range ends {
 		for _, pod := range end.of(d.podsOf(end)) {
-			became, ready := since(&pod, corev1.PodReady)
+			became, ready := Since(&pod, corev1.PodReady)
 			settled := became.Add(d.options.Limits.Steady)
 			switch {
 			case pod.DeletionTimestamp != nil:
@@ -168,9 +168,9 @@ func (d *Driver) unsteady(ends []end, steady bool) (found *corev1.Pod, why strin
 	return found, why, until
 }
 
-// since is from when a condition of a pod holds, if it does. The API server has
+// Since is from when a condition of a pod holds, if it does. The API server has
 // that in whole seconds: it may be up to one second later.
-func since(pod *corev1.Pod, kind corev1.PodConditionType) (time.Time, bool) {
+func Since(pod *corev1.Pod, kind corev1.PodConditionType) (time.Time, bool) {
 	for _, condition := range pod.Status.Conditions {
 		if condition.Type == kind && condition.Status == corev1.ConditionTrue {
 			return condition.LastTransitionTime.Time, true

@@ -196,7 +196,7 @@ func (o *outage) isBack(pods map[types.UID]*corev1.Pod, released, ready bool) (b
 			continue
 		}
 		what, again := "is on node "+pod.Spec.NodeName, ""
-		told, _ := since(pod, corev1.PodScheduled)
+		told, _ := Since(pod, corev1.PodScheduled)
 		if is = pod.Spec.NodeName != ""; p != nil {
 			what, again = "has started again", " again"
 			for _, container := range p.statuses(pod) {
@@ -205,7 +205,7 @@ func (o *outage) isBack(pods map[types.UID]*corev1.Pod, released, ready bool) (b
 		}
 		if ready {
 			what = "is ready" + again
-			told, is = since(pod, corev1.PodReady)
+			told, is = Since(pod, corev1.PodReady)
 		}
 		if is {
 			list = append(list, fmt.Sprintf("pod %s %s", pod.Name, what))
@@ -226,6 +226,6 @@ func (p *outagePod) restarted() bool {
 }
 
 func isReady(pod *corev1.Pod) bool {
-	_, ready := since(pod, corev1.PodReady)
+	_, ready := Since(pod, corev1.PodReady)
 	return ready && pod.DeletionTimestamp == nil
 }

@@ -85,10 +85,7 @@ func (e *examination) selected(name string, pods []Pod) {
 
 func podOf(pod corev1.Pod) Pod {
 	seen := Pod{Namespace: pod.Namespace, Name: pod.Name, Node: pod.Spec.NodeName}
-	seen.Ready = slices.ContainsFunc(pod.Status.Conditions, func(condition corev1.PodCondition) bool {
-		return condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue
-	})
-	if !seen.Ready {
+	if _, seen.Ready = chaosmesh.Since(&pod, corev1.PodReady); !seen.Ready {
 		seen.Why = whyNotReady(pod)
 	}
 	return seen
