@@ -169,10 +169,7 @@ func (d *Driver) Leftovers(ctx context.Context) ([]fault.Object, error) {
 			if err := d.client.List(ctx, list, client.InNamespace(namespace), client.HasLabels{fault.RunLabel}); err != nil {
 				return nil, explain(err, "list", resource(kind.Name), namespace)
 			}
-			for _, object := range fault.Objects(list) {
-				object.GetObjectKind().SetGroupVersionKind(v1alpha1.SchemeGroupVersion.WithKind(kind.Name))
-				objects = append(objects, object)
-			}
+			objects = append(objects, fault.Objects(list)...)
 		}
 	}
 	slices.SortFunc(objects, func(a, b fault.Object) int { return strings.Compare(identify(a).String(), identify(b).String()) })
