@@ -1,11 +1,13 @@
 package report
 
 import (
+	"cmp"
 	"embed"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
+	"text/tabwriter"
 	"text/template"
 	"time"
 
@@ -30,7 +32,8 @@ var (
 	formFiles embed.FS
 
 	forms = template.Must(template.New("").Funcs(template.FuncMap{
-		"clean": clean, "escape": escape, "seconds": seconds, "tally": TallyOf, "width": stepWidth,
+		"clean": clean, "escape": escape, "xml": escapeXML, "seconds": seconds, "plain": plainSeconds, "tally": TallyOf, "case": Case,
+		"width": stepWidth, "percent": Share.percent, "join": strings.Join,
 		"upper": func(v verdict.Verdict) string { return strings.ToUpper(string(v)) },
 	}).ParseFS(formFiles, "*.gotmpl"))
 )
@@ -42,6 +45,12 @@ func fill(out io.Writer, form string, data any) error {
 		return written(err)
 	}
 	return write(out, b.String())
+}
+
+// fillColumns is [fill] with the cells that end in tabs below each other.
+func fillColumns(out io.Writer, align uint, form string, data any) error {
+	cells := tabwriter.NewWriter(out, 0, 0, 2, ' ', align)
+	return cmp.Or(fill(cells, form, data), written(cells.Flush()))
 }
 
 // Text writes a report of each run for a reader.

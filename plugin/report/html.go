@@ -2,7 +2,7 @@ package report
 
 import (
 	"crypto/sha256"
-	_ "embed" // of the page
+	"embed"
 	"encoding/base64"
 	"fmt"
 	"html/template"
@@ -17,16 +17,16 @@ import (
 )
 
 var (
-	//go:embed page.gohtml
-	pageText string
+	//go:embed *.gohtml
+	pageFiles embed.FS
 	//go:embed page.css
 	pageStyle string
 
-	page = template.Must(template.New("page").Funcs(template.FuncMap{
+	pages = template.Must(template.New("").Funcs(template.FuncMap{
 		"clean": clean, "lines": document.Lines, "seconds": plainSeconds, "class": class, "policy": policy,
 		"style": func() template.CSS { return template.CSS(pageStyle) },
 		"add":   func(a, b int) int { return a + b },
-	}).Parse(pageText))
+	}).ParseFS(pageFiles, "*.gohtml"))
 )
 
 // policy has a browser hold the page to asking for nothing.
@@ -60,7 +60,7 @@ func (p Page) Write(out io.Writer, runs ...Run) error {
 		})
 	}
 	view.Groups, view.Longest = groups(runs)
-	return written(page.Execute(out, view))
+	return written(pages.ExecuteTemplate(out, "page.gohtml", view))
 }
 
 // pageView is what the page shows.

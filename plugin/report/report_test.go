@@ -230,6 +230,42 @@ func TestFacts(t *testing.T) {
 	}
 }
 
+// TestJUnitOfAStranger: what a journal says stays a text of the XML, and each verdict has
+// its element.
+func TestJUnitOfAStranger(t *testing.T) {
+	all := append(runsOf(t,
+		made{experiment: "a<b>\x1b[2J\"", ends: verdict.Passed}, made{experiment: "a", ends: verdict.Failed},
+		made{experiment: "a", ends: verdict.Inconclusive}, made{experiment: "a", ends: verdict.Error}), hostile())
+	var out bytes.Buffer
+	if err := report.Formats["junit"](&out, all...); err != nil {
+		t.Fatal(err)
+	}
+	var suite struct {
+		Cases []struct {
+			Name string `xml:"name,attr"`
+			Any  []struct {
+				XMLName xml.Name
+				Text    string `xml:",chardata"`
+			} `xml:",any"`
+		} `xml:"testcase"`
+	}
+	if err := xml.Unmarshal(out.Bytes(), &suite); err != nil || len(suite.Cases) != 5 || suite.Cases[0].Name != `a<b> [2J"` {
+		t.Fatalf("the suite is %+.500v, %v", suite, err)
+	}
+	for i, want := range []string{"", "failure", "skipped", "error", "error"} {
+		var elements []string
+		for _, element := range suite.Cases[i].Any {
+			elements = append(elements, element.XMLName.Local)
+			if strings.ContainsFunc(element.Text, func(char rune) bool { return char < ' ' && char != '\n' || char == unicode.ReplacementChar }) {
+				t.Errorf("case %d has a control character in its %s", i, element.XMLName.Local)
+			}
+		}
+		if got := strings.Join(elements, " "); strings.Join(strings.Fields("properties "+want+" system-out"), " ") != got {
+			t.Errorf("case %d has %s, and %q is wanted", i, got, want)
+		}
+	}
+}
+
 func TestTally(t *testing.T) {
 	for _, test := range []struct {
 		verdicts []verdict.Verdict

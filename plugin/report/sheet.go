@@ -1,13 +1,8 @@
 package report
 
 import (
-	_ "embed" // of the page
-	"fmt"
-	"html/template"
 	"io"
 	"slices"
-	"strings"
-	"text/tabwriter"
 )
 
 // sheet is a report that consists of tables.
@@ -37,28 +32,8 @@ func filled(tables ...table) []table {
 	return slices.DeleteFunc(tables, func(t table) bool { return len(t.Rows) == 0 })
 }
 
-func (s sheet) text(out io.Writer) error {
-	var b strings.Builder
-	for _, t := range s.Tables {
-		fmt.Fprintln(&b, t.Title)
-		columns := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-		for _, row := range slices.Concat([][]string{t.Head}, t.Rows) {
-			fmt.Fprintf(columns, "  %s\n", strings.Join(row, "\t"))
-		}
-		columns.Flush()
-		b.WriteString("\n")
-	}
-	fmt.Fprintf(&b, "%s\n\n%s\n", strings.Join(s.Notes, "\n"), s.Headline)
-	return write(out, b.String())
-}
-
+func (s sheet) text(out io.Writer) error     { return fillColumns(out, 0, "sheet.gotmpl", s) }
 func (s sheet) markdown(out io.Writer) error { return fill(out, "sheet.markdown.gotmpl", s) }
-
-//go:embed sheet.gohtml
-var sheetText string
-
-var sheetPage = template.Must(template.Must(page.Clone()).New("sheet").Parse(sheetText))
-
 func (s sheet) html(out io.Writer) error {
-	return written(sheetPage.Execute(out, s))
+	return written(pages.ExecuteTemplate(out, "sheet.gohtml", s))
 }

@@ -23,28 +23,10 @@ var Stats = map[string]Format{
 }
 
 func statsText(out io.Writer, runs ...Run) error {
-	var b strings.Builder
-	for _, s := range Summaries(runs) {
-		fmt.Fprintf(&b, "%s: %d runs\n", clean(s.Name), s.Runs)
-		for _, share := range s.Shares {
-			fmt.Fprintf(&b, "  %-12s %5d  %s\n", share.Verdict, share.Runs, percent(share.Runs, s.Runs, share.Interval))
-		}
-		fmt.Fprintf(&b, "  %d of %d runs hit at the first attempt; %d attempts in all\n", s.AtFirst, s.Runs, s.Attempts)
-		if len(s.Times) == 0 {
-			fmt.Fprintf(&b, "  no recovery was measured in the %d runs that Passed or Failed\n\n", s.Tally.Conclusive())
-			continue
-		}
-		fmt.Fprintf(&b, "  recovery since down, in seconds, of the %d runs that Passed or Failed\n", s.Tally.Conclusive())
-		table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-		fmt.Fprintln(table, "\truns\tunsure\tmedian\tits 95 % interval\tp95\t")
-		for _, t := range s.Times {
-			fmt.Fprintf(table, "%s\t%d\t%d\t%s\t%s\t%s\t\n", clean(t.Name()), t.Runs, t.Unsure, t.known(t.Median), between(t.Interval), t.known(t.P95))
-		}
-		table.Flush()
-		b.WriteString("\n")
-	}
-	b.WriteString(statsNote + "\n")
-	return write(out, b.String())
+	return fillColumns(out, tabwriter.AlignRight, "stats.gotmpl", struct {
+		Cases []Summary
+		Note  string
+	}{Summaries(runs), statsNote})
 }
 
 const statsNote = "Intervals are of 95 %: Wilson's of shares, by resampling of medians. Unsure times were seen too late to count."
@@ -62,14 +44,20 @@ func statsSheet(runs []Run) sheet {
 	for _, s := range Summaries(runs) {
 		row := []string{s.Name, strconv.Itoa(s.Runs)}
 		for _, share := range s.Shares {
-			row = append(row, fmt.Sprintf("%d: %s", share.Runs, percent(share.Runs, s.Runs, share.Interval)))
+			row = append(row, fmt.Sprintf("%d: %s", share.Runs, share.percent(s.Runs)))
 		}
 		verdicts.row(append(row, strconv.Itoa(s.AtFirst), strconv.Itoa(s.Attempts))...)
 		for _, t := range s.Times {
-			times.row(s.Name, t.Name(), strconv.Itoa(t.Runs), strconv.Itoa(t.Unsure), t.known(t.Median), between(t.Interval), t.known(t.P95))
+			times.row(append([]string{s.Name}, t.Texts()...)...)
 		}
 	}
 	return sheet{Title: "Chaos experiments, all runs together", Headline: TallyOf(runs).String(), Tables: filled(verdicts, times), Notes: []string{statsNote}}
+}
+
+// Texts are the name, the runs, the unsure ones, the median with its interval, and the
+// 95th percentile.
+func (t Times) Texts() []string {
+	return []string{clean(t.Name()), strconv.Itoa(t.Runs), strconv.Itoa(t.Unsure), t.known(t.Median), between(t.Interval), t.known(t.P95)}
 }
 
 // known is a number of the times, which have none without a run.
@@ -87,8 +75,9 @@ func between(interval *statistics.Interval) string {
 	return fmt.Sprintf("%.3f to %.3f", interval.Low, interval.High)
 }
 
-func percent(n, all int, interval statistics.Interval) string {
-	return fmt.Sprintf("%5.1f %% (%.1f to %.1f)", 100*float64(n)/float64(max(1, all)), 100*interval.Low, 100*interval.High)
+// percent is the share of so many runs, and where it lies.
+func (s Share) percent(all int) string {
+	return fmt.Sprintf("%5.1f %% (%.1f to %.1f)", 100*float64(s.Runs)/float64(max(1, all)), 100*s.Interval.Low, 100*s.Interval.High)
 }
 
 // statsCSV writes a row for each of the times of a case, and one for a case without.
