@@ -110,7 +110,7 @@ func hostile() report.Run {
 	p := &plan.Plan{Experiment: evil, Title: long, Target: evil, Parameters: map[string]string{evil: evil}}
 	records := []journal.Record{{Kind: journal.Run, Run: evil, Plan: p, Version: evil, Versions: map[string]string{evil: evil}}, {Kind: journal.Attempt}, {Kind: journal.Trouble, Text: long}}
 	for i := range 80 {
-		name := fmt.Sprintf("s%d", i)
+		name := fmt.Sprintf("s%d\x1b[31m", i)
 		p.Steps = append(p.Steps, plan.Step{Name: name, Fault: &plan.Fault{Kind: "PodChaos", Action: evil, Summary: "pod-kill " + evil}})
 		p.Evidence = append(p.Evidence, plan.Claim{Refs: []plan.Ref{{Step: name, Event: "down"}}})
 		for j, event := range []string{"created", "injected", "down", "ready"} {
