@@ -104,13 +104,7 @@ func Compare(before, after []Run, margin Margin, level float64) Comparison {
 	}
 	tested = slices.DeleteFunc(tested, func(p *float64) bool { return p == nil })
 	c.Tests = len(tested)
-	raw := make([]float64, c.Tests)
-	for i, p := range tested {
-		raw[i] = *p
-	}
-	for i, corrected := range statistics.Holm(raw) {
-		*tested[i] = corrected
-	}
+	statistics.Holm(tested)
 	for i := range c.Cases {
 		one := &c.Cases[i]
 		one.judge(level, c.Tests)

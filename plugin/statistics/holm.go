@@ -5,19 +5,14 @@ import (
 	"slices"
 )
 
-// Holm corrects the results of several tests, by Holm's method, for there being
-// several: that one of them is below a level by chance alone is as likely as the
-// level says.
-func Holm(results []float64) []float64 {
-	order := make([]int, len(results))
-	for i := range order {
-		order[i] = i
+// Holm corrects the results of several tests in place, by Holm's method, for there
+// being several: that one of them is below a level by chance alone is as likely as
+// the level says.
+func Holm(results []*float64) {
+	ascending := slices.SortedStableFunc(slices.Values(results), func(a, b *float64) int { return cmp.Compare(*a, *b) })
+	most := 0.0
+	for rank, result := range ascending {
+		most = max(most, min(1, *result*float64(len(results)-rank)))
+		*result = most
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(results[a], results[b]) })
-	corrected, most := make([]float64, len(results)), 0.0
-	for rank, at := range order {
-		most = max(most, min(1, results[at]*float64(len(results)-rank)))
-		corrected[at] = most
-	}
-	return corrected
 }

@@ -150,7 +150,11 @@ func TestHolm(t *testing.T) {
 		{[]float64{0.01, 0.04, 0.03, 0.005}, []float64{0.03, 0.06, 0.06, 0.02}},
 		{[]float64{0.6, 0.5}, []float64{1, 1}},
 	} {
-		got := statistics.Holm(test.results)
+		got, results := slices.Clone(test.results), []*float64{}
+		for i := range got {
+			results = append(results, &got[i])
+		}
+		statistics.Holm(results)
 		if !slices.EqualFunc(got, test.want, func(a, b float64) bool { return math.Abs(a-b) < 1e-9 }) {
 			t.Errorf("%v becomes %v, want %v", test.results, got, test.want)
 		}
