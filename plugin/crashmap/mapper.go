@@ -19,9 +19,10 @@ import (
 
 // Runner makes runs on a target.
 type Runner interface {
-	// Run makes one attempt of an experiment, and returns its records. An error
-	// says that there was no run to speak of, or that it was interrupted.
-	Run(ctx context.Context, experiment []byte) (name string, compiled *plan.Plan, records []journal.Record, err error)
+	// Run makes one attempt of an experiment, and returns its records, that
+	// of the run first. An error says that there was no run to speak of, or that it
+	// was interrupted.
+	Run(ctx context.Context, experiment []byte) ([]journal.Record, error)
 	// Clean removes what runs left in the target. An error says that it stays.
 	Clean(ctx context.Context) error
 }
@@ -96,24 +97,22 @@ func (m *Mapper) save() error {
 }
 
 // run makes one run, unless the time is over.
-func (m *Mapper) run(ctx context.Context, experiment []byte, err error) (string, history, error) {
+func (m *Mapper) run(ctx context.Context, experiment []byte, err error) (history, error) {
 	switch {
 	case err != nil:
-		return "", history{}, err
+		return history{}, err
 	case !m.Until.IsZero() && time.Now().After(m.Until):
-		return "", history{}, ErrBudget
+		return history{}, ErrBudget
 	}
-	name, compiled, records, err := m.Run(ctx, experiment)
+	records, err := m.Run(ctx, experiment)
 	m.Map.Runs++
 	if err = cmp.Or(err, context.Cause(ctx)); err != nil {
-		return "", history{}, err
+		return history{}, err
 	}
-	if len(records) > 0 {
-		if m.Map.Target = cmp.Or(m.Map.Target, records[0].Target); m.Map.Target != records[0].Target {
-			return "", history{}, errors.New("the map is of another target; name another folder")
-		}
+	if m.Map.Target = cmp.Or(m.Map.Target, records[0].Target); m.Map.Target != records[0].Target {
+		return history{}, errors.New("the map is of another target; name another folder")
 	}
-	return name, historyOf(compiled, records), nil
+	return historyOf(records[0], records), nil
 }
 
 // reference makes the call without a fault, to know what a good end looks like.
@@ -125,7 +124,7 @@ func (m *Mapper) reference(ctx context.Context, start crashpoint.Start) error {
 	var took time.Duration
 	for range references {
 		text, err := start.Reference(crashpoint.Options{Converge: converge})
-		_, seen, err := m.run(ctx, text, err)
+		seen, err := m.run(ctx, text, err)
 		if err != nil {
 			return err
 		}
@@ -236,7 +235,7 @@ func (m *Mapper) point(ctx context.Context, at crashpoint.Point) error {
 	if at.Start.Cold && at.After && slices.Contains(at.Path, "rsync") {
 		// A call of the same kind opens the connection that is to be held.
 		text, err := at.Start.Reference(options)
-		if _, _, err = m.run(ctx, text, err); err != nil {
+		if _, err = m.run(ctx, text, err); err != nil {
 			return err
 		}
 	}
@@ -248,9 +247,10 @@ func (m *Mapper) point(ctx context.Context, at crashpoint.Point) error {
 	var seen history
 	for range tries {
 		text, err := at.Experiment(options)
-		if entry.Run, seen, err = m.run(ctx, text, err); err != nil {
+		if seen, err = m.run(ctx, text, err); err != nil {
 			return err
 		}
+		entry.Run = seen.first.Run
 		if seen.beyond() && len(at.Path) > 0 {
 			known.Beyond = append(known.Beyond, at.Name())
 			return m.save()
@@ -297,7 +297,7 @@ func (m *Mapper) finding(ctx context.Context, at crashpoint.Point, entry *Point,
 			late := options
 			late.Restart = service
 			text, err := at.Experiment(late)
-			_, again, err := m.run(ctx, text, err)
+			again, err := m.run(ctx, text, err)
 			if err != nil {
 				return err
 			}
@@ -329,7 +329,7 @@ func (m *Mapper) finding(ctx context.Context, at crashpoint.Point, entry *Point,
 		entry.Replays = replays
 	}
 	for range entry.Replays {
-		_, again, err := m.run(ctx, text, nil)
+		again, err := m.run(ctx, text, nil)
 		if err != nil {
 			return err
 		}
@@ -366,7 +366,7 @@ func (m *Mapper) wayOut(ctx context.Context, entry *Point, seen history) error {
 	}
 	for _, service := range m.Services {
 		text, err := crashpoint.RestartOf(service)
-		if _, _, err = m.run(ctx, text, err); err != nil {
+		if _, err = m.run(ctx, text, err); err != nil {
 			return err
 		}
 		if cleans() {

@@ -42,7 +42,7 @@ type system struct {
 
 var nameOf = regexp.MustCompile(`(?m)^  name: (\S+)$`)
 
-func (s *system) Run(_ context.Context, text []byte) (string, *plan.Plan, []journal.Record, error) {
+func (s *system) Run(_ context.Context, text []byte) ([]journal.Record, error) {
 	name := string(nameOf.FindSubmatch(text)[1])
 	if service := regexp.MustCompile(`(?s)restart:.*service: ([a-z]+)`).FindSubmatch(text); service != nil {
 		name += "+" + string(service[1])
@@ -53,7 +53,7 @@ func (s *system) Run(_ context.Context, text []byte) (string, *plan.Plan, []jour
 	}
 	if err := s.fails[name]; err != nil {
 		delete(s.fails, name)
-		return "", steps(), nil, err
+		return nil, err
 	}
 	happened, known := s.runs[name]
 	if first := s.first[name]; len(first) > 0 {
@@ -68,7 +68,7 @@ func (s *system) Run(_ context.Context, text []byte) (string, *plan.Plan, []jour
 	default:
 		happened = told{before: approved, after: approved}
 	}
-	records := append([]journal.Record{{Kind: journal.Run, Target: "abc"}}, happened.records()...)
+	records := append([]journal.Record{{Kind: journal.Run, Run: "r" + name, Plan: steps(), Target: "abc"}}, happened.records()...)
 	if point, shared := strings.CutSuffix(name, "-shared"); shared {
 		for i, suffix := range regexp.MustCompile(`(?m)^    call(-dig\d):$`).FindAllSubmatch(text, -1) {
 			other := told{before: approved, after: approved}
@@ -83,7 +83,7 @@ func (s *system) Run(_ context.Context, text []byte) (string, *plan.Plan, []jour
 			}
 		}
 	}
-	return "r" + name, steps(), records, nil
+	return records, nil
 }
 
 func (s *system) Clean(context.Context) error {

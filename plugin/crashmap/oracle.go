@@ -43,15 +43,15 @@ func (v View) is(good View) bool {
 // history is the last attempt of a run.
 type history struct {
 	verdict.History
-	plan    *plan.Plan
+	first   journal.Record // of the run
 	records []journal.Record
 }
 
-func historyOf(p *plan.Plan, records []journal.Record) history {
+func historyOf(first journal.Record, records []journal.Record) history {
 	if attempts := journal.Split(records, journal.Attempt); len(attempts) > 0 {
 		records = attempts[len(attempts)-1]
 	}
-	return history{verdict.Read(p, records), p, records}
+	return history{verdict.Read(first.Plan, records), first, records}
 }
 
 // view is what the survey of a step saw.

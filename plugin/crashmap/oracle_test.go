@@ -151,7 +151,7 @@ func TestConsequence(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			seen := historyOf(steps(), test.run.records())
+			seen := historyOf(journal.Record{Plan: steps()}, test.run.records())
 			consequence, words := seen.consequence(approved, end)
 			if consequence != test.want || words != test.words {
 				t.Errorf("it is %q (%s), not %q (%s)", consequence, words, test.want, test.words)
@@ -196,7 +196,7 @@ func TestMovedOn(t *testing.T) {
 			{Kind: journal.Attempt, Attempt: 1}, event(crashpoint.Call, plan.Sent, 1), event(crashpoint.Hold(1), plan.Removed, 3),
 			event(crashpoint.Hold(3), plan.Created, 6.5), event(crashpoint.Hold(2), plan.Removed, 3+test.removed), event(crashpoint.Kill, plan.Created, 3+test.removed+test.next),
 		}
-		if got := historyOf(steps(), records).movedOn(3); got != test.want {
+		if got := historyOf(journal.Record{Plan: steps()}, records).movedOn(3); got != test.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"io"
 
-	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
 	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/plugin/sdk"
@@ -28,15 +27,17 @@ type OnTarget struct {
 }
 
 // Run implements [Runner].
-func (t *OnTarget) Run(ctx context.Context, experiment []byte) (string, *plan.Plan, []journal.Record, error) {
+func (t *OnTarget) Run(ctx context.Context, experiment []byte) ([]journal.Record, error) {
 	plans, err := t.Plugin.CompileAll(ctx, []sdk.Source{{File: "the experiment of a crash point", Text: experiment}})
 	if err != nil {
-		return "", nil, nil, err
+		return nil, err
 	}
-	name, history := run.NewName(), journal.New(t.Journal)
-	_, err = t.Target.Run(ctx, t.Plugin, run.Spec{Run: name, Plan: plans[0], Attempts: 1, Journal: history, Version: t.Version, Abandon: t.Abandon})
+	history := journal.New(t.Journal)
+	_, err = t.Target.Run(ctx, t.Plugin, run.Spec{
+		Run: run.NewName(), Plan: plans[0], Attempts: 1, Journal: history, Version: t.Version, Abandon: t.Abandon,
+	})
 	t.Traces.Send(history.Records())
-	return name, plans[0], history.Records(), err
+	return history.Records(), err
 }
 
 // Clean implements [Runner].

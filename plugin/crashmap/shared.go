@@ -25,7 +25,7 @@ func (m *Mapper) shared(ctx context.Context, at crashpoint.Point, options crashp
 	}
 	options.Settle, options.First = max(options.Settle, options.Reach), max(options.First, options.Reach)
 	text, err := at.Experiment(options, members...)
-	run, seen, err := m.run(ctx, text, err)
+	seen, err := m.run(ctx, text, err)
 	if err != nil {
 		return false, err
 	}
@@ -45,7 +45,7 @@ func (m *Mapper) shared(ctx context.Context, at crashpoint.Point, options crashp
 		if i > 0 && beyond {
 			known.Beyond = append(known.Beyond, point.Name())
 		}
-		entry := Point{Name: point.Name(), Where: point.Where(), Path: point.Path, Run: run}
+		entry := Point{Name: point.Name(), Where: point.Where(), Path: point.Path, Run: seen.first.Run}
 		before, _ := histories[i].view(crashpoint.Before)
 		entry.Consequence, entry.Words = histories[i].looked(*known.End)
 		recovered = recovered && !beyond && before.is(*known.Begin) && !entry.Consequence.Finding() && (!m.Resent || histories[i].movedOn(len(at.Path)))
@@ -109,5 +109,5 @@ func (h history) member(suffix string) history {
 		record.Step = step
 		records = append(records, record)
 	}
-	return historyOf(h.plan, records)
+	return historyOf(h.first, records)
 }
