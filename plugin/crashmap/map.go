@@ -15,7 +15,6 @@ import (
 
 	"github.com/emco-chaos/emco-chaos/experiments/crashpoint"
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
-	"github.com/emco-chaos/emco-chaos/probes/document"
 )
 
 // Consequence is what a death at a crash point leads to.
@@ -183,7 +182,7 @@ func (m *Map) Verdict(spent bool) verdict.Judgement {
 	case len(findings) > 0:
 		first := findings[0][0]
 		return verdict.Judgement{Verdict: verdict.Failed, Reason: fmt.Sprintf("EMCO does not recover at %d of %d points, in %d ways; the first: %s, %s: %s",
-			len(m.Findings()), known, len(findings), first.Name, first.Consequence, document.OneLine(first.Words, maxWords))}
+			len(m.Findings()), known, len(findings), first.Name, first.Consequence, first.words())}
 	case spent:
 		return inconclusive("the time for runs is over")
 	case known == 0:

@@ -8,7 +8,7 @@ import (
 )
 
 // TestPage: each point has its cell, in the order of time, and what is not covered is
-// shown as such.
+// shown as such, on the page and in the text.
 func TestPage(t *testing.T) {
 	m := &Map{Runs: 7, Starts: []Start{{
 		Call: "dig.instantiate", State: "Approved", Answered: 374 * time.Millisecond, End: &View{State: "Instantiated", Edge: "nothing"}, Further: 8,
@@ -43,6 +43,18 @@ func TestPage(t *testing.T) {
 	for _, part := range []string{"stuck in 1 of 1 kills", "led past 8 back ends", "Not complete"} {
 		if !strings.Contains(notes, part) {
 			t.Errorf("the notes do not say %q:\n%s", part, notes)
+		}
+	}
+	var text strings.Builder
+	if err := Text(&text, m); err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{
+		"  ·S?S … not complete\n  · before mongo: nothing done (w)\n",
+		"  ? the call goes on: it was led past 8 back ends, and --longest leads it further\n  stuck in 1 of 1 kills",
+	} {
+		if !strings.Contains(text.String(), part) {
+			t.Errorf("the text does not say %q:\n%s", part, &text)
 		}
 	}
 }

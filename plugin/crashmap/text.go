@@ -2,10 +2,11 @@ package crashmap
 
 import (
 	"cmp"
+	_ "embed" // of the text
 	"fmt"
 	"io"
 	"slices"
-	"strings"
+	"text/template"
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/plugin/statistics"
@@ -17,46 +18,19 @@ var symbols = map[Consequence]string{
 	NothingDone: "·", ByItself: "=", Behind: "B", EndsFailed: "F", Stuck: "S", Leaks: "L", Late: "T", "": "?",
 }
 
-const maxWords = 300
+var (
+	//go:embed map.gotmpl
+	mapText string
+
+	form = template.Must(template.New("map").Funcs(template.FuncMap{
+		"consequences": Consequences, "symbol": func(c Consequence) string { return symbols[c] }, "tally": (*Map).tally, "groups": (*Map).groups,
+		"title": Start.title, "odds": Start.odds, "line": line, "words": Point.words, "replay": Point.replay,
+	}).Parse(mapText))
+)
 
 // Text writes a map for a reader: a bar for each call, its points in the order in
 // which they were reached, and the findings.
-func Text(out io.Writer, m *Map) error {
-	var b strings.Builder
-	for _, start := range m.Starts {
-		fmt.Fprintf(&b, "%s\n  ", start.title())
-		for _, point := range start.Points {
-			b.WriteString(symbols[point.Consequence])
-		}
-		if !start.Complete {
-			b.WriteString(" … not complete")
-		}
-		b.WriteString("\n")
-		for _, point := range start.Points {
-			fmt.Fprintf(&b, "  %s %s\n", symbols[point.Consequence], line(point))
-		}
-		if start.Further > 0 {
-			fmt.Fprintf(&b, "  %s the call goes on: it was led past %d back ends, and --longest leads it further\n", symbols[""], start.Further)
-		}
-		for _, odds := range start.odds() {
-			fmt.Fprintf(&b, "  %s\n", odds)
-		}
-	}
-	b.WriteString("\n")
-	for _, consequence := range Consequences() {
-		fmt.Fprintf(&b, "%s %s  ", symbols[consequence], consequence)
-	}
-	b.WriteString("? not covered\n\n")
-	for _, group := range m.groups() {
-		fmt.Fprintf(&b, "%s: %s\n", group[0].Consequence, document.OneLine(group[0].Words, maxWords))
-		for _, point := range group {
-			fmt.Fprintf(&b, "  %s\n", point.replay())
-		}
-	}
-	fmt.Fprintln(&b, m.tally())
-	_, err := io.WriteString(out, b.String())
-	return err
-}
+func Text(out io.Writer, m *Map) error { return form.Execute(out, m) }
 
 // title tells a start in a line: what it comes to without a fault.
 func (s Start) title() string {
@@ -106,13 +80,16 @@ func (p Point) like(other Point) bool {
 	return p.Consequence == other.Consequence && p.Words == other.Words
 }
 
+// words are what was said of the point, in a line of bounded length.
+func (p Point) words() string { return document.OneLine(p.Words, 300) }
+
 // line tells a point in a line.
 func line(p Point) string {
 	text := fmt.Sprintf("%s: %s", p.Where, cmp.Or(string(p.Consequence), "not covered"))
 	if p.Moment > 0 {
 		text += fmt.Sprintf(", the connection broke %v after the call was sent", p.Moment.Round(time.Millisecond))
 	}
-	return fmt.Sprintf("%s (%s)", text, document.OneLine(p.Words, maxWords))
+	return fmt.Sprintf("%s (%s)", text, p.words())
 }
 
 // odds are how often a kill at a random moment led to each finding, with the
