@@ -14,6 +14,7 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 	"github.com/emco-chaos/emco-chaos/probes/activity"
 	"github.com/emco-chaos/emco-chaos/probes/document"
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 // Style is how runs are shown while they go on.
@@ -55,7 +56,7 @@ type Live struct {
 func NewLive(out io.Writer, style Style) *Live {
 	l := &Live{out: out, style: style, running: map[string]string{}, stop: make(chan struct{})}
 	if style.Redraw {
-		l.working.Go(l.tick)
+		l.working.Go(func() { wait.Until(l.tick, 200*time.Millisecond, l.stop) })
 	}
 	return l
 }
@@ -69,18 +70,9 @@ func (l *Live) Close() {
 }
 
 func (l *Live) tick() {
-	ticker := time.NewTicker(200 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-			l.mu.Lock()
-			l.draw()
-			l.mu.Unlock()
-		case <-l.stop:
-			return
-		}
-	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.draw()
 }
 
 func (l *Live) Follow(record journal.Record) {
