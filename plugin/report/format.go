@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
-	"github.com/emco-chaos/emco-chaos/plugin/verdict"
 )
 
 // Format writes a report of runs.
@@ -32,9 +31,9 @@ var (
 	formFiles embed.FS
 
 	forms = template.Must(template.New("").Funcs(template.FuncMap{
-		"clean": clean, "escape": escape, "xml": escapeXML, "seconds": seconds, "plain": plainSeconds, "tally": TallyOf, "case": Case,
-		"width": stepWidth, "percent": Share.percent, "join": strings.Join,
-		"upper": func(v verdict.Verdict) string { return strings.ToUpper(string(v)) },
+		"clean": clean, "escape": escape, "xml": escapeXML, "upper": strings.ToUpper, "trim": strings.TrimSuffix, "join": strings.Join,
+		"seconds": seconds, "plain": plainSeconds, "width": stepWidth, "percent": Share.percent, "tally": TallyOf, "held": held,
+		"case": Case, "lanes": lanes, "told": Run.told,
 	}).ParseFS(formFiles, "*.gotmpl"))
 )
 

@@ -86,9 +86,6 @@ type runView struct {
 	Command string
 }
 
-// Meaning says in a sentence what the verdict means.
-func (v runView) Meaning() string { return string(v.Verdict) + meaning(v.Run) }
-
 func (v runView) Drawing() drawing { return drawing{v.Chart(), v.ID, clean(v.Origin.Name)} }
 
 // Sights are what the client saw: what each call and each probe came to.

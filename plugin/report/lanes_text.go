@@ -32,10 +32,11 @@ func (c Chart) column(at time.Duration) int {
 }
 
 // lanes draws the lanes of a run for a terminal.
-func lanes(b *strings.Builder, r Run) {
+func lanes(r Run) string {
+	var b strings.Builder
 	c := r.Chart()
 	line := func(name, plot string) {
-		fmt.Fprintln(b, strings.TrimRight(fmt.Sprintf("%-*s %s", nameWidth, document.OneLine(name, nameWidth-1), plot), " "))
+		fmt.Fprintln(&b, strings.TrimRight(fmt.Sprintf("%-*s %s", nameWidth, document.OneLine(name, nameWidth-1), plot), " "))
 	}
 	empty := []rune(strings.Repeat(" ", plotWidth))
 	axis := slices.Clone(empty)
@@ -69,6 +70,7 @@ func lanes(b *strings.Builder, r Run) {
 		}
 	}
 	b.WriteString("\n")
+	return b.String()
 }
 
 // Tick is a moment of the axis that is written there.

@@ -73,19 +73,19 @@ func eventWords(step plan.Step, record journal.Record) string {
 	return words
 }
 
-// meaning explains a verdict, in a sentence that begins with it.
-func meaning(r Run) string {
+// Meaning says in a sentence what the verdict means.
+func (r Run) Meaning() string {
 	hit, do, did := ": the fault hit where it was aimed, and the system ", "recover", "recovered"
 	if r.Plan.Control {
 		hit, do, did = ": the system ", "do", "did"
 	}
 	switch r.Verdict {
 	case verdict.Passed:
-		return hit + did + " as it promises"
+		return string(r.Verdict) + hit + did + " as it promises"
 	case verdict.Failed:
-		return hit + "did not " + do + " as it promises: " + clean(r.Reason)
+		return string(r.Verdict) + hit + "did not " + do + " as it promises: " + clean(r.Reason)
 	}
-	return ", which says nothing of the system: " + clean(r.Reason)
+	return string(r.Verdict) + ", which says nothing of the system: " + clean(r.Reason)
 }
 
 // colon puts what follows after a colon, if anything does.
