@@ -90,7 +90,7 @@ const statusNote = "status: "
 
 // Chart returns what is drawn of the run.
 func (r Run) Chart() Chart {
-	c := charting{Run: r, lanes: map[string]*Lane{}}
+	c := charting{Run: r, marks: map[string][]Mark{}}
 	c.window()
 	for _, record := range r.records {
 		c.row(record)
@@ -109,8 +109,8 @@ func (r Run) Chart() Chart {
 type charting struct {
 	Run
 	Chart
-	// lanes are by the names of their steps and services.
-	lanes map[string]*Lane
+	// marks are those of the lanes, by the names of their steps and services.
+	marks map[string][]Mark
 }
 
 // own reports whether a step is one of the plan's own: those are what the axis spans,
@@ -167,18 +167,10 @@ func (c *charting) row(record journal.Record) {
 	mark := Mark{At: row.At, NotBefore: row.At - min(slack(record), farthest), Row: len(c.Rows) - 1}
 	switch {
 	case record.Kind == journal.Disturbance:
-		c.mark(record.Service, mark)
+		c.marks[record.Service] = append(c.marks[record.Service], mark)
 	case own && record.Kind != journal.Note:
-		c.mark(record.Step, mark)
+		c.marks[record.Step] = append(c.marks[record.Step], mark)
 	}
-}
-
-// mark adds a mark to the lane of that name.
-func (c *charting) mark(name string, mark Mark) {
-	if c.lanes[name] == nil {
-		c.lanes[name] = &Lane{Name: clean(name)}
-	}
-	c.lanes[name].Marks = append(c.lanes[name].Marks, mark)
 }
 
 func (c *charting) happened(step, event string) bool {
@@ -196,18 +188,18 @@ func (c *charting) at(step, event string) time.Duration {
 
 // step adds the lane of a step that began.
 func (c *charting) step(step plan.Step) {
-	lane := c.lanes[step.Name]
+	lane := Lane{Name: clean(step.Name), Marks: c.marks[step.Name]}
 	switch {
-	case lane == nil:
+	case lane.Marks == nil:
 		return
 	case step.Fault != nil:
 		lane.About = clean(step.Fault.Summary)
-		c.fault(lane, step)
+		c.fault(&lane, step)
 	case step.Activity != nil:
 		lane.About = clean(step.Activity.Summary)
-		c.activity(lane, step)
+		c.activity(&lane, step)
 	}
-	c.Lanes = append(c.Lanes, *lane)
+	c.Lanes = append(c.Lanes, lane)
 }
 
 func (c *charting) activity(lane *Lane, step plan.Step) {
@@ -262,8 +254,8 @@ func (c *charting) services() {
 	}
 	for _, service := range slices.Sorted(maps.Keys(down)) {
 		lane := Lane{Name: clean(service)}
-		if seen := c.lanes[service]; seen != nil && !c.own(service) {
-			lane.Marks = seen.Marks
+		if !c.own(service) {
+			lane.Marks = c.marks[service]
 		}
 		up := c.From
 		slices.SortFunc(down[service], func(a, b Span) int { return cmp.Compare(a.From, b.From) })
