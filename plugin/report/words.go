@@ -18,6 +18,11 @@ const maxWords = 400
 // clean takes out what a terminal would obey, and bounds the length.
 func clean(text string) string { return document.OneLine(text, maxWords) }
 
+// prefixes are said before the texts of records, by their kinds.
+var prefixes = map[journal.Kind]string{
+	journal.Recheck: "asked again: ", journal.Skipped: "not started: ", journal.Trouble: "trouble: ", journal.Left: "left behind: ",
+}
+
 // Words describes a record for a reader who knows the plan.
 func Words(p *plan.Plan, record journal.Record) string {
 	text := record.Text
@@ -36,21 +41,12 @@ func Words(p *plan.Plan, record journal.Record) string {
 		if record.Conclusion != string(activity.Passed) {
 			text = record.Conclusion + ": " + text
 		}
-		if record.Kind == journal.Recheck {
-			text = "asked again: " + text
-		}
 	case journal.Disturbance:
 		text = record.Service + " died too: " + text
-	case journal.Skipped:
-		text = "not started: " + text
-	case journal.Trouble:
-		text = "trouble: " + text
 	case journal.Verdict:
 		text = colon(strings.ToUpper(record.Verdict), text)
-	case journal.Left:
-		text = "left behind: " + text
 	}
-	return clean(text)
+	return clean(prefixes[record.Kind] + text)
 }
 
 func eventWords(step plan.Step, record journal.Record) string {
