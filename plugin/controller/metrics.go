@@ -151,51 +151,41 @@ func (m *metrics) sweptUp(swept runs.Swept, err error) {
 	}
 }
 
-// stopwatch measures the faults of one run, and how long the system needed to
-// recover.
-type stopwatch struct {
-	metrics *metrics
-	plan    *plan.Plan
-	// at is when the events of this attempt's faults happened, and hit when the
-	// first of them took effect.
-	at  map[plan.Ref]time.Duration
-	hit time.Duration
-	// outage is the longest time from down to ready, and recovered that from the
-	// first effect of a fault to the last answer of a step.
-	outage, recovered time.Duration
-}
-
-func (s *stopwatch) follow(record journal.Record) {
-	step, known := s.plan.Find(record.Step)
-	switch {
-	case record.Kind == journal.Attempt:
-		*s = stopwatch{metrics: s.metrics, plan: s.plan, at: map[plan.Ref]time.Duration{}}
-	case record.Kind == journal.Result && known && s.hit > 0 && step.Name != plan.TeardownStep:
-		s.recovered = record.At - s.hit
-	case record.Kind == journal.Event && known && step.Fault != nil && s.at != nil:
-		s.onFault(step, record)
-	}
-}
-
-func (s *stopwatch) onFault(step plan.Step, record journal.Record) {
-	s.at[plan.Ref{Step: step.Name, Event: record.Event}] = record.At
-	since := func(event string, then func(seconds float64)) (took time.Duration) {
-		if from, seen := s.at[plan.Ref{Step: step.Name, Event: event}]; seen {
-			took = record.At - from
-			then(took.Seconds())
+// faults observes the faults of a run. Of the last attempt it returns the longest
+// time from down to ready, and that from the first effect of a fault to the last
+// answer of a step.
+func (m *metrics) faults(p *plan.Plan, records []journal.Record) (outage, recovered time.Duration) {
+	for _, attempt := range journal.Split(records, journal.Attempt) {
+		var hit time.Duration
+		at := map[plan.Ref]time.Duration{}
+		outage, recovered = 0, 0
+		for _, record := range attempt {
+			step, known := p.Find(record.Step)
+			since := func(event string, observer prometheus.Observer) (took time.Duration) {
+				if from, seen := at[plan.Ref{Step: step.Name, Event: event}]; seen {
+					took = record.At - from
+					observer.Observe(took.Seconds())
+				}
+				return took
+			}
+			switch {
+			case record.Kind == journal.Result && known && hit > 0 && step.Name != plan.TeardownStep:
+				recovered = record.At - hit
+			case record.Kind != journal.Event || step.Fault == nil:
+				continue
+			case record.Event == plan.Injected:
+				since(plan.Created, m.injection.WithLabelValues(step.Fault.Action))
+				if !step.Fault.Stops() && hit == 0 {
+					hit = record.At
+				}
+			case record.Event == plan.Down:
+				// What only delays or holds serves what goes down.
+				hit = record.At
+			case record.Event == plan.Ready:
+				outage = max(outage, since(plan.Down, m.outage))
+			}
+			at[plan.Ref{Step: step.Name, Event: record.Event}] = record.At
 		}
-		return took
 	}
-	switch record.Event {
-	case plan.Injected:
-		since(plan.Created, s.metrics.injection.WithLabelValues(step.Fault.Action).Observe)
-		if !step.Fault.Stops() && s.hit == 0 {
-			s.hit = record.At
-		}
-	case plan.Down:
-		// What only delays or holds serves what goes down.
-		s.hit = record.At
-	case plan.Ready:
-		s.outage = max(s.outage, since(plan.Down, s.metrics.outage.Observe))
-	}
+	return outage, recovered
 }

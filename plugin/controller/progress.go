@@ -44,8 +44,6 @@ type progress struct {
 
 	// What follows belongs to the working goroutine until close.
 	run, stored *v1alpha1.Run
-	written     time.Time
-	watch       stopwatch
 	// last is the verdict of this attempt so far.
 	last journal.Record
 	// notStarted are the steps of this attempt that were skipped, and why is the
@@ -62,14 +60,13 @@ type progress struct {
 func (q *queue) follow(ctx context.Context, run *v1alpha1.Run, known *entry) *progress {
 	p := &progress{
 		queue: q, known: known, records: make(chan journal.Record, backlog), run: run, stored: run.DeepCopy(),
-		watch: stopwatch{metrics: q.metrics, plan: known.plan}, objects: map[string]*corev1.ObjectReference{},
+		objects: map[string]*corev1.ObjectReference{},
 	}
 	known.onAll(true, "Begun", fmt.Sprintf("begins %s: %s", known.plan.Experiment, known.plan.Title))
 	p.working.Go(func() {
 		ctx := context.WithoutCancel(ctx)
-		due := time.NewTimer(0)
-		defer due.Stop()
-		changed := false
+		var due <-chan time.Time // when the status is written next; nil while it has nothing new
+		var written time.Time
 		for {
 			select {
 			case record, more := <-p.records:
@@ -77,16 +74,13 @@ func (q *queue) follow(ctx context.Context, run *v1alpha1.Run, known *entry) *pr
 					return
 				}
 				p.tell(ctx, record)
-				if !changed {
-					changed = true
-					due.Reset(max(gathering, statusEvery-time.Since(p.written)))
+				if due == nil {
+					due = time.After(max(gathering, statusEvery-time.Since(written)))
 				}
-			case <-due.C:
+			case <-due:
 				// What is not taken now comes with the next one.
-				if changed {
-					p.stored = q.progressed(ctx, run, p.stored)
-					p.written, changed = time.Now(), false
-				}
+				p.stored = q.progressed(ctx, run, p.stored)
+				written, due = time.Now(), nil
 			}
 		}
 	})
@@ -125,7 +119,6 @@ func (q *queue) progressed(ctx context.Context, run, stored *v1alpha1.Run) *v1al
 // tell tells one record.
 func (p *progress) tell(ctx context.Context, record journal.Record) {
 	compiled, status := p.known.plan, &p.run.Status
-	p.watch.follow(record)
 	step, known := compiled.Find(record.Step)
 	text := report.Words(compiled, record)
 	if record.Kind != journal.Resource || record.State == "left" {
@@ -212,7 +205,7 @@ func (p *progress) find(ctx context.Context, step plan.Step) *corev1.ObjectRefer
 }
 
 // outcome puts what a run found into its status, and returns it in a line.
-func (p *progress) outcome(made report.Run) string {
+func (p *progress) outcome(made report.Run, outage, recovered time.Duration) string {
 	status, held := &p.run.Status, 0
 	for _, claim := range made.Claims() {
 		if claim.Holds {
@@ -222,10 +215,10 @@ func (p *progress) outcome(made report.Run) string {
 			Text: document.OneLine(claim.Text, 1000), Holds: claim.Holds, Missing: document.OneLine(claim.Missing, 1000),
 		})
 	}
-	status.Outage = duration(p.watch.outage)
+	status.Outage = duration(outage)
 	text := document.OneLine(made.Reason, 900)
 	if made.Verdict == verdict.Passed {
-		status.RecoveredIn = duration(p.watch.recovered)
+		status.RecoveredIn = duration(recovered)
 		text = "recovered: " + p.result
 	}
 	for _, recovery := range made.Recoveries() {

@@ -1,11 +1,11 @@
 package controller
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -180,8 +180,7 @@ func (q *queue) make(ctx, running, cleaning context.Context, run *v1alpha1.Run, 
 		return
 	}
 	p := q.follow(ctx, run, known)
-	text := &bytes.Buffer{}
-	history := journal.New(text, p.add)
+	history := journal.New(io.Discard, p.add)
 	var left []string
 	if err == nil {
 		guarded, stop := held.Guard(running)
@@ -237,11 +236,12 @@ func errored(reason string) ending {
 // end stores what came of a run, and where its journal is.
 func (q *queue) end(ctx context.Context, p *progress, history *journal.Journal, err error) {
 	p.close()
+	outage, recovered := q.metrics.faults(p.known.plan, history.Records())
 	run, ended, trace := p.run, errored("the journal tells of no run"), q.Traces.Send(history.Records())
 	if err != nil {
 		ended = errored(err.Error())
 	} else if made := report.Runs(history.Records()); len(made) == 1 {
-		ended = ending{Judgement: verdict.Judgement{Verdict: made[0].Verdict, Reason: made[0].Reason}, outcome: p.outcome(made[0])}
+		ended = ending{Judgement: verdict.Judgement{Verdict: made[0].Verdict, Reason: made[0].Reason}, outcome: p.outcome(made[0], outage, recovered)}
 		q.metrics.recovered(made[0], trace)
 	}
 	ended.trace = trace
