@@ -113,7 +113,8 @@ func New(parts Parts) (*Controller, error) {
 	}
 	parts.metrics = newMetrics(parts.Registry)
 	// The process before this one may have died without a trace of its Lease.
-	lock := &targetLock{Parts: parts, faults: true, sweepAt: time.Now()}
+	lock := &targetLock{Parts: parts}
+	lock.runDied()
 	return &Controller{
 		queue: &queue{
 			Parts: parts, lock: lock, turn: make(chan *v1alpha1.Run, 1), again: make(chan event.GenericEvent, 1),

@@ -130,7 +130,7 @@ func TestFailedSweep(t *testing.T) {
 		w.runner.sweep = nil
 		w.runner.mu.Unlock()
 		time.Sleep(2 * sweepAgain)
-		if next := w.queue.lock.nextSweep(); !next.IsZero() {
+		if next := w.queue.lock.left.Load().sweepAt; !next.IsZero() {
 			t.Error("it was not swept again")
 		}
 		w.passes(w.ask("calm-kill"))
@@ -183,7 +183,7 @@ func TestRunWaitsForASweep(t *testing.T) {
 func TestRunTakesOverAndSweeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.queue.lock.plan(false, time.Time{})
+		w.queue.lock.left.Store(&leftovers{})
 		w.die("ra")
 		defer w.reconcile(map[client.ObjectList]reconcile.Reconciler{&v1alpha1.RunList{}: w.queue})()
 		asked := w.ask("calm-kill")

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -25,31 +25,20 @@ const (
 type targetLock struct {
 	Parts
 	observer lease.Observer
+	left     atomic.Pointer[leftovers]
+}
 
-	mu sync.Mutex
-	// faults says that dead runs may have left faults: no run begins before
-	// they are removed. What they left in the system under test can wait.
+// leftovers is what is known of what dead runs left.
+type leftovers struct {
+	// faults says that there may be some: no run begins before they are removed.
+	// What is left in the system under test can wait.
 	faults bool
 	// sweepAt is when the next sweep is due; zero when none is.
 	sweepAt time.Time
 }
 
 // runDied has the target swept, before the next run at the latest.
-func (l *targetLock) runDied() { l.plan(true, time.Now()) }
-
-// plan sets what is known of the target's state, and when it is to be swept.
-func (l *targetLock) plan(faults bool, sweepAt time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.faults, l.sweepAt = faults, sweepAt
-}
-
-// nextSweep returns when a sweep is due; zero when none is.
-func (l *targetLock) nextSweep() time.Time {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.sweepAt
-}
+func (l *targetLock) runDied() { l.left.Store(&leftovers{faults: true, sweepAt: time.Now()}) }
 
 // acquire waits until the target is free, takes it, and removes the faults that
 // dead runs left. Each reason to wait goes to tell once.
@@ -58,10 +47,7 @@ func (l *targetLock) acquire(ctx context.Context, tell func(string)) (*lease.Hel
 	if err != nil {
 		return nil, err
 	}
-	l.mu.Lock()
-	faults := l.faults
-	l.mu.Unlock()
-	if faults {
+	if l.left.Load().faults {
 		if err := l.sweep(ctx, held, tell); err != nil {
 			l.release(ctx, held)
 			return nil, err
@@ -141,7 +127,7 @@ func (l *targetLock) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 			dead = true
 		}
 	}
-	at := l.nextSweep()
+	at := l.left.Load().sweepAt
 	if again == 0 && (dead || !at.IsZero() && !time.Now().Before(at)) {
 		held, err := l.take(ctx, func(string) {})
 		busy, isBusy := errors.AsType[*lease.HeldError](err)
@@ -155,7 +141,7 @@ func (l *targetLock) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 			if err := l.sweep(ctx, held, func(string) {}); err != nil && ctx.Err() == nil {
 				l.Log.Error("the sweep failed", "error", err, "again", sweepAgain)
 			}
-			at = l.nextSweep()
+			at = l.left.Load().sweepAt
 		}
 	}
 	if again == 0 && !at.IsZero() {
@@ -175,12 +161,12 @@ func (l *targetLock) sweep(ctx context.Context, held *lease.Held, tell func(stri
 	l.metrics.sweptUp(swept, err)
 	switch {
 	case err != nil:
-		l.plan(true, time.Now().Add(sweepAgain))
+		l.left.Store(&leftovers{faults: true, sweepAt: time.Now().Add(sweepAgain)})
 		return fmt.Errorf("remove what dead runs left: %w", err)
 	case swept.Remains != nil:
-		l.plan(false, time.Now().Add(sweepRest))
+		l.left.Store(&leftovers{sweepAt: time.Now().Add(sweepRest)})
 	default:
-		l.plan(false, time.Time{})
+		l.left.Store(&leftovers{})
 	}
 	return nil
 }
