@@ -117,7 +117,7 @@ func New(parts Parts) (*Controller, error) {
 	lock.runDied()
 	return &Controller{
 		queue: &queue{
-			Parts: parts, lock: lock, turn: make(chan *v1alpha1.Run, 1), again: make(chan event.GenericEvent, 1),
+			Parts: parts, lock: lock, turn: make(chan turn, 1), again: make(chan event.GenericEvent, 1),
 		},
 		rearmer: &rearmer{Parts: parts, told: map[string]types.UID{}},
 	}, nil

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	chaosmesh "github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
@@ -42,8 +43,8 @@ const Finalizer = "emco-chaos.io/clean-up"
 type queue struct {
 	Parts
 	lock *targetLock
-	// turn has the Run whose turn it is, for the worker.
-	turn chan *v1alpha1.Run
+	// turn has the next of the worker.
+	turn chan turn
 	// again has the queue looked at when no Run has changed.
 	again chan event.GenericEvent
 
@@ -51,11 +52,16 @@ type queue struct {
 	// compiled.
 	telling sync.WaitGroup
 
-	mu sync.Mutex
 	// active is what the worker does; nil when it waits for a turn.
-	active *active
+	active atomic.Pointer[active]
 	// entries are of the Runs that have not finished. They are the reconciler's.
 	entries map[types.UID]*entry
+}
+
+// turn is a Run whose turn it is.
+type turn struct {
+	run   *v1alpha1.Run
+	known *entry
 }
 
 // entry is what the controller knows of a Run that has not finished, besides
@@ -128,11 +134,9 @@ func (q *queue) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.R
 			break // one plugin at a time
 		}
 	}
-	q.mu.Lock()
 	q.entries = entries
-	q.mu.Unlock()
 	if first != nil && working == "" && entries[first.UID].prepared {
-		q.hand(first)
+		q.hand(turn{first.DeepCopy(), entries[first.UID]})
 	}
 	next, err := q.prune(ctx, finished)
 	return reconcile.Result{RequeueAfter: next}, errors.Join(append(errs, err)...)
@@ -171,30 +175,29 @@ func inOrder(a, b v1alpha1.Run) int {
 // endDeleted ends what the worker does when its Run is deleted, and returns
 // whose turn it is.
 func (q *queue) endDeleted(waiting []v1alpha1.Run) (working types.UID) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.active == nil {
+	one := q.active.Load()
+	if one == nil {
 		return ""
 	}
 	deleted := new(metav1.Now())
 	for _, run := range waiting {
-		if run.UID == q.active.uid {
+		if run.UID == one.uid {
 			deleted = run.DeletionTimestamp
 		}
 	}
 	if deleted != nil {
-		q.active.endDeleted(deleted.Time)
+		one.endDeleted(deleted.Time)
 	}
-	return q.active.uid
+	return one.uid
 }
 
 // hand gives a Run its turn. Only the reconciler does, so that there is room.
-func (q *queue) hand(run *v1alpha1.Run) {
+func (q *queue) hand(next turn) {
 	select {
 	case <-q.turn:
 	default:
 	}
-	q.turn <- run.DeepCopy()
+	q.turn <- next
 }
 
 // admitAll takes Runs in, in their order: those that were queued within one second
@@ -210,10 +213,7 @@ func (q *queue) admitAll(ctx context.Context, waiting []v1alpha1.Run) ([]*entry,
 // admit takes a Run in, and finds the Workflow that asked. One that cannot be run
 // ends at once, and has no entry.
 func (q *queue) admit(ctx context.Context, run *v1alpha1.Run, now metav1.MicroTime) (*entry, error) {
-	q.mu.Lock()
-	known := q.entries[run.UID]
-	q.mu.Unlock()
-	if known != nil {
+	if known := q.entries[run.UID]; known != nil {
 		return known, nil
 	}
 	told, workflow, err := q.tellerOf(ctx, run)

@@ -74,15 +74,15 @@ func (q *queue) Start(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case run := <-q.turn:
-			q.serve(ctx, run)
+		case next := <-q.turn:
+			q.serve(ctx, next.run, next.known)
 			q.lookAgain()
 		}
 	}
 }
 
 // serve does what a Run needs whose turn it is.
-func (q *queue) serve(ctx context.Context, run *v1alpha1.Run) {
+func (q *queue) serve(ctx context.Context, run *v1alpha1.Run, known *entry) {
 	running, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	cleaning, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -93,20 +93,8 @@ func (q *queue) serve(ctx context.Context, run *v1alpha1.Run) {
 		return
 	}
 	one.begun = isBegun(run)
-	q.mu.Lock()
-	known := q.entries[run.UID]
-	if known != nil {
-		q.active = one
-	}
-	q.mu.Unlock()
-	if known == nil {
-		return
-	}
-	defer func() {
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		q.active = nil
-	}()
+	q.active.Store(one)
+	defer q.active.Store(nil)
 	if at := run.DeletionTimestamp; at != nil {
 		one.endDeleted(at.Time)
 	}
