@@ -48,9 +48,10 @@ type active struct {
 	// begun says that another process has begun it: it is not ended, but cleaned
 	// up after.
 	begun bool
-	// end ends the run, and giveUp the clean-up too.
-	end, giveUp context.CancelCauseFunc
-	ending      sync.Once
+	// end ends the run, and closing abandon the clean-up too.
+	end     context.CancelCauseFunc
+	abandon chan struct{}
+	ending  sync.Once
 }
 
 // endDeleted ends the Run because it was deleted at a time.
@@ -61,7 +62,7 @@ func (a *active) endDeleted(at time.Time) {
 		}
 		time.AfterFunc(time.Until(at.Add(endLimit)), func() {
 			a.end(errGivenUp)
-			a.giveUp(errGivenUp)
+			close(a.abandon)
 		})
 	})
 }
@@ -85,9 +86,7 @@ func (q *queue) Start(ctx context.Context) error {
 func (q *queue) serve(ctx context.Context, run *v1alpha1.Run, known *entry) {
 	running, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	cleaning, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
-	defer giveUp(nil)
-	one := &active{uid: run.UID, end: end, giveUp: giveUp}
+	one := &active{uid: run.UID, end: end, abandon: make(chan struct{})}
 	// The reconciler may have handed it over twice.
 	if err := q.Cluster.Get(ctx, client.ObjectKeyFromObject(run), run); err != nil || run.UID != one.uid || isFinished(run) {
 		return
@@ -102,7 +101,7 @@ func (q *queue) serve(ctx context.Context, run *v1alpha1.Run, known *entry) {
 		q.cleanUpAfter(ctx, running, run, known)
 		return
 	}
-	q.make(ctx, running, cleaning, run, known)
+	q.make(ctx, running, one.abandon, run, known)
 }
 
 // cleanUpAfter ends a Run that was under way when its controller died.
@@ -136,7 +135,7 @@ func (q *queue) cleanUpAfter(ctx, running context.Context, run *v1alpha1.Run, kn
 }
 
 // make makes a Run when the target is free.
-func (q *queue) make(ctx, running, cleaning context.Context, run *v1alpha1.Run, known *entry) {
+func (q *queue) make(ctx, running context.Context, abandon <-chan struct{}, run *v1alpha1.Run, known *entry) {
 	held, err := q.lock.acquire(running, func(text string) {
 		if err := q.waits(running, run, known, text); err != nil {
 			q.Log.Info("a Run does not say for what it waits", "run", run.Name, "error", err)
@@ -164,7 +163,7 @@ func (q *queue) make(ctx, running, cleaning context.Context, run *v1alpha1.Run, 
 	if known.mapping != nil {
 		guarded, stop := held.Guard(running)
 		defer stop()
-		q.makeMap(ctx, guarded, cleaning.Done(), run, known)
+		q.makeMap(ctx, guarded, abandon, run, known)
 		return
 	}
 	p := q.follow(ctx, run, known)
@@ -173,7 +172,7 @@ func (q *queue) make(ctx, running, cleaning context.Context, run *v1alpha1.Run, 
 	if err == nil {
 		guarded, stop := held.Guard(running)
 		defer stop()
-		spec := runs.Spec{Run: run.Status.ID, Plan: known.plan, Attempts: int(run.Spec.Attempts), Journal: history, Abandon: cleaning.Done()}
+		spec := runs.Spec{Run: run.Status.ID, Plan: known.plan, Attempts: int(run.Spec.Attempts), Journal: history, Abandon: abandon}
 		outcome, failed := q.Runner.Run(guarded, spec, func(text string) {
 			q.Log.Info("before a run: "+text, "run", run.Name)
 			known.onRun(false, "Found", text)
