@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -49,14 +47,13 @@ func (c *child) refusal(err error, limit time.Duration) error {
 	case len(parts) < 4 || parts[0] != strconv.Itoa(goplugin.CoreProtocolVersion):
 		return fmt.Errorf("%w: it printed %q; %s", ErrNotPlugin, ending(line), buildIt)
 	}
-	versions := slices.Sorted(maps.Keys(sdk.Plugins(nil)))
-	if version, err := strconv.Atoi(parts[1]); err == nil && !slices.Contains(versions, version) {
+	if version, err := strconv.Atoi(parts[1]); err == nil && version != sdk.ProtocolVersion {
 		remedy := "build the plugin again with this emco-chaos's plugin/sdk, or take a newer release of it"
-		if version > slices.Max(versions) {
+		if version > sdk.ProtocolVersion {
 			remedy = "take a newer emco-chaos, or an older release of the plugin"
 		}
-		return fmt.Errorf("%w: the plugin speaks version %d of the contract, and this emco-chaos version %s; %s",
-			ErrVersion, version, strings.Trim(fmt.Sprint(versions), "[]"), remedy)
+		return fmt.Errorf("%w: the plugin speaks version %d of the contract, and this emco-chaos version %d; %s",
+			ErrVersion, version, sdk.ProtocolVersion, remedy)
 	}
 	if len(parts) < 5 || parts[4] != string(goplugin.ProtocolGRPC) {
 		return fmt.Errorf("%w: it does not speak gRPC; %s", ErrNotPlugin, buildIt)
