@@ -30,15 +30,12 @@ type experiment struct {
 // timeouts limit the steps of each kind that have no timeout of their own.
 type timeouts struct{ Given, Call, Fault, Probe, Teardown plan.Duration }
 
+// step is one of the plan, but for what it does.
 type step struct {
-	After, AfterAny, Until []plan.Ref
-	Delay, For, Timeout    plan.Duration
-	While                  string
-	Fault                  any
-	Call                   string
-	Probe                  any
-	Expect                 string
-	Otherwise              map[string]string
+	plan.Step
+	Fault any `json:"fault"`
+	Call  string
+	Probe any
 }
 
 // withDefaults returns an experiment with the defaults of what it leaves out.
@@ -162,10 +159,10 @@ const (
 
 func (c *compiler) step(m member, read step) plan.Step {
 	field := document.Join(stepsField, m.written)
-	result := plan.Step{
-		Name: m.name, After: c.refs(m, "after", read.After), AfterAny: c.refs(m, "afterAny", read.AfterAny), Until: c.refs(m, "until", read.Until), For: read.For,
-		Delay: read.Delay, While: read.While, Expect: read.Expect, Otherwise: read.Otherwise,
-	}
+	result := read.Step
+	result.Name = m.name
+	result.After, result.AfterAny = c.refs(m, "after", read.After), c.refs(m, "afterAny", read.AfterAny)
+	result.Until = c.refs(m, "until", read.Until)
 	usual := c.read.Spec.Timeouts
 	switch {
 	case read.Fault != nil:
