@@ -247,7 +247,7 @@ func TestWithoutExistingNothingUnmarkedIsTouched(t *testing.T) {
 		anchor := own.Names.Anchor(template)
 		return anchor[strings.LastIndex(anchor, "/")+1:]
 	}
-	chosen.Project, chosen.Provider, chosen.Cluster, chosen.Label = parts("{project}"), parts("{provider}"), parts("{cluster}"), parts("{label}")
+	chosen.Project, chosen.ClusterProvider, chosen.Cluster, chosen.ClusterLabel = parts("{project}"), parts("{provider}"), parts("{cluster}"), parts("{label}")
 	chosen.LogicalCloud, chosen.DIG = parts("{logicalCloud}"), parts("{dig}")
 	theirs := e.theirs("same", chosen, true)
 	up := map[string]any{"logicalCloud": "Instantiated", "dig": "Instantiated"}

@@ -98,7 +98,7 @@ type Settings struct {
 	Apps    []string
 	Emcoctl struct{ Config file }
 	// Existing are resources that exist already, for runs that work on those.
-	Existing emco.Chosen `json:"-"`
+	Existing emco.Chosen
 }
 
 type file struct{ File string }
@@ -108,13 +108,8 @@ type file struct{ File string }
 func ReadSettings(of *target.Target) (Settings, document.Problems) {
 	source := of.SettingsSource()
 	settingsSchema().Check(source, target.SettingsField)
-	var read struct {
-		Settings
-		Existing map[string]string
-	}
-	source.Decode(target.SettingsField, &read)
-	settings := read.Settings
-	settings.Existing.Fields(func(name string, value *string) { *value = read.Existing[SettingName(name)] })
+	var settings Settings
+	source.Decode(target.SettingsField, &settings)
 	if of.UseExisting && of.Settings["existing"] == nil && len(source.Problems()) == 0 {
 		source.Add(NeedsExisting("", "is missing"))
 	}

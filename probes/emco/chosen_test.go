@@ -25,8 +25,8 @@ func TestParseAnchor(t *testing.T) {
 		group + "/status":                {inGroup, "{dig}/status"},
 		"projects/p":                     {Chosen{Project: "p"}, "{project}"},
 		"projects/p/logical-clouds/l":    {Chosen{Project: "p", LogicalCloud: "l"}, "{logicalCloud}"},
-		"cluster-providers/p":            {Chosen{Provider: "p"}, "{provider}"},
-		"cluster-providers/p/clusters/c": {Chosen{Provider: "p", Cluster: "c"}, "{cluster}"},
+		"cluster-providers/p":            {Chosen{ClusterProvider: "p"}, "{provider}"},
+		"cluster-providers/p/clusters/c": {Chosen{ClusterProvider: "p", Cluster: "c"}, "{cluster}"},
 		"projects/p/logical-clouds":      {Chosen{Project: "p"}, "{project}/logical-clouds"},
 		group + "/intents/i": {Chosen{
 			Project: "p", CompositeApp: "c", CompositeAppVersion: "v2", DIG: "d", Intent: "i",
@@ -69,7 +69,7 @@ func TestChoose(t *testing.T) {
 	if missing := (Chosen{Project: "p", DIG: "d"}).Missing("{dig}/status"); !slices.Equal(missing, []string{"composite-app", "composite-app-version"}) {
 		t.Errorf("missing: %v", missing)
 	}
-	chosen, err := names.Choose(Chosen{Provider: "edges"})
+	chosen, err := names.Choose(Chosen{ClusterProvider: "edges"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -128,11 +128,12 @@ func (n Names) CheckApp(app string) error {
 	return nil
 }
 
-// Chosen has names of resources that replace those of a run, where not empty.
+// Chosen has names of resources that replace those of a run, where not empty. In
+// JSON its fields are as in a target's settings, such as clusterProvider.
 type Chosen struct {
-	Project, Provider, Cluster, Label, LogicalCloud, Reference string
-	CompositeApp, CompositeAppVersion, CompositeProfile        string
-	DIG, Placement, Intent                                     string
+	Project, ClusterProvider, Cluster, ClusterLabel, LogicalCloud, ClusterReference string
+	CompositeApp, CompositeAppVersion, CompositeProfile                             string
+	DIG, GenericPlacementIntent, Intent                                             string
 }
 
 type nameField struct {
@@ -145,16 +146,16 @@ type nameField struct {
 // making. What a run names ends in the suffix.
 var nameFields = []nameField{
 	{"project", "", func(c *Chosen) *string { return &c.Project }, false},
-	{"cluster-provider", "", func(c *Chosen) *string { return &c.Provider }, false},
+	{"cluster-provider", "", func(c *Chosen) *string { return &c.ClusterProvider }, false},
 	{"cluster", "-edge", func(c *Chosen) *string { return &c.Cluster }, false},
-	{"cluster-label", "-label", func(c *Chosen) *string { return &c.Label }, false},
+	{"cluster-label", "-label", func(c *Chosen) *string { return &c.ClusterLabel }, false},
 	{"logical-cloud", "-cloud", func(c *Chosen) *string { return &c.LogicalCloud }, false},
-	{"cluster-reference", "-reference", func(c *Chosen) *string { return &c.Reference }, false},
+	{"cluster-reference", "-reference", func(c *Chosen) *string { return &c.ClusterReference }, false},
 	{"composite-app", "-app", func(c *Chosen) *string { return &c.CompositeApp }, false},
 	{versionField, "", func(c *Chosen) *string { return &c.CompositeAppVersion }, false},
 	{"composite-profile", "-profile", func(c *Chosen) *string { return &c.CompositeProfile }, true},
 	{"dig", "-dig", func(c *Chosen) *string { return &c.DIG }, true},
-	{"generic-placement-intent", "-placement", func(c *Chosen) *string { return &c.Placement }, true},
+	{"generic-placement-intent", "-placement", func(c *Chosen) *string { return &c.GenericPlacementIntent }, true},
 	{"intent", "-intent", func(c *Chosen) *string { return &c.Intent }, true},
 }
 

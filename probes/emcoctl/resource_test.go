@@ -12,7 +12,7 @@ func TestNamed(t *testing.T) {
 	text := strings.NewReplacer("HOST", "h", "PORT", "1").Replace(cloud) + "---\n" + cluster + "---\n" + instantiateDIG
 	got, err := emcoctl.Named(parse(t, text))
 	want := emco.Chosen{
-		Project: "p", Provider: "cp", Cluster: "c", LogicalCloud: "lc", Reference: "ref",
+		Project: "p", ClusterProvider: "cp", Cluster: "c", LogicalCloud: "lc", ClusterReference: "ref",
 		CompositeApp: "c", CompositeAppVersion: "v1", DIG: "d",
 	}
 	if err != nil || got != want {
