@@ -80,8 +80,10 @@ func (s *session) control(ctx context.Context, options controller.Parts) error {
 	}
 	options.Log = slog.New(slog.NewTextHandler(s.errs, nil))
 	// What controller-runtime and client-go log goes nowhere else.
-	runtimelog.SetLogger(logr.FromSlogHandler(options.Log.Handler()))
+	logger := logr.FromSlogHandler(options.Log.Handler())
+	runtimelog.SetLogger(logger)
 	klog.SetSlogLogger(options.Log)
+	ctx = klog.NewContext(ctx, logger)
 	options.Traces = trace.FromEnvironment(ctx, version, func(text string) { options.Log.Warn(text) })
 	defer options.Traces.Close()
 	options.Runner = &runner{s: s, target: target, cluster: cluster, traces: options.Traces}

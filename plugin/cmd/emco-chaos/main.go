@@ -12,7 +12,9 @@ import (
 	"github.com/emco-chaos/emco-chaos/plugin/run"
 	"github.com/emco-chaos/emco-chaos/probes/cli"
 	"github.com/emco-chaos/emco-chaos/probes/document"
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	"k8s.io/klog/v2"
 )
 
 // version is set when a release is built.
@@ -25,7 +27,9 @@ func main() { os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr)) }
 func Main(args []string, out, errs io.Writer) int {
 	s := &session{in: os.Stdin, out: out, errs: errs}
 	s.plugin.Log = errs
-	return cli.Run(context.Background(), newRoot(s), args, out, errs)
+	// What client-go logs, its errors say too.
+	ctx := klog.NewContext(context.Background(), logr.Discard())
+	return cli.Run(ctx, newRoot(s), args, out, errs)
 }
 
 // failure gives an error of the tool, or of the system that it works on, its

@@ -20,6 +20,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/klog/v2"
 )
 
 // apiServer takes one Run, whose status goes through states, or refuses it.
@@ -288,6 +289,10 @@ func TestTriggerThatGivesUp(t *testing.T) {
 // Time that is up is told as such wherever it cuts a request short: a dial and a
 // client's own limiter end a little before the context does.
 func TestTriggerThatGivesUpInARequest(t *testing.T) {
+	var logged bytes.Buffer
+	defer klog.CaptureState().Restore()
+	klog.LogToStderr(false)
+	klog.SetOutput(&logged)
 	server := &apiServer{states: []v1alpha1.RunStatus{running(1)}}
 	config := server.kubeconfig(t)
 	for limit := 200 * time.Microsecond; limit < 5*time.Millisecond; limit += 20 * time.Microsecond {
@@ -295,6 +300,10 @@ func TestTriggerThatGivesUpInARequest(t *testing.T) {
 		if code != 4 || !strings.Contains(errs, "the run has not ended within "+limit.String()) {
 			t.Errorf("exit code %d, printed %s", code, errs)
 		}
+	}
+	klog.Flush()
+	if logged.Len() > 0 {
+		t.Errorf("client-go logs beside the error:\n%s", &logged)
 	}
 }
 
