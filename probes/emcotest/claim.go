@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// claimFor is how long claimed ports are left to who claimed them, to listen on them.
-const claimFor = time.Minute
+// claimFor is how long claimed ports are left to who claimed them, to listen on them: a cluster is started by one
+// command after another.
+const claimFor = 10 * time.Minute
 
 // Claim returns addresses as FreeAddresses does, and keeps all others of this user's processes that claim from getting
 // the same ones before they are listened on.
