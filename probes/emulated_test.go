@@ -601,7 +601,7 @@ func TestTeardownOutOfTime(t *testing.T) {
 	subject := e.subject("stuck")
 	run(t, subject, "ensure", given(map[string]any{"for": "dig.terminate"}), Passed)
 	must(t, e.Kill("rsync"))
-	_, seen := runWithin(t, time.Second, subject, "teardown", nil, Errored, "left")
+	_, seen := runWithin(t, 10*time.Second, subject, "teardown", nil, Errored, "left")
 	left := map[string]string{}
 	for _, r := range seen.resources {
 		if r.State != Left {
