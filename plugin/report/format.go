@@ -31,9 +31,9 @@ var (
 	formFiles embed.FS
 
 	forms = template.Must(template.New("").Funcs(template.FuncMap{
-		"clean": clean, "escape": escape, "xml": escapeXML, "upper": strings.ToUpper, "trim": strings.TrimSuffix, "join": strings.Join,
-		"seconds": seconds, "plain": plainSeconds, "width": stepWidth, "percent": Share.percent, "tally": TallyOf, "held": held,
-		"case": Case, "lanes": lanes, "told": Run.told,
+		"clean": clean, "escape": escape, "upper": strings.ToUpper, "trim": strings.TrimSuffix, "join": strings.Join,
+		"seconds": seconds, "width": stepWidth, "percent": Share.percent, "tally": TallyOf, "held": held,
+		"lanes": lanes, "told": Run.told,
 	}).ParseFS(formFiles, "*.gotmpl"))
 )
 

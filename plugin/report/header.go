@@ -18,7 +18,7 @@ func (r Run) Facts() []Fact {
 	add := func(name, format string, values ...any) {
 		facts = append(facts, Fact{name, clean(fmt.Sprintf(format, values...))})
 	}
-	add("run", "%s, attempt %d, began %s, took %.3f s", r.Name, r.Attempt, r.first.Time.Format(time.RFC3339), r.Took.Seconds())
+	add("run", "%s, attempt %d, began %s, took %.3f s", r.Name, r.Attempt, r.first.Time.Format(time.RFC3339), r.took.Seconds())
 	if hash := r.TargetHash(); hash != "" {
 		add("target", "%s (sha256 %s)", r.Plan.Target, hash)
 	} else {

@@ -29,7 +29,7 @@ func (r Run) MarshalJSON() ([]byte, error) {
 		Left       []string          `json:"left,omitempty"`
 	}{
 		r.Name, r.Plan.Experiment, r.Plan.Target, r.Verdict, r.Reason, r.Attempt,
-		r.first.Time, r.Took.Seconds(), r.Ended, r.first.Target, r.versions(), r.Plan.Parameters, r.Recoveries(),
+		r.first.Time, r.took.Seconds(), r.Ended, r.first.Target, r.versions(), r.Plan.Parameters, r.Recoveries(),
 		r.Origin.Name, r.Findings(), r.Claims(), r.Left,
 	})
 }

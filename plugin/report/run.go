@@ -28,11 +28,10 @@ type Run struct {
 	Left []string
 	// Ended: the journal has the run's end.
 	Ended bool
-	// Took is how long the run took.
-	Took time.Duration
 
-	// first is the run's first record.
+	// first is the run's first record, and took is how long it took.
 	first journal.Record
+	took  time.Duration
 	// records are those of that attempt, by time.
 	records []journal.Record
 }
@@ -66,7 +65,7 @@ func Runs(records []journal.Record) []Run {
 }
 
 func newRun(p *plan.Plan, records []journal.Record) Run {
-	one := Run{Name: records[0].Run, Plan: p, first: records[0], Took: max(0, records[len(records)-1].At-records[0].At)}
+	one := Run{Name: records[0].Run, Plan: p, first: records[0], took: max(0, records[len(records)-1].At-records[0].At)}
 	var claimed *journal.Record
 	broken := ""
 	for _, record := range records {
