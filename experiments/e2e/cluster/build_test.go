@@ -56,6 +56,20 @@ func TestRecipeKey(t *testing.T) {
 	check("another pin", key(base, "go1.26"))
 }
 
+// The module is found on a machine that has never had it.
+func TestChaosMeshModule(t *testing.T) {
+	t.Setenv("GOMODCACHE", t.TempDir())
+	t.Setenv("GOFLAGS", "-modcacherw") // so that the folder can be removed
+	b := &builder{sources: ".."}
+	module, err := b.chaosMeshModule(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(module, "helm", "chaos-mesh", "Chart.yaml")); module == "" || err != nil {
+		t.Errorf("it is in %q: %v", module, err)
+	}
+}
+
 // Where there is no Node.js the page is missing, and nothing else.
 func TestNoPage(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())

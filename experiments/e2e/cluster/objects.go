@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -55,11 +56,16 @@ func addObjects(ctx context.Context, objects []string, module string) error {
 	return nil
 }
 
-// chaosMeshModule is the folder of Chaos Mesh's module.
+// chaosMeshModule is the folder of Chaos Mesh's module, which is downloaded if it
+// is not there.
 func (b *builder) chaosMeshModule(ctx context.Context) (string, error) {
-	module, err := ask(ctx, filepath.Join(b.sources, chaosMeshModule), "go", "list", "-m", "-f", "{{.Dir}}", chaosMesh)
-	if err != nil {
-		return "", fmt.Errorf("find Chaos Mesh's module: %w", err)
+	var module struct{ Dir string }
+	text, err := ask(ctx, filepath.Join(b.sources, chaosMeshModule), "go", "mod", "download", "-json", chaosMesh)
+	if err == nil {
+		err = json.Unmarshal([]byte(text), &module)
 	}
-	return module, nil
+	if err != nil {
+		return "", fmt.Errorf("download Chaos Mesh's module: %w", err)
+	}
+	return module.Dir, nil
 }
