@@ -5,9 +5,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -105,6 +107,7 @@ func (s *session) trigger(ctx context.Context, options triggerOptions) error {
 	defer stop()
 	ctx, cancel := context.WithTimeoutCause(ctx, options.timeout, fmt.Errorf("the run has not ended within %v", options.timeout))
 	defer cancel()
+	f := &follower{cluster: cluster, out: s.out, run: asked}
 	// untilAnswered asks the API server until it answers.
 	untilAnswered := func(ask func(context.Context) (bool, error)) error {
 		var last error
@@ -138,11 +141,33 @@ func (s *session) trigger(ctx context.Context, options triggerOptions) error {
 	if !options.wait {
 		return nil
 	}
-	f := &follower{session: s, cluster: cluster, run: asked, due: time.After(takenUp)}
+	var telling sync.WaitGroup
+	defer telling.Wait()
+	following, ended := context.WithCancel(ctx)
+	defer ended()
+	waiting := asked.DeepCopy()
+	telling.Go(func() { s.tellUntaken(following, cluster, waiting) })
 	if err := untilAnswered(f.follow); err != nil {
 		return failure(fmt.Errorf("%w; if run %s has not ended it goes on: kubectl -n %s get ecrun %s", err, asked.Name, namespace, asked.Name))
 	}
 	return f.summary()
+}
+
+// tellUntaken tells of a Run that no controller has taken up by the time that one would.
+func (s *session) tellUntaken(ctx context.Context, cluster client.Client, run *v1alpha1.Run) {
+	select {
+	case <-time.After(takenUp):
+	case <-ctx.Done():
+		return
+	}
+	if err := cluster.Get(ctx, client.ObjectKeyFromObject(run), run); err != nil || run.Status.Phase != "" {
+		return
+	}
+	text := fmt.Sprintf("waits for a controller: none has taken it up within %v; is one running in this namespace?", takenUp)
+	s.tell("the run " + text)
+	if err := tellWaits(ctx, cluster, run, text); err != nil {
+		s.tell(fmt.Sprintf("no Event tells of it: %v", err))
+	}
 }
 
 // tellWaits writes the Events of a Run that waits for a controller, in its place.
@@ -176,10 +201,9 @@ func tellWaits(ctx context.Context, cluster client.Client, run *v1alpha1.Run, te
 
 // follower follows a Run.
 type follower struct {
-	*session
 	cluster client.WithWatch
+	out     io.Writer
 	run     *v1alpha1.Run
-	due     <-chan time.Time // when a controller would have taken the Run up
 	// waits is the last reason to wait that was printed, and printed how many
 	// lines of the timeline.
 	waits   string
@@ -204,33 +228,17 @@ func (f *follower) follow(ctx context.Context) (ended bool, err error) {
 		return false, fmt.Errorf("watch the Run: %w", err)
 	}
 	defer changes.Stop()
-	for {
-		select {
-		case change := <-changes.ResultChan():
-			run, is := change.Object.(*v1alpha1.Run)
-			if !is {
-				return false, nil
-			}
-			f.run = run
-			if f.show() {
-				return true, nil
-			}
-		case <-f.due:
-			f.tellUntaken(ctx)
+	for change := range changes.ResultChan() {
+		run, is := change.Object.(*v1alpha1.Run)
+		if !is {
+			break
+		}
+		f.run = run
+		if f.show() {
+			return true, nil
 		}
 	}
-}
-
-// tellUntaken tells of a Run that no controller has taken up. The watch may be behind.
-func (f *follower) tellUntaken(ctx context.Context) {
-	if err := f.cluster.Get(ctx, client.ObjectKeyFromObject(f.run), f.run); err != nil || f.run.Status.Phase != "" {
-		return
-	}
-	text := fmt.Sprintf("waits for a controller: none has taken it up within %v; is one running in this namespace?", takenUp)
-	f.tell("the run " + text)
-	if err := tellWaits(ctx, f.cluster, f.run, text); err != nil {
-		f.tell(fmt.Sprintf("no Event tells of it: %v", err))
-	}
+	return false, nil
 }
 
 // show prints what is new, and reports whether that was the end.
