@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -36,11 +37,12 @@ type apiServer struct {
 	deleted bool
 	journal []byte
 	asked   v1alpha1.Run
-	// lasts is how long each state lasts, and quiet how long a watch says nothing at
-	// first. A state lasts until as many Events were sent as toldOf counts, if there is one.
-	lasts, quiet time.Duration
-	toldOf       *sync.WaitGroup
-	events       []corev1.Event
+	// The first state lasts until so many requests for the Run, or with Events, have
+	// come; behind is a watch that is answered only then.
+	awaits   int
+	behind   bool
+	requests chan struct{}
+	events   []corev1.Event
 	// mute refuses Events.
 	mute bool
 }
@@ -63,10 +65,10 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	}
 	switch path := request.URL.Path; {
 	case path == "/api/v1/namespaces/chaos/events" && a.mute:
-		defer a.toldOf.Done()
+		a.came()
 		answer(http.StatusForbidden, refusal(http.StatusForbidden, metav1.StatusReasonForbidden, "no right"))
 	case path == "/api/v1/namespaces/chaos/events":
-		defer a.toldOf.Done()
+		a.came()
 		var event corev1.Event
 		body, err := io.ReadAll(request.Body)
 		if err == nil {
@@ -93,27 +95,42 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	case path == runs && request.URL.Query().Get("watch") != "":
 		for i := range a.states {
 			a.asked.Status = a.states[i]
-			if i == 0 {
-				a.mu.Unlock()
-				time.Sleep(a.quiet)
-				a.mu.Lock()
+			if i == 0 && a.behind {
+				a.await(request.Context())
 			}
 			answer(http.StatusOK, map[string]any{"type": "MODIFIED", "object": a.asked})
-			a.mu.Unlock()
-			if a.toldOf != nil {
-				a.toldOf.Wait()
-			} else {
-				time.Sleep(a.lasts)
+			if i == 0 && !a.behind {
+				a.await(request.Context())
 			}
-			a.mu.Lock()
 		}
 		if a.deleted {
 			a.asked.UID = ""
 		}
 	case strings.HasPrefix(path, runs+"/") && a.asked.UID != "":
+		a.came()
 		answer(http.StatusOK, a.asked)
 	default:
 		answer(http.StatusNotFound, refusal(http.StatusNotFound, metav1.StatusReasonNotFound, "not found"))
+	}
+}
+
+// came counts a request for the Run, or with an Event, if that is awaited.
+func (a *apiServer) came() {
+	select {
+	case a.requests <- struct{}{}:
+	default:
+	}
+}
+
+// await waits for the requests, and leaves the server to them meanwhile.
+func (a *apiServer) await(ctx context.Context) {
+	a.mu.Unlock()
+	defer a.mu.Lock()
+	for range a.awaits {
+		select {
+		case <-a.requests:
+		case <-ctx.Done():
+		}
 	}
 }
 
@@ -125,7 +142,7 @@ func refusal(code int32, reason metav1.StatusReason, text string) *metav1.Status
 // kubeconfig serves the API, and returns how it is reached.
 func (a *apiServer) kubeconfig(t *testing.T) string {
 	t.Helper()
-	a.t, a.mu = t, &sync.Mutex{}
+	a.t, a.mu, a.requests = t, &sync.Mutex{}, make(chan struct{}, a.awaits)
 	web := httptest.NewServer(a)
 	t.Cleanup(web.Close)
 	file := filepath.Join(t.TempDir(), "kubeconfig")
@@ -219,23 +236,25 @@ func TestTriggerWithoutController(t *testing.T) {
 	const told = "waits for a controller: none has taken it up within 1.5s; is one running in this namespace?"
 	for name, test := range map[string]struct {
 		first  v1alpha1.RunStatus
+		behind bool
 		mute   bool
 		events bool
 		errs   string
-		quiet  time.Duration
 	}{
-		"none":                         {v1alpha1.RunStatus{}, false, true, "the run " + told + "\n", 0},
-		"none, and no right":           {v1alpha1.RunStatus{}, true, false, "the run " + told + "\n", 0},
-		"one that has others to do":    {v1alpha1.RunStatus{Phase: v1alpha1.Queued}, false, false, "", 0},
-		"one that the watch is behind": {v1alpha1.RunStatus{Phase: v1alpha1.Queued}, false, false, "", takenUp + 400*time.Millisecond},
+		"none":                         {events: true, errs: "the run " + told + "\n"},
+		"none, and a watch is silent":  {behind: true, events: true, errs: "the run " + told + "\n"},
+		"none, and no right":           {mute: true, errs: "the run " + told + "\n"},
+		"one that has others to do":    {first: v1alpha1.RunStatus{Phase: v1alpha1.Queued}},
+		"one that the watch is behind": {first: v1alpha1.RunStatus{Phase: v1alpha1.Queued}, behind: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := &apiServer{states: []v1alpha1.RunStatus{test.first, finished("Passed", "")}, lasts: takenUp + 400*time.Millisecond, quiet: test.quiet, mute: test.mute}
+			// The Run is asked for before the watch, and when it should have been taken up.
+			awaits := 2
 			if test.errs != "" {
-				server.toldOf = &sync.WaitGroup{}
-				server.toldOf.Add(3)
+				awaits += 3 // Events
 			}
-			code, _, errs := emcoChaos("trigger", "--kubeconfig", server.kubeconfig(t), "x", "--wait", "--workflow", "x-abcde")
+			server := &apiServer{states: []v1alpha1.RunStatus{test.first, finished("Passed", "")}, awaits: awaits, behind: test.behind, mute: test.mute}
+			code, _, errs := emcoChaos("trigger", "--kubeconfig", server.kubeconfig(t), "x", "--wait", "--workflow", "x-abcde", "--timeout", "1m")
 			if code != 0 || errs != test.errs {
 				t.Errorf("exit code %d, printed %s", code, errs)
 			}
