@@ -24,7 +24,13 @@ var localChecks = []check{
 	{name: "pods", needs: "cluster", over: (*examination).selecting, run: checkProcesses, none: noLabels},
 	{name: "addresses", needs: "cluster", run: checkAddresses},
 	{name: "start", needs: "cluster commands addresses", run: checkStart, unlimited: true},
-	{name: "links", needs: "start", run: checkLinks},
+	{
+		name: "links", needs: "start", over: (*examination).links, run: checkLink,
+		none: Finding{
+			State: Warn, Message: "there is no link, so no fault can be put on the network",
+			Remedy: "write links: into the cluster file, and have the processes connect to them",
+		},
+	},
 	{name: "names", needs: "cluster", over: (*examination).outside, run: checkLinked},
 	reachCheck,
 	frontCheck,
@@ -59,6 +65,14 @@ func checkDescription(_ context.Context, e *examination, _ string) {
 func (e *examination) processes() (names []string) {
 	for _, pod := range e.local.Pods {
 		names = append(names, pod.Name)
+	}
+	return names
+}
+
+// links are the names of the links.
+func (e *examination) links() (names []string) {
+	for _, link := range e.local.Links {
+		names = append(names, link.String())
 	}
 	return names
 }
@@ -129,23 +143,18 @@ func checkStart(ctx context.Context, e *examination, _ string) {
 	}
 }
 
-// checkLinks connects to where each link leads.
-func checkLinks(ctx context.Context, e *examination, _ string) {
-	if len(e.local.Links) == 0 {
-		e.say(Warn, "", "write links: into the cluster file, and have the processes connect to them",
-			"there is no link, so no fault can be put on the network")
+// checkLink connects to where a link leads.
+func checkLink(ctx context.Context, e *examination, name string) {
+	link := e.local.Links[slices.Index(e.links(), name)]
+	connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", link.Connect)
+	if err != nil {
+		e.say(Fail, name, "start what it leads to, or correct connect: of the link in the cluster file",
+			"nothing accepts a connection at %s, where it leads: %v", link.Connect, cause(ctx, err))
+		return
 	}
-	for _, link := range e.local.Links {
-		connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", link.Connect)
-		if err != nil {
-			e.say(Fail, link.String(), "start what it leads to, or correct connect: of the link in the cluster file",
-				"nothing accepts a connection at %s, where it leads: %v", link.Connect, cause(ctx, err))
-			continue
-		}
-		// What was to be known is known.
-		_ = connection.Close()
-		e.say(OK, link.String(), "", "leads to %s, which accepts connections", link.Connect)
-	}
+	// What was to be known is known.
+	_ = connection.Close()
+	e.say(OK, name, "", "leads to %s, which accepts connections", link.Connect)
 }
 
 // checkLinked looks for the links to a service that has no process.
