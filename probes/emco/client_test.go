@@ -18,6 +18,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -241,6 +242,45 @@ func TestConnectionClosedAtOnce(t *testing.T) {
 				t.Fatalf("outcome %s (%s), want %s", answer.Outcome, answer.Outcome.Words, ConnectionLost)
 			}
 		}
+	}
+}
+
+// http.Transport closes a connection whose end it has read; a write that comes
+// after that must not hide how it ended.
+func TestWriteToAConnectionThatHasEnded(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		shut func(net.Conn) // after a byte
+		read bool
+		want error
+	}{
+		{"closed", func(c net.Conn) { c.Close() }, true, io.EOF},
+		{"reset", reset, true, syscall.ECONNRESET},
+		{"closed by the client", func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }, false, net.ErrClosed},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			url := listen(t, func(c net.Conn) {
+				_, _ = io.ReadFull(c, make([]byte, 1))
+				test.shut(c)
+			})
+			connection, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			watched := &watchedConnection{Conn: connection, watch: newWatch(func(Moment) {})}
+			if _, err := watched.Write([]byte("P")); err != nil {
+				t.Fatal(err)
+			}
+			if test.read {
+				if _, err := watched.Read(make([]byte, 1)); !errors.Is(err, test.want) {
+					t.Fatalf("read: %v, want %v", err, test.want)
+				}
+			}
+			watched.Close()
+			if _, err := watched.Write([]byte("OST")); !errors.Is(err, test.want) {
+				t.Errorf("write: %v, want %v", err, test.want)
+			}
+		})
 	}
 }
 

@@ -2,6 +2,7 @@ package emco
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http/httptrace"
 	"sync"
@@ -119,6 +120,19 @@ func (w *watch) end(outcome Outcome) (ended time.Time, sent bool) {
 type watchedConnection struct {
 	net.Conn
 	*watch
+	failed error // by which a read failed
+}
+
+// Read keeps the error of one that fails: http.Transport closes the connection
+// then, and a write that comes late would tell of the close alone.
+func (c *watchedConnection) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err != nil {
+		c.mu.Lock()
+		c.failed = err
+		c.mu.Unlock()
+	}
+	return n, err
 }
 
 func (c *watchedConnection) Write(p []byte) (int, error) {
@@ -130,6 +144,9 @@ func (c *watchedConnection) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.writes--
+	if errors.Is(err, net.ErrClosed) && c.failed != nil {
+		err = c.failed
+	}
 	if err == nil && c.buffered && !c.sent && !c.ended {
 		c.sent = true
 		c.emit(Sent, now, Outcome{})
