@@ -22,6 +22,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/emco-chaos/emco-chaos/experiments/fault"
 	"github.com/emco-chaos/emco-chaos/experiments/plan"
 	"github.com/emco-chaos/emco-chaos/plugin/controller/api/v1alpha1"
 	"github.com/emco-chaos/emco-chaos/plugin/journal"
@@ -124,6 +125,56 @@ emco_chaos_swept_objects_total{kind="resource"} 17
 			}
 		}
 	})
+}
+
+// TestFaults: what is returned is of the last attempt: of several outages the longest,
+// and the recovery since what stopped something last or, if nothing did, since the
+// first fault was on.
+func TestFaults(t *testing.T) {
+	kill := plan.Fault{Kind: fault.PodChaos, Action: "pod-kill"}
+	hold := plan.Fault{Kind: fault.NetworkChaos, Action: "partition"}
+	p := &plan.Plan{
+		Steps:    []plan.Step{{Name: "hold", Fault: &hold}, {Name: "hold-2", Fault: &hold}, {Name: "kill", Fault: &kill}, {Name: "kill-2", Fault: &kill}, {Name: "back"}},
+		Given:    plan.Step{Name: plan.GivenStep},
+		Teardown: plan.Step{Name: plan.TeardownStep},
+	}
+	attempt := journal.Record{Kind: journal.Attempt}
+	at := func(seconds int, step, event string) journal.Record {
+		kind := journal.Event
+		if event == "" {
+			kind = journal.Result
+		}
+		return journal.Record{Kind: kind, At: time.Duration(seconds) * time.Second, Step: step, Event: event}
+	}
+	for name, test := range map[string]struct {
+		records           []journal.Record
+		outage, recovered int
+	}{
+		"no attempt": {records: []journal.Record{at(1, "kill", plan.Down), at(2, "kill", plan.Ready)}},
+		"several outages": {
+			records: []journal.Record{
+				attempt, at(1, plan.GivenStep, ""), at(2, "hold", plan.Injected), at(3, "kill", plan.Down), at(4, "kill-2", plan.Down),
+				at(9, "kill", plan.Ready), at(10, "kill-2", plan.Ready), at(11, "kill", plan.Down), at(12, "kill", plan.Ready), at(15, "back", ""), at(20, plan.TeardownStep, ""),
+			},
+			outage: 6, recovered: 4,
+		},
+		"nothing is stopped": {
+			records:   []journal.Record{attempt, at(1, plan.GivenStep, ""), at(2, "hold", plan.Injected), at(5, "hold-2", plan.Injected), at(9, "back", "")},
+			recovered: 7,
+		},
+		"another attempt": {
+			records: []journal.Record{
+				attempt, at(1, "kill", plan.Down), at(9, "kill", plan.Ready), at(10, "back", ""), attempt, at(11, plan.GivenStep, ""), at(12, "kill", plan.Ready),
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			outage, recovered := newMetrics(prometheus.NewRegistry()).faults(p, test.records)
+			if outage != time.Duration(test.outage)*time.Second || recovered != time.Duration(test.recovered)*time.Second {
+				t.Errorf("an outage of %v, recovered in %v; want %d s and %d s", outage, recovered, test.outage, test.recovered)
+			}
+		})
+	}
 }
 
 // TestLastEnd: of each experiment the last finished Run that there is counts.

@@ -142,6 +142,28 @@ func TestOrderWithinASecond(t *testing.T) {
 	}
 }
 
+// TestStatusGoesOn: the status of a run tells of each of its moments when it comes.
+func TestStatusGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var run *v1alpha1.Run
+		w.runner.during = func(_ context.Context, spec runs.Spec) error {
+			for _, event := range []string{plan.Created, plan.Injected, plan.Down, plan.Ready} {
+				spec.Journal.Add(time.Now(), journal.Record{Kind: journal.Event, Step: "kill", Event: event})
+				time.Sleep(gathering + statusEvery)
+				synctest.Wait()
+				if timeline := w.look(run).Status.Timeline; len(timeline) == 0 || !strings.Contains(timeline[len(timeline)-1].Text, event) {
+					t.Errorf("after %s its timeline is %+v", event, timeline)
+				}
+			}
+			return nil
+		}
+		run = w.ask("calm-kill")
+		defer w.manage()()
+		w.passes(run)
+	})
+}
+
 func TestStatusOfARun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
