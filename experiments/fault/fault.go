@@ -4,6 +4,7 @@
 package fault
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -12,11 +13,11 @@ import (
 	"strings"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	"gopkg.in/yaml.v3"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	strict "sigs.k8s.io/json"
-	"sigs.k8s.io/yaml"
 
 	"github.com/emco-chaos/emco-chaos/probes/document"
 )
@@ -99,7 +100,14 @@ func YAML(object Object) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return yaml.Marshal(fields)
+	// Unlike sigs.k8s.io/yaml it escapes the control characters that YAML has no place for.
+	var text bytes.Buffer
+	encoder := yaml.NewEncoder(&text)
+	encoder.SetIndent(2)
+	if err := encoder.Encode(fields); err != nil {
+		return nil, fmt.Errorf("write a Chaos Mesh object: %w", err)
+	}
+	return text.Bytes(), nil
 }
 
 // Stamp gives the object its name, RUN-ATTEMPT-STEP, and its labels. Chaos Mesh

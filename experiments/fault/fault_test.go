@@ -279,7 +279,8 @@ var shop = fault.Ends{Service: "shop", Namespace: "shop", Summary: "shop", Spec:
 }}
 
 func FuzzDecode(f *testing.F) {
-	for _, text := range []string{kill, hold, slow} {
+	control := strings.Replace(hold, "courier", "\x7f\u0085\u2028", 1) // YAML has them as escapes alone
+	for _, text := range []string{kill, hold, slow, control} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
