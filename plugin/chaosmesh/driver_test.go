@@ -865,6 +865,46 @@ func TestRulesStay(t *testing.T) {
 	remembered(t, m, driver, object, remedy)
 }
 
+// An object that was freed by force is gone before Chaos Mesh has come to the rules
+// that were taken from its pods. Its removal ends when they are off.
+func TestRulesAreTakenOffAfterTheObject(t *testing.T) {
+	m := newMesh(t)
+	m.set(func() { m.failing = "unable to set tcs" })
+	driver := m.open(func(o *chaosmesh.Options) {
+		o.Limits.Retry, o.Limits.Notice, o.Limits.Free = 50*time.Millisecond, 50*time.Millisecond, time.Hour
+	})
+	object := partition(t)
+	w := apply(t, driver, object)
+	w.trouble()
+	m.work.Wait()
+	m.set(func() { m.silent = true }) // it is busy
+	edit(m.apiServer, key{"podnetworkchaos", namespace, "orchestrator-1"}, func(kept *v1alpha1.PodNetworkChaos) {
+		kept.Spec.TrafficControls = kept.Spec.TrafficControls[:1] // that of the object
+		kept.Generation, kept.Status.ObservedGeneration, kept.Status.FailedMessage = 2, 1, "unable to set tcs"
+	})
+	removed := make(chan error, 1)
+	go func() { removed <- driver.Remove(t.Context(), object) }()
+	w.note("was freed of its finalizer by force")
+	within(t, "the object is gone", func() bool { return !m.has(chaosKey(object)) })
+	_, err := driver.Leftovers(t.Context())
+	contains(t, err, "has yet to take a fault off")
+	select {
+	case err := <-removed:
+		t.Fatalf("the removal has ended: %v", err)
+	default:
+	}
+	edit(m.apiServer, key{"podnetworkchaos", namespace, "orchestrator-1"}, func(kept *v1alpha1.PodNetworkChaos) {
+		kept.Status = v1alpha1.PodNetworkChaosStatus{ObservedGeneration: kept.Generation}
+	})
+	if err := <-removed; err != nil {
+		t.Error(err)
+	}
+	w.want(plan.Created, plan.Removed)
+	if _, err := driver.Leftovers(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 // remembered checks that a fault that may still be on a pod is an error as long as
 // that pod is there.
 func remembered(t *testing.T, m *mesh, driver *chaosmesh.Driver, object fault.Object, remedy string) {
@@ -1363,6 +1403,7 @@ func TestResiduals(t *testing.T) {
 		"of one that is gone":            {v1alpha1.PodNetworkChaos{Spec: rules("emco/away", "emco/there")}, "whose NetworkChaos is gone: emco/away"},
 		"not taken off":                  {v1alpha1.PodNetworkChaos{Status: v1alpha1.PodNetworkChaosStatus{FailedMessage: "no daemon"}}, "could not take a fault off its network, which may still be on: no daemon"},
 		"yet to be taken off":            {v1alpha1.PodNetworkChaos{ObjectMeta: metav1.ObjectMeta{Generation: 2}}, "has yet to take a fault off"},
+		"failed before":                  {v1alpha1.PodNetworkChaos{ObjectMeta: metav1.ObjectMeta{Generation: 2}, Status: v1alpha1.PodNetworkChaosStatus{ObservedGeneration: 1, FailedMessage: "no netem"}}, "has yet to take a fault off"},
 		"of another pod of its name":     {v1alpha1.PodNetworkChaos{ObjectMeta: metav1.ObjectMeta{OwnerReferences: []metav1.OwnerReference{{UID: "another"}}}, Spec: rules("emco/away")}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -61,7 +61,7 @@ func (d *Driver) Remove(ctx context.Context, object fault.Object) error {
 	}
 	f.removing = true
 	r := &removal{activeFault: f, start: time.Now()}
-	for _, do := range []func(context.Context) error{r.delete, r.awaitGone, r.settle, r.residual} {
+	for _, do := range []func(context.Context) error{r.delete, r.awaitGone, r.awaitRules, r.settle, r.residual} {
 		if err := do(ctx); err != nil {
 			return fmt.Errorf("remove %s: %w", id, err)
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
@@ -101,6 +102,29 @@ func (r *removal) dropRules(ctx context.Context) error {
 	return nil
 }
 
+// awaitRules waits until Chaos Mesh has carried out that the rules were dropped: an
+// object that it could not inject, and that was freed by force, is gone before. What
+// it does not come to within [Limits].Free is for [Driver.Leftovers] to tell.
+func (r *removal) awaitRules(ctx context.Context) error {
+	if r.kind != fault.NetworkChaos || !r.forced || !r.neverInjected() {
+		return nil
+	}
+	end := time.Now().Add(r.driver.options.Limits.Free)
+	for _, record := range r.status().Experiment.Records {
+		for time.Now().Before(end) {
+			var kept v1alpha1.PodNetworkChaos
+			err := r.driver.unlocked(func() error { return r.driver.client.Get(ctx, podOf(record), &kept) })
+			if err != nil || kept.Status.ObservedGeneration >= kept.Generation {
+				break
+			}
+			if r.driver.wait(ctx, time.Now().Add(retryPause)) != nil {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
 func (r *removal) dropRulesOf(ctx context.Context, pod types.NamespacedName) error {
 	var kept v1alpha1.PodNetworkChaos
 	if err := r.driver.client.Get(ctx, pod, &kept); isGone(err) {
@@ -177,10 +201,10 @@ func Residuals(ctx context.Context, reader client.Reader, namespaces []string) (
 		case len(gone) > 0:
 			text = "Chaos Mesh keeps rules for its network whose NetworkChaos is gone: " + strings.Join(gone, ", ")
 		case len(of) > 0: // by an object that is there
+		case one.Status.ObservedGeneration < one.Generation: // Why it failed before says nothing of what it has yet to do.
+			text = "Chaos Mesh has yet to take a fault off its network, which may still be on"
 		case one.Status.FailedMessage != "":
 			text = "Chaos Mesh could not take a fault off its network, which may still be on: " + strings.TrimSpace(one.Status.FailedMessage)
-		case one.Status.ObservedGeneration < one.Generation:
-			text = "Chaos Mesh has yet to take a fault off its network, which may still be on"
 		}
 		if text != "" {
 			found = append(found, Residual{name, text})
