@@ -258,6 +258,9 @@ func (m *Mapper) point(ctx context.Context, at crashpoint.Point) error {
 		entry.Consequence, entry.Words = seen.consequence(*known.Begin, *known.End)
 		if m.Resent && entry.Consequence != "" && !seen.movedOn(len(at.Path)) {
 			entry.Consequence, entry.Words = "", "a hold took so long that the call may not have moved on"
+			if options.First == options.Settle { // putting holds on and off takes long here
+				options.Settle *= 2
+			}
 			options.First = options.Settle
 		}
 		if entry.Consequence != "" || seen.beyond() {

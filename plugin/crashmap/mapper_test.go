@@ -135,7 +135,8 @@ func TestWalk(t *testing.T) {
 }
 
 // TestResent: where what was held is sent again by a timer, a run that left it no
-// time says nothing, and the next one leaves it more after the first hold.
+// time says nothing, and the next one leaves it more: after the first hold, and then
+// after each.
 func TestResent(t *testing.T) {
 	s := &system{waits: map[string][]string{}}
 	m, _ := newMapper(t, s)
@@ -143,7 +144,7 @@ func TestResent(t *testing.T) {
 	if err := m.Make(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.waits[base+"rsync-mongo"]; !slices.Equal(got, []string{"2.1s", "3.5s", "3.5s"}) {
+	if got := s.waits[base+"rsync-mongo"]; !slices.Equal(got, []string{"2.1s", "3.5s", "7s"}) {
 		t.Errorf("it waits for %q", got)
 	}
 	for name, covered := range map[string]bool{"rsync": true, "rsync-mongo": false} {
