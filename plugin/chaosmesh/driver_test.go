@@ -865,43 +865,56 @@ func TestRulesStay(t *testing.T) {
 	remembered(t, m, driver, object, remedy)
 }
 
-// An object that was freed by force is gone before Chaos Mesh has come to the rules
-// that were taken from its pods. Its removal ends when they are off.
-func TestRulesAreTakenOffAfterTheObject(t *testing.T) {
-	m := newMesh(t)
-	m.set(func() { m.failing = "unable to set tcs" })
-	driver := m.open(func(o *chaosmesh.Options) {
-		o.Limits.Retry, o.Limits.Notice, o.Limits.Free = 50*time.Millisecond, 50*time.Millisecond, time.Hour
-	})
-	object := partition(t)
-	w := apply(t, driver, object)
-	w.trouble()
-	m.work.Wait()
-	m.set(func() { m.silent = true }) // it is busy
-	edit(m.apiServer, key{"podnetworkchaos", namespace, "orchestrator-1"}, func(kept *v1alpha1.PodNetworkChaos) {
-		kept.Spec.TrafficControls = kept.Spec.TrafficControls[:1] // that of the object
-		kept.Generation, kept.Status.ObservedGeneration, kept.Status.FailedMessage = 2, 1, "unable to set tcs"
-	})
-	removed := make(chan error, 1)
-	go func() { removed <- driver.Remove(t.Context(), object) }()
-	w.note("was freed of its finalizer by force")
-	within(t, "the object is gone", func() bool { return !m.has(chaosKey(object)) })
-	_, err := driver.Leftovers(t.Context())
-	contains(t, err, "has yet to take a fault off")
-	select {
-	case err := <-removed:
-		t.Fatalf("the removal has ended: %v", err)
-	default:
-	}
-	edit(m.apiServer, key{"podnetworkchaos", namespace, "orchestrator-1"}, func(kept *v1alpha1.PodNetworkChaos) {
-		kept.Status = v1alpha1.PodNetworkChaosStatus{ObservedGeneration: kept.Generation}
-	})
-	if err := <-removed; err != nil {
-		t.Error(err)
-	}
-	w.want(plan.Created, plan.Removed)
-	if _, err := driver.Leftovers(t.Context()); err != nil {
-		t.Error(err)
+// Chaos Mesh brings an object to its end once its rules were taken from its pods. It
+// is given time as long as it works on it, and no longer.
+func TestRulesAreTakenOffSlowly(t *testing.T) {
+	for name, test := range map[string]struct {
+		looks int // at which it works on the object
+		ends  bool
+	}{
+		"it comes to an end": {looks: 6, ends: true},
+		"it stops":           {looks: 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMesh(t)
+			m.set(func() { m.failing = "unable to set tcs" })
+			driver := m.open(func(o *chaosmesh.Options) {
+				o.Limits.Retry, o.Limits.Notice, o.Limits.Free = 50*time.Millisecond, 50*time.Millisecond, time.Hour
+			})
+			object := partition(t)
+			w := apply(t, driver, object)
+			w.trouble()
+			m.work.Wait()
+			looks := 0
+			m.set(func() {
+				m.silent = true
+				m.refuse = func(verb, resource string) *metav1.Status {
+					there := m.objects[chaosKey(object)]
+					switch {
+					case verb == "patch" && resource == "podnetworkchaos":
+						looks = 1
+					case verb == "get" && resource == "networkchaos" && 0 < looks && looks < test.looks:
+						looks++
+						there = there.DeepCopy()
+						m.objects[chaosKey(object)] = there
+						m.tell("MODIFIED", chaosKey(object), there)
+					case verb == "get" && resource == "networkchaos" && looks == test.looks && test.ends:
+						delete(m.objects, chaosKey(object))
+						m.tell("DELETED", chaosKey(object), there.DeepCopy())
+					}
+					return nil
+				}
+			})
+			remove(t, driver, object)
+			w.want(plan.Created, plan.Removed)
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			forced := slices.ContainsFunc(w.moments, func(m engine.Moment) bool { return strings.Contains(m.Detail, "was freed of its finalizer by force") })
+			if forced == test.ends {
+				t.Errorf("it was freed by force: %v", forced)
+			}
+		})
 	}
 }
 

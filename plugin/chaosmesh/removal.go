@@ -31,6 +31,10 @@ type removal struct {
 	// become of the fault, and ruled from which pods its rules were not taken.
 	forced bool
 	ruled  []types.NamespacedName
+	// dropped is when its rules were taken from its pods, and version the object's
+	// resource version when it was looked at last since then.
+	dropped time.Time
+	version string
 }
 
 // Remove deletes the object and returns when it has been seen gone; see
@@ -61,7 +65,7 @@ func (d *Driver) Remove(ctx context.Context, object fault.Object) error {
 	}
 	f.removing = true
 	r := &removal{activeFault: f, start: time.Now()}
-	for _, do := range []func(context.Context) error{r.delete, r.awaitGone, r.awaitRules, r.settle, r.residual} {
+	for _, do := range []func(context.Context) error{r.delete, r.awaitGone, r.settle, r.residual} {
 		if err := do(ctx); err != nil {
 			return fmt.Errorf("remove %s: %w", id, err)
 		}
@@ -198,9 +202,21 @@ func (r *removal) next() int {
 	return step
 }
 
+// isRecovering reports whether Chaos Mesh has worked on the object since it was looked
+// at last, which it brings to its end once the rules of its pods were dropped. On a
+// busy machine that takes some seconds; after [Limits].Free it is not believed any more.
+func (r *removal) isRecovering() bool {
+	version := r.latest.GetResourceVersion()
+	defer func() { r.version = version }()
+	return !r.forced && version != r.version && time.Since(r.dropped) < r.driver.options.Limits.Free
+}
+
 func (r *removal) escalate(ctx context.Context) {
 	if r.latest == nil {
 		return // it could not be read
+	}
+	if r.isRecovering() {
+		return
 	}
 	r.step = r.next()
 	step := escalation[r.step]
