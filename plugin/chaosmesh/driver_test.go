@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"slices"
@@ -871,16 +872,18 @@ func TestRulesAreTakenOffSlowly(t *testing.T) {
 	for name, test := range map[string]struct {
 		looks int // at which it works on the object
 		ends  bool
+		free  time.Duration
 	}{
-		"it comes to an end": {looks: 6, ends: true},
-		"it stops":           {looks: 3},
+		"it comes to an end": {looks: 6, ends: true, free: time.Hour},
+		"it stops":           {looks: 3, free: time.Hour},
+		"it goes on":         {looks: math.MaxInt, free: 200 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := newMesh(t)
 			m.set(func() { m.failing = "unable to set tcs" })
 			driver := m.open(func(o *chaosmesh.Options) {
-				o.Limits.Retry, o.Limits.Notice, o.Limits.Free = 50*time.Millisecond, 50*time.Millisecond, time.Hour
+				o.Limits.Retry, o.Limits.Notice, o.Limits.Free = 50*time.Millisecond, 50*time.Millisecond, test.free
 			})
 			object := partition(t)
 			w := apply(t, driver, object)

@@ -208,7 +208,7 @@ func (r *removal) next() int {
 func (r *removal) isRecovering() bool {
 	version := r.latest.GetResourceVersion()
 	defer func() { r.version = version }()
-	return !r.forced && version != r.version && time.Since(r.dropped) < r.driver.options.Limits.Free
+	return version != r.version && time.Since(r.dropped) < r.driver.options.Limits.Free
 }
 
 func (r *removal) escalate(ctx context.Context) {
